@@ -1,0 +1,115 @@
+// The engine. Ids are creation numbers and inputs are older than what is made of them, so an ordered map, newest first, is
+// the topological order: no search, no recursion, no visited set.
+#include "core/autograd.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/elementwise.h"
+
+namespace evenkeel {
+namespace {
+
+thread_local bool recording_now = true;
+
+// Adds g to sum, in place where nobody else can see it.
+void accumulate(Tensor& sum, Tensor g) {
+  if (!sum.defined())
+    sum = std::move(g);
+  else if (!recording_now && sum.sole_owner())
+    add_to(sum, g);
+  else
+    sum = sum + g;
+}
+
+}  // namespace
+
+bool recording() { return recording_now; }
+Recording::Recording(bool on) : before_(recording_now) { recording_now = on; }
+Recording::~Recording() { recording_now = before_; }
+
+Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp) {
+  const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.tracked(); });
+  Node& node = *y.node();
+  node.severed = (tracked && !recording_now) ||
+                 std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.severed(); });
+  if (tracked && recording_now) {
+    node.tracked = true;
+    node.inputs = inputs;
+    node.vjp = std::move(vjp);
+  }
+  return y;
+}
+
+Tensor alias(const Tensor& y) {
+  return record(y.detach(), {y}, [](const Tensor&, const Tensor& g) { return Grads{g}; });
+}
+
+Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
+  const char* severed =
+      "grad: the result depends on a tensor that was computed while recording was off; compute it with recording on "
+      "(a gradient: with differentiable = true), or detach() it if it is meant to be a constant";
+  check(!y.severed(), "{}", severed);
+  check(y.tracked(), "grad: the result depends on no tracked tensor; call track() on the leaves");
+  check(options.cotangent.defined() || y.size() == 1,
+        "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1", y.shape());
+  Tensor cotangent = options.cotangent.defined() ? options.cotangent : Tensor::full(y.shape(), 1);
+  check(cotangent.shape() == y.shape(), "grad: the cotangent's shape {} is not the result's, {}", cotangent.shape(), y.shape());
+
+  int64_t oldest = y.id();
+  std::multimap<int64_t, size_t> wanted;
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    check(wrt[i].defined() && wrt[i].tracked(), "grad: tensor {} of those to differentiate by is not tracked; call track() on it", i);
+    oldest = std::min(oldest, wrt[i].id());
+    wanted.emplace(wrt[i].id(), i);
+  }
+
+  Recording scope(options.differentiable);
+  Grads result(wrt.size());
+  struct Pending {
+    Tensor y, g;
+  };
+  std::map<int64_t, Pending, std::greater<>> pending;
+  const int64_t root = y.id();
+  pending.emplace(root, Pending{std::move(y), std::move(cotangent)});
+  while (!pending.empty()) {
+    auto [made, g] = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    for (auto [at, end] = wanted.equal_range(made.id()); at != end; ++at) result[at->second] = g;
+    const Node& node = *made.node();
+    if (!node.vjp) continue;
+    Grads grads = node.vjp(made, g);
+    g = Tensor();
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const Tensor& input = node.inputs[i];
+      if (input.id() < oldest) continue;  // older than all we look for: it cannot depend on them
+      check(!input.severed(), "{}", severed);
+      if (input.tracked() && grads[i].defined()) {
+        Pending& p = pending[input.id()];
+        if (!p.y.defined()) p.y = input;
+        accumulate(p.g, std::move(grads[i]));
+      }
+    }
+  }
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    if (!result[i].defined()) result[i] = Tensor::zeros(wrt[i].shape());
+    if (options.differentiable) continue;
+    result[i] = result[i].detach();
+    result[i].node()->severed = true;
+  }
+  return result;
+}
+
+Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g) {
+  // Aliases are newer than all that the inputs were made of, so the walk ends at them.
+  std::vector<Tensor> at, tracked;
+  for (const Tensor& t : inputs) at.push_back(alias(t));
+  for (const Tensor& t : at)
+    if (t.tracked()) tracked.push_back(t);
+  Grads some = grad(f(at), tracked, {.differentiable = true, .cotangent = g}), all(inputs.size());
+  for (size_t i = 0, j = 0; i < inputs.size(); ++i)
+    if (at[i].tracked()) all[i] = some[j++];
+  return all;
+}
+
+}  // namespace evenkeel

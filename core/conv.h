@@ -1,0 +1,27 @@
+// Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two adjoints, channels last.
+#pragma once
+#include "core/autograd.h"
+
+namespace evenkeel {
+
+enum class ConvAlgorithm {
+  automatic,  // by shape, the same for all three functions; see choose() in conv.cpp
+  direct,     // matrix products with patches of the image: any shape
+  winograd    // winograd.h: a quarter of the multiplications, relative error about 1e-6 instead of 1e-7
+};
+
+struct ConvOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;  // zeros on all four sides
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+};
+
+// y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
+// x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {});
+// The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C) -> x_shape (N, H, W, C).
+Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options = {});
+// The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C).
+Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
+
+}  // namespace evenkeel

@@ -1,0 +1,38 @@
+// Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1) and its relatives: fused kernels, and the definitions that say
+// what the kernels must compute, which are also their higher derivatives.
+#pragma once
+#include "core/autograd.h"
+
+namespace evenkeel {
+
+struct NormOptions {
+  real eps = real(1e-5);  // inside the root: sqrt(var + eps)
+  // What follows in the same pass: y = relu(normalised + add), each part if asked for.
+  Tensor add = {};  // of x's shape
+  bool relu = false;
+};
+
+struct Normalized {
+  Tensor y;
+  Tensor mean, var;  // (C), of this batch, var biased (1/m), constants: for the running averages
+};
+
+// x (rows, C), gamma (C), beta (C) -> (rows, C): per channel, over all rows,
+//   mu = mean(x), var = mean((x - mu)^2), y = gamma (x - mu) / sqrt(var + eps) + beta.
+// Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2.
+Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
+Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
+
+// Inference: the same with mean and var given, (C), constants.
+Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma, const Tensor& beta,
+                            const NormOptions& options = {});
+
+// x (N, ..., C), gamma (C), beta (C): per example and per group of C / groups neighbouring channels, over all positions (Wu and He
+// 2018). One group is layer normalisation over all features of an example; C groups is instance normalisation.
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
+Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
+inline Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5)) {
+  return group_norm(x, 1, gamma, beta, eps);
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,35 @@
+// Threads: one pool, work cut into blocks whose size never depends on how many threads there are,
+// so that every result is the same to the bit for any number of them.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace evenkeel {
+
+// Threads that work on one job, the caller included; the default is the number of cores.
+int threads();
+void set_threads(int n);  // n >= 1
+
+// Runs block(context, i) for i in [0, count), in any order, on any thread; returns when all are done.
+// A call from inside a block, or while another thread's job runs, does its blocks on the calling thread.
+// The first exception a block throws is rethrown to the caller.
+void run_blocks(int64_t count, void (*block)(void* context, int64_t i), void* context);
+
+template <class F>
+void parallel_for(int64_t count, F&& f) {
+  if (count == 1) return f(int64_t{0});
+  run_blocks(count, [](void* context, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); },
+             const_cast<void*>(static_cast<const void*>(&f)));
+}
+
+// f(begin, end) over [0, n) in blocks of `block` (the last one shorter).
+template <class F>
+void parallel_blocks(int64_t n, int64_t block, F&& f) {
+  if (n <= block) {
+    if (n > 0) f(int64_t{0}, n);
+    return;
+  }
+  parallel_for((n + block - 1) / block, [&](int64_t i) { f(i * block, std::min(n, (i + 1) * block)); });
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,113 @@
+// Tensor: a value and how it was made. Copying one copies a handle; ops never modify their arguments.
+//
+// Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S, C).
+// (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/random.h"
+#include "core/shape.h"
+
+namespace evenkeel {
+
+// One scalar type a build. The inline namespace makes mixing the float and the double library a link error.
+#ifdef EVENKEEL_DOUBLE
+inline namespace f64 {
+using real = double;
+#else
+inline namespace f32 {
+using real = float;
+#endif
+class Tensor;
+}  // namespace f32 or f64
+
+struct Node;
+using Grads = std::vector<Tensor>;
+// Vector-Jacobian product: from the op's own result y and the cotangent g = dL/dy, one gradient for every input.
+using Vjp = std::function<Grads(const Tensor& y, const Tensor& g)>;
+
+}  // namespace evenkeel
+
+class evenkeel::Tensor {
+ public:
+  Tensor() = default;  // undefined: stands for "no gradient"
+
+  static Tensor empty(const Shape& shape);  // unspecified contents: whoever asks for it writes all of it
+  static Tensor full(const Shape& shape, real value);
+  static Tensor zeros(const Shape& shape) { return full(shape, 0); }
+  static Tensor scalar(real value) { return full({}, value); }
+  static Tensor of(const Shape& shape, const std::vector<real>& values);
+  static Tensor normal(const Shape& shape, Random& random, double mean = 0, double deviation = 1);
+  static Tensor uniform(const Shape& shape, Random& random, double low = 0, double high = 1);
+
+  bool defined() const { return node_ != nullptr; }
+  const Shape& shape() const;
+  int64_t dim(int axis) const { return shape()[axis]; }
+  int64_t size() const { return shape().size(); }
+  int64_t rows() const { return shape().rows(); }
+  int64_t channels() const { return shape().channels(); }
+
+  // Only initialisers, optimisers, running averages and loading write through data().
+  const real* data() const;
+  real* data();
+  real item() const;  // the value of a tensor of one element
+  std::vector<real> values() const { return {data(), data() + size()}; }
+
+  // Derivatives are taken with respect to tracked tensors: leaves marked by track(), and all that is computed from them.
+  // A severed tensor was computed from tracked ones while recording was off; a derivative through it is an error.
+  Tensor& track();
+  bool tracked() const;
+  bool severed() const;
+
+  Tensor detach() const;                     // the same storage, as a constant
+  Tensor clone() const;                      // a copy of the values, as a constant
+  Tensor viewed(const Shape& shape) const;   // the same storage under another shape, as a constant; see reshape()
+  void copy_from(const Tensor& source);      // overwrites the values; shapes must agree
+  bool sole_owner() const;                   // nobody else can see this value
+
+  int64_t id() const;  // creation number: a node's inputs are always older than it
+  Node* node() const { return node_.get(); }
+
+ private:
+  explicit Tensor(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  std::shared_ptr<Node> node_;
+};
+
+namespace evenkeel {
+
+struct Storage {
+  explicit Storage(int64_t size);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  real* const data;
+  const int64_t size;
+};
+
+struct Node {
+  Node(const Shape& shape, std::shared_ptr<Storage> storage);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  const int64_t id;
+  const Shape shape;
+  std::shared_ptr<Storage> storage;
+  bool tracked = false;
+  bool severed = false;
+  std::vector<Tensor> inputs;
+  Vjp vjp;
+};
+
+int64_t live_nodes();  // nodes that exist now, for tests of leaks
+
+inline const Shape& Tensor::shape() const { return node_->shape; }
+inline const real* Tensor::data() const { return node_->storage->data; }
+inline real* Tensor::data() { return node_->storage->data; }
+inline bool Tensor::tracked() const { return node_->tracked; }
+inline bool Tensor::severed() const { return node_->severed; }
+inline int64_t Tensor::id() const { return node_->id; }
+
+}  // namespace evenkeel

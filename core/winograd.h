@@ -1,0 +1,21 @@
+// Winograd's convolution for 3x3 and 5x5 kernels of stride 1, on raw memory; conv.h has the ops.
+#pragma once
+#include "core/tensor.h"
+
+namespace evenkeel {
+
+// A convolution's sizes, named as in conv.h.
+struct ConvGeometry {
+  int64_t n, h, w, c;  // x (n, h, w, c)
+  int64_t k, r, s;     // w (k, r, s, c)
+  int64_t p, q;        // y (n, p, q, k)
+  int64_t stride, padding;
+};
+
+bool winograd_applies(const ConvGeometry& a);      // whether the functions below can compute it
+int64_t winograd_products(const ConvGeometry& a);  // multiplications for each pair of channels; direct: n p q r s
+void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y);
+void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx);
+void winograd_backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw);
+
+}  // namespace evenkeel
