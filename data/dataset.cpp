@@ -1,0 +1,65 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+
+#include "data/source.h"
+
+namespace evenkeel {
+namespace {
+
+// The first folder that has all the set's files.
+std::optional<std::filesystem::path> find_folder(const Source& source, const std::string& data_dir) {
+  for (const auto& root : data_roots(data_dir)) {
+    if (first_lacking(source, root / source.folder).empty()) return root / source.folder;
+  }
+  return {};
+}
+
+}  // namespace
+
+DataSplit load_dataset(const std::string& name, const std::string& data_dir) {
+  const Source& source = find_source(name);
+  if (source.layout == Layout::drawn) return read_source(source);
+  if (const auto folder = find_folder(source, data_dir)) return read_source(source, *folder);
+  std::string places;
+  for (const auto& root : data_roots(data_dir)) {
+    const auto folder = root / source.folder;
+    places += fmt::format("\n  {} lacks {}", folder.string(), first_lacking(source, folder));
+  }
+  fail(Fault::missing, "data set '{}' is not there. Looked in:{}\nGet it with: evenkeel data fetch {}", name, places, name);
+}
+
+std::vector<FoundDataset> list_datasets(const std::string& data_dir) {
+  std::vector<FoundDataset> found;
+  for (const Source& source : sources()) {
+    const bool drawn = source.layout == Layout::drawn;
+    const auto folder = drawn ? std::nullopt : find_folder(source, data_dir);
+    found.push_back({.name = source.name, .description = source.description, .where = folder ? folder->string() : "", .drawn = drawn});
+  }
+  return found;
+}
+
+Dataset take(const Dataset& data, const std::vector<int64_t>& indices) {
+  Dataset part{.name = data.name, .image = data.image, .classes = data.classes, .flips = data.flips, .class_names = data.class_names};
+  const int64_t size = data.image.size();
+  part.pixels.resize(indices.size() * static_cast<size_t>(size));
+  auto out = part.pixels.begin();
+  for (const int64_t i : indices) {
+    check(i >= 0 && i < data.size(), "take: indices must be below {}, got {}", data.size(), i);
+    part.labels.push_back(data.labels[i]);
+    out = std::copy_n(data.pixels.begin() + i * size, size, out);
+  }
+  return part;
+}
+
+std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random) {
+  check(count > 0 && count < train.size(), "hold_out: must leave at least one of the {} examples and take one, got {}", train.size(), count);
+  std::vector<int64_t> order = random.permutation(train.size());
+  std::vector<int64_t> held(order.end() - count, order.end());
+  order.resize(order.size() - count);
+  std::sort(order.begin(), order.end());
+  std::sort(held.begin(), held.end());
+  return {take(train, order), take(train, held)};
+}
+
+}  // namespace evenkeel

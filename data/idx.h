@@ -1,0 +1,25 @@
+// IDX files, the format of MNIST and its relatives: a magic number (0, 0, type, rank), the extents, the values row by row.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace evenkeel {
+
+struct IdxArray {
+  Shape shape;
+  std::vector<uint8_t> values;
+};
+
+// An array of unsigned bytes with `rank` axes, none of them empty, from the contents of a file, plain or gzip.
+// Throws Error(Fault::bad_file) with the name and what is wrong; nothing is allocated for data that cannot be there.
+IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank);
+IdxArray read_idx(const std::string& path, int rank);
+
+// Fills data.pixels and data.labels from a pair of files that must fit each other, data.image and data.classes.
+// transposed: the images are stored column by column (EMNIST).
+void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed = false);
+
+}  // namespace evenkeel

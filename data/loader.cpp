@@ -1,0 +1,177 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+namespace evenkeel {
+namespace {
+
+constexpr int64_t ahead = 3;  // batches prepared before they are asked for
+
+}  // namespace
+
+Normalization measure(const Dataset& data) {
+  check(data.size() > 0, "measure: the data set must have an example");
+  const int64_t channels = data.image.channels(), rows = data.size() * data.image.rows();
+  std::vector<std::array<int64_t, 256>> count(static_cast<size_t>(channels));  // of each value, in each channel
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t c = 0; c < channels; ++c) ++count[c][data.pixels[i * channels + c]];
+  }
+  Normalization n;
+  for (const auto& of : count) {
+    double mean = 0, variance = 0;
+    for (int v = 0; v < 256; ++v) mean += v * static_cast<double>(of[v]) / static_cast<double>(rows);
+    for (int v = 0; v < 256; ++v) variance += (v - mean) * (v - mean) * static_cast<double>(of[v]) / static_cast<double>(rows);
+    n.mean.push_back(static_cast<float>(mean));
+    n.deviation.push_back(std::ranges::count(of, 0) < 255 ? static_cast<float>(std::sqrt(variance)) : 1);
+  }
+  return n;
+}
+
+Loader::Loader(const Dataset& data, const Normalization& normalization, const LoaderOptions& options)
+    : data_(data), options_(options), size_(data.size()) {
+  const int64_t width = data.image[1], channels = data.image.channels(), batch = options.batch_size;
+  check(batch > 0, "loader: batch_size must be positive, got {}", batch);
+  check(size_ > 0, "loader: the data set must have an example");
+  check(static_cast<int64_t>(data.pixels.size()) == size_ * data.image.size(), "loader: {} images of {} must have {} pixels, got {}", size_,
+        data.image, size_ * data.image.size(), data.pixels.size());
+  check(static_cast<int64_t>(normalization.mean.size()) == channels && static_cast<int64_t>(normalization.deviation.size()) == channels,
+        "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
+  padding_ = options.crop_padding >= 0 ? options.crop_padding : width >= 32 ? 4 : 2;
+  const int64_t rest = size_ % batch;
+  const bool drop = options.drop_last || (options.shuffle && rest == 1 && batch > 1);
+  batches_ = size_ / batch + (rest > 0 && !drop);
+  requested_ = batches_;
+  for (int64_t i = 0; i < width * channels; ++i) {
+    mean_.push_back(normalization.mean[i % channels]);
+    scale_.push_back(1 / static_cast<real>(normalization.deviation[i % channels]));
+  }
+  if (options.background) thread_ = std::thread([this] { work(); });
+}
+
+Loader::~Loader() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loader::begin_epoch(int64_t epoch, int64_t first_batch) {
+  check(first_batch >= 0 && first_batch <= batches_, "loader: an epoch has {} batches, cannot begin at {}", batches_, first_batch);
+  {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return !busy_; });
+    jobs_.clear();
+  }
+  const Random random = Random(options_.seed).split(static_cast<uint64_t>(epoch));
+  augmentation_ = random.split(1);
+  if (options_.shuffle) {
+    order_ = random.split(0).permutation(size_);
+  } else {
+    order_.resize(size_);
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+  }
+  requested_ = first_batch;
+  for (int64_t i = 0; i < ahead; ++i) request();
+}
+
+void Loader::request() {
+  if (requested_ == batches_) return;
+  const int64_t begin = requested_++ * options_.batch_size, n = std::min(options_.batch_size, size_ - begin);
+  Job job{.batch = {Tensor::empty({n, data_.image[0], data_.image[1], data_.image[2]}), Labels(static_cast<size_t>(n))},
+          .begin = begin, .done = false, .error = {}};
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+bool Loader::next(Batch& batch) {
+  batch = {};  // its memory may serve the batch requested below
+  if (jobs_.empty()) return false;
+  if (!options_.background) prepare(jobs_.front());
+  Job job;
+  {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return jobs_.front().done || !options_.background; });
+    job = std::move(jobs_.front());
+    jobs_.pop_front();
+  }
+  request();
+  if (job.error) std::rethrow_exception(job.error);
+  batch = std::move(job.batch);
+  return true;
+}
+
+void Loader::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Job* job = nullptr;
+    wake_.wait(lock, [&] {
+      const auto open = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& j) { return !j.done; });
+      job = open == jobs_.end() ? nullptr : &*open;
+      return stop_ || job;
+    });
+    if (stop_) return;
+    busy_ = true;
+    lock.unlock();
+    try {
+      prepare(*job);  // nobody else touches a job that is not done, and a deque's elements stay where they are
+    } catch (...) {
+      job->error = std::current_exception();
+    }
+    lock.lock();
+    job->done = true;
+    busy_ = false;
+    ready_.notify_all();
+  }
+}
+
+void Loader::prepare(Job& job) const {
+  check(data_.size() == size_ && static_cast<int64_t>(data_.pixels.size()) == size_ * data_.image.size(),
+        "loader: the data set must not change while it is in use");
+  const int64_t height = data_.image[0], width = data_.image[1], channels = data_.image[2], row = width * channels;
+  const auto n = static_cast<int64_t>(job.batch.labels.size());
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t example = order_[job.begin + i];
+    job.batch.labels[i] = data_.labels[example];
+    const uint8_t* image = data_.pixels.data() + example * data_.image.size();
+    real* out = job.batch.x.data() + i * data_.image.size();
+
+    int64_t down = 0, right = 0;  // where in the image the crop's corner is
+    bool mirrored = false;
+    if (options_.augment) {
+      Random random = augmentation_.split(static_cast<uint64_t>(job.begin + i));
+      const auto moves = static_cast<uint64_t>(2 * padding_ + 1);
+      down = static_cast<int64_t>(random.below(moves)) - padding_;
+      right = static_cast<int64_t>(random.below(moves)) - padding_;
+      mirrored = (random.bits() >> 63) && options_.flip && data_.flips;
+    }
+    for (int64_t y = 0; y < height; ++y, out += row) {
+      const bool inside = y + down >= 0 && y + down < height;
+      // Pixels [begin, end) of the result come from the image, the others are black.
+      const int64_t begin = inside ? std::clamp<int64_t>(-right, 0, width) * channels : row;
+      const int64_t end = inside ? std::clamp<int64_t>(width - right, 0, width) * channels : row;
+      const uint8_t* in = image + ((y + down) * width + right) * channels;
+      if (!mirrored) {
+        for (int64_t j = 0; j < begin; ++j) out[j] = (0 - mean_[j]) * scale_[j];
+        for (int64_t j = begin; j < end; ++j) out[j] = (static_cast<real>(in[j]) - mean_[j]) * scale_[j];
+        for (int64_t j = end; j < row; ++j) out[j] = (0 - mean_[j]) * scale_[j];
+      } else {
+        for (int64_t x = 0; x < width; ++x) {
+          for (int64_t c = 0; c < channels; ++c) {
+            const int64_t j = (width - 1 - x) * channels + c;
+            out[x * channels + c] = ((j >= begin && j < end ? static_cast<real>(in[j]) : 0) - mean_[c]) * scale_[c];
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,27 @@
+// Elementwise activation functions as layers.
+#pragma once
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct Activation : Layer {
+  using Function = Tensor (*)(const Tensor&);
+  Activation(std::string activation, Function f) : name(std::move(activation)), function(f) {}
+  Tensor forward(const Tensor& x, Mode) override { return function(x); }
+  std::string describe() const override { return name; }
+
+  std::string name;
+  Function function;
+};
+
+struct Relu : Activation {
+  Relu() : Activation("relu", relu) {}
+};
+struct Sigmoid : Activation {
+  Sigmoid() : Activation("sigmoid", sigmoid) {}
+};
+struct Tanh : Activation {
+  Tanh() : Activation("tanh", tanh) {}
+};
+
+}  // namespace evenkeel

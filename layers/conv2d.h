@@ -1,0 +1,37 @@
+// Conv2d: a convolution and a bias per filter.
+#pragma once
+#include "layers/init.h"
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct Conv2d : Layer {
+  // x (N, H, W, C) -> (N, P, Q, K); weight (K, size, size, C), bias (K) from zeros.
+  Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random, bool with_bias = true,
+         const Init& init = {})
+      : options(conv_options), weight(initial_weight({filters, size, size, channels}, init, random)) {
+    if (with_bias) bias = Tensor::zeros({filters}).track();
+  }
+  Tensor forward(const Tensor& x, Mode) override {
+    const Tensor y = conv2d(x, weight, options);
+    return bias.defined() ? add_per_channel(y, bias) : y;
+  }
+  void visit(Visitor& v) override {
+    v.parameter("weight", weight, true);
+    if (bias.defined()) v.parameter("bias", bias, false);
+  }
+  double multiply_adds(const Shape& input) override {
+    return static_cast<double>(output_shape(*this, input).rows()) * static_cast<double>(weight.size());
+  }
+  std::string describe() const override {
+    std::string s = fmt::format("conv:{}:{}", weight.dim(0), weight.dim(1));
+    if (options.stride != 1) s += fmt::format(":stride={}", options.stride);
+    if (options.padding != weight.dim(1) / 2) s += fmt::format(":pad={}", options.padding);
+    return s;
+  }
+
+  ConvOptions options;
+  Owned weight, bias;
+};
+
+}  // namespace evenkeel

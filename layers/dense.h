@@ -1,0 +1,29 @@
+// Dense: y = x W^T + b.
+#pragma once
+#include "layers/init.h"
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct Dense : Layer {
+  // x (N, in) -> (N, out); weight (out, in), bias (out) from zeros.
+  Dense(int64_t in, int64_t out, Random& random, bool with_bias = true, const Init& init = {})
+      : weight(initial_weight({out, in}, init, random)) {
+    if (with_bias) bias = Tensor::zeros({out}).track();
+  }
+  Tensor forward(const Tensor& x, Mode) override {
+    check(x.shape().rank() == 2 && x.dim(1) == weight.dim(1), "dense: x must be (N, {}), got {}", weight.dim(1), x.shape());
+    const Tensor y = matmul(x, weight, false, true);
+    return bias.defined() ? add_per_channel(y, bias) : y;
+  }
+  void visit(Visitor& v) override {
+    v.parameter("weight", weight, true);
+    if (bias.defined()) v.parameter("bias", bias, false);
+  }
+  double multiply_adds(const Shape&) override { return static_cast<double>(weight.size()); }
+  std::string describe() const override { return "dense:" + std::to_string(weight.dim(0)); }
+
+  Owned weight, bias;
+};
+
+}  // namespace evenkeel

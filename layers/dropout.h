@@ -1,0 +1,22 @@
+// Dropout: in training each value is zero with probability p, the others grow by 1 / (1 - p).
+#pragma once
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct Dropout : Layer {
+  Dropout(real probability, const Random& stream) : p(probability), random(stream) {}
+  Tensor forward(const Tensor& x, Mode mode) override {
+    if (mode == Mode::train) return dropout(x, p, random);
+    if (mode == Mode::eval) return x;
+    Random same = random;  // a probe is the step that would come next, and moves nothing
+    return dropout(x, p, same);
+  }
+  void visit(Visitor& v) override { v.stream("random", random); }
+  std::string describe() const override { return fmt::format("dropout:{}", p); }
+
+  real p;
+  Random random;
+};
+
+}  // namespace evenkeel

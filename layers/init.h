@@ -1,0 +1,22 @@
+// Initial weights.
+#pragma once
+#include <string>
+
+#include "core/tensor.h"
+
+namespace evenkeel {
+
+struct Init {
+  enum class Kind {
+    he,       // N(0, 2 / fan_in) (He et al. 2015), for ReLU
+    glorot,   // U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), for sigmoid and tanh
+    gaussian  // N(0, deviation^2): the small random Gaussian values of Ioffe and Szegedy 2015, section 4.1
+  } kind = Kind::he;
+  double deviation = 0.01;  // gaussian's
+};
+Init parse_init(const std::string& text);  // "he", "glorot", "gaussian", "gaussian:0.05"
+
+// weight (out, in) or (K, R, S, C): fan_in is the product of all axes but the first, fan_out that of all but the last.
+Tensor initial_weight(const Shape& shape, const Init& init, Random& random);
+
+}  // namespace evenkeel

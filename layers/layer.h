@@ -1,0 +1,75 @@
+// Layer: some tensors and a function. A new one is a struct with forward() and visit(), checked by one line, check_layer().
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/ops.h"
+#include "core/parameter.h"
+
+namespace evenkeel {
+
+// Which statistics a normalisation uses, and whether its running averages move.
+enum class Mode {
+  train,  // batch statistics; averages move
+  probe,  // batch statistics; nothing moves (curvature, landscapes)
+  eval    // running statistics; nothing moves
+};
+
+// A tensor that a layer owns: copying the layer copies the values, so that layers need no copy constructors of their own.
+struct Owned : Tensor {
+  Owned() = default;
+  Owned(Tensor t) : Tensor(std::move(t)) {}
+  Owned(const Owned& other) : Tensor(other.defined() ? copy(other) : Tensor()) {}
+  Owned(Owned&&) = default;
+  Owned& operator=(const Owned& other) { return *this = Owned(other); }
+  Owned& operator=(Owned&&) = default;
+
+ private:
+  static Tensor copy(const Tensor& other) {
+    Tensor t = other.clone();
+    return other.tracked() ? t.track() : t;
+  }
+};
+
+struct Layer;
+
+// Walks a network. Every layer names its parameters, buffers, random streams and children, in order; names join with dots.
+struct Visitor {
+  virtual ~Visitor() = default;
+  virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {}  // decay: whether weight decay applies
+  virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}                    // saved, not trained
+  virtual void stream(const std::string& /*name*/, Random& /*value*/) {}                    // saved, so that a run can resume
+  virtual void child(const std::string& name, Layer& layer);                                // visits it, under its name
+
+ protected:
+  std::string full_name(const std::string& name) const { return prefix_ + name; }
+  std::string prefix_;
+};
+
+// What follows a layer in the same pass, for layers that can do it as they write their result: relu(y + add), each if asked for.
+struct Epilogue {
+  Tensor add = {};
+  bool relu = false;
+  Tensor operator()(Tensor y) const;
+};
+
+struct Layer {
+  virtual ~Layer() = default;
+  virtual Tensor forward(const Tensor& x, Mode mode) = 0;
+  virtual void visit(Visitor&) {}
+  // forward() and then the epilogue; worth overriding where both can be one pass.
+  virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
+  virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
+  virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape
+};
+
+using LayerPtr = std::unique_ptr<Layer>;
+
+std::vector<Parameter> parameters(Layer& layer);
+std::vector<Tensor> values(const std::vector<Parameter>& parameters);
+int64_t parameter_count(Layer& layer);
+// The shape of one example behind a layer that gets `input`, found by running it on one.
+Shape output_shape(Layer& layer, const Shape& input);
+
+}  // namespace evenkeel

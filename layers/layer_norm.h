@@ -1,0 +1,24 @@
+// Layer normalisation (Ba, Kiros and Hinton 2016): each example over all its features; the same in training and inference.
+#pragma once
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct LayerNorm : Layer {
+  // x (N, ..., C): mean and variance per example over all positions and channels, gamma and beta (C) per channel.
+  explicit LayerNorm(int64_t channels, real epsilon = real(1e-5))
+      : eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
+    check(eps > 0, "layer_norm: eps must be positive, got {}", eps);
+  }
+  Tensor forward(const Tensor& x, Mode) override { return layer_norm(x, gamma, beta, eps); }
+  void visit(Visitor& v) override {
+    v.parameter("weight", gamma, false);
+    v.parameter("bias", beta, false);
+  }
+  std::string describe() const override { return "layer"; }
+
+  real eps;
+  Owned gamma, beta;
+};
+
+}  // namespace evenkeel

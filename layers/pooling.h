@@ -1,0 +1,34 @@
+// Pooling, and the way from images to dense layers.
+#pragma once
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct MaxPool : Layer {
+  explicit MaxPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
+  Tensor forward(const Tensor& x, Mode) override { return max_pool(x, options); }
+  std::string describe() const override { return fmt::format("maxpool:{}", options.size); }
+  PoolOptions options;
+};
+
+struct AvgPool : Layer {
+  explicit AvgPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
+  Tensor forward(const Tensor& x, Mode) override { return avg_pool(x, options); }
+  std::string describe() const override { return fmt::format("avgpool:{}", options.size); }
+  PoolOptions options;
+};
+
+struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C)
+  Tensor forward(const Tensor& x, Mode) override { return global_avg_pool(x); }
+  std::string describe() const override { return "global_avgpool"; }
+};
+
+struct Flatten : Layer {  // (N, H, W, C) -> (N, C H W), in that order, as PyTorch counts features
+  Tensor forward(const Tensor& x, Mode) override {
+    const bool image = x.shape().rank() == 4 && x.dim(3) > 1 && x.dim(1) * x.dim(2) > 1;
+    return reshape(image ? to_channels_first(x) : x, {x.dim(0), x.size() / std::max<int64_t>(1, x.dim(0))});
+  }
+  std::string describe() const override { return "flatten"; }
+};
+
+}  // namespace evenkeel

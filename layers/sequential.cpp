@@ -1,0 +1,84 @@
+#include "layers/sequential.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "layers/activation.h"
+
+namespace evenkeel {
+namespace {
+
+bool is_relu(const Layer& layer) {
+  const auto* activation = dynamic_cast<const Activation*>(&layer);
+  return activation && activation->function == static_cast<Activation::Function>(relu);
+}
+
+bool all_finite(const Tensor& x) {
+  return std::all_of(x.data(), x.data() + x.size(), [](real v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
+  if (layers_.empty()) return then(x);
+  Tensor y = x;
+  for (size_t i = 0; i < layers_.size();) {
+    Epilogue next;
+    size_t end = i + 1;
+    if (end < layers_.size() && is_relu(*layers_[end])) next.relu = true, ++end;
+    if (end == layers_.size()) {
+      // The last layer also does what follows the whole; where it has a ReLU of its own, the addition comes after that.
+      if (next.relu && then.add.defined()) return then(layers_[i]->forward_then(y, mode, next));
+      next.add = then.add;
+      next.relu |= then.relu;
+    }
+    y = layers_[i]->forward_then(y, mode, next);
+    i = end;
+  }
+  return y;
+}
+
+void Sequential::visit(Visitor& visitor) {
+  for (size_t i = 0; i < layers_.size(); ++i) visitor.child(std::to_string(i), *layers_[i]);
+}
+
+std::string Sequential::describe() const {
+  std::string s;
+  for (const LayerPtr& layer : layers_) s.append(s.empty() ? "" : " ").append(layer->describe());
+  return s;
+}
+
+double Sequential::multiply_adds(const Shape& input) {
+  double sum = 0;
+  Shape shape = input;
+  for (const LayerPtr& layer : layers_) {
+    sum += layer->multiply_adds(shape);
+    shape = output_shape(*layer, shape);
+  }
+  return sum;
+}
+
+Tensor Residual::shortcut(const Tensor& x) const {
+  // Every stride-th pixel is the average over windows of one.
+  const Tensor small = stride_ == 1 ? x : avg_pool(x, {.size = 1, .stride = stride_});
+  if (channels_ == 0 || channels_ == x.channels()) return small;
+  return embed_channels(small, (channels_ - x.channels()) / 2, channels_);
+}
+
+Tensor Residual::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
+  const Tensor y = body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu && !then.add.defined()});
+  return then.add.defined() ? then(y) : y;
+}
+
+std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode) {
+  Recording off(false);
+  if (!all_finite(x)) return "the input";
+  Tensor y = x;
+  for (size_t i = 0; i < network.size(); ++i) {
+    y = network[i].forward(y, mode);
+    if (!all_finite(y)) return fmt::format("layer {} ({})", i, network[i].describe());
+  }
+  return "";
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,58 @@
+// Sequential: layers one after the other. Residual: y = body(x) + shortcut(x).
+#pragma once
+#include <concepts>
+
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+class Sequential : public Layer {
+ public:
+  Sequential() = default;
+  // Sequential net(Flatten(), Dense(784, 10, random));
+  template <class... Layers>
+    requires(std::derived_from<std::remove_cvref_t<Layers>, Layer> && ...)
+  explicit Sequential(Layers&&... layers) {
+    (add(std::make_unique<std::remove_cvref_t<Layers>>(std::forward<Layers>(layers))), ...);
+  }
+  Sequential(Sequential&&) = default;
+  Sequential& operator=(Sequential&&) = default;
+
+  void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
+  size_t size() const { return layers_.size(); }
+  Layer& operator[](size_t i) { return *layers_[i]; }
+
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  // A ReLU is done in the same pass as the layer before it, where that layer can.
+  Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
+  void visit(Visitor& visitor) override;
+  std::string describe() const override;
+  double multiply_adds(const Shape& input) override;
+
+ private:
+  std::vector<LayerPtr> layers_;
+};
+
+// y = body(x) + shortcut(x). The shortcut is the identity; where the body takes strides or adds channels it takes every stride-th
+// pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters).
+class Residual : public Layer {
+ public:
+  explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1, int64_t channels = 0)  // channels 0: as many as x has
+      : body_(std::move(body)), stride_(stride), channels_(channels) {}
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
+  void visit(Visitor& visitor) override { visitor.child("body", *body_); }
+  std::string describe() const override { return "residual(" + body_->describe() + ")"; }
+  double multiply_adds(const Shape& input) override { return body_->multiply_adds(input); }
+
+ private:
+  Tensor shortcut(const Tensor& x) const;
+
+  std::unique_ptr<Sequential> body_;
+  int64_t stride_, channels_;
+};
+
+// The first layer (its name and description) whose output on x is not finite, or "" if all are.
+std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode = Mode::probe);
+
+}  // namespace evenkeel

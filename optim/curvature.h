@@ -1,0 +1,30 @@
+// Curvature of a loss: products with its Hessian, and the Hessian's largest eigenvalue.
+#pragma once
+#include <functional>
+
+#include "core/autograd.h"
+
+namespace evenkeel {
+
+// A loss of one element, made anew of the parameters (tracked leaves) at every call.
+using Objective = std::function<Tensor()>;
+
+// H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). Batch norm must stand in probe mode.
+Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& parameters, const Grads& v);
+
+struct LanczosOptions {
+  int max_steps = 100;      // each costs one product with H and keeps one vector as long as all parameters, in double
+  double tolerance = 1e-4;  // of the residual, relative to the eigenvalue
+};
+struct Eigenvalue {
+  double value = 0;
+  double residual = 0;  // ||H u - value u||, u the unit vector found: an eigenvalue lies within this distance of `value`
+  int steps = 0;
+  Grads vector;         // u
+};
+// The algebraically largest eigenvalue of the Hessian of f at the parameters, by Lanczos' method with full reorthogonalisation
+// from a random start. The graph of the gradient is built once.
+Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& parameters, Random& random,
+                              const LanczosOptions& options = {});
+
+}  // namespace evenkeel

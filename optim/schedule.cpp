@@ -1,0 +1,69 @@
+#include "optim/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numbers>
+
+#include "core/check.h"
+
+namespace evenkeel {
+namespace {
+
+constexpr const char* forms = "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor)";
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts{""};
+  for (char c : text) {
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+double number(const std::string& word, const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(word.c_str(), &end);
+  check(!word.empty() && *end == '\0' && std::isfinite(value), "schedule: \"{}\" in \"{}\" is not a number; write {}", word, text,
+        forms);
+  return value;
+}
+
+}  // namespace
+
+double Schedule::at(int64_t t) const {
+  if (t < warmup) return lr * static_cast<double>(t + 1) / static_cast<double>(warmup);
+  if (kind == Kind::cosine) {
+    const double u = static_cast<double>(t - warmup) / static_cast<double>(std::max<int64_t>(1, steps - warmup));
+    return lr / 2 * (1 + std::cos(std::numbers::pi * std::min(1.0, u)));
+  }
+  double rate = lr;
+  for (int64_t drop : drops) rate *= t >= drop ? factor : 1;
+  return rate;
+}
+
+Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch, int64_t warmup_steps) {
+  const int64_t steps = epochs * steps_per_epoch;
+  check(steps >= 0 && warmup_steps >= 0 && warmup_steps <= steps, "schedule: a warm-up of {} steps does not fit into a run of {}",
+        warmup_steps, steps);
+  Schedule s{.lr = lr, .steps = steps, .warmup = warmup_steps};
+  const std::vector<std::string> parts = split(text, ':');
+  if (parts[0] == "step" && (parts.size() == 2 || parts.size() == 3)) {
+    s.kind = Schedule::Kind::step;
+    for (const std::string& word : split(parts[1], ',')) {
+      const double place = number(word, text);
+      check(place > 0, "schedule: the rate drops at fractions of the run or at epochs, which are positive, got {} in \"{}\"", word, text);
+      s.drops.push_back(std::llround(place * static_cast<double>(place < 1 ? steps : steps_per_epoch)));
+    }
+    if (parts.size() == 3) s.factor = number(parts[2], text);
+    check(s.factor > 0 && s.factor <= 1, "schedule: the factor must be in (0, 1], got {} in \"{}\"", s.factor, text);
+  } else {
+    check(text == "constant" || text == "cosine", "schedule: \"{}\" is none; write {}", text, forms);
+    if (text == "cosine") s.kind = Schedule::Kind::cosine;
+  }
+  return s;
+}
+
+}  // namespace evenkeel
