@@ -1,0 +1,28 @@
+// A trained network in a file: its weights, and in the metadata all that is needed to use it on images.
+#pragma once
+#include "data/loader.h"
+#include "layers/checkpoint.h"
+#include "layers/spec.h"
+
+namespace evenkeel {
+
+struct NetworkInfo {
+  ModelOptions model;           // its text written out: named models may change, files stay
+  std::string data;             // the set it was trained on
+  Normalization normalization;  // of the pixels
+};
+
+struct NetworkFile {
+  NetworkInfo info;
+  std::unique_ptr<Sequential> network;
+  SafeTensors stored;  // what else the file holds
+};
+
+SafeTensors pack_network(Sequential& network, const NetworkInfo& info);
+// Error(Fault::bad_file) with the path where the file does not hold a network.
+NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
+
+// The value of a key of the metadata; Error(Fault::bad_file) where there is none.
+const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path);
+
+}  // namespace evenkeel

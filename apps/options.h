@@ -1,0 +1,36 @@
+// Options of the program: each value is checked against what it must be before anything runs, and --help is laid out here.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace evenkeel {
+
+constexpr double no_limit = 1e300;
+
+// The numbers an option accepts: low to high, low itself excluded if `above`.
+struct Limits {
+  double low = 0, high = no_limit;
+  bool above = false;
+};
+
+// The present value is the default that --help shows.
+CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Limits limits, const std::string& help);
+CLI::Option* add_integer(CLI::App& app, const std::string& name, int64_t& value, int64_t low, int64_t high,
+                         const std::string& help);
+CLI::Option* add_seed(CLI::App& app, const std::string& name, uint64_t& value, const std::string& help);
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value, const std::string& type, const std::string& help);
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
+                        const std::string& help);
+CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help);
+// Sets the number of threads as soon as it is read; the default is the number of cores.
+CLI::Option* add_threads(CLI::App& app);
+
+struct HelpLayout : CLI::Formatter {
+  std::string make_option(const CLI::Option* option, bool positional) const override;
+  std::string make_subcommand(const CLI::App* command) const override;
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
+};
+
+}  // namespace evenkeel

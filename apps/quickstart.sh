@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and trains the same convolutional network without and with batch normalisation on Fashion-MNIST,
+# on shapes that it draws itself where that data set is not to be had. The results go to runs/quickstart.
+#     bash apps/quickstart.sh
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+install_missing dataset-fashion-mnist
+build release -DEVENKEEL_TESTS=OFF
+
+evenkeel="$root/build/release/evenkeel" out="$root/runs/quickstart" data=fashion-mnist
+"$evenkeel" data list | grep -q '^fashion-mnist .*not here' && data=synthetic
+mkdir -p "$out"
+declare -A last
+for norm in none batch; do
+  echo
+  run "$evenkeel" train --data $data --model lenet --norm $norm --epochs 2 --samples 20000 --lr 0.02 --overwrite --out "$out/$norm" | tee "$out.$norm.txt"
+  last[$norm]=$(tail -n 1 "$out.$norm.txt")
+  rm "$out.$norm.txt"
+done
+echo
+run "$evenkeel" plot "$out/none" "$out/batch" --label "no normalisation" --label "batch normalisation" --out "$out/curves.svg"
+echo
+echo "without normalisation:    ${last[none]}"
+echo "with batch normalisation: ${last[batch]}"
+echo "both curves:              $out/curves.svg"

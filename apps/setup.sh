@@ -1,0 +1,50 @@
+# Set-up shared by quickstart.sh and tests/run.sh; sourced, not run. Installs what is missing, configures, builds.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+run() {  # shows a command, then runs it
+  printf '+ %s\n' "$*" >&2
+  "$@"
+}
+
+# Installs those packages that are not there, by the system's own package manager. The arguments are packages of Debian's
+# that are wanted besides.
+install_missing() {
+  local manager packages installed install sudo="" missing=() package
+  for manager in apt-get dnf pacman brew ""; do command -v "$manager" >/dev/null && break; done
+  case "$manager" in
+    apt-get)
+      packages="g++ cmake make libopenblas-dev libfmt-dev zlib1g-dev nlohmann-json3-dev libcli11-dev doctest-dev $*"
+      installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+      install="apt-get install -y --no-install-recommends" ;;
+    dnf)
+      packages="gcc-c++ cmake make openblas-devel fmt-devel zlib-devel json-devel cli11-devel doctest-devel"
+      installed() { rpm -q --whatprovides "$1" >/dev/null; }
+      install="dnf install -y" ;;
+    pacman)
+      packages="gcc cmake make openblas fmt zlib nlohmann-json cli11 doctest"
+      installed() { pacman -T "$1" >/dev/null; }
+      install="pacman -S --noconfirm --needed" ;;
+    brew)
+      packages="cmake openblas fmt nlohmann-json cli11 doctest"
+      installed() { brew list --versions "$1" >/dev/null; }
+      install="brew install" ;;
+    *)
+      echo "No package manager that this script knows (apt-get, dnf, pacman, brew). Needed: a C++20 compiler, cmake," \
+        "OpenBLAS, fmt, zlib, nlohmann-json, CLI11, doctest." >&2
+      return ;;
+  esac
+  for package in $packages; do installed "$package" || missing+=("$package"); done
+  [ ${#missing[@]} -eq 0 ] && return
+  [ "$manager" = brew ] || [ "$(id -u)" -eq 0 ] || sudo=sudo
+  [ "$manager" = apt-get ] && run $sudo apt-get update
+  run $sudo $install "${missing[@]}"
+}
+
+# build PRESET [option of cmake's ...]: configures and builds into build/PRESET. OpenBLAS stands apart with Homebrew.
+build() {
+  local preset=$1
+  shift
+  [ "$(uname)" = Darwin ] && export CMAKE_PREFIX_PATH="$(brew --prefix openblas):${CMAKE_PREFIX_PATH:-}"
+  (cd "$root" && run cmake --preset "$preset" "$@" && run cmake --build "build/$preset" --parallel "$(getconf _NPROCESSORS_ONLN)")
+}

@@ -1,0 +1,358 @@
+#include "apps/train.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+
+#include "apps/console.h"
+#include "apps/data_options.h"
+#include "apps/evaluate.h"
+#include "apps/interrupt.h"
+#include "apps/model_options.h"
+#include "apps/network_file.h"
+#include "apps/run_log.h"
+#include "apps/train_state.h"
+#include "core/file.h"
+#include "core/parallel.h"
+#include "optim/schedule.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr uint64_t validation_stream = 1;  // of the seed: which images are held out
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+struct TrainingData {
+  Dataset train, validation, test;  // validation may be empty
+};
+
+TrainingData load_data(const TrainOptions& o) {
+  DataSplit split = load_named_dataset(o.data, o.data_dir);
+  if (o.samples > 0) {
+    check(o.samples <= split.train.size(), "--samples: {} has {} training images, not {}", o.data, split.train.size(), o.samples);
+    std::vector<int64_t> first(static_cast<size_t>(o.samples));
+    for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
+    split.train = take(split.train, first);
+  }
+  TrainingData data{std::move(split.train), {}, std::move(split.test)};
+  if (o.validation > 0) {
+    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
+          o.validation);
+    Random random = Random(o.model.seed).split(validation_stream);
+    std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
+  }
+  return data;
+}
+
+ModelOptions with_images(ModelOptions model, const Dataset& data) {
+  model.input = data.image;
+  model.classes = data.classes;
+  return model;
+}
+
+// Refuses a folder with something in it, unless told otherwise.
+void check_folder(const TrainOptions& o) {
+  std::error_code error;
+  if (o.resume || o.overwrite || !fs::exists(o.out, error)) return;
+  if (!fs::is_directory(o.out, error)) fail(Fault::io, "{} is there and is not a folder", o.out);
+  check(fs::is_empty(o.out, error), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", o.out,
+        o.out);
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const Vocabulary& vocabulary)
+      : o_(options),
+        data_(load_data(options)),
+        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train)},
+        network_(make_named_model(info_.model, vocabulary)),
+        sgd_(parameters(*network_), {.lr = static_cast<real>(options.lr),
+                                     .momentum = static_cast<real>(options.momentum),
+                                     .weight_decay = static_cast<real>(options.weight_decay),
+                                     .nesterov = options.nesterov,
+                                     .decay_all = options.decay_all}),
+        loader_(data_.train, info_.normalization,
+                {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}) {
+    check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
+    const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
+    schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
+    trained_ = values(parameters(*network_));
+  }
+
+  void prepare_folder(Json config);
+  void resume();
+  int operator()();
+
+ private:
+  std::string path(const char* file) const { return (fs::path(o_.out) / file).string(); }
+  bool stopped() const { return interrupt_.signal() != 0; }
+  int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
+
+  void step(const Batch& batch);
+  void train_epoch();
+  void finish_epoch(const EpochRow& row, const Score& test, const Score& chooser);
+  std::optional<Score> score(const Dataset& data, const char* what);
+  void save_last();
+  int stop();
+  [[noreturn]] void diverged(const Batch& batch, double loss);
+  std::string advice() const;
+  void show_progress(const char* doing);
+  void print_header();
+  void print_row(const EpochRow& row, bool best);
+
+  const TrainOptions& o_;
+  TrainingData data_;
+  NetworkInfo info_;
+  std::unique_ptr<Sequential> network_;
+  Sgd sgd_;
+  Loader loader_;
+  Schedule schedule_;
+  std::vector<Tensor> trained_;
+  TrainState state_;
+  std::vector<EpochRow> rows_;
+
+  Console console_;
+  Interrupt interrupt_;
+  Stopwatch run_clock_, epoch_clock_;
+  double shown_ = -1;         // when the live line was last written
+  int64_t images_here_ = 0;   // trained on by this process,
+  int64_t epoch_images_ = 0;  // in this epoch
+};
+
+void Run::prepare_folder(Json config) {
+  std::error_code error;
+  fs::create_directories(o_.out, error);
+  if (error) fail(Fault::io, "{}: the folder cannot be made: {}", o_.out, error.message());
+  // What an earlier run left must not look like this one's.
+  for (const char* file : {"config.json", "log.csv", "curves.svg", "last.safetensors", "best.safetensors"}) {
+    fs::remove(path(file), error);
+    if (error) fail(Fault::io, "{}: cannot be removed: {}", path(file), error.message());
+  }
+  config["network"] = {{"layers", model_spec(o_.model.model)},
+                       {"parameters", parameter_count(*network_)},
+                       {"input", shape_text(info_.model.input)},
+                       {"classes", info_.model.classes}};
+  config["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
+  config["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
+  write_file(path("config.json"), config.dump(2) + "\n");
+}
+
+void Run::resume() {
+  const std::string file = path("last.safetensors");
+  if (!fs::exists(file)) {
+    fail(Fault::missing,
+         "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite starts it again",
+         file, path("config.json"), o_.out);
+  }
+  const SafeTensors stored = read_safetensors(file);
+  restore(*network_, stored);
+  state_ = unpack_training(stored, sgd_, file);
+  if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
+    fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
+         state_.batch, o_.epochs, loader_.batches());
+  }
+  if (state_.epoch == 1) return;
+  rows_ = parse_log_csv(read_file(path("log.csv")), path("log.csv"));
+  // A row may be ahead of the checkpoint, never behind it.
+  if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1) fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
+  rows_.resize(static_cast<size_t>(state_.epoch - 1));
+}
+
+int Run::operator()() {
+  console_.note(fmt::format("{} ({}), norm {}, {} parameters, on {}: {} images to train on{}, {} to test; {} thread{}; into {}",
+                            o_.model.model, shape_text(info_.model.input), o_.model.norm,
+                            thousands(static_cast<double>(parameter_count(*network_))), o_.data,
+                            thousands(static_cast<double>(data_.train.size())),
+                            data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
+                            thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", o_.out));
+  print_header();
+  for (const EpochRow& row : rows_) print_row(row, false);
+  while (state_.epoch <= o_.epochs) {
+    epoch_clock_ = {};
+    epoch_images_ = 0;
+    train_epoch();
+    if (stopped()) return stop();
+    EpochRow row{.epoch = state_.epoch,
+                 .lr = schedule_.at(step_number() - 1),
+                 .train_loss = state_.loss_sum / static_cast<double>(state_.seen),
+                 .train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen),
+                 .images_per_second = static_cast<double>(epoch_images_) / epoch_clock_.seconds(),
+                 .validation_loss = {},
+                 .validation_accuracy = {}};
+    const std::optional<Score> test = score(data_.test, "testing");
+    if (!test) return stop();
+    std::optional<Score> chooser = test;
+    if (data_.validation.size() > 0) {
+      chooser = score(data_.validation, "validating");
+      if (!chooser) return stop();
+      row.validation_loss = chooser->loss;
+      row.validation_accuracy = chooser->accuracy();
+    }
+    row.test_loss = test->loss;
+    row.test_accuracy = test->accuracy();
+    row.seconds = epoch_clock_.seconds();
+    finish_epoch(row, *test, *chooser);
+  }
+  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", o_.out));
+  const double count = static_cast<double>(data_.test.size());
+  console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {} epochs, best {:.4f} at epoch {}",
+                             static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(), o_.epochs,
+                             static_cast<double>(state_.best_test_correct) / count, state_.best_epoch));
+  return 0;
+}
+
+void Run::train_epoch() {
+  loader_.begin_epoch(state_.epoch, state_.batch);
+  for (Batch batch; !stopped() && loader_.next(batch);) {
+    step(batch);
+    show_progress("training");
+  }
+}
+
+void Run::step(const Batch& batch) {
+  const int64_t n = static_cast<int64_t>(batch.labels.size());
+  Tensor loss;
+  {
+    const Tensor logits = network_->forward(batch.x, Mode::train);
+    loss = cross_entropy(logits, batch.labels, static_cast<real>(o_.label_smoothing));
+    state_.correct += count_correct(logits, batch.labels);
+  }  // nothing keeps an activation but the loss
+  const double value = loss.item();
+  if (!std::isfinite(value)) diverged(batch, value);
+  Grads gradients = grad(std::move(loss), trained_);
+  if (o_.clip > 0) clip_by_global_norm(gradients, o_.clip);
+  sgd_.set_lr(static_cast<real>(schedule_.at(step_number())));
+  sgd_.step(gradients);
+  state_.loss_sum += value * static_cast<double>(n);
+  state_.seen += n;
+  state_.batch += 1;
+  images_here_ += n;
+  epoch_images_ += n;
+}
+
+// Nothing where a signal stopped it.
+std::optional<Score> Run::score(const Dataset& data, const char* what) {
+  const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double) {
+    show_progress(what);
+    return !stopped();
+  });
+  if (stopped()) return {};
+  if (!std::isfinite(s.loss)) {
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} images is {}. {}", state_.epoch, step_number(),
+         data.size(), std::abs(s.loss), advice());
+  }
+  return s;
+}
+
+// The log is never behind the checkpoint, so that a run killed in between goes on from the checkpoint.
+void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& chooser) {
+  rows_.push_back(row);
+  const bool best = chooser.correct > state_.best_correct;
+  if (best) {
+    state_.best_epoch = state_.epoch;
+    state_.best_correct = chooser.correct;
+    state_.best_test_correct = test.correct;
+  }
+  const TrainState next{.epoch = state_.epoch + 1,
+                        .test_correct = test.correct,
+                        .best_epoch = state_.best_epoch,
+                        .best_correct = state_.best_correct,
+                        .best_test_correct = state_.best_test_correct};
+  write_file(path("log.csv"), log_csv(rows_, data_.validation.size() > 0));
+  write_file(path("curves.svg"), draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
+  if (best) write_safetensors(path("best.safetensors"), pack_network(*network_, info_));
+  state_ = next;
+  save_last();
+  print_row(row, best);
+}
+
+void Run::save_last() {
+  for (const Tensor& w : trained_) {  // the step just done may have gone wrong, which its own loss could not show
+    if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch, step_number(),
+         advice());
+  }
+  SafeTensors file = pack_network(*network_, info_);
+  pack_training(state_, sgd_, file);
+  write_safetensors(path("last.safetensors"), file);
+}
+
+int Run::stop() {
+  const int number = interrupt_.signal();
+  save_last();
+  console_.note(fmt::format(
+      "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
+      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), o_.out));
+  return 128 + number;
+}
+
+void Run::diverged(const Batch& batch, double loss) {
+  const Recording off(false);
+  const std::string layer = first_non_finite(*network_, batch.x);
+  fail(Fault::failed, "the run diverged: in epoch {}, step {}, the loss is {}; {}. {}", state_.epoch, step_number() + 1,
+       std::abs(loss), layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer,
+       advice());
+}
+
+// After a divergence.
+std::string Run::advice() const {
+  return "A smaller --lr, --warmup or --clip may help. " +
+         (state_.epoch > 1 ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
+}
+
+void Run::show_progress(const char* doing) {
+  const double now = run_clock_.seconds();
+  if (!console_.terminal() || now - shown_ < 0.1) return;
+  shown_ = now;
+  const double done = static_cast<double>(state_.batch) / static_cast<double>(loader_.batches()),
+               seen = static_cast<double>(state_.seen);
+  // Steps left, at the pace of this process so far.
+  const double images_left =
+      static_cast<double>(o_.epochs * data_.train.size()) - (static_cast<double>((state_.epoch - 1) * data_.train.size()) + seen);
+  const double left = now / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
+  const double rate = static_cast<double>(epoch_images_) / epoch_clock_.seconds();
+  console_.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state_.epoch, o_.epochs,
+                            progress_bar(done, 20), doing, state_.loss_sum / std::max(seen, 1.0),
+                            static_cast<double>(state_.correct) / std::max(seen, 1.0), thousands(rate), duration(left)));
+}
+
+void Run::print_header() {
+  std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss", "train acc",
+                                 "test loss", "test acc", "images/s", "seconds");
+  if (data_.validation.size() > 0) line += fmt::format(" {:>10} {:>9}", "valid loss", "valid acc");
+  console_.print(console_.bold(line));
+}
+
+void Run::print_row(const EpochRow& r, bool best) {
+  std::string line =
+      fmt::format("{:>5} {:>9.3g} {:>11.4f} {:>10.4f} {:>10.4f} {:>9.4f} {:>9} {:>8.1f}", r.epoch, r.lr, r.train_loss,
+                  r.train_accuracy, r.test_loss, r.test_accuracy, thousands(r.images_per_second), r.seconds);
+  if (r.validation_loss) line += fmt::format(" {:>10.4f} {:>9.4f}", *r.validation_loss, *r.validation_accuracy);
+  console_.print(best ? console_.green(line) : line);
+}
+
+}  // namespace
+
+int train(const TrainOptions& options, Json config, const Vocabulary& vocabulary) {
+  check_folder(options);
+  Run run(options, vocabulary);
+  options.resume ? run.resume() : run.prepare_folder(std::move(config));
+  return run();
+}
+
+}  // namespace evenkeel

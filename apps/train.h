@@ -1,0 +1,35 @@
+// Training: from options to a folder of results.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "layers/spec.h"
+
+namespace evenkeel {
+
+struct TrainOptions {
+  std::string data = "synthetic", data_dir;
+  int64_t validation = 0;  // training images held out, to choose the best epoch by
+  int64_t samples = 0;     // train on the first so many images; 0: all
+  bool augment = false;
+
+  ModelOptions model;  // its seed is that of everything
+  int64_t epochs = 5, batch_size = 64;
+  double lr = 0.05, momentum = 0.9, weight_decay = 5e-4;
+  bool nesterov = false, decay_all = false;
+  std::string schedule = "cosine";
+  double warmup = 0;  // epochs
+  double clip = 0;    // 0: off
+  double label_smoothing = 0;
+
+  std::string out;  // the folder
+  bool overwrite = false;
+  bool resume = false;  // go on from what the folder holds
+};
+
+// Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config` is what
+// config.json begins with. Returns the exit status: 0, or 128 + n where signal n stopped it. Error(Fault::failed) where the loss is
+// not finite.
+int train(const TrainOptions& options, nlohmann::ordered_json config, const Vocabulary& vocabulary);
+
+}  // namespace evenkeel

@@ -1,0 +1,26 @@
+// Where a training run stands. With the weights, buffers and velocities it is all that the rest of the run depends on.
+#pragma once
+#include <string>
+
+#include "layers/safetensors.h"
+#include "optim/sgd.h"
+
+namespace evenkeel {
+
+struct TrainState {
+  int64_t epoch = 1;              // the one being trained, from 1
+  int64_t batch = 0;              // batches of it done
+  double loss_sum = 0;            // over the images of this epoch seen so far,
+  int64_t correct = 0, seen = 0;  // their number, and how many of them were classified right
+
+  int64_t test_correct = 0;       // after the last finished epoch
+  int64_t best_epoch = 0;         // 0: none is finished
+  int64_t best_correct = -1;      // at it, on the images that choose
+  int64_t best_test_correct = 0;  // at it, on the test images
+};
+
+// Into and out of the file that holds the network; `path` is for messages.
+void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file);
+TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path);
+
+}  // namespace evenkeel
