@@ -1,0 +1,83 @@
+// check_grad: an op's derivatives against finite differences, in double. One line an op:
+//     check_grad([](const Inputs& x) { return x[0] * x[1]; }, {random({3, 4}), random({3, 4})});
+#pragma once
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "core/ops.h"
+
+namespace evenkeel {
+
+using Inputs = std::vector<Tensor>;
+using Function = std::function<Tensor(const Inputs&)>;
+
+// A constant with entries from N(0, 1), each call another one of a fixed sequence.
+inline Tensor random(const Shape& shape, double mean = 0, double deviation = 1) {
+  static Random stream(20151106);
+  return Tensor::normal(shape, stream, mean, deviation);
+}
+inline Tensor random_positive(const Shape& shape) { return map(random(shape), [](real v) { return real(0.3) + v * v; }); }
+// At least 0.1 away from 0, where relu and its kind have their kink.
+inline Tensor random_off_zero(const Shape& shape) {
+  return map(random(shape), [](real v) { return v + (v < 0 ? real(-0.1) : real(0.1)); });
+}
+
+// No two values closer than 0.02: maxima have their kinks at ties.
+inline Tensor random_distinct(const Shape& shape) {
+  static Random stream(1502);
+  Tensor t = Tensor::empty(shape);
+  const std::vector<int64_t> order = stream.permutation(t.size());
+  for (int64_t i = 0; i < t.size(); ++i) t.data()[i] = real(0.02) * static_cast<real>(order[i] - t.size() / 2);
+  return t;
+}
+
+// The largest relative error of the derivatives of order 1 to `order` of phi(x) = <f(x), c> for a random cotangent c (never ones: the
+// gradient of sum(batch_norm(x)) is zero), each along one random direction, against central differences with
+// Richardson's extrapolation. The first order is checked as kernels compute it and as definitions do.
+inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
+  Inputs x, direction;
+  for (const Tensor& t : at) {
+    x.push_back(t.clone().track());
+    direction.push_back(random(t.shape()));
+  }
+  const Tensor y = f(x);
+  const Tensor cotangent = random(y.shape());
+  auto along = [&](const Grads& g) {
+    double s = 0;
+    for (size_t i = 0; i < g.size(); ++i) s += dot(g[i].detach(), direction[i]).item();
+    return s;
+  };
+  auto moved = [&](double h) {  // phi(x + h direction)
+    Inputs there;
+    for (size_t i = 0; i < x.size(); ++i) there.push_back((x[i].detach() + direction[i] * static_cast<real>(h)).track());
+    return static_cast<double>(dot(f(there).detach(), cotangent).item());
+  };
+  auto difference = [&](double h) { return (moved(h) - moved(-h)) / (2 * h); };
+  constexpr double h = 3e-4;  // the error is of order h^4: deep networks with norms have large fifth derivatives
+  const double expected = (4 * difference(h / 2) - difference(h)) / 3;
+  const double scale = 1 + std::abs(expected);
+  double error = std::abs(along(grad(y, x, {.cotangent = cotangent})) - expected) / scale;
+  error = std::max(error, std::abs(along(grad(y, x, {.differentiable = true, .cotangent = cotangent})) - expected) / scale);
+  if (order > 1) {
+    Inputs weights;  // the next function: <gradient of phi, weights>
+    for (const Tensor& t : at) weights.push_back(random(t.shape()));
+    auto next = [&](const Inputs& p) {
+      const Grads g = grad(f(p), p, {.differentiable = true, .cotangent = cotangent});
+      Tensor s = dot(g[0], weights[0]);
+      for (size_t i = 1; i < g.size(); ++i) s = s + dot(g[i], weights[i]);
+      return s;
+    };
+    // A function linear in its inputs has a constant gradient, which no longer depends on them.
+    if (next(x).tracked()) error = std::max(error, grad_error(next, at, order - 1));
+  }
+  return std::isnan(error) ? INFINITY : error;
+}
+
+inline void check_grad(const Function& f, const Inputs& at, int order = 2, double tolerance = 1e-7) {
+  static_assert(sizeof(real) == 8, "finite differences need double: put this test in tests/double");
+  CHECK(grad_error(f, at, order) < tolerance);
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,24 @@
+#include "tests/check_grad.h"
+
+using namespace evenkeel;
+
+TEST_CASE("elementwise ops: derivatives up to order 3") {
+  const Shape s{3, 5};
+  auto one = [&](auto f, Tensor x) { check_grad([f](const Inputs& in) { return f(in[0]); }, {x}, 3); };
+  one([](const Tensor& x) { return square(x); }, random(s));
+  one([](const Tensor& x) { return sqrt(x); }, random_positive(s));
+  one([](const Tensor& x) { return rsqrt(x); }, random_positive(s));
+  one([](const Tensor& x) { return reciprocal(x); }, random_positive(s));
+  one([](const Tensor& x) { return exp(x); }, random(s));
+  one([](const Tensor& x) { return log(x); }, random_positive(s));
+  one([](const Tensor& x) { return square(abs(x)) * x; }, random_off_zero(s));
+  one([](const Tensor& x) { return relu(x) * x; }, random_off_zero(s));
+  one([](const Tensor& x) { return leaky_relu(x) * x; }, random_off_zero(s));
+  one([](const Tensor& x) { return sigmoid(x); }, random(s));
+  one([](const Tensor& x) { return tanh(x); }, random(s));
+  one([](const Tensor& x) { return softplus(x); }, random(s));
+  one([](const Tensor& x) { return normal_cdf(x); }, random(s));
+  one([](const Tensor& x) { return gelu(x); }, random(s));
+  one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, random(s));
+  one([](const Tensor& x) { return 1 - x / 2 + 3 * x * x - (-x); }, random(s));
+}

@@ -1,0 +1,169 @@
+// Batch norm's kernels as they are used: numerical stability, the same bits for any number of threads, NaN, unwritten memory.
+#include "core/normalize.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "core/elementwise.h"
+#include "core/memory.h"
+
+using namespace evenkeel;
+
+namespace {
+
+Tensor ones(int64_t n) { return Tensor::full({n}, 1); }
+Tensor zeros(int64_t n) { return Tensor::zeros({n}); }
+
+struct Exact {  // of one channel, two passes in double
+  explicit Exact(const Tensor& x) {
+    const double m = static_cast<double>(x.size());
+    for (real v : x.values()) mean += v / m;
+    for (real v : x.values()) var += (v - mean) * (v - mean) / m;
+  }
+  double mean = 0, var = 0;
+};
+
+// Everything that the fused forward and backward passes compute, in one vector.
+std::vector<real> results(const Shape& s, bool add, bool relu) {
+  Random random(11);
+  Tensor x = Tensor::normal(s, random, 3, 2).track(), a = Tensor::normal(s, random).track();
+  Tensor gamma = Tensor::normal({s.channels()}, random).track(), beta = Tensor::normal({s.channels()}, random).track();
+  const NormOptions options{.add = add ? a : Tensor(), .relu = relu};
+  const Tensor cotangent = Tensor::normal(s, random);
+  std::vector<real> all;
+  auto keep = [&](const Tensor& t) { all.insert(all.end(), t.data(), t.data() + t.size()); };
+  auto keep_all = [&](const Tensor& y) {
+    keep(y);
+    std::vector<Tensor> wrt{x, gamma, beta};
+    if (add) wrt.push_back(a);
+    for (const Tensor& g : grad(y, wrt, {.cotangent = cotangent})) keep(g);
+  };
+  const Normalized n = batch_norm(x, gamma, beta, options);
+  keep(n.mean);
+  keep(n.var);
+  keep_all(n.y);
+  keep_all(batch_norm_inference(x, n.mean, n.var, gamma, beta, options));
+  if (!add && !relu && s.rank() > 1 && s.size() / s[0] > 1) keep_all(group_norm(x, 1, gamma, beta));
+  return all;
+}
+
+const std::vector<Shape> shapes{{2, 1}, {100000, 1}, {301, 3}, {5, 17, 23, 31}, {64, 512}, {1000, 130}, {9, 4099}};
+
+}  // namespace
+
+TEST_CASE("the variance is right to 1e-5 far from zero, where E[x^2] - E[x]^2 is negative") {
+  for (double mean : {0.0, 10.0, 100.0, 1e3, 4096.0, 1e4, 1e5, -1e5}) {
+    CAPTURE(mean);
+    Random random(7);
+    Tensor x = Tensor::normal({4096, 1}, random, mean, 1);
+    const Exact exact(x);
+    const Normalized n = batch_norm(x, ones(1), zeros(1));
+    CHECK(std::abs(n.var.item() / exact.var - 1) < 1e-5);
+    CHECK(std::abs(n.mean.item() - exact.mean) <= std::abs(exact.mean) * 1e-7 + 1e-7);
+    double worst = 0;
+    for (int64_t i = 0; i < x.size(); ++i) {
+      const double expected = (x.data()[i] - exact.mean) / std::sqrt(exact.var + 1e-5);
+      worst = std::max(worst, std::abs(n.y.data()[i] - expected));
+    }
+    CHECK(worst < 1e-5);
+  }
+}
+
+TEST_CASE("a channel that drifts from 0 to 1e5, or has one outlier, keeps its variance") {
+  Tensor x = Tensor::empty({100000, 1});
+  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<real>(i);
+  CHECK(batch_norm(x, ones(1), zeros(1)).var.item() == doctest::Approx((1e10 - 1) / 12).epsilon(1e-6));
+  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = i % 2 ? 1 : -1;
+  x.data()[0] = 1e5;
+  const Exact exact(x);
+  CHECK(batch_norm(x, ones(1), zeros(1)).var.item() == doctest::Approx(exact.var).epsilon(1e-5));
+}
+
+TEST_CASE("a constant channel gives exactly beta") {
+  for (float constant : {0.0f, 100.0f, 0.1f, -3e7f, 1e-20f, 16777217.0f})
+    for (int64_t rows : {2, 3, 63, 1001, 50000}) {
+      const Tensor gamma = Tensor::of({3}, {1.5, -2, 0.3f}), beta = Tensor::of({3}, {0.1f, -7, 0});
+      const Normalized n = batch_norm(Tensor::full({rows, 3}, constant), gamma, beta);
+      bool exact = true;
+      for (int64_t i = 0; i < n.y.size(); ++i) exact = exact && n.y.data()[i] == beta.data()[i % 3];
+      CHECK(exact);
+      CHECK(n.mean.data()[0] == constant);
+      CHECK(n.var.data()[0] == 0);
+    }
+}
+
+TEST_CASE("exact data leave no error: pairs mean + d, mean - d") {
+  for (const Shape& s : {Shape{96, 3}, Shape{4096, 64}, Shape{70000, 1}, Shape{30, 2500}})
+    for (float mean : {0.0f, 3.0f, 1024.0f}) {
+      Tensor x = Tensor::empty(s);
+      for (int64_t i = 0; i < x.size(); ++i) {
+        const int64_t r = i / s[1];
+        x.data()[i] = mean + (r % 2 ? 0.5f : -0.5f);
+      }
+      const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), {.eps = 0});
+      bool exact = true;
+      for (int64_t c = 0; c < s[1]; ++c) exact = exact && n.mean.data()[c] == mean && n.var.data()[c] == 0.25f;
+      for (int64_t i = 0; i < x.size(); ++i) exact = exact && n.y.data()[i] == (x.data()[i] > mean ? 1 : -1);
+      CHECK(exact);
+    }
+}
+
+TEST_CASE("norms: the same bits for any number of threads") {
+  const int before = threads();
+  for (const Shape& s : shapes)
+    for (bool add : {false, true})
+      for (bool relu : {false, true}) {
+        set_threads(1);
+        const std::vector<real> expected = results(s, add, relu);
+        for (int n : {2, 3, 8}) {
+          set_threads(n);
+          CHECK(results(s, add, relu) == expected);
+        }
+      }
+  set_threads(before);
+}
+
+TEST_CASE("norms read nothing that was not written") {
+  for (const Shape& s : shapes)
+    for (bool add : {false, true})
+      for (bool relu : {false, true}) {
+        const std::vector<real> expected = results(s, add, relu);
+        poison_memory(true);
+        const std::vector<real> poisoned = results(s, add, relu);
+        poison_memory(false);
+        CHECK(poisoned == expected);
+      }
+}
+
+TEST_CASE("the fused kernels agree with the definitions in float") {
+  for (const Shape& s : {Shape{301, 3}, Shape{5, 7, 3, 31}, Shape{64, 512}, Shape{33, 130}}) {
+    Random random(3);
+    const Tensor x = Tensor::normal(s, random), gamma = Tensor::normal({s.channels()}, random), beta = Tensor::normal({s.channels()}, random);
+    auto worst = [](const Tensor& a, const Tensor& b) {
+      double d = 0;
+      for (int64_t i = 0; i < a.size(); ++i) d = std::max<double>(d, std::abs(a.data()[i] - b.data()[i]));
+      return d;
+    };
+    CHECK(worst(batch_norm(x, gamma, beta, {.relu = true}).y, batch_norm_definition(x, gamma, beta, {.relu = true})) < 1e-5);
+    CHECK(worst(layer_norm(x, gamma, beta), group_norm_definition(x, 1, gamma, beta)) < 1e-5);
+  }
+}
+
+TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged network must be seen to be") {
+  for (real bad : {NAN, INFINITY})
+    for (bool relu : {false, true}) {
+      Random random(5);
+      Tensor x = Tensor::normal({40, 3}, random);
+      x.data()[4 * 3 + 1] = bad;
+      x.track();
+      const Normalized n = batch_norm(x, ones(3), zeros(3), {.relu = relu});
+      const Tensor dx = grad(n.y, {x}, {.cotangent = Tensor::normal({40, 3}, random)})[0];
+      for (int64_t i = 0; i < n.y.size(); ++i) {
+        CHECK(std::isnan(n.y.data()[i]) == (i % 3 == 1));
+        CHECK(std::isnan(dx.data()[i]) == (i % 3 == 1));
+      }
+      CHECK(!std::isfinite(n.var.data()[1]));
+      CHECK(std::isfinite(n.var.data()[0]));
+    }
+}

@@ -1,0 +1,103 @@
+#include "layers/spec.h"
+
+#include <doctest/doctest.h>
+
+#include "layers/activation.h"
+
+using namespace evenkeel;
+
+namespace {
+
+std::string built(const std::string& model, const std::string& norm = "batch", const Shape& input = {28, 28, 1}) {
+  return make_model({.model = model, .norm = norm, .input = input})->describe();
+}
+
+}  // namespace
+
+TEST_CASE("named models have the published numbers of parameters") {
+  auto count = [](const char* model, const char* norm, const Shape& input) {
+    return parameter_count(*make_model({.model = model, .norm = norm, .input = input}));
+  };
+  CHECK(count("mlp", "none", {28, 28, 1}) == 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10);
+  CHECK(count("mlp:100-100-100", "batch", {28, 28, 1}) == 784 * 100 + 2 * 100 * 100 + 3 * 200 + 100 * 10 + 10);
+  CHECK(count("lenet", "none", {28, 28, 1}) == 32 * 25 + 32 + 64 * 32 * 25 + 64 + 3136 * 512 + 512 + 5130);
+  CHECK(count("resnet20", "batch", {32, 32, 3}) == 269722);  // with option A shortcuts: 0.27 M (He et al. 2015, table 6)
+  CHECK(count("vgg", "batch", {32, 32, 3}) == 1148874);
+}
+
+TEST_CASE("a bias is dropped exactly where the normalisation behind it would cancel it") {
+  auto names = [](const char* norm) {
+    std::string all;
+    for (const Parameter& p : parameters(*make_model({.model = "conv:4:3 norm act flatten dense:classes", .norm = norm}))) all += p.name + " ";
+    return all;
+  };
+  CHECK(names("batch") == "0.weight 1.weight 1.bias 4.weight 4.bias ");
+  CHECK(names("layer") == "0.weight 0.bias 1.weight 1.bias 4.weight 4.bias ");
+  CHECK(names("none") == "0.weight 0.bias 3.weight 3.bias ");
+}
+
+TEST_CASE("the same seed gives the same weights with and without normalisation") {
+  auto first = [](const char* norm) { return parameters(*make_model({.norm = norm, .seed = 5}))[0].value.values(); };
+  CHECK(first("batch") == first("none"));
+}
+
+TEST_CASE("specs: counts, groups, arguments by place and by name, policies") {
+  CHECK(built("2*(conv:4:3 norm act) flatten dense:classes") == "conv:4:3 batch relu conv:4:3 batch relu flatten dense:10");
+  CHECK(built("conv:4:3:2:0 flatten dense:classes") == built("conv:4:3:stride=2:pad=0 flatten dense:10"));
+  CHECK(built("flatten dense:5 norm act dense:classes", "batch:new=0.01:variance=biased") ==
+        "flatten dense:5 batch:new=0.01:variance=biased relu dense:10");
+  CHECK(built("flatten dropout:0.25 dense:classes") == "flatten dropout:0.25 dense:10");
+}
+
+TEST_CASE("a description is a spec that builds the same network") {
+  for (const std::string& name : model_names()) {
+    const std::string text = built(name, "batch", {32, 32, 3});
+    CHECK(built(text, "none", {32, 32, 3}) == text);
+  }
+}
+
+TEST_CASE("wrong specs are refused with the reason") {
+  auto refused = [](const std::string& model, const char* reason, const char* norm = "batch") {
+    CHECK_THROWS_WITH_AS(make_model({.model = model, .norm = norm}), doctest::Contains(reason), Error);
+  };
+  refused("", "at least one layer");
+  refused("flatten dens:10", "no layer is called 'dens'");
+  refused("flatten dense", "needs its units");
+  refused("flatten dense:ten", "must be a number");
+  refused("flatten dense:10:3", "has an argument it does not know");
+  refused("flatten dense:10:color=3", "has an argument it does not know");
+  refused("flatten dense:10:units=10", "twice");
+  refused("dense:10", "put flatten");
+  refused("flatten dense:11", "one value a class");
+  refused("(flatten dense:10", "closing parenthesis is missing");
+  refused("flatten dense:10)", "opening parenthesis is missing");
+  refused("0*(flatten) dense:10", "count must be");
+  refused("99999999999999999999*(flatten) dense:10", "count must be");
+  refused("9999*(9999*(flatten)) dense:10", "at most");
+  refused(std::string(40, '(') + "flatten" + std::string(40, ')') + " dense:10", "deep");
+  refused("conv:1048576:1024 flatten dense:10", "weights");
+  refused("residual(conv:4:3:pad=0) flatten dense:10", "no shortcut");
+  refused("residual flatten dense:10", "needs its layers in parentheses");
+  refused("flatten norm dense:10", "no layer is called 'bach'", "bach");
+  refused("flatten norm dense:10", "must be one layer", "norm");
+  refused("flatten norm dense:10", "must be one layer", "batch relu");
+  refused("mlp:100-x", "mlp:WIDTH");
+}
+
+TEST_CASE("a layer of one's own gets a name in the spec") {
+  struct Swish : Layer {
+    Tensor forward(const Tensor& x, Mode) override { return x * sigmoid(x); }
+    std::string describe() const override { return "swish"; }
+  };
+  Vocabulary words = standard_vocabulary();
+  words["swish"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<Swish>(); }, "swish"};
+  auto network = make_model({.model = "flatten dense:8 norm act dense:classes", .activation = "swish"}, words);
+  CHECK(network->describe() == "flatten dense:8 batch swish dense:10");
+}
+
+TEST_CASE("a model's table: shapes, parameters and multiply-adds") {
+  auto network = make_model({.model = "vgg", .norm = "batch", .input = {32, 32, 3}});
+  double work = 0;
+  for (const LayerSummary& row : summarize(*network, {32, 32, 3})) work += row.multiply_adds;
+  CHECK(work == 152764416 + 2560);  // by hand: the six convolutions and the dense layer
+}

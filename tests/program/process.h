@@ -1,0 +1,82 @@
+// The real program, started as a user's shell would start it.
+#pragma once
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/scratch.h"
+
+inline std::string slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return (std::ostringstream() << file.rdbuf()).str();
+}
+
+using Arguments = std::vector<std::string>;
+
+struct Outcome {
+  int status;  // the exit status; of a process that a signal ended, minus the signal
+  std::string out, err;
+};
+
+class Process {
+ public:
+  // `environment`: settings NAME=VALUE besides the inherited ones. On a terminal, both streams end up in out.
+  explicit Process(const Arguments& arguments, const Arguments& environment = {}, bool on_terminal = false) {
+    if (on_terminal) {
+      const winsize size{.ws_row = 40, .ws_col = 120, .ws_xpixel = 0, .ws_ypixel = 0};
+      pid_ = forkpty(&terminal_, nullptr, nullptr, &size);
+    } else {
+      pid_ = fork();
+    }
+    if (pid_ != 0) return;
+    if (!on_terminal) {
+      dup2(open((files_ / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+      dup2(open((files_ / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    }
+    for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
+    std::vector<char*> argv{const_cast<char*>("evenkeel")};
+    for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+    argv.push_back(nullptr);
+    execv(EVENKEEL_PROGRAM, argv.data());
+    _exit(99);
+  }
+
+  void send(int signal) { kill(pid_, signal); }
+
+  Outcome wait() {
+    std::string shown;
+    if (terminal_ >= 0) {
+      char buffer[4096];
+      for (ssize_t n; (n = read(terminal_, buffer, sizeof buffer)) > 0;) shown.append(buffer, static_cast<size_t>(n));
+      close(terminal_);
+    }
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return {code, terminal_ >= 0 ? shown : slurp(files_ / "out"), slurp(files_ / "err")};
+  }
+
+ private:
+  Scratch files_;
+  int terminal_ = -1;
+  pid_t pid_ = 0;
+};
+
+inline Outcome run(const Arguments& arguments, const Arguments& environment = {}) { return Process(arguments, environment).wait(); }
+
+inline std::string last_line(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  return end == std::string::npos ? "" : text.substr(text.rfind('\n', end) + 1, end - text.rfind('\n', end));
+}
+
+inline Arguments operator+(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
