@@ -22,6 +22,7 @@ constexpr struct {
     {"data", data_command, "List the data sets that are here, or fetch one."},
     {"bench", bench_command, "Measure the speed of training and inference here."},
     {"plot", plot_command, "Draw the curves of several runs into one picture."},
+    {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
 };
 
 int report(Fault fault, const std::string& message) {

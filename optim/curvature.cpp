@@ -109,6 +109,20 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
   return Hessian(f, parameters).times(v);
 }
 
+Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x) {
+  const Recording on(true);
+  const Tensor at = x.clone().track(), y = f(at);
+  Tensor rows = Tensor::zeros({y.size(), x.size()});
+  if (!y.tracked()) return rows;
+  for (int64_t i = 0; i < y.size(); ++i) {
+    Tensor unit = Tensor::zeros(y.shape());
+    unit.data()[i] = 1;
+    const Tensor row = grad(y, {at}, {.cotangent = unit})[0];
+    std::copy_n(row.data(), x.size(), rows.data() + i * x.size());
+  }
+  return rows;
+}
+
 Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& parameters, Random& random,
                               const LanczosOptions& options) {
   check(options.max_steps >= 1, "largest_eigenvalue: needs at least one step, got {}", options.max_steps);

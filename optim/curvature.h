@@ -1,4 +1,4 @@
-// Curvature of a loss: products with its Hessian, and the Hessian's largest eigenvalue.
+// Curvature of a loss: products with its Hessian, and the Hessian's largest eigenvalue; the Jacobian of any function.
 #pragma once
 #include <functional>
 
@@ -11,6 +11,10 @@ using Objective = std::function<Tensor()>;
 
 // H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). Batch norm must stand in probe mode.
 Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& parameters, const Grads& v);
+
+// dy_i / dx_j of y = f(x) as a matrix (y.size(), x.size()), one pull-back a row. Of a layer:
+// jacobian([&](const Tensor& t) { return layer.forward(t, Mode::probe); }, x).
+Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
 struct LanczosOptions {
   int max_steps = 100;      // each costs one product with H and keeps one vector as long as all parameters, in double

@@ -9,7 +9,7 @@ inline double difference(const Tensor& a, const Tensor& b) {  // the largest, re
   double worst = 0;
   for (int64_t i = 0; i < a.size(); ++i) {
     const double d = std::abs(a.data()[i] - b.data()[i]) / (1 + std::abs(b.data()[i]));
-    worst = d <= worst ? worst : d;  // NaN wins
+    worst = d > worst || std::isnan(d) ? d : worst;  // NaN wins
   }
   return worst;
 }

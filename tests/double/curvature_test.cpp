@@ -89,3 +89,11 @@ TEST_CASE("largest_eigenvalue ends where there is nothing more to find") {
   const Tensor c = evenkeel::random({3, 1});
   CHECK(largest_eigenvalue([&] { return dot(same.w, c); }, {same.w}, random).value == 0);  // linear
 }
+
+TEST_CASE("jacobian: a matrix is its own, a constant has none, and a square's is on the diagonal") {
+  const Tensor a = random({3, 2}), x = random({2, 1});
+  CHECK(difference(jacobian([&](const Tensor& t) { return matmul(a, t); }, x), a) < 1e-15);
+  CHECK(jacobian([](const Tensor& t) { return Tensor::zeros(t.shape()); }, x).values() == std::vector<real>(4));
+  const Tensor j = jacobian([](const Tensor& t) { return square(t); }, x);
+  CHECK(j.values() == std::vector<real>{2 * x.data()[0], 0, 0, 2 * x.data()[1]});
+}

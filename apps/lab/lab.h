@@ -1,0 +1,132 @@
+// The laboratory's bench: an experiment is a question, a prediction, and a function that measures; what is here makes it short.
+//
+//     void run(Lab& lab) {
+//       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
+//       lab.figure({{.title = ..., .series = {...}}}, "What the axes are, what was predicted (dashed), what was seen.");
+//     }
+//     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
+//
+// Everything here computes in double. A new experiment also needs a line in experiments.h.
+#pragma once
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "apps/plot.h"
+#include "core/ops.h"
+#include "core/random.h"
+#include "data/loader.h"
+
+namespace evenkeel::lab {
+
+enum class Verdict { holds, only_if, fails, not_judged };
+std::string word(Verdict verdict);
+
+struct Row {
+  std::string claim, statement, predicted, measured, allowed;
+  Verdict verdict, expected;
+  bool as_expected() const { return verdict == expected || verdict == Verdict::not_judged; }
+};
+
+struct Figure {
+  std::string svg, caption;
+};
+
+// Mean and standard error of independent draws.
+class Sample {
+ public:
+  void add(double v) {
+    ++count_;
+    const double before = v - mean_;
+    mean_ += before / count_;
+    squares_ += before * (v - mean_);
+  }
+  double mean() const { return mean_; }
+  double variance() const { return squares_ / (count_ - 1); }
+  double error() const { return std::sqrt(variance() / count_); }
+
+ private:
+  double count_ = 0, mean_ = 0, squares_ = 0;
+};
+
+struct Settings {
+  bool quick = false;    // smaller samples and shorter runs, the same claims
+  std::string data_dir;  // for load_dataset
+};
+
+class Lab {
+ public:
+  explicit Lab(const Settings& settings) : settings_(settings) {}
+
+  bool quick() const { return settings_.quick; }
+  template <class T>
+  T quick_or_full(T quick, T full) const { return settings_.quick ? quick : full; }
+  std::vector<uint64_t> seeds() const { return quick() ? std::vector<uint64_t>{1} : std::vector<uint64_t>{1, 2, 3}; }
+
+  // Exact: |measured - predicted| <= tolerance (1 + |predicted|).
+  void equal(const std::string& claim, const std::string& statement, double predicted, double measured, double tolerance = 1e-10);
+  // Exact, for tensors: the largest difference of two elements.
+  void same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured, double tolerance = 1e-10);
+  // Monte Carlo: within four standard errors.
+  void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
+  // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges nothing else.
+  void between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured, bool of_data = false);
+  // A sentence of the text that needs a condition: measured to be true under it, and false without it.
+  void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured, bool true_under_it, bool true_without);
+
+  // Charts side by side. The caption says what the axes are, what was predicted and what was seen.
+  void figure(const std::vector<Chart>& charts, const std::string& caption);
+  void say(const std::string& paragraph) { remarks.push_back(paragraph); }
+
+  // Fashion-MNIST, or drawn shapes of the same size where it is not to be found: the report says which, once.
+  const DataSplit& images();
+  bool synthetic() const { return images_.train.name == "synthetic"; }
+
+  std::vector<Row> rows;
+  std::vector<Figure> figures;
+  std::vector<std::string> remarks;
+
+ private:
+  Settings settings_;
+  DataSplit images_;
+};
+
+struct Experiment {
+  const char *name, *chapter, *question, *prediction;
+  void (*run)(Lab&);
+  const char* next;
+};
+
+struct Result {
+  const Experiment* experiment;
+  Lab lab;
+  double seconds;
+};
+
+std::string terminal_table(const std::vector<Row>& rows);
+std::string html_report(const std::vector<Result>& results, bool quick);
+
+// f at every x: a curve.
+template <class F>
+Series curve(const std::string& name, const std::vector<double>& x, F f, int color, bool dashed = false) {
+  Series s{name, x, {}, color, dashed};
+  for (double v : x) s.y.push_back(f(v));
+  return s;
+}
+inline std::vector<double> grid(double low, double high, int points) {
+  std::vector<double> x;
+  for (int i = 0; i < points; ++i) x.push_back(low + (high - low) * i / (points - 1));
+  return x;
+}
+
+inline double Phi(double x) { return 0.5 * std::erfc(-x / std::sqrt(2)); }
+inline double phi(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }
+// E f(z), z ~ N(0, 1), by the trapezoidal rule, which for such integrands is exact to rounding.
+template <class F>
+double gaussian_mean(F f) {
+  double s = 0;
+  for (int i = -2400; i <= 2400; ++i) s += f(i / 200.0) * phi(i / 200.0) / 200;
+  return s;
+}
+
+}  // namespace evenkeel::lab

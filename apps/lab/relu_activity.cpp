@@ -1,0 +1,80 @@
+// How often a ReLU behind batch normalisation is active, for infinite and for small batches: claims A3.6 to A3.9.
+#include "apps/lab/lab.h"
+#include "core/normalize.h"
+
+namespace evenkeel::lab {
+namespace {
+
+// The regularised incomplete beta function I_x(a, b), by a substitution that makes its integrand smooth: t = sin^2 u.
+double beta_cdf(double x, double a, double b) {
+  const auto integral = [=](double end) {
+    double s = 0;
+    for (int i = 0; i < 20000; ++i) {
+      const double u = end * (i + 0.5) / 20000;
+      s += std::pow(std::sin(u), 2 * a - 1) * std::pow(std::cos(u), 2 * b - 1);
+    }
+    return s * end / 20000;
+  };
+  return integral(std::asin(std::sqrt(x))) / integral(M_PI / 2);
+}
+
+// P(xhat + beta > 0) in a Gaussian batch of m: xhat^2 / (m - 1) is Beta(1/2, (m - 2)/2), xhat symmetric.
+double active_in_batch(double beta, double m) {
+  return 0.5 + (beta < 0 ? -0.5 : 0.5) * beta_cdf(std::min(1.0, beta * beta / (m - 1)), 0.5, (m - 2) / 2);
+}
+
+// The active fraction of relu(gamma xhat + beta): one draw a batch, for its values are not independent. `mean`: of the output instead.
+Sample measure(double gamma, double beta, int64_t m, int batches, Random& random, bool output = false) {
+  Sample sample;
+  const int64_t features = 64;
+  const Tensor g = Tensor::full({features}, gamma), b = Tensor::full({features}, beta);
+  for (int i = 0; i < batches; ++i) {
+    const Tensor y = relu(batch_norm(Tensor::normal({m, features}, random, 3, 2), g, b, {.eps = 0}).y);
+    sample.add(mean(output ? y : step(y)).item());
+  }
+  return sample;
+}
+
+void run(Lab& lab) {
+  Random random(1);
+  const int batches = lab.quick_or_full(400, 4000);
+  const std::vector<double> normal{.00135, .02275, .15866, .5, .84134, .97725, .99865};
+  for (int beta = -3; beta <= 3; ++beta)
+    lab.equal("A3.6", fmt::format("Phi(beta / |gamma|) at beta = {}", beta), normal[static_cast<size_t>(beta + 3)], Phi(beta), 1e-5);
+  for (double beta : {-1.0, 0.0, 0.5})
+    lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta), active_in_batch(beta, 1024), measure(1, beta, 1024, batches / 4, random));
+  lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5), measure(-2, 1, 4096, batches / 8, random));
+  for (const auto& [m, half, whole] : {std::tuple{3, .6150, .75}, {4, .6443, .7887}, {8, .6730, .8220}, {32, .6875, .8373}, {128, .6905, .8404}}) {
+    lab.equal("A3.7", fmt::format("batches of {}, beta 0.5: Beta law against the table", m), half, active_in_batch(.5, m), 2e-4);
+    lab.expected("A3.7", fmt::format("batches of {}, beta 1: the Beta law against a count", m), active_in_batch(1, m), measure(1, 1, m, batches, random));
+    lab.equal("A3.7", fmt::format("batches of {}, beta 1: against the table", m), whole, active_in_batch(1, m), 2e-4);
+  }
+  for (const auto& [beta, value] : {std::pair{-1., .08332}, {0., .39894}, {1., 1.08332}}) {
+    lab.equal("A3.8", fmt::format("mean output at beta = {}: beta Phi + phi", beta), value, beta * Phi(beta) + phi(beta), 1e-5);
+    lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value, measure(1, beta, 4096, batches / 8, random, true));
+  }
+  // Dead: beta far below 0 leaves nothing to learn from, and the gradient of beta is the active fraction.
+  Tensor beta = Tensor::full({1}, -5).track();
+  const Tensor x = Tensor::normal({256, 1}, random);
+  lab.equal("A3.9", "gradient that reaches beta = -5 from a batch of 256", 0, grad(sum(relu(batch_norm(x, Tensor::full({1}, 1), beta).y)), {beta})[0].item(), 0);
+
+  const std::vector<double> shifts = grid(-3, 3, 25);
+  Chart chart{.title = "ReLUs that are active", .x_label = "beta / |gamma|", .y_label = "fraction of the batch", .series = {curve("predicted: Phi(beta / |gamma|)", shifts, Phi, 0, true)}};
+  int color = 1;
+  for (int64_t m : {3, 8, 128}) {
+    Series s{fmt::format("measured, batches of {}", m), shifts, {}, color++};
+    for (double b : shifts) s.y.push_back(measure(1, b, m, batches / 8, random).mean());
+    chart.series.push_back(s);
+  }
+  lab.figure({chart}, "The fraction of examples for which a ReLU behind batch normalisation is active, against the shift beta in units of |gamma|. Half of them at beta = 0, whatever the batch's size; "
+                      "a batch of three cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.");
+}
+
+}  // namespace
+
+extern const Experiment relu_activity{
+    "relu_activity", "Gradient flow", "How many ReLUs does batch normalisation keep alive?",
+    "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of xhat^2 / (m-1); the mean output is beta Phi + gamma phi.",
+    run, "Draw from exp(normal) instead of normal(): the fraction at beta = 0 is no longer one half. `evenkeel doctor` measures it on your own network."};
+
+}  // namespace evenkeel::lab

@@ -1,0 +1,56 @@
+// The laboratory's verdicts: each can come out either way, and NaN never holds.
+#include "apps/lab/lab.h"
+
+#include <doctest/doctest.h>
+
+using namespace evenkeel;
+using namespace evenkeel::lab;
+
+namespace {
+
+template <class F>
+bool as_expected(F f) {
+  Lab lab({.quick = true, .data_dir = {}});
+  f(lab);
+  REQUIRE(lab.rows.size() == 1);
+  return lab.rows[0].as_expected();
+}
+
+}  // namespace
+
+TEST_CASE("lab: exact statements") {
+  CHECK(as_expected([](Lab& l) { l.equal("", "", 2, 2 + 1e-12); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.equal("", "", 2, 2 + 1e-9); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.equal("", "", 2, NAN); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.equal("", "", NAN, 2); }));
+  const Tensor a = Tensor::of({2}, {1, 2});
+  CHECK(as_expected([&](Lab& l) { l.same("", "", a, a.clone()); }));
+  CHECK_FALSE(as_expected([&](Lab& l) { l.same("", "", a, Tensor::of({2}, {1, 2.001})); }));
+  CHECK_FALSE(as_expected([&](Lab& l) { l.same("", "", a, Tensor::of({2}, {NAN, 2})); }));
+  Lab lab({.quick = true, .data_dir = {}});
+  CHECK_THROWS_AS(lab.same("", "", a, Tensor::zeros({3})), Error);
+}
+
+TEST_CASE("lab: Monte Carlo and statistical statements") {
+  Sample sample;
+  for (double v : {1., 2., 3., 4.}) sample.add(v);
+  CHECK(sample.mean() == doctest::Approx(2.5));
+  CHECK(sample.variance() == doctest::Approx(5. / 3));
+  CHECK(sample.error() == doctest::Approx(std::sqrt(5. / 12)));
+  CHECK(as_expected([&](Lab& l) { l.expected("", "", 2.5 + 3.9 * sample.error(), sample); }));
+  CHECK_FALSE(as_expected([&](Lab& l) { l.expected("", "", 2.5 + 4.1 * sample.error(), sample); }));
+  CHECK(as_expected([](Lab& l) { l.between("", "", 1, 2, {1, 1.5, 2}); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.between("", "", 1, 2, {1.5, 2.1}); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.between("", "", 1, 2, {NAN}); }));
+}
+
+TEST_CASE("lab: a conditional statement must be true under its condition and false without it") {
+  CHECK(as_expected([](Lab& l) { l.only_if("", "", "", "", true, false); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.only_if("", "", "", "", true, true); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.only_if("", "", "", "", false, false); }));
+}
+
+TEST_CASE("lab: the integral over a normal distribution") {
+  CHECK(gaussian_mean([](double z) { return z * z * z * z; }) == doctest::Approx(3).epsilon(1e-13));
+  CHECK(Phi(1) == doctest::Approx(0.841344746068543).epsilon(1e-14));
+}
