@@ -120,7 +120,7 @@ Ceilings measure_ceilings() {
   const Tensor a = Tensor::normal({n, n}, random), b = Tensor::normal({n, n}, random);
   Tensor y = Tensor::empty({jobs, n, n});
   const Timing products = time_calls(
-      [&] { parallel_for(jobs, [&](int64_t i) { gemm(false, false, n, n, n, a.data(), n, b.data(), n, 0, y.data() + i * n * n, n); }); }, 7);
+      [&] { parallel_for(jobs, [&](int64_t i) { gemm(false, false, n, n, n, a.data(), n, b.data(), n, false, y.data() + i * n * n, n); }); }, 7);
   c.sgemm_gflops = 2e-6 * static_cast<double>(n * n * n * jobs) / products.ms_min;
 
   const int64_t size = int64_t{1} << 26;  // 256 MiB

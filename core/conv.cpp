@@ -89,7 +89,7 @@ void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const re
   parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
     const Storage patches((end - begin) * patch(a));
     gather(a, begin, end, x, patches.data);
-    gemm(false, true, end - begin, a.k, patch(a), patches.data, patch(a), w, patch(a), 0, y + begin * a.k, a.k);
+    gemm(false, true, end - begin, a.k, patch(a), patches.data, patch(a), w, patch(a), false, y + begin * a.k, a.k);
   });
 }
 
@@ -103,7 +103,7 @@ void backward_x(const Geometry& a, ConvAlgorithm algorithm, const real* g, const
     const Storage patches(block * patch(a));
     for (int64_t begin = n * a.p * a.q; begin < last; begin += block) {
       const int64_t end = std::min(begin + block, last);
-      gemm(false, false, end - begin, patch(a), a.k, g + begin * a.k, a.k, w, patch(a), 0, patches.data, patch(a));
+      gemm(false, false, end - begin, patch(a), a.k, g + begin * a.k, a.k, w, patch(a), false, patches.data, patch(a));
       scatter(a, begin, end, patches.data, dx);
     }
   });

@@ -21,14 +21,13 @@
 
 #include "core/gemm.h"
 #include "core/parallel.h"
+#include "core/simd.h"
 
 namespace evenkeel {
 namespace {
 
 constexpr int points = 6;
 constexpr int products = points * points;
-constexpr int lanes = 64 / sizeof(real);
-using Vec [[gnu::vector_size(64), gnu::aligned(alignof(real)), gnu::may_alias]] = real;  // `lanes` neighbouring channels
 
 constexpr real a_powers[] = {1, real(0.70710678118654752440), real(1) / 2, real(0.35355339059327376220), real(1) / 4};
 constexpr real b_powers[] = {1, real(1.41421356237309504880), 2, real(2.82842712474619009760), 4};
@@ -179,7 +178,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
     const Tiles<real> out{y, p, q, k, a.down, a.across, m, m, 0, waste.data};
     auto moved = [&](auto row) { return [=](int64_t t, auto** at) { row(t - begin, at); }; };
     transform<Input>(begin, end, c, in, moved(v.row()));
-    for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], c, u[e], k, 0, product[e], k);
+    for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], c, u[e], k, false, product[e], k);
     transform<EvaluateTransposed<m>>(begin, end, k, moved(product.row()), out);
   });
 }
