@@ -4,8 +4,8 @@
 
 namespace evenkeel::lab {
 
-extern const Experiment transform, saturation, relu_activity, jacobian_experiment, noise;
+extern const Experiment transform, dilution, saturation, relu_activity, jacobian_experiment, noise, averages, scale;
 
-inline const Experiment* const experiments[] = {&transform, &saturation, &relu_activity, &jacobian_experiment, &noise};
+inline const Experiment* const experiments[] = {&transform, &dilution, &saturation, &relu_activity, &jacobian_experiment, &noise, &averages, &scale};
 
 }  // namespace evenkeel::lab
