@@ -29,7 +29,7 @@ void add_model_options(CLI::App& app, ModelOptions& o) {
                        joined(model_names())))
       ->group("Network");
   add_text(app, "--norm", o.norm, "LAYER",
-           "what stands at every normalisation point: none, batch, layer, or a layer with arguments, as in batch:new=0.01 (weight "
+           "what stands at every normalisation point: none, batch, renorm, layer, group:GROUPS, instance, or a layer with arguments, as in batch:ghost=32 or batch:new=0.01 (weight "
            "of the "
            "new value in the running averages)")
       ->group("Network");

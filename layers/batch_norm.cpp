@@ -4,11 +4,33 @@
 #include <cmath>
 
 namespace evenkeel {
+namespace {
+
+// As batch_norm, over the rows whose mask is 1.
+Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, double count, real eps) {
+  const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
+  const real share = static_cast<real>(1 / count);
+  const Tensor mean = sum_rows(x * weights) * share, centred = add_per_channel(x, -mean), var = sum_rows(square(centred) * weights) * share;
+  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), mean.detach(), var.detach()};
+}
+
+// The parts of a ghost batch are the examples of an instance norm: (N, ..., C) as (parts, rows of a part, C).
+Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma, const Tensor& beta, real eps) {
+  const int64_t channels = x.channels(), rows = x.rows() / parts;
+  const Tensor cut = reshape(x, {parts, rows, channels});
+  Normalized result{reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), {}, {}};
+  const Recording off(false);
+  const real share = real(1) / static_cast<real>(rows);
+  const Tensor at = cut.detach(), means = sum_positions(at) * share;
+  result.mean = mean_rows(means);
+  result.var = mean_rows(sum_positions(square(at - spread_positions(means, at.shape()))) * share);
+  return result;
+}
+
+}  // namespace
 
 BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
     : options(o),
-      gamma(Tensor::full({channels}, 1)),
-      beta(Tensor::zeros({channels})),
       running_mean(Tensor::zeros({channels})),
       running_var(Tensor::full({channels}, 1)),
       running_weight(Tensor::scalar(0)),
@@ -17,18 +39,52 @@ BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
   check(options.new_weight > 0 && options.new_weight <= 1,
         "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' is 1 minus it",
         options.new_weight);
+  check(options.ghost >= 0, "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got {}", options.ghost);
+  gamma = Tensor::full({channels}, 1);
+  beta = Tensor::zeros({channels});
   if (options.affine) gamma.track(), beta.track();
 }
 
 Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
-  if (mode == Mode::eval) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
-  Normalized result = batch_norm(x, gamma, beta, norm);
-  if (mode == Mode::train) average(result.mean, result.var, x.rows());
+  if (watch) watch(x);
+  if (mode == Mode::eval || options.frozen) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
+  double rows = 0;
+  Normalized result = normalise(x, norm, rows);
+  if (mode == Mode::train) average(result.mean, result.var, rows);
   return result.y;
 }
 
-void BatchNorm::average(const Tensor& mean, const Tensor& var, int64_t rows) {
+Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double& rows) const {
+  rows = static_cast<double>(x.rows());
+  const int64_t parts = options.ghost && !mask.defined() ? std::max<int64_t>(1, x.dim(0) / options.ghost) : 1;
+  if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, norm);
+  Normalized result;
+  if (mask.defined()) {
+    check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(), x.shape(), mask.size());
+    rows = 0;
+    for (int64_t i = 0; i < mask.size(); ++i) rows += static_cast<double>(mask.data()[i]);
+    check(rows >= 2, "batch_norm: {} row counts, one value has no variance", rows);
+    result = masked_batch_norm(x, mask, gamma, beta, rows, options.eps);
+  } else {
+    int64_t equal = parts;
+    while (x.dim(0) % equal != 0) --equal;
+    rows /= static_cast<double>(equal);
+    result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
+  }
+  result.y = Epilogue{norm.add, norm.relu}(result.y);
+  return result;
+}
+
+RunningNorm::Statistics BatchNorm::statistics() const { return {running_mean, running_var + options.eps}; }
+
+void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
+  running_mean.copy_from(mean);
+  running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
+  *running_weight.data() = *batches.data() = 1;
+}
+
+void BatchNorm::average(const Tensor& mean, const Tensor& var, double m) {
   auto finite = [](const Tensor& t) { return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); }); };
   if (!finite(mean) || !finite(var)) {
     ++skipped;
@@ -37,7 +93,7 @@ void BatchNorm::average(const Tensor& mean, const Tensor& var, int64_t rows) {
   const double t = static_cast<double>(batches.item()) + 1;
   const double a = options.cumulative ? 1 / t : options.new_weight;
   const double w = (1 - a) * static_cast<double>(running_weight.item()) + a;
-  const double step = a / w, m = static_cast<double>(rows), bessel = options.unbiased ? m / (m - 1) : 1;
+  const double step = a / w, bessel = options.unbiased ? m / (m - 1) : 1;
   for (int64_t c = 0; c < mean.size(); ++c) {
     real &r = running_mean.data()[c], &v = running_var.data()[c];
     // A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
@@ -67,6 +123,8 @@ std::string BatchNorm::describe() const {
   if (options.new_weight != standard.new_weight) s += fmt::format(":new={}", options.new_weight);
   if (!options.unbiased) s += ":variance=biased";
   if (!options.affine) s += ":affine=off";
+  if (options.frozen) s += ":frozen=on";
+  if (options.ghost) s += fmt::format(":ghost={}", options.ghost);
   return s;
 }
 

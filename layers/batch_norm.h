@@ -1,5 +1,7 @@
 // Batch normalisation (Ioffe and Szegedy 2015): per channel, over all rows of the batch; running averages for inference.
 #pragma once
+#include <functional>
+
 #include "layers/layer.h"
 
 namespace evenkeel {
@@ -11,6 +13,23 @@ struct BatchNormOptions {
   bool unbiased = true;       // what the running variance holds: m/(m-1) times the batch's variance, or (false) the biased one.
                               // The normaliser itself always uses the biased one.
   bool affine = true;         // gamma and beta are learned; else they are 1 and 0
+  bool frozen = false;        // the running averages normalise in every mode and never move; gamma and beta are trained
+  int64_t ghost = 0;          // ghost batches (Hoffer et al. 2017): the batch is cut into as many equal parts of at least so many
+                              // examples as there can be, and each is normalised by itself; 0: it is not cut
+};
+
+// What normalises with a batch's statistics in training and with running ones in inference, for instruments.
+struct RunningNorm : Layer {
+  // Inference is gamma (x - mean) / sqrt(var) + beta: (C), eps included in var.
+  struct Statistics {
+    Tensor mean, var;
+  };
+  virtual Statistics statistics() const = 0;
+  virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;  // of a population of so many rows
+  virtual real epsilon() const = 0;
+
+  Owned gamma, beta;                          // (C)
+  std::function<void(const Tensor&)> watch;   // sees every input, if set
 };
 
 // Which statistics, and what moves:
@@ -21,22 +40,28 @@ struct BatchNormOptions {
 //
 // The running averages start at nothing and are bias-corrected: beside them stands their weight w <- (1 - a) w + a, which is
 // 1 - (1-a)^t for a constant a, and average <- average + (a / w) (new - average) is the corrected average itself.
-struct BatchNorm : Layer {
+struct BatchNorm : RunningNorm {
   explicit BatchNorm(int64_t channels, const BatchNormOptions& options = {});
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;
+  Statistics statistics() const override;
+  void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) override;
+  real epsilon() const override { return options.eps; }
 
   BatchNormOptions options;
-  Owned gamma, beta;                 // (C)
   Owned running_mean, running_var;   // (C): corrected; 0 and 1 before the first batch
   Owned running_weight;              // (): w
   Owned batches;                     // (): how many have been averaged
+  // Which rows count in a batch's statistics, one number for each, 1 or 0 (padding of sequences); undefined: all of them. To be set
+  // before forward(); the rows that do not count must be finite, and are normalised with the others' statistics.
+  Tensor mask;
   int64_t skipped = 0;               // batches that were not averaged because they held a value that is not finite
 
  private:
-  void average(const Tensor& mean, const Tensor& var, int64_t rows);
+  Normalized normalise(const Tensor& x, const NormOptions& norm, double& rows) const;
+  void average(const Tensor& mean, const Tensor& var, double rows);
 };
 
 }  // namespace evenkeel

@@ -6,9 +6,11 @@
 
 #include "layers/activation.h"
 #include "layers/batch_norm.h"
+#include "layers/batch_renorm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/dropout.h"
+#include "layers/group_norm.h"
 #include "layers/layer_norm.h"
 #include "layers/pooling.h"
 
@@ -282,9 +284,33 @@ Vocabulary standard_vocabulary() {
                   o.cumulative = a.word(SIZE_MAX, "average", {"exponential", "cumulative"}, "exponential") == "cumulative";
                   o.unbiased = a.word(SIZE_MAX, "variance", {"unbiased", "biased"}, "unbiased") == "unbiased";
                   o.affine = a.flag("affine", true);
+                  o.frozen = a.flag("frozen", false);
+                  o.ghost = a.integer(SIZE_MAX, "ghost", 0, 1 << 20, 0);
                   return std::make_unique<BatchNorm>(a.input.channels(), o);
                 },
-                "batch[:eps=1e-5][:new=0.1][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]", true};
+                "batch[:eps=1e-5][:new=0.1][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]"
+                "[:frozen=on|off][:ghost=EXAMPLES]", true};
+  v["renorm"] = {[](LayerArguments& a) -> LayerPtr {
+                   BatchRenormOptions o;
+                   o.eps = static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5));
+                   o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, 0.01);
+                   o.r_max = a.number(SIZE_MAX, "rmax", 1, 1e6, 3);
+                   o.d_max = a.number(SIZE_MAX, "dmax", 0, 1e6, 5);
+                   o.start = a.integer(SIZE_MAX, "start", 0, int64_t{1} << 40, 5000);
+                   o.r_end = a.integer(SIZE_MAX, "rend", 0, int64_t{1} << 40, 40000);
+                   o.d_end = a.integer(SIZE_MAX, "dend", 0, int64_t{1} << 40, 25000);
+                   return std::make_unique<BatchRenorm>(a.input.channels(), o);
+                 },
+                 "renorm[:eps=1e-5][:new=0.01][:rmax=3][:dmax=5][:start=5000][:rend=40000][:dend=25000]", true};
+  v["group"] = {[](LayerArguments& a) -> LayerPtr {
+                  const int64_t groups = a.integer(0, "groups", 1, 1 << 20);
+                  return std::make_unique<GroupNorm>(a.input.channels(), groups, static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
+                },
+                "group:GROUPS[:eps=1e-5]"};
+  v["instance"] = {[](LayerArguments& a) -> LayerPtr {
+                     return std::make_unique<InstanceNorm>(a.input.channels(), static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
+                   },
+                   "instance[:eps=1e-5]", true};
   v["layer"] = {[](LayerArguments& a) -> LayerPtr {
                   return std::make_unique<LayerNorm>(a.input.channels(), static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
                 },

@@ -1,0 +1,32 @@
+// Group normalisation (Wu and He 2018): each example, each group of neighbouring channels; the same in training and inference.
+#pragma once
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+struct GroupNorm : Layer {
+  // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta (C) per channel.
+  GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = real(1e-5))
+      : groups(number_of_groups), eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
+    check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size", channels, groups);
+    check(eps > 0, "group_norm: eps must be positive, got {}", eps);
+  }
+  Tensor forward(const Tensor& x, Mode) override { return group_norm(x, groups, gamma, beta, eps); }
+  void visit(Visitor& v) override {
+    v.parameter("weight", gamma, false);
+    v.parameter("bias", beta, false);
+  }
+  std::string describe() const override { return "group:" + std::to_string(groups); }
+
+  int64_t groups;
+  real eps;
+  Owned gamma, beta;
+};
+
+// Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
+struct InstanceNorm : GroupNorm {
+  explicit InstanceNorm(int64_t channels, real epsilon = real(1e-5)) : GroupNorm(channels, channels, epsilon) {}
+  std::string describe() const override { return "instance"; }
+};
+
+}  // namespace evenkeel
