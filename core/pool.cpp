@@ -2,10 +2,14 @@
 #include "core/pool.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "core/elementwise.h"
 #include "core/memory.h"
 #include "core/reduce.h"
+#include "core/simd.h"
 
 namespace evenkeel {
 namespace {
@@ -57,6 +61,20 @@ std::shared_ptr<uint8_t[]> allocate_bytes(int64_t n) {
   return {static_cast<uint8_t*>(allocate(bytes)), [bytes](uint8_t* block) { release(block, bytes); }};
 }
 
+// A Vec of channels with what was or is to be found in them, and how it lies in memory where fewer channels are left.
+using Cells [[gnu::vector_size(64)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+using Bytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
+template <class V, class T>
+V load(const T* p, int64_t n) {
+  V v{};
+  n >= lanes ? std::memcpy(&v, p, sizeof v) : std::memcpy(&v, p, static_cast<size_t>(n) * sizeof(T));
+  return v;
+}
+template <class V, class T>
+void store(V v, T* p, int64_t n) {
+  n >= lanes ? std::memcpy(p, &v, sizeof v) : std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
+}
+
 // y[window] = x[the window's winner], and its adjoint; both linear, so each is the other's derivative.
 Tensor pick(const Tensor& x, const Windows& a, const Winners& winners);
 Tensor unpick(const Tensor& g, const Windows& a, const Winners& winners);
@@ -81,15 +99,21 @@ Tensor unpick(const Tensor& g, const Windows& a, const Winners& winners) {
   const real* in = g.data();
   real* out = dx.data();
   const int64_t image = a.h * a.w * a.c;
+  // Windows that tile the image write every cell once; others add to zeros.
+  const bool add = a.stride < std::max(a.height, a.width), tiled = !add && a.stride * a.p == a.h && a.stride * a.q == a.w;
   parallel_for(a.n, [&](int64_t n) {
-    std::fill_n(out + n * image, image, real(0));
+    if (!tiled) std::fill_n(out + n * image, image, real(0));
     for (int64_t row = n * a.p; row < (n + 1) * a.p; ++row)
       for_windows(a, row, [&](int64_t from, int64_t, auto cells) {
-        cells([&](int64_t cell, int64_t to) {
-          const uint8_t* at = &winners[from];
-#pragma omp simd
-          for (int64_t c = 0; c < a.c; ++c) out[to + c] += at[c] == cell ? in[from + c] : real(0);
-        });
+        for (int64_t c = 0; c < a.c; c += lanes) {
+          const Vec value = load<Vec>(in + from + c, a.c - c);
+          const Cells winner = __builtin_convertvector(load<Bytes>(&winners[from + c], a.c - c), Cells);
+          cells([&](int64_t cell, int64_t to) {
+            Vec d = winner == static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) ? value : Vec{};
+            if (add) d += load<Vec>(out + to + c, a.c - c);
+            store(d, out + to + c, a.c - c);
+          });
+        }
       });
   });
   return record(dx, {g}, [=](const Tensor&, const Tensor& h) { return Grads{pick(h, a, winners)}; });
@@ -147,19 +171,18 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   real* out = y.data();
   parallel_for(a.n * a.p, [&](int64_t row) {
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
-      real* best = out + to;
-      uint8_t* at = &winners[to];
-      bool first = true;
-      cells([&](int64_t cell, int64_t from) {
-#pragma omp simd
-        for (int64_t c = 0; c < a.c; ++c) {
-          const real v = in[from + c];
-          const bool wins = first || v > best[c] || v != v;  // NaN wins, and stays
-          best[c] = wins ? v : best[c];
-          at[c] = wins ? static_cast<uint8_t>(cell) : at[c];
-        }
-        first = false;
-      });
+      for (int64_t c = 0; c < a.c; c += lanes) {
+        Vec best = Vec{} - std::numeric_limits<real>::infinity();
+        Cells winner = Cells{} - 1;  // none yet, so that a first cell of -infinity wins
+        cells([&](int64_t cell, int64_t from) {
+          const Vec v = load<Vec>(in + from + c, a.c - c);
+          const Cells wins = (v > best) | (v != v) | (winner < 0);  // NaN wins, and stays
+          best = wins ? v : best;
+          winner = wins ? Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) : winner;
+        });
+        store(best, out + to + c, a.c - c);
+        store(__builtin_convertvector(winner, Bytes), &winners[to + c], a.c - c);
+      }
     });
   });
   return record(y, {x}, [a, winners = Winners(winners)](const Tensor&, const Tensor& g) { return Grads{unpick(g, a, winners)}; });

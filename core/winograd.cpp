@@ -95,28 +95,30 @@ struct Input {  // B^T
   }
 };
 
-// For every tile t in [begin, end): out = L in L^T for each channel. in(t, at) and out(t, at) say where the elements' channels lie.
-template <class L, class In, class Out>
-void transform(int64_t begin, int64_t end, int64_t channels, In in, Out out) {
-  const real* from[L::from * L::from];
-  real* to[L::to * L::to];
-  for (int64_t t = begin; t < end; ++t) {
-    in(t, from);
-    out(t, to);
-    for (int64_t next = 0; next < channels; next += lanes) {
-      const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
-      Vec half[L::to][L::from];
-      for (int j = 0; j < L::from; ++j) {
-        Vec column[L::from], result[L::to];
-        for (int i = 0; i < L::from; ++i) column[i] = *reinterpret_cast<const Vec*>(from[i * L::from + j] + c);
-        L::line(column, result);
-        for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
-      }
-      for (int i = 0; i < L::to; ++i) {
-        Vec result[L::to];
-        L::line(half[i], result);
-        for (int j = 0; j < L::to; ++j) *reinterpret_cast<Vec*>(to[i * L::to + j] + c) = result[j];
-      }
+// Where the elements of a tile lie: (i, j) at data + i down + j along, channels side by side.
+template <class Real>
+struct View {
+  Real* data;
+  int64_t down, along;
+  Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
+};
+
+// to = L from L^T for each channel.
+template <class L, class Real>
+void transform(View<Real> from, View<real> to, int64_t channels) {
+  for (int64_t next = 0; next < channels; next += lanes) {
+    const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
+    Vec half[L::to][L::from];
+    for (int j = 0; j < L::from; ++j) {
+      Vec column[L::from], result[L::to];
+      for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
+      L::line(column, result);
+      for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
+    }
+    for (int i = 0; i < L::to; ++i) {
+      Vec result[L::to];
+      L::line(half[i], result);
+      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = result[j];
     }
   }
 }
@@ -124,33 +126,71 @@ void transform(int64_t begin, int64_t end, int64_t channels, In in, Out out) {
 // 36 matrices of rows x columns, one after the other. The gap keeps them from falling into the same sets of the cache.
 struct Matrices {
   Matrices(int64_t rows, int64_t columns) : columns(columns), step(rows * columns + lanes), storage(products * step) {}
-  real* operator[](int e) const { return storage.data + e * step; }
-  // The elements of tile t: row t of each.
-  auto row() const {
-    return [this](int64_t t, auto** at) {
-      for (int e = 0; e < products; ++e) at[e] = (*this)[e] + t * columns;
-    };
-  }
+  real* operator[](int64_t e) const { return storage.data + e * step; }
+  View<real> row(int64_t t) const { return {storage.data + t * columns, points * step, step}; }  // row t of each
   const int64_t columns, step;
   const Storage storage;
 };
 
-// The tiles of an image batch: squares of `side` whose corners are `pitch` apart, the first at (-offset, -offset).
+// The tiles of an image batch: squares of `side` whose corners are `pitch` apart, the first at (-offset, -offset). What of a tile
+// lies outside of its image is zero when read and forgotten when written; such a tile goes through a scratch.
 template <class Real>
 struct Tiles {
   Real* data;
   int64_t h, w, c;
   int64_t down, across;  // tiles in an image
   int64_t side, pitch, offset;
-  Real* outside;  // c numbers that stand for what is not in the image: zeros to read from, or waste to write to
 
-  void operator()(int64_t t, Real** at) const {
+  struct Place {
+    View<Real> view;         // of the whole tile: not all of it may be there
+    int64_t r0, r1, s0, s1;  // the rows and columns that are
+  };
+  Place at(int64_t t) const {
     const int64_t n = t / (down * across), top = t / across % down * pitch - offset, left = t % across * pitch - offset;
-    for (int64_t i = top; i < top + side; ++i)
-      for (int64_t j = left; j < left + side; ++j)
-        *at++ = 0 <= i && i < h && 0 <= j && j < w ? data + ((n * h + i) * w + j) * c : outside;
+    return {{data + ((n * h + top) * w + left) * c, w * c, c},
+            std::max<int64_t>(0, -top),
+            std::min(side, h - top),
+            std::max<int64_t>(0, -left),
+            std::min(side, w - left)};
   }
+  bool whole(const Place& p) const { return p.r1 - p.r0 == side && p.s1 - p.s0 == side; }
+  View<real> on(real* scratch) const { return {scratch, side * c, c}; }
 };
+
+// The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end).
+template <class L>
+void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const Matrices& to) {
+  const Storage storage(tiles.side * tiles.side * tiles.c);
+  const View<real> scratch = tiles.on(storage.data);
+  for (int64_t t = begin; t < end; ++t) {
+    const auto place = tiles.at(t);
+    if (tiles.whole(place)) {
+      transform<L>(place.view, to.row(t - first), tiles.c);
+      continue;
+    }
+    std::fill_n(storage.data, storage.size, real(0));
+    for (int64_t r = place.r0; r < place.r1; ++r)
+      std::copy_n(place.view.at(r, place.s0), (place.s1 - place.s0) * tiles.c, scratch.at(r, place.s0));
+    transform<L>(scratch, to.row(t - first), tiles.c);
+  }
+}
+
+// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T.
+template <class L>
+void write_tiles(const Matrices& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
+  const Storage storage(tiles.side * tiles.side * tiles.c);
+  const View<real> scratch = tiles.on(storage.data);
+  for (int64_t t = begin; t < end; ++t) {
+    const auto place = tiles.at(t);
+    if (tiles.whole(place)) {
+      transform<L>(from.row(t - first), place.view, tiles.c);
+      continue;
+    }
+    transform<L>(from.row(t - first), scratch, tiles.c);
+    for (int64_t r = place.r0; r < place.r1; ++r)
+      std::copy_n(scratch.at(r, place.s0), (place.s1 - place.s0) * tiles.c, place.view.at(r, place.s0));
+  }
+}
 
 struct Plan {
   int64_t down, across;  // tiles in an image
@@ -160,7 +200,7 @@ struct Plan {
 
 Plan plan(int64_t n, int64_t p, int64_t q, int64_t r, int64_t channels) {
   const int64_t m = points + 1 - r, down = (p + m - 1) / m, across = (q + m - 1) / m;
-  return {down, across, n * down * across, std::clamp<int64_t>((1 << 18) / (products * channels) / 8 * 8, 32, 256)};
+  return {down, across, n * down * across, std::clamp<int64_t>((1 << 18) / (products * channels) / 28 * 28, 28, 252)};
 }
 
 // y = x convolved with the transformed filters u, 36 x (c x k). x (n, h, w, c), y (n, p, q, k).
@@ -169,49 +209,34 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
               int64_t k, int64_t padding) {
   constexpr int m = points + 1 - r;
   const Plan a = plan(n, p, q, r, c + k);
-  const Tensor zeros = Tensor::zeros({c});
   parallel_blocks(a.tiles, a.block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Matrices v(count, c), product(count, k);
-    const Storage waste(k);
-    const Tiles<const real> in{x, h, w, c, a.down, a.across, points, m, padding, zeros.data()};
-    const Tiles<real> out{y, p, q, k, a.down, a.across, m, m, 0, waste.data};
-    auto moved = [&](auto row) { return [=](int64_t t, auto** at) { row(t - begin, at); }; };
-    transform<Input>(begin, end, c, in, moved(v.row()));
+    read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
     for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], c, u[e], k, false, product[e], k);
-    transform<EvaluateTransposed<m>>(begin, end, k, moved(product.row()), out);
+    write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0});
   });
 }
 
 template <int r>
 void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
-  const int64_t taps = r * r;
-  const Storage turned(a.c * taps * a.k);  // (C, R, S, K)
+  const Storage turned(r * r * a.c * a.k);  // (R, S, C, K)
   for (int64_t k = 0; k < a.k; ++k)
-    for (int64_t i = 0; i < taps * a.c; ++i) turned.data[(i % a.c * taps + i / a.c) * a.k + k] = w[k * taps * a.c + i];
+    for (int64_t i = 0; i < r * r * a.c; ++i) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
   const Matrices u(a.c, a.k);
   parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
-    transform<Filter<r>>(
-        begin, end, a.k,
-        [&](int64_t c, const real** at) {
-          for (int64_t i = 0; i < taps; ++i) at[i] = turned.data + (c * taps + i) * a.k;
-        },
-        u.row());
+    for (int64_t c = begin; c < end; ++c)
+      transform<Filter<r>>(View<const real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
   });
   convolve<r>(x, a.n, a.h, a.w, a.c, u, y, a.p, a.q, a.k, a.padding);
 }
 
 template <int r>
 void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
-  const int64_t taps = r * r;
   const Matrices u(a.k, a.c);
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    transform<Filter<r>>(
-        begin, end, a.c,
-        [&](int64_t k, const real** at) {
-          for (int64_t i = 0; i < taps; ++i) at[i] = w + (k * taps + taps - 1 - i) * a.c;  // rotated
-        },
-        u.row());
+    for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
+      transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
   });
   convolve<r>(g, a.n, a.p, a.q, a.k, u, dx, a.h, a.w, a.c, r - 1 - a.padding);
 }
@@ -223,23 +248,17 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   const Plan plan_ = plan(a.n, a.p, a.q, r, a.c + a.k);
   const int64_t down = plan_.down, across = plan_.across, tiles = plan_.tiles;
   const int64_t large = std::min<int64_t>(tiles, 4 * plan_.block);
-  const Tensor zeros = Tensor::zeros({std::max(a.c, a.k)});
-  const Tiles<const real> x_tiles{x, a.h, a.w, a.c, down, across, points, m, a.padding, zeros.data()};
-  const Tiles<const real> g_tiles{g, a.p, a.q, a.k, down, across, m, m, 0, zeros.data()};
   const Matrices v(large, a.c), z(large, a.k), sum(a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
-    auto moved = [&](auto row) { return [=](int64_t t, auto** at) { row(t - first, at); }; };
     parallel_blocks(count, 16, [&](int64_t begin, int64_t end) {
-      transform<Input>(first + begin, first + end, a.c, x_tiles, moved(v.row()));
-      transform<Evaluate<m>>(first + begin, first + end, a.k, g_tiles, moved(z.row()));
+      read_tiles<Input>({x, a.h, a.w, a.c, down, across, points, m, a.padding}, first + begin, first + end, first, v);
+      read_tiles<Evaluate<m>>({g, a.p, a.q, a.k, down, across, m, m, 0}, first + begin, first + end, first, z);
     });
     parallel_for(products, [&](int64_t e) { gemm(true, false, a.k, a.c, count, z[e], a.k, v[e], a.c, first > 0, sum[e], a.c); });
   }
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    transform<FilterTransposed<r>>(begin, end, a.c, sum.row(), [&](int64_t k, real** at) {
-      for (int64_t i = 0; i < r * r; ++i) at[i] = dw + (k * r * r + i) * a.c;
-    });
+    for (int64_t k = begin; k < end; ++k) transform<FilterTransposed<r>>(sum.row(k), {dw + k * r * r * a.c, r * a.c, a.c}, a.c);
   });
 }
 
