@@ -36,14 +36,15 @@ Geometry geometry(const char* op, const Shape& x, const Shape& w, const Shape& g
   return a;
 }
 
-// Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications.
+// Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications; transforming the
+// filters costs about as much as 64 tiles do.
 bool use_winograd(const Geometry& a, ConvAlgorithm algorithm) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5 and at least 16 channels in and out; got stride {}, "
         "{}x{}, {} and {}",
         a.stride, a.r, a.s, a.c, a.k);
   if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
-  return winograd_applies(a) && 2 * winograd_products(a) <= rows(a) * a.r * a.s;
+  return winograd_applies(a) && 2 * winograd_products(a, 64) <= rows(a) * a.r * a.s;
 }
 
 // Calls f(image row, first column inside the image, where it lies in the patch, how many numbers) for every run of
@@ -86,6 +87,11 @@ int64_t row_block(const Geometry& a) { return std::clamp<int64_t>((1 << 16) / st
 void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const real* w, real* y) {
   if (use_winograd(a, algorithm)) return winograd_forward(a, x, w, y);
   if (is_matmul(a)) return gemm_blocked(false, true, rows(a), a.k, a.c, x, w, y);
+  if (rows(a) <= 4 * row_block(a)) {  // few: cut the product, not the rows
+    const Storage patches(rows(a) * patch(a));
+    parallel_blocks(rows(a), 16, [&](int64_t begin, int64_t end) { gather(a, begin, end, x, patches.data + begin * patch(a)); });
+    return gemm_blocked(false, true, rows(a), a.k, patch(a), patches.data, w, y);
+  }
   parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
     const Storage patches((end - begin) * patch(a));
     gather(a, begin, end, x, patches.data);

@@ -95,45 +95,59 @@ struct Input {  // B^T
   }
 };
 
-// Where the elements of a tile lie: (i, j) at data + i down + j along, channels side by side.
+// Where the elements of a square lie: (i, j) at data + i down + j along, channels side by side.
 template <class Real>
 struct View {
   Real* data;
   int64_t down, along;
   Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
+  bool has(int64_t, int64_t) const { return true; }
+};
+
+// A square of which only a part is there: the rest is zero when read, and forgotten when written.
+template <class Real>
+struct PartialView : View<Real> {
+  int64_t i0, i1, j0, j1;
+  bool has(int64_t i, int64_t j) const { return i0 <= i && i < i1 && j0 <= j && j < j1; }
 };
 
 // to = L from L^T for each channel.
-template <class L, class Real>
-void transform(View<Real> from, View<real> to, int64_t channels) {
+template <class L, class From, class To>
+void transform(const From& from, const To& to, int64_t channels) {
   for (int64_t next = 0; next < channels; next += lanes) {
     const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
     Vec half[L::to][L::from];
     for (int j = 0; j < L::from; ++j) {
       Vec column[L::from], result[L::to];
-      for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
+      for (int i = 0; i < L::from; ++i) column[i] = from.has(i, j) ? vec(from.at(i, j) + c) : Vec{};
       L::line(column, result);
       for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
     }
     for (int i = 0; i < L::to; ++i) {
       Vec result[L::to];
       L::line(half[i], result);
-      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = result[j];
+      for (int j = 0; j < L::to; ++j)
+        if (to.has(i, j)) vec(to.at(i, j) + c) = result[j];
     }
   }
 }
 
-// 36 matrices of rows x columns, one after the other. The gap keeps them from falling into the same sets of the cache.
+// 36 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of each. What
+// writes finds its places side by side (a store to a line that is not at hand waits, a load can be made ahead). The gaps keep
+// places that are used together from falling into the same sets of the cache.
 struct Matrices {
-  Matrices(int64_t rows, int64_t columns) : columns(columns), step(rows * columns + lanes), storage(products * step) {}
+  enum Order { by_matrix, by_row };
+  Matrices(Order order, int64_t rows, int64_t columns)
+      : step(order == by_matrix ? rows * columns + lanes : columns),
+        row_step(order == by_matrix ? columns : products * columns + lanes),
+        storage(order == by_matrix ? products * step : rows * row_step) {}
   real* operator[](int64_t e) const { return storage.data + e * step; }
-  View<real> row(int64_t t) const { return {storage.data + t * columns, points * step, step}; }  // row t of each
-  const int64_t columns, step;
+  View<real> row(int64_t t) const { return {storage.data + t * row_step, points * step, step}; }  // row t of each
+  const int64_t step, row_step;  // between matrices, between the rows of one
   const Storage storage;
 };
 
-// The tiles of an image batch: squares of `side` whose corners are `pitch` apart, the first at (-offset, -offset). What of a tile
-// lies outside of its image is zero when read and forgotten when written; such a tile goes through a scratch.
+// The tiles of an image batch: squares of `side` whose corners are `pitch` apart, the first at (-offset, -offset).
 template <class Real>
 struct Tiles {
   Real* data;
@@ -141,79 +155,49 @@ struct Tiles {
   int64_t down, across;  // tiles in an image
   int64_t side, pitch, offset;
 
-  struct Place {
-    View<Real> view;         // of the whole tile: not all of it may be there
-    int64_t r0, r1, s0, s1;  // the rows and columns that are
-  };
-  Place at(int64_t t) const {
+  // f(tile t), as a View where all of it lies in the image.
+  template <class F>
+  void visit(int64_t t, F f) const {
     const int64_t n = t / (down * across), top = t / across % down * pitch - offset, left = t % across * pitch - offset;
-    return {{data + ((n * h + top) * w + left) * c, w * c, c},
-            std::max<int64_t>(0, -top),
-            std::min(side, h - top),
-            std::max<int64_t>(0, -left),
-            std::min(side, w - left)};
+    const View<Real> all{data + ((n * h + top) * w + left) * c, w * c, c};
+    if (top >= 0 && left >= 0 && top + side <= h && left + side <= w) return f(all);
+    f(PartialView<Real>{all, -top, h - top, -left, w - left});
   }
-  bool whole(const Place& p) const { return p.r1 - p.r0 == side && p.s1 - p.s0 == side; }
-  View<real> on(real* scratch) const { return {scratch, side * c, c}; }
 };
 
 // The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end).
 template <class L>
 void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const Matrices& to) {
-  const Storage storage(tiles.side * tiles.side * tiles.c);
-  const View<real> scratch = tiles.on(storage.data);
-  for (int64_t t = begin; t < end; ++t) {
-    const auto place = tiles.at(t);
-    if (tiles.whole(place)) {
-      transform<L>(place.view, to.row(t - first), tiles.c);
-      continue;
-    }
-    std::fill_n(storage.data, storage.size, real(0));
-    for (int64_t r = place.r0; r < place.r1; ++r)
-      std::copy_n(place.view.at(r, place.s0), (place.s1 - place.s0) * tiles.c, scratch.at(r, place.s0));
-    transform<L>(scratch, to.row(t - first), tiles.c);
-  }
+  for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(tile, to.row(t - first), tiles.c); });
 }
 
 // The tiles t in [begin, end) = L (the matrices' rows t - first) L^T.
 template <class L>
 void write_tiles(const Matrices& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
-  const Storage storage(tiles.side * tiles.side * tiles.c);
-  const View<real> scratch = tiles.on(storage.data);
-  for (int64_t t = begin; t < end; ++t) {
-    const auto place = tiles.at(t);
-    if (tiles.whole(place)) {
-      transform<L>(from.row(t - first), place.view, tiles.c);
-      continue;
-    }
-    transform<L>(from.row(t - first), scratch, tiles.c);
-    for (int64_t r = place.r0; r < place.r1; ++r)
-      std::copy_n(scratch.at(r, place.s0), (place.s1 - place.s0) * tiles.c, place.view.at(r, place.s0));
-  }
+  for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(from.row(t - first), tile, tiles.c); });
 }
 
-struct Plan {
-  int64_t down, across;  // tiles in an image
-  int64_t tiles;         // in all
-  int64_t block;         // tiles whose transforms, of `channels` in all, stay in a core's second-level cache
+// Tiles that are transformed, multiplied and transformed back together: two tiles of gemm's rows, whose transforms stay in a core's
+// second-level cache for up to 512 channels in and out.
+constexpr int64_t block = 28;
+
+// Tiles of m x m that cover p x q.
+struct Grid {
+  Grid(int64_t p, int64_t q, int64_t r) : down((p + points - r) / (points + 1 - r)), across((q + points - r) / (points + 1 - r)) {}
+  int64_t down, across;
 };
-
-Plan plan(int64_t n, int64_t p, int64_t q, int64_t r, int64_t channels) {
-  const int64_t m = points + 1 - r, down = (p + m - 1) / m, across = (q + m - 1) / m;
-  return {down, across, n * down * across, std::clamp<int64_t>((1 << 18) / (products * channels) / 28 * 28, 28, 252)};
-}
 
 // y = x convolved with the transformed filters u, 36 x (c x k). x (n, h, w, c), y (n, p, q, k).
 template <int r>
 void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices& u, real* y, int64_t p, int64_t q,
               int64_t k, int64_t padding) {
   constexpr int m = points + 1 - r;
-  const Plan a = plan(n, p, q, r, c + k);
-  parallel_blocks(a.tiles, a.block, [&](int64_t begin, int64_t end) {
+  const Grid a(p, q, r);
+  parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
-    const Matrices v(count, c), product(count, k);
+    const Matrices v(Matrices::by_row, count, c), product(Matrices::by_matrix, count, k);
     read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
-    for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], c, u[e], k, false, product[e], k);
+    for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], v.row_step, u[e], k, false, product[e], k);
     write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0});
   });
 }
@@ -221,9 +205,11 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
 template <int r>
 void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
   const Storage turned(r * r * a.c * a.k);  // (R, S, C, K)
-  for (int64_t k = 0; k < a.k; ++k)
-    for (int64_t i = 0; i < r * r * a.c; ++i) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
-  const Matrices u(a.c, a.k);
+  parallel_blocks(r * r * a.c, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t k = 0; k < a.k; ++k) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
+  });
+  const Matrices u(Matrices::by_matrix, a.c, a.k);
   parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
       transform<Filter<r>>(View<const real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
@@ -233,7 +219,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
 
 template <int r>
 void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
-  const Matrices u(a.k, a.c);
+  const Matrices u(Matrices::by_matrix, a.k, a.c);
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
       transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
@@ -245,20 +231,22 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
 template <int r>
 void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   constexpr int m = points + 1 - r;
-  const Plan plan_ = plan(a.n, a.p, a.q, r, a.c + a.k);
-  const int64_t down = plan_.down, across = plan_.across, tiles = plan_.tiles;
-  const int64_t large = std::min<int64_t>(tiles, 4 * plan_.block);
-  const Matrices v(large, a.c), z(large, a.k), sum(a.k, a.c);
+  const Grid grid(a.p, a.q, r);
+  const int64_t tiles = a.n * grid.down * grid.across, large = std::min(tiles, 16 * block);
+  const Matrices v(Matrices::by_row, large, a.c), z(Matrices::by_row, large, a.k), sum(Matrices::by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
     parallel_blocks(count, 16, [&](int64_t begin, int64_t end) {
-      read_tiles<Input>({x, a.h, a.w, a.c, down, across, points, m, a.padding}, first + begin, first + end, first, v);
-      read_tiles<Evaluate<m>>({g, a.p, a.q, a.k, down, across, m, m, 0}, first + begin, first + end, first, z);
+      read_tiles<Input>({x, a.h, a.w, a.c, grid.down, grid.across, points, m, a.padding}, first + begin, first + end, first, v);
+      read_tiles<Evaluate<m>>({g, a.p, a.q, a.k, grid.down, grid.across, m, m, 0}, first + begin, first + end, first, z);
     });
-    parallel_for(products, [&](int64_t e) { gemm(true, false, a.k, a.c, count, z[e], a.k, v[e], a.c, first > 0, sum[e], a.c); });
+    parallel_for(products, [&](int64_t e) {
+      gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, first > 0, sum[e], a.c);
+    });
   }
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) transform<FilterTransposed<r>>(sum.row(k), {dw + k * r * r * a.c, r * a.c, a.c}, a.c);
+    for (int64_t k = begin; k < end; ++k)
+      transform<FilterTransposed<r>>(sum.row(k), View<real>{dw + k * r * r * a.c, r * a.c, a.c}, a.c);
   });
 }
 
@@ -267,7 +255,10 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
 bool winograd_applies(const ConvGeometry& a) {
   return a.stride == 1 && a.r == a.s && (a.r == 3 || a.r == 5) && a.c >= 16 && a.k >= 16;
 }
-int64_t winograd_products(const ConvGeometry& a) { return products * plan(a.n, a.p, a.q, a.r, a.c + a.k).tiles; }
+int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
+  const Grid grid(a.p, a.q, a.r);
+  return products * (a.n * grid.down * grid.across + more_tiles);
+}
 
 void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
   a.r == 3 ? forward<3>(a, x, w, y) : forward<5>(a, x, w, y);

@@ -12,8 +12,9 @@ struct ConvGeometry {
   int64_t stride, padding;
 };
 
-bool winograd_applies(const ConvGeometry& a);      // whether the functions below can compute it
-int64_t winograd_products(const ConvGeometry& a);  // multiplications for each pair of channels; direct: n p q r s
+bool winograd_applies(const ConvGeometry& a);  // whether the functions below can compute it
+// Multiplications for each pair of channels, with so many tiles more than there are; direct: n p q r s.
+int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles = 0);
 void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y);
 void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw);
