@@ -4,8 +4,11 @@
 
 namespace evenkeel::lab {
 
-extern const Experiment transform, dilution, saturation, relu_activity, jacobian_experiment, noise, averages, scale;
+extern const Experiment transform, dilution, drift, saturation, relu_activity, paper, jacobian_experiment, noise, landscape, averages, shift, scale, renorm,
+    sequences, two_labs, privacy;
 
-inline const Experiment* const experiments[] = {&transform, &dilution, &saturation, &relu_activity, &jacobian_experiment, &noise, &averages, &scale};
+inline const Experiment* const experiments[] = {
+    &transform, &dilution, &drift, &saturation, &relu_activity, &paper, &jacobian_experiment, &noise, &landscape,
+    &averages, &shift, &scale, &renorm, &sequences, &two_labs, &privacy};
 
 }  // namespace evenkeel::lab

@@ -11,6 +11,11 @@ namespace evenkeel::lab {
 namespace {
 
 std::string number(double v) { return v != 0 && std::abs(v) < 1e-4 ? fmt::format("{:.2g}", v) : fmt::format("{:.7g}", v); }
+std::string numbers(const std::vector<double>& all) {
+  std::vector<std::string> texts;
+  for (double v : all) texts.push_back(fmt::format("{:.4g}", v));
+  return joined(texts);
+}
 Verdict judge(bool holds) { return holds ? Verdict::holds : Verdict::fails; }
 
 }  // namespace
@@ -49,11 +54,13 @@ void Lab::expected(const std::string& claim, const std::string& statement, doubl
 
 void Lab::between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured, bool of_data) {
   const bool inside = std::all_of(measured.begin(), measured.end(), [=](double v) { return v >= low && v <= high; });
-  std::vector<std::string> values;
-  for (double v : measured) values.push_back(fmt::format("{:.4g}", v));
   const std::string band = high == INFINITY ? fmt::format("at least {:.4g}", low) : low == -INFINITY ? fmt::format("at most {:.4g}", high) : fmt::format("{:.4g} to {:.4g}", low, high);
-  rows.push_back({claim, statement, band, joined(values), "the band",
+  rows.push_back({claim, statement, band, numbers(measured), "the band",
                   of_data && synthetic() ? Verdict::not_judged : judge(inside), Verdict::holds});
+}
+
+void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured) {
+  rows.push_back({claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged});
 }
 
 void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured, bool true_under_it,

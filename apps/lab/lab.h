@@ -71,6 +71,8 @@ class Lab {
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
   // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges nothing else.
   void between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured, bool of_data = false);
+  // A number that is shown and not judged, beside what others found.
+  void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured);
   // A sentence of the text that needs a condition: measured to be true under it, and false without it.
   void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured, bool true_under_it, bool true_without);
 

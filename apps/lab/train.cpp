@@ -2,6 +2,17 @@
 
 namespace evenkeel::lab {
 
+std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed, const std::string& init) {
+  return make_model({.model = model, .norm = norm, .activation = activation, .init = init, .input = {28, 28, 1}, .classes = 10, .seed = seed});
+}
+
+std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed) {
+  auto made = network(model, norm, activation, seed);
+  for (Parameter& p : parameters(*made))
+    if (p.decay) p.value.copy_from(p.value.detach() * (1 / std::sqrt(6.0)));
+  return made;
+}
+
 Batch first(const Dataset& data, const Normalization& normalization, int64_t count) {
   Loader loader(data, normalization, {.batch_size = std::min(count, data.size()), .shuffle = false, .background = false});
   loader.begin_epoch(0);

@@ -1,0 +1,92 @@
+// Privacy: with batch statistics no example has a gradient of its own; with group statistics each does: claim A10.4.
+#include "apps/lab/lab.h"
+#include "core/matmul.h"
+#include "core/normalize.h"
+#include "core/reduce.h"
+
+namespace evenkeel::lab {
+namespace {
+
+constexpr int64_t features = 8, classes = 3;
+
+struct Net {
+  Tensor w1, w2;
+  bool batch;
+  Tensor logits(const Tensor& x) const {
+    const Tensor one = Tensor::full({features}, 1), zero = Tensor::zeros({features}), z = matmul(x, w1);
+    return matmul(tanh(batch ? batch_norm(z, one, zero).y : group_norm(z, 2, one, zero)), w2);
+  }
+};
+
+// How far the outputs of the other examples move when the first one changes, at most.
+double moved(const Net& net, int64_t m, Random& random) {
+  const Tensor x = Tensor::normal({m, features}, random), before = net.logits(x);
+  Tensor other = x.clone();
+  for (int64_t f = 0; f < features; ++f) other.data()[f] = random.normal();
+  const Tensor after = net.logits(other);
+  double most = 0;
+  for (int64_t i = classes; i < before.size(); ++i) most = std::max(most, std::abs(after.data()[i] - before.data()[i]));
+  return most;
+}
+
+void run(Lab& lab) {
+  Random random(1);
+  const Net bn{Tensor::normal({features, features}, random).track(), Tensor::normal({features, classes}, random).track(), true}, gn{bn.w1, bn.w2, false};
+  std::vector<double> logs;
+  Series batch{"measured, batch norm", {}, {}, 1}, law{"predicted order: 1 / m", {}, {}, 0, true};
+  double largest_group = 0;
+  for (int64_t m : {4, 8, 16, 32, 64, 128, 256}) {
+    Sample s;
+    for (int i = 0; i < 40; ++i) s.add(moved(bn, m, random)), largest_group = std::max(largest_group, moved(gn, m, random));
+    logs.push_back(std::log2(static_cast<double>(m)));
+    batch.y.push_back(std::log10(s.mean()));
+  }
+  lab.equal("A10.4", "group norm: how far others' outputs move", 0, largest_group, 0);
+  lab.between("A10.4", "batch norm: how far, log10, in batches of 4", -1, 1, {batch.y.front()});
+  lab.between("A10.4", "batch norm: slope of log distance over log m; A4.1 says -1", -1.25, -.75, {(batch.y.back() - batch.y[2]) / ((logs.back() - logs[2]) * std::log10(2))});
+
+  // The batch's gradient is the sum of the examples' own gradients, or there are no such things.
+  const int64_t m = 6;
+  const Tensor x = Tensor::normal({m, features}, random);
+  const Labels labels{0, 1, 2, 0, 1, 2};
+  for (const Net* net : {&gn, &bn}) {
+    const Tensor whole = grad(cross_entropy(net->logits(x), labels), {net->w1})[0].detach();
+    Tensor parts = Tensor::zeros(whole.shape());
+    if (!net->batch) {
+      for (int64_t i = 0; i < m; ++i)
+        parts = parts + grad(cross_entropy(net->logits(Tensor::of({1, features}, {x.data() + i * features, x.data() + (i + 1) * features})), {labels[static_cast<size_t>(i)]}), {net->w1})[0].detach() / static_cast<double>(m);
+      lab.same("A10.4", "group norm: the batch's gradient is the mean of the examples' own", whole, parts, 1e-13);
+    } else {
+      // Leave one out: were there gradients of their own, the others' share would not change.
+      const Tensor rest = grad(cross_entropy(net->logits(Tensor::of({m - 1, features}, {x.data() + features, x.data() + x.size()})), {1, 2, 0, 1, 2}), {net->w1})[0].detach();
+      Tensor masked_loss = Tensor::scalar(0);
+      const Tensor all = log_softmax(net->logits(x));
+      Tensor pick = Tensor::zeros(all.shape());
+      for (int64_t i = 1; i < m; ++i) pick.data()[i * classes + labels[static_cast<size_t>(i)]] = -1.0 / static_cast<double>(m - 1);
+      const Tensor in_company = grad(dot(all, pick), {net->w1})[0].detach();
+      const double change = std::sqrt(dot(rest - in_company, rest - in_company).item() / dot(rest, rest).item());
+      lab.between("A10.4", "batch norm: the others' gradient changes, relatively, when one example leaves", .05, INFINITY, {change});
+    }
+  }
+  bool refused = false;
+  try {
+    group_norm(x, features, Tensor::full({features}, 1), Tensor::zeros({features}));
+  } catch (const Error&) {
+    refused = true;
+  }
+  lab.equal("A10.4", "as many groups as features would erase the input: refused", 1, refused, 0);
+  batch.x = law.x = logs;
+  for (double l : logs) law.y.push_back(batch.y.back() + (logs.back() - l) * std::log10(2));
+  lab.figure({{.title = "One example changes; the others' outputs move", .x_label = "log2 of the batch size", .y_label = "log10 of the largest change", .series = {law, batch}}},
+             "The first example of a batch is replaced by another; the largest change of any other example's output (no units), against the batch's size, both on logarithmic axes. Under batch norm it falls only as 1 / m "
+             "and is never zero, so differential privacy, which clips every example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.");
+}
+
+}  // namespace
+
+extern const Experiment privacy{
+    "privacy", "Applications", "Whom does one example's change reach?",
+    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no example has a gradient of its own; under group norm only its own output.",
+    run, "Use inference mode instead (batch_norm_inference): examples are independent again. What would have to be private about the running averages?"};
+
+}  // namespace evenkeel::lab
