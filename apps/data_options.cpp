@@ -31,6 +31,14 @@ void check_dataset_name(const std::string& name) {
   check(wrong.empty(), "{}", wrong);
 }
 
+Dataset take_first(const Dataset& data, int64_t samples) {
+  if (samples == 0) return data;
+  check(samples <= data.size(), "--samples: {} has {} images there, not {}", data.name, data.size(), samples);
+  std::vector<int64_t> first(static_cast<size_t>(samples));
+  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
+  return take(data, first);
+}
+
 DataSplit load_named_dataset(const std::string& name, const std::string& data_dir) {
   check_dataset_name(name);
   return load_dataset(name, data_dir);

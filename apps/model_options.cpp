@@ -23,7 +23,7 @@ void check_name(const std::string& what, const std::string& text, const std::vec
 
 }  // namespace
 
-void add_model_options(CLI::App& app, ModelOptions& o) {
+void add_network_options(CLI::App& app, ModelOptions& o) {
   add_text(app, "--model", o.model, "MODEL",
            fmt::format("{}, mlp:WIDTH-WIDTH..., or layers in order, as in \"conv:32:5 norm act maxpool:2 flatten dense:classes\"",
                        joined(model_names())))
@@ -36,6 +36,10 @@ void add_model_options(CLI::App& app, ModelOptions& o) {
   add_text(app, "--activation", o.activation, "LAYER",
            "what stands at every activation: relu, sigmoid, tanh, gelu, softplus, leaky_relu, none")
       ->group("Network");
+}
+
+void add_model_options(CLI::App& app, ModelOptions& o) {
+  add_network_options(app, o);
   add_text(app, "--init", o.init, "INIT", "initial weights: he, glorot, gaussian:DEVIATION")->group("Network");
 }
 

@@ -5,6 +5,7 @@
 
 namespace evenkeel {
 
+void add_network_options(CLI::App& app, ModelOptions& options);  // all but --init
 void add_model_options(CLI::App& app, ModelOptions& options);
 
 // make_model, with the nearest name where --model, --norm or --activation is mistyped.

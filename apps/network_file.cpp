@@ -27,12 +27,13 @@ std::vector<Number> parse_numbers(const std::string& text, const std::string& wh
 const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path) {
   const auto found = stored.metadata.find(key);
   if (found == stored.metadata.end())
-    fail(Fault::bad_file, "{}: its metadata lack \"{}\"; evenkeel train writes files that have it", path, key);
+    fail(Fault::bad_file, "{}: its metadata lack \"{}\", which evenkeel train writes; for a file of another program's say what network it is for "
+         "(evenkeel eval --model ... --norm ... --data ...)", path, key);
   return found->second;
 }
 
-SafeTensors pack_network(Sequential& network, const NetworkInfo& info) {
-  SafeTensors packed = capture(network);
+SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part) {
+  SafeTensors packed = capture(network, part);
   packed.metadata = {{"format", "evenkeel"},
                      {"model", model_spec(info.model.model)},
                      {"norm", info.model.norm},
@@ -48,8 +49,9 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info) {
 }
 
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) {
-  NetworkFile file{.info = {}, .network = {}, .stored = read_safetensors(path)};
-  const auto text = [&](const char* key) { return metadata(file.stored, key, path); };
+  const SafeTensors stored = read_safetensors(path);
+  NetworkFile file;
+  const auto text = [&](const char* key) { return metadata(stored, key, path); };
   ModelOptions& m = file.info.model;
   m.model = text("model");
   m.norm = text("norm");
@@ -66,10 +68,25 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
           "mean and deviation must be one number a channel");
     for (float d : file.info.normalization.deviation) check(d > 0 && std::isfinite(d), "deviation must be positive, got {}", d);
     file.network = make_model(m, vocabulary);
-    restore(*file.network, file.stored);
+    restore(*file.network, stored, Part::weights);
   } catch (const Error& error) {  // what would be a wrong option is here a wrong file
     fail(Fault::bad_file, "{}: {}", path, error.what());
   }
+  return file;
+}
+
+void load_weights(const std::string& path, Sequential& network) {
+  const SafeTensors stored = read_safetensors(path);
+  try {
+    restore(network, stored, Part::weights);
+  } catch (const Error& error) {
+    fail(Fault::bad_file, "{}: {}", path, error.what());
+  }
+}
+
+NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {
+  NetworkFile file{.info = info, .network = make_named_model(info.model, vocabulary)};
+  load_weights(path, *file.network);
   return file;
 }
 

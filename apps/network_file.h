@@ -15,10 +15,13 @@ struct NetworkInfo {
 struct NetworkFile {
   NetworkInfo info;
   std::unique_ptr<Sequential> network;
-  SafeTensors stored;  // what else the file holds
 };
 
-SafeTensors pack_network(Sequential& network, const NetworkInfo& info);
+SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
+// The network that options describe with the weights of a file, which may be another program's.
+NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
+// Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
+void load_weights(const std::string& path, Sequential& network);
 // Error(Fault::bad_file) with the path where the file does not hold a network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 

@@ -18,6 +18,7 @@ constexpr struct {
 } commands[] = {
     {"train", train_command, "Train a network and keep what comes of it in a folder."},
     {"eval", eval_command, "Evaluate a trained network on a data set."},
+    {"export", export_command, "Write a trained network as other programs read it: safetensors, npz, ONNX."},
     {"model", model_command, "Show a network layer by layer: output shape, parameters, work, memory."},
     {"data", data_command, "List the data sets that are here, or fetch one."},
     {"bench", bench_command, "Measure the speed of training and inference here."},

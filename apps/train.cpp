@@ -43,12 +43,7 @@ struct TrainingData {
 
 TrainingData load_data(const TrainOptions& o) {
   DataSplit split = load_named_dataset(o.data, o.data_dir);
-  if (o.samples > 0) {
-    check(o.samples <= split.train.size(), "--samples: {} has {} training images, not {}", o.data, split.train.size(), o.samples);
-    std::vector<int64_t> first(static_cast<size_t>(o.samples));
-    for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
-    split.train = take(split.train, first);
-  }
+  if (o.samples > 0) split.train = take_first(split.train, o.samples);
   TrainingData data{std::move(split.train), {}, std::move(split.test)};
   if (o.validation > 0) {
     check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
@@ -94,7 +89,7 @@ class Run {
     trained_ = values(parameters(*network_));
   }
 
-  void prepare_folder(Json config);
+  void prepare(Json config);
   void resume();
   int operator()();
 
@@ -134,7 +129,8 @@ class Run {
   int64_t epoch_images_ = 0;  // in this epoch
 };
 
-void Run::prepare_folder(Json config) {
+void Run::prepare(Json config) {
+  if (!o_.weights.empty()) load_weights(o_.weights, *network_);
   std::error_code error;
   fs::create_directories(o_.out, error);
   if (error) fail(Fault::io, "{}: the folder cannot be made: {}", o_.out, error.message());
@@ -351,7 +347,7 @@ void Run::print_row(const EpochRow& r, bool best) {
 int train(const TrainOptions& options, Json config, const Vocabulary& vocabulary) {
   check_folder(options);
   Run run(options, vocabulary);
-  options.resume ? run.resume() : run.prepare_folder(std::move(config));
+  options.resume ? run.resume() : run.prepare(std::move(config));
   return run();
 }
 

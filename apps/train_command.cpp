@@ -26,6 +26,10 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
 
   add_model_options(app, o.model);
 
+  add_text(app, "--weights", o.weights, "FILE",
+           "start from the weights and running averages in a .safetensors file, of evenkeel's or PyTorch's, instead of --init")
+      ->group("Network");
+
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
   add_integer(app, "--batch-size", o.batch_size, 1, 1 << 20, "images in a step")->group("Training");
   add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true}, "learning rate")->group("Training");

@@ -7,7 +7,7 @@
 namespace evenkeel {
 namespace {
 
-const std::string velocity_prefix = "optimizer.velocity.";
+const std::string velocity_prefix = own_prefix + "velocity.";
 
 // The members by name, for both directions.
 template <class State, class Visit>

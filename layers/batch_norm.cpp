@@ -111,8 +111,8 @@ void BatchNorm::visit(Visitor& v) {
   }
   v.buffer("running_mean", running_mean);
   v.buffer("running_var", running_var);
-  v.buffer("running_weight", running_weight);
-  v.buffer("num_batches_tracked", batches);
+  v.state("running_weight", running_weight);
+  v.count("num_batches_tracked", batches);
 }
 
 std::string BatchNorm::describe() const {

@@ -1,16 +1,26 @@
 // A network's parameters, buffers and random streams, to and from a safetensors file.
 //
-// Names are those of visit(), joined with dots, as in PyTorch's Sequential. Convolution weights are written (K, C, R, S).
+// Names are those of visit(), joined with dots, and shapes and orders of axes are PyTorch's, for torch.nn.Sequential of the same layers:
+// convolution weights (K, C, R, S), dense ones behind flatten in C H W order, num_batches_tracked as I64. What PyTorch knows nothing of
+// (random streams, the weight of a running average, an optimiser's buffers) has names that begin with "evenkeel.".
 #pragma once
 #include "layers/layer.h"
 #include "layers/safetensors.h"
 
 namespace evenkeel {
 
-SafeTensors capture(Layer& layer);  // the state of a network, as what a file holds
-// Writes the stored values into the network. Every value that the network names must be there with its shape; what the file holds
-// besides (an optimiser's buffers) is left alone. Missing or misshapen: Error(Fault::bad_file) that lists the names.
-void restore(Layer& layer, const SafeTensors& stored);
+inline const std::string own_prefix = "evenkeel.";
+
+enum class Part {
+  everything,  // all must be there: for going on
+  weights      // parameters and buffers: all that inference needs, and what other programs write. Running averages that come without
+               // their weight are taken to be complete (weight 1): training moves them on as PyTorch does
+};
+
+SafeTensors capture(Layer& layer, Part part = Part::everything);
+// Writes the stored values into the network. Every value that the network names must be there with its shape, and nothing besides but
+// under names of our own. Else Error(Fault::bad_file) that lists what is wrong, and the network is as it was.
+void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);
 
 StoredTensor store(const std::string& name, const Tensor& value);  // as it stands, no axis moved
 Tensor load(const StoredTensor& stored);

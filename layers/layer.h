@@ -39,7 +39,10 @@ struct Visitor {
   virtual ~Visitor() = default;
   virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {}  // decay: whether weight decay applies
   virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}                    // saved, not trained
-  virtual void stream(const std::string& /*name*/, Random& /*value*/) {}                    // saved, so that a run can resume
+  virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }       // a buffer of whole numbers
+  // Saved so that a run can go on, of no use to inference: other programs' files lack them.
+  virtual void state(const std::string& name, Tensor& value) { buffer(name, value); }
+  virtual void stream(const std::string& /*name*/, Random& /*value*/) {}
   virtual void child(const std::string& name, Layer& layer);                                // visits it, under its name
 
  protected:

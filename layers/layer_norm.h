@@ -15,7 +15,7 @@ struct LayerNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
-  std::string describe() const override { return "layer"; }
+  std::string describe() const override { return eps == real(1e-5) ? "layer" : fmt::format("layer:eps={}", eps); }
 
   real eps;
   Owned gamma, beta;

@@ -4,17 +4,25 @@
 
 namespace evenkeel {
 
+// "maxpool:3:stride=2:pad=1"
+inline std::string describe_pool(const char* name, const PoolOptions& o) {
+  std::string s = fmt::format("{}:{}", name, o.size);
+  if (o.stride != 0 && o.stride != o.size) s += fmt::format(":stride={}", o.stride);
+  if (o.padding != 0) s += fmt::format(":pad={}", o.padding);
+  return s;
+}
+
 struct MaxPool : Layer {
   explicit MaxPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return max_pool(x, options); }
-  std::string describe() const override { return fmt::format("maxpool:{}", options.size); }
+  std::string describe() const override { return describe_pool("maxpool", options); }
   PoolOptions options;
 };
 
 struct AvgPool : Layer {
   explicit AvgPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return avg_pool(x, options); }
-  std::string describe() const override { return fmt::format("avgpool:{}", options.size); }
+  std::string describe() const override { return describe_pool("avgpool", options); }
   PoolOptions options;
 };
 

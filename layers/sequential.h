@@ -21,6 +21,7 @@ class Sequential : public Layer {
   void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
   size_t size() const { return layers_.size(); }
   Layer& operator[](size_t i) { return *layers_[i]; }
+  void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   // A ReLU is done in the same pass as the layer before it, where that layer can.
@@ -44,6 +45,8 @@ class Residual : public Layer {
   void visit(Visitor& visitor) override { visitor.child("body", *body_); }
   std::string describe() const override { return "residual(" + body_->describe() + ")"; }
   double multiply_adds(const Shape& input) override { return body_->multiply_adds(input); }
+  Sequential& body() { return *body_; }
+  int64_t stride() const { return stride_; }
 
  private:
   Tensor shortcut(const Tensor& x) const;
