@@ -216,6 +216,7 @@ void Run::train_epoch() {
   loader_.begin_epoch(state_.epoch, state_.batch);
   for (Batch batch; !stopped() && loader_.next(batch);) {
     step(batch);
+    if (o_.checkpoint_every > 0 && step_number() % o_.checkpoint_every == 0) save_last();
     show_progress("training");
   }
 }
@@ -308,7 +309,7 @@ void Run::diverged(const Batch& batch, double loss) {
 // After a divergence.
 std::string Run::advice() const {
   return "A smaller --lr, --warmup or --clip may help. " +
-         (state_.epoch > 1 ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
+         (fs::exists(path("last.safetensors")) ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
 }
 
 void Run::show_progress(const char* doing) {

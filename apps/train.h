@@ -22,6 +22,8 @@ struct TrainOptions {
   double clip = 0;    // 0: off
   double label_smoothing = 0;
 
+  int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
+
   std::string out;  // the folder
   bool overwrite = false;
   std::string weights;     // a file to start from; empty: from initial weights

@@ -49,6 +49,8 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999}, "share of the target spread over all classes")
       ->group("Training");
   add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout and held-out images")->group("Training");
+  add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many, "save last.safetensors after every N steps too; 0: after every epoch only")
+      ->group("Running");
   add_threads(app)->group("Running");
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }

@@ -76,8 +76,8 @@ void BatchRenorm::visit(Visitor& v) {
   v.parameter("bias", beta, false);
   v.buffer("running_mean", running_mean);
   v.buffer("running_sigma", running_sigma);
-  v.buffer("running_weight", running_weight);
-  v.buffer("num_batches_tracked", batches);
+  v.state("running_weight", running_weight);
+  v.count("num_batches_tracked", batches);
 }
 
 std::string BatchRenorm::describe() const {

@@ -9,13 +9,14 @@
 namespace evenkeel {
 namespace {
 
-void fold(const BatchNorm& norm, Owned& weight, Owned& bias) {
+void fold(const RunningNorm& norm, Owned& weight, Owned& bias) {
+  const RunningNorm::Statistics statistics = norm.statistics();
   const int64_t outputs = weight.dim(0), inputs = weight.size() / outputs;
   if (!bias.defined()) bias = Tensor::zeros({outputs}).track();
   for (int64_t k = 0; k < outputs; ++k) {
-    const double scale = norm.gamma.data()[k] / std::sqrt(static_cast<double>(norm.running_var.data()[k]) + norm.options.eps);
+    const double scale = norm.gamma.data()[k] / std::sqrt(static_cast<double>(statistics.var.data()[k]));
     for (int64_t i = k * inputs; i < (k + 1) * inputs; ++i) weight.data()[i] = static_cast<real>(scale * weight.data()[i]);
-    bias.data()[k] = static_cast<real>(scale * (bias.data()[k] - norm.running_mean.data()[k]) + norm.beta.data()[k]);
+    bias.data()[k] = static_cast<real>(scale * (bias.data()[k] - statistics.mean.data()[k]) + norm.beta.data()[k]);
   }
 }
 
@@ -25,7 +26,7 @@ int fold_batch_norms(Sequential& network) {
   int folded = 0;
   for (size_t i = 0; i < network.size(); ++i) {
     if (auto* residual = dynamic_cast<Residual*>(&network[i])) folded += fold_batch_norms(residual->body());
-    const auto* norm = dynamic_cast<const BatchNorm*>(&network[i]);
+    const auto* norm = dynamic_cast<const RunningNorm*>(&network[i]);
     if (!norm || i == 0) continue;
     if (auto* conv = dynamic_cast<Conv2d*>(&network[i - 1]))
       fold(*norm, conv->weight, conv->bias);

@@ -16,7 +16,7 @@ struct GroupNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
-  std::string describe() const override { return "group:" + std::to_string(groups); }
+  std::string describe() const override { return fmt::format("group:{}{}", groups, eps == real(1e-5) ? "" : fmt::format(":eps={}", eps)); }
 
   int64_t groups;
   real eps;
@@ -26,7 +26,7 @@ struct GroupNorm : Layer {
 // Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
 struct InstanceNorm : GroupNorm {
   explicit InstanceNorm(int64_t channels, real epsilon = real(1e-5)) : GroupNorm(channels, channels, epsilon) {}
-  std::string describe() const override { return "instance"; }
+  std::string describe() const override { return eps == real(1e-5) ? "instance" : fmt::format("instance:eps={}", eps); }
 };
 
 }  // namespace evenkeel

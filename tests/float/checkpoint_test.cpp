@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <fmt/ranges.h>
+
 #include <cstring>
 
 #include "core/file.h"
+#include "layers/batch_norm.h"
 #include "layers/spec.h"
 #include "tests/scratch.h"
 
@@ -112,5 +115,42 @@ TEST_CASE("a file that does not fit changes nothing, and the message lists what 
   SafeTensors part = capture(*network);
   part.tensors.pop_back();
   CHECK_THROWS_WITH_AS(restore(*network, part), doctest::Contains("4.bias is missing"), Error);
+  part = capture(*network);
+  part.tensors.push_back(store("5.bias", Tensor::scalar(1)));
+  CHECK_THROWS_WITH_AS(restore(*network, part), doctest::Contains("5.bias is nothing that the network has"), Error);
+  part.tensors.back().name = "evenkeel.5.bias";
+  restore(*network, part);
   CHECK(format_safetensors(capture(*network)) == before);
+}
+
+TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not know has a prefix") {
+  auto network = make_model({.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  Random random(2);
+  for (int t = 0; t < 3; ++t) network->forward(Tensor::normal({5, 4, 4, 2}, random), Mode::train);
+  std::string all;
+  for (const StoredTensor& t : capture(*network).tensors) all += fmt::format("{} {} {}\n", t.name, t.dtype, fmt::join(t.shape, ","));
+  const std::string expected =
+      "0.weight F32 4,2,3,3\n1.weight F32 4\n1.bias F32 4\n1.running_mean F32 4\n1.running_var F32 4\nevenkeel.1.running_weight F32 \n"
+      "1.num_batches_tracked I64 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias F32 3\n";
+  CHECK(all == expected);
+  CHECK(load(*capture(*network).find("1.num_batches_tracked")).item() == 3);
+
+  const SafeTensors weights = capture(*network, Part::weights);
+  CHECK(weights.tensors.size() == 8);
+  for (const StoredTensor& t : weights.tensors) CHECK(!t.name.starts_with(own_prefix));
+}
+
+TEST_CASE("running averages without their weight go on as PyTorch's: (1 - a) old + a new") {
+  BatchNorm norm(1, {.new_weight = 0.25, .unbiased = false}), other(1, norm.options);
+  norm.forward(Tensor::of({2, 1}, {3, 5}), Mode::train);
+  CHECK(norm.running_weight.item() == 0.25);
+  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)), doctest::Contains("running_weight is missing"), Error);
+  restore(other, capture(norm, Part::weights), Part::weights);
+  CHECK(other.running_mean.item() == 4);
+  other.forward(Tensor::of({2, 1}, {8, 16}), Mode::train);
+  CHECK(other.running_mean.item() == 0.75 * 4 + 0.25 * 12);
+  CHECK(other.running_var.item() == 0.75 * 1 + 0.25 * 16);
+  CHECK(other.batches.item() == 2);
+  restore(other, capture(norm), Part::weights);  // where the weight is there it is taken
+  CHECK(other.running_weight.item() == 0.25);
 }

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Weights between evenkeel, PyTorch, NumPy and ONNX, both ways: the same logits, the same number of right answers.
+
+    python3 tests/interop.py build/release/evenkeel [--samples N] [--models mlp,lenet] [--data fashion-mnist]
+
+Needs numpy, torch and the data set's IDX files; OpenCV (cv2) and onnx are used where they are there. Exits with 77 where something is missing.
+"""
+import argparse
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import torch
+    from torch import nn
+except ImportError as error:
+    print("skipped:", error)
+    sys.exit(77)
+
+DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
+
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        data = f.read()
+    metadata = header.pop("__metadata__", {})
+    return {name: np.frombuffer(data[slice(*t["data_offsets"])], DTYPES[t["dtype"]]).reshape(t["shape"]) for name, t in header.items()}, metadata
+
+
+def write_safetensors(path, arrays):
+    header, data = {}, b""
+    for name, a in arrays.items():
+        dtype = {"<" + a.dtype.str[1:]: k for k, v in DTYPES.items() if v == "<" + a.dtype.str[1:]}["<" + a.dtype.str[1:]]
+        header[name] = {"dtype": dtype, "shape": list(a.shape), "data_offsets": [len(data), len(data) + a.nbytes]}
+        data += a.tobytes()
+    text = json.dumps(header).encode()
+    with open(path, "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text + data)
+
+
+class Residual(nn.Module):
+    """body(x) + x; where the body takes strides or adds channels, every stride-th pixel and channels of zeros on both sides."""
+
+    def __init__(self, channels_in, channels, stride, *body):
+        super().__init__()
+        self.body, self.stride, self.padding = nn.Sequential(*body), stride, (channels - channels_in) // 2
+
+    def forward(self, x):
+        return self.body(x) + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.padding, self.padding))
+
+
+def torch_model(name, norm, height, width, channels, classes):
+    """The named models of layers/spec.cpp in PyTorch: a convolution has a bias where no batch normalisation follows it."""
+    bn = norm == "batch"
+
+    def conv(i, o, size, stride=1):
+        layers = [nn.Conv2d(i, o, size, stride, size // 2, bias=not bn)]
+        return layers + [nn.BatchNorm2d(o)] if bn else layers
+
+    def dense(i, o):
+        layers = [nn.Linear(i, o, bias=not bn)]
+        return (layers + [nn.BatchNorm1d(o)] if bn else layers) + [nn.ReLU()]
+
+    if name == "mlp":
+        return nn.Sequential(nn.Flatten(), *dense(height * width * channels, 512), *dense(512, 512), nn.Linear(512, classes))
+    if name == "lenet":
+        return nn.Sequential(*conv(channels, 32, 5), nn.ReLU(), nn.MaxPool2d(2), *conv(32, 64, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                             # this dense layer has no normalisation behind it
+                             nn.Linear(64 * (height // 4) * (width // 4), 512), nn.ReLU(), nn.Linear(512, classes))
+    end = [nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())]  # one layer of evenkeel's
+    if name == "vgg":
+        layers, before = [], channels
+        for filters in (64, 128, 256):
+            layers += [*conv(before, filters, 3), nn.ReLU(), *conv(filters, filters, 3), nn.ReLU(), nn.MaxPool2d(2)]
+            before = filters
+        return nn.Sequential(*layers, *end, nn.Linear(256, classes))
+    assert name == "resnet20"
+    layers, before = [*conv(channels, 16, 3), nn.ReLU()], 16
+    for filters in (16, 32, 64):
+        for block in range(3):
+            stride = 2 if block == 0 and filters > 16 else 1
+            layers += [Residual(before, filters, stride, *conv(before, filters, 3, stride), nn.ReLU(), *conv(filters, filters, 3)), nn.ReLU()]
+            before = filters
+    return nn.Sequential(*layers, *end, nn.Linear(64, classes))
+
+
+def find_idx(data, name):
+    roots = [os.environ.get("EVENKEEL_DATA", ""), os.path.expanduser("~/.cache/evenkeel"), "/usr/share/datasets", "/usr/share"]
+    for root in filter(None, roots):
+        for folder, _, files in os.walk(os.path.join(root, data)):
+            for file in (name, name + ".gz"):
+                if file in files:
+                    return os.path.join(folder, file)
+    print("skipped: there is no", name, "of", data)
+    sys.exit(77)
+
+
+def read_idx(path):
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
+        content = f.read()
+    shape = np.frombuffer(content, ">i4", content[3], 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
+
+
+def torch_logits(model, x, batch=250):
+    model.eval()
+    with torch.no_grad():
+        return torch.cat([model(x[i : i + batch]) for i in range(0, len(x), batch)]).numpy()
+
+
+class Checker:
+    def __init__(self, labels):
+        self.labels, self.failures = labels, 0
+
+    def __call__(self, what, ours, theirs):
+        difference = float(np.abs(ours - theirs).max())
+        right = [int((logits.argmax(1) == self.labels).sum()) for logits in (ours, theirs)]
+        good = difference <= 1e-5 and right[0] == right[1]
+        self.failures += not good
+        print(f"  {what:<34} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}; right {right[0]}, {right[1]} of {len(ours)}"
+              + ("" if good else "   FAILED"), flush=True)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("program")
+    arguments.add_argument("--samples", type=int, default=10000, help="test images to compare on")
+    arguments.add_argument("--models", default="mlp,lenet,vgg,resnet20")
+    arguments.add_argument("--data", default="fashion-mnist")
+    o = arguments.parse_args()
+
+    images, labels = (read_idx(find_idx(o.data, n)) for n in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
+    images, labels = images[: o.samples], labels[: o.samples]
+    check = Checker(labels)
+
+    def run(*words):
+        subprocess.run([o.program, *words], check=True, capture_output=True)
+
+    def logits_of(*words):
+        run("eval", *words, "--samples", str(o.samples), "--logits", os.path.join(folder, "logits.npz"))
+        return np.load(os.path.join(folder, "logits.npz"))["logits"]
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in o.models.split(","):
+            for norm in ("none", "batch"):
+                print(name, "norm", norm, flush=True)
+                out = os.path.join(folder, "run")
+                run("train", "--data", o.data, "--samples", "1024", "--epochs", "1", "--lr", "0.02" if norm == "batch" else "0.001", "--model", name, "--norm", norm, "--out", out, "--overwrite")
+                file = os.path.join(out, "last.safetensors")
+                ours = logits_of(file)
+
+                # evenkeel -> PyTorch
+                exported = os.path.join(out, "last.export.safetensors")
+                run("export", file, "--format", "safetensors")
+                arrays, metadata = read_safetensors(exported)
+                mean, deviation = (np.array(metadata[k].split(","), np.float32) for k in ("mean", "deviation"))
+                x = torch.tensor((images[:, None].astype(np.float32) - mean) / deviation)
+                model = torch_model(name, norm, *images.shape[1:], 1, 10)
+                model.load_state_dict({k: torch.tensor(v) for k, v in arrays.items()}, strict=True)
+                check("PyTorch", ours, torch_logits(model, x))
+
+                # the checkpoint itself: what has a name of evenkeel's own left out
+                arrays, _ = read_safetensors(file)
+                model.load_state_dict({k: torch.tensor(v) for k, v in arrays.items() if not k.startswith("evenkeel.")}, strict=True)
+
+                # PyTorch -> evenkeel: a model that PyTorch trained for a step
+                torch.manual_seed(1)
+                model = torch_model(name, norm, *images.shape[1:], 1, 10)
+                step = torch.optim.SGD(model.parameters(), 0.05)
+                nn.functional.cross_entropy(model(x[:64]), torch.tensor(labels[:64].astype(np.int64))).backward()
+                step.step()
+                from_torch = os.path.join(folder, "torch.safetensors")
+                write_safetensors(from_torch, {k: v.numpy() for k, v in model.state_dict().items()})
+                theirs = logits_of(from_torch, "--model", name, "--norm", norm, "--data", o.data)
+                whole = read_idx(find_idx(o.data, "train-images-idx3-ubyte")).astype(np.float64)  # --data: normalised by its training images
+                x_whole = torch.tensor(((images[:, None] - whole.mean()) / whole.std()).astype(np.float32))
+                check("from PyTorch", theirs, torch_logits(model, x_whole))
+
+                run("export", file, "--format", "npz")
+                with np.load(os.path.join(out, "last.npz")) as npz:
+                    exported_arrays, _ = read_safetensors(exported)
+                    same = set(npz.files) == set(exported_arrays) and all((npz[k] == exported_arrays[k]).all() for k in npz.files)
+                    print("  NumPy's npz", "is the same" if same else "differs   FAILED")
+                    check.failures += not same
+
+                for fold in ([], ["--fold"]) if norm == "batch" else ([],):
+                    onnx_file = os.path.join(out, "last.onnx")
+                    run("export", file, "--format", "onnx", *fold)
+                    try:
+                        import onnx
+                        onnx.checker.check_model(onnx.load(onnx_file), full_check=True)
+                        print("  ONNX's checker accepts it", *fold)
+                    except ImportError:
+                        print("  no onnx: not checked")
+                    try:
+                        import cv2
+                        net = cv2.dnn.readNetFromONNX(onnx_file)
+                        outputs = []
+                        for i in range(0, len(x), 100):
+                            net.setInput(x[i : i + 100].numpy())
+                            outputs.append(net.forward().copy())
+                        check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs))
+                    except ImportError:
+                        print("  no OpenCV: not compared")
+    print("FAILED" if check.failures else "all agree")
+    return int(check.failures > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
