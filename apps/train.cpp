@@ -18,6 +18,7 @@
 #include "apps/train_state.h"
 #include "core/file.h"
 #include "core/parallel.h"
+#include "layers/batch_norm.h"
 #include "optim/schedule.h"
 
 namespace evenkeel {
@@ -104,6 +105,7 @@ class Run {
   std::optional<Score> score(const Dataset& data, const char* what);
   void save_last();
   int stop();
+  void check_averages() const;
   [[noreturn]] void diverged(const Batch& batch, double loss);
   std::string advice() const;
   void show_progress(const char* doing);
@@ -231,6 +233,7 @@ void Run::step(const Batch& batch) {
   }  // nothing keeps an activation but the loss
   const double value = loss.item();
   if (!std::isfinite(value)) diverged(batch, value);
+  check_averages();
   Grads gradients = grad(std::move(loss), trained_);
   if (o_.clip > 0) clip_by_global_norm(gradients, o_.clip);
   sgd_.set_lr(static_cast<real>(schedule_.at(step_number())));
@@ -304,6 +307,23 @@ void Run::diverged(const Batch& batch, double loss) {
   fail(Fault::failed, "the run diverged: in epoch {}, step {}, the loss is {}; {}. {}", state_.epoch, step_number() + 1,
        std::abs(loss), layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer,
        advice());
+}
+
+// A variance too large for a float leaves the loss finite, as the normalised values are then 0.
+void Run::check_averages() const {
+  struct Find : Visitor {
+    std::string found;
+    void child(const std::string& name, Layer& layer) override {
+      const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
+      if (norm && norm->skipped > 0 && found.empty()) found = fmt::format("{} ({})", full_name(name), norm->describe());
+      Visitor::child(name, layer);
+    }
+  } find;
+  network_->visit(find);
+  if (!find.found.empty()) {
+    fail(Fault::failed, "the run diverged: in epoch {}, step {}, layer {} got a batch whose mean or variance is not finite. {}",
+         state_.epoch, step_number() + 1, find.found, advice());
+  }
 }
 
 // After a divergence.

@@ -30,6 +30,7 @@ struct RunningNorm : Layer {
 
   Owned gamma, beta;                          // (C)
   std::function<void(const Tensor&)> watch;   // sees every input, if set
+  int64_t skipped = 0;                        // batches that were not averaged because a mean or variance was not finite
 };
 
 // Which statistics, and what moves:
@@ -57,7 +58,6 @@ struct BatchNorm : RunningNorm {
   // Which rows count in a batch's statistics, one number for each, 1 or 0 (padding of sequences); undefined: all of them. To be set
   // before forward(); the rows that do not count must be finite, and are normalised with the others' statistics.
   Tensor mask;
-  int64_t skipped = 0;               // batches that were not averaged because they held a value that is not finite
 
  private:
   Normalized normalise(const Tensor& x, const NormOptions& norm, double& rows) const;

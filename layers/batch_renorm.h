@@ -33,7 +33,6 @@ struct BatchRenorm : RunningNorm {
   BatchRenormOptions options;
   Owned running_mean, running_sigma;  // (C): 0 and 1 before the first batch
   Owned running_weight, batches;      // ()
-  int64_t skipped = 0;                // batches that were not averaged because they held a value that is not finite
 };
 
 }  // namespace evenkeel

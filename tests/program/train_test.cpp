@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -190,6 +192,44 @@ TEST_CASE("train: a loss that is not finite stops the run and says where") {
   CHECK_MESSAGE(later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos,
                 later.err);
   CHECK(run({"eval", scratch / "later/last.safetensors"}).status == 0);
+}
+
+TEST_CASE("train: a batch that is not finite is never averaged, the run stops and names the layer, and keeps its last good checkpoint") {
+  const Scratch scratch;
+  const Arguments network{"train", "--samples", "300", "--epochs", "1", "--batch-size", "50", "--model", "flatten dense:8 norm act dense:classes"};
+  REQUIRE(run(network + Arguments{"--out", scratch / "good"}).status == 0);
+  evenkeel::SafeTensors file = evenkeel::read_safetensors(scratch / "good/last.safetensors");
+  const auto start_from = [&](float weight, const char* name, const Arguments& more) {
+    evenkeel::SafeTensors changed = file;
+    for (auto& t : changed.tensors) {
+      if (t.name != name) continue;
+      for (size_t i = 0; i < t.bytes.size(); i += sizeof weight) std::memcpy(t.bytes.data() + i, &weight, sizeof weight);
+    }
+    evenkeel::write_safetensors(scratch / "bad.safetensors", changed);
+    return run(network + Arguments{"--weights", scratch / "bad.safetensors", "--overwrite", "--out", scratch / "run"} + more);
+  };
+  // A variance that overflows: the normalised values are 0, and the loss is as finite as ever.
+  const Outcome overflow = start_from(1e25f, "1.weight", {});
+  CHECK(overflow.status == 1);
+  CHECK_MESSAGE(overflow.err.find("step 1, layer 2 (batch) got a batch whose mean or variance is not finite") != std::string::npos, overflow.err);
+  const Outcome nan = start_from(NAN, "2.bias", {});
+  CHECK(nan.status == 1);
+  CHECK_MESSAGE(nan.err.find("the first whose output is not finite is layer 2 (batch)") != std::string::npos, nan.err);
+  CHECK(!fs::exists(scratch / "run/last.safetensors"));
+  // Steps that grow until it happens: what was saved before stays, and is good.
+  const Outcome later = run(network + Arguments{"--norm", "none", "--model", "flatten dense:8 batch:affine=off act dense:8 act dense:classes", "--lr", "1e9", "--clip",
+                                                "1e30", "--schedule", "constant", "--warmup", "100000", "--epochs", "100000", "--checkpoint-every", "1",
+                                                "--out", scratch / "later"});
+  CHECK(later.status == 1);
+  CHECK_MESSAGE(later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos, later.err);
+  for (const auto& t : evenkeel::read_safetensors(scratch / "later/last.safetensors").tensors) {
+    if (t.dtype != "F32") continue;
+    for (size_t i = 0; i < t.bytes.size(); i += sizeof(float)) {
+      float v;
+      std::memcpy(&v, t.bytes.data() + i, sizeof v);
+      REQUIRE_MESSAGE(std::isfinite(v), t.name);
+    }
+  }
 }
 
 TEST_CASE("train: Ctrl-C finishes the step, saves, and the run goes on to the same end") {
