@@ -117,10 +117,10 @@ class Checker:
     def __init__(self, labels):
         self.labels, self.failures = labels, 0
 
-    def __call__(self, what, ours, theirs):
+    def __call__(self, what, ours, theirs, tolerance=1e-5):
         difference = float(np.abs(ours - theirs).max())
         right = [int((logits.argmax(1) == self.labels).sum()) for logits in (ours, theirs)]
-        good = difference <= 1e-5 and right[0] == right[1]
+        good = difference <= tolerance and right[0] == right[1]
         self.failures += not good
         print(f"  {what:<34} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}; right {right[0]}, {right[1]} of {len(ours)}"
               + ("" if good else "   FAILED"), flush=True)
@@ -204,7 +204,8 @@ def main():
                         for i in range(0, len(x), 100):
                             net.setInput(x[i : i + 100].numpy())
                             outputs.append(net.forward().copy())
-                        check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs))
+                        # Rounded differently, folded weights above all: a few units in the last place of the largest logit.
+                        check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs), 1e-5 * max(1, np.abs(ours).max() / 4))
                     except ImportError:
                         print("  no OpenCV: not compared")
     print("FAILED" if check.failures else "all agree")
