@@ -19,6 +19,9 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary);
 Action data_command(CLI::App& app, const Vocabulary& vocabulary);
 Action bench_command(CLI::App& app, const Vocabulary& vocabulary);
 Action plot_command(CLI::App& app, const Vocabulary& vocabulary);
+Action doctor_command(CLI::App& app, const Vocabulary& vocabulary);
+Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary);
+Action fold_command(CLI::App& app, const Vocabulary& vocabulary);
 Action lab_command(CLI::App& app, const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

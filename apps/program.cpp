@@ -23,6 +23,9 @@ constexpr struct {
     {"data", data_command, "List the data sets that are here, or fetch one."},
     {"bench", bench_command, "Measure the speed of training and inference here."},
     {"plot", plot_command, "Draw the curves of several runs into one picture."},
+    {"doctor", doctor_command, "Examine a trained network's batch normalisations, with advice."},
+    {"recalibrate", recalibrate_command, "Replace running statistics by those of a data set."},
+    {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
     {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
 };
 

@@ -21,7 +21,7 @@ std::vector<double> percentiles(std::vector<double> v) {
 
 struct Trace {
   std::vector<double> steps, low, median, high;  // of one unit, as the paper shows it
-  double spread_growth = 0, median_move = 0;     // mean over units: last spread over first, and how far the median moved per 500 steps
+  double spread_growth = 0, early_move = 0, move = 0;  // mean over units: last spread over first; how far medians moved in 1500 steps, and in all
   std::vector<double> cosine_steps, cosines, accuracy;
 };
 
@@ -51,7 +51,6 @@ Trace follow(Lab& lab, const std::string& norm, uint64_t seed, int64_t steps) {
   Trace t;
   const int64_t every = steps / 20;
   std::vector<std::vector<double>> first_units, last_units;
-  std::vector<double> moves(100);
   for (int64_t at = 0; at <= steps; at += every) {
     if (at) train(*net, batches, {.lr = .1}, every);
     const Tensor z = last_hidden(*net, watched.x);
@@ -60,8 +59,9 @@ Trace follow(Lab& lab, const std::string& norm, uint64_t seed, int64_t steps) {
       std::vector<double> v;
       for (int64_t i = 0; i < z.rows(); ++i) v.push_back(z.data()[i * 100 + u]);
       units.push_back(percentiles(v));
-      if (at) moves[static_cast<size_t>(u)] += std::abs(units.back()[1] - last_units[static_cast<size_t>(u)][1]);
+      if (at) t.move += std::abs(units.back()[1] - last_units[static_cast<size_t>(u)][1]) / 100;
     }
+    if (at <= 1500) t.early_move = t.move;
     if (!at) first_units = units;
     last_units = units;
     t.steps.push_back(static_cast<double>(at));
@@ -70,10 +70,9 @@ Trace follow(Lab& lab, const std::string& norm, uint64_t seed, int64_t steps) {
     t.cosines.push_back(shift_cosine(*net, watched, .1));
     t.accuracy.push_back(accuracy(*net, watched, Mode::probe));
   }
-  double before = 0, after = 0, moved = 0;
-  for (size_t u = 0; u < 100; ++u) before += first_units[u][2] - first_units[u][0], after += last_units[u][2] - last_units[u][0], moved += moves[u] / 100;
+  double before = 0, after = 0;
+  for (size_t u = 0; u < 100; ++u) before += first_units[u][2] - first_units[u][0], after += last_units[u][2] - last_units[u][0];
   t.spread_growth = after / before;
-  t.median_move = moved * 500 / static_cast<double>(steps);
   return t;
 }
 
@@ -85,20 +84,24 @@ double mean_of(const std::vector<double>& v) {
 
 void run(Lab& lab) {
   const int64_t steps = lab.quick_or_full(1500, 8000);
-  std::vector<double> plain_growth, bn_growth, medians, plain_cosine, bn_cosine;
+  std::vector<double> plain_growth, bn_growth, medians, longer, plain_cosine, bn_cosine;
   Trace plain, bn;
   for (uint64_t seed : lab.seeds()) {
     const Trace p = follow(lab, "none", seed, steps), b = follow(lab, "batch", seed, steps);
     if (seed == 1) plain = p, bn = b;
     plain_growth.push_back(p.spread_growth);
     bn_growth.push_back(b.spread_growth);
-    medians.push_back(b.median_move / p.median_move);
+    medians.push_back(b.early_move / p.early_move);
+    longer.push_back(b.move / p.move);
     plain_cosine.push_back(mean_of(p.cosines));
     bn_cosine.push_back(mean_of(b.cosines));
   }
   if (!lab.quick()) lab.between("A2.5", "without: the 15-85 % spread grows by", 5, 200, plain_growth, true);
   lab.between("A2.5", "with batch norm: it grows by", .5, 4, bn_growth, true);
-  lab.between("A2.5", "how far medians move per 500 steps, with over without: no less", .9, INFINITY, medians, true);
+  lab.between("A2.5", "how far medians move in 1500 steps, with over without: no less", .9, INFINITY, medians, true);
+  if (!lab.quick())
+    lab.only_if("A2.5", "medians move no less with batch norm", "the plain network is still on its plateau", fmt::format("{:.2f}x as far in 1500 steps, {:.2f}x in {}", mean_of(medians), mean_of(longer), steps), mean_of(medians) > .9,
+                mean_of(longer) > .9);
   lab.observed("A2.6", "cosine of a gradient before and after the layers below moved, without", "", plain_cosine);
   lab.observed("A2.6", "the same with batch norm: no nearer to 1 (Santurkar et al. 2018)", "", bn_cosine);
   const auto traces = [](const Trace& t, const char* name) {
@@ -106,7 +109,7 @@ void run(Lab& lab) {
   };
   lab.figure({traces(plain, "Without normalisation"), traces(bn, "With batch normalisation")},
              "The first unit of the last hidden layer (3 x 100 sigmoid units, Fashion-MNIST): percentiles of what enters it over 500 fixed images (no units), against the training step. Predicted: without normalisation the "
-             "spread grows many times over, with it hardly; yet the median moves no less.");
+             "spread grows many times over, with it hardly; yet at first the median moves no less.");
   lab.figure({{.title = "Shift of a gradient", .x_label = "step", .y_label = "cosine", .series = {{"measured, without", plain.cosine_steps, plain.cosines, 1}, {"measured, with batch norm", bn.cosine_steps, bn.cosines, 2}}}},
              "The other definition: the angle between the last hidden layer's gradient before and after the layers below it took their step on the same batch (cosine, 1 is no shift). No band was predicted; batch norm couples layers, and its shift is not smaller.");
 }
@@ -115,7 +118,7 @@ void run(Lab& lab) {
 
 extern const Experiment drift{
     "drift", "Internal covariate shift", "Do activations drift less with batch normalisation?",
-    "Their spread does: it grows tens of times without, at most a few times with. Their median moves no less, and by the gradient's definition the shift is not smaller: the name explains less than it seems to.",
+    "Their spread does: it grows tens of times without, at most a few times with. Their median moves no less in the first 1500 steps, and by the gradient's definition the shift is not smaller: the name explains less than it seems to.",
     run, "Follow another unit: change units[0]. Are all medians as restless?"};
 
 }  // namespace evenkeel::lab

@@ -1,0 +1,40 @@
+#include "apps/subject.h"
+
+#include <numeric>
+
+#include "apps/data_options.h"
+#include "apps/model_options.h"
+
+namespace evenkeel {
+
+void add_subject_options(CLI::App& app, SubjectOptions& o) {
+  app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote")->required();
+  add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
+  add_choice(app, "--split", o.split, {"train", "test"}, "which images")->group("Data");
+  add_integer(app, "--samples", o.samples, 0, INT64_MAX, "the first N images of the set; 0: all")->group("Data");
+  add_integer(app, "--batch-size", o.batch_size, 2, 1 << 20, "images at a time")->group("Running");
+  add_threads(app)->group("Running");
+}
+
+Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
+  NetworkFile file = open_network(o.file, vocabulary);
+  DataSplit split = load_named_dataset(o.data.empty() ? file.info.data : o.data, o.data_dir);
+  Dataset images = std::move(o.split == "train" ? split.train : split.test);
+  const ModelOptions& m = file.info.model;
+  check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,
+        shape_text(m.input), m.classes, images.name, shape_text(images.image), images.classes);
+  if (o.samples > 0 && o.samples < images.size()) {
+    std::vector<int64_t> first(static_cast<size_t>(o.samples));
+    std::iota(first.begin(), first.end(), 0);
+    images = take(images, first);
+  }
+  return {std::move(file), std::move(images), o.batch_size};
+}
+
+void Subject::each_batch(const std::function<void(const Batch&)>& see) const {
+  Loader loader(images, file.info.normalization, {.batch_size = batch_size, .shuffle = false});
+  loader.begin_epoch(0);
+  for (Batch batch; loader.next(batch);) see(batch);
+}
+
+}  // namespace evenkeel
