@@ -37,7 +37,7 @@ void run(Lab& lab) {
       lab.say("MNIST was not found; these are the images of Fashion-MNIST.");
     }
   }
-  const int64_t steps = lab.quick_or_full(1500, 9000);
+  const int64_t steps = lab.quick_or_full(1500, 6000);
   std::vector<double> with, without, overtaken;
   Series plain, bn;
   for (uint64_t seed : lab.seeds()) {
