@@ -30,6 +30,9 @@ struct TrainOptions {
   bool resume = false;  // go on from what the folder holds
 };
 
+// The options in the contents of a config.json; Error(Fault::bad_file) with the name where they are not what they must be.
+TrainOptions read_options(const std::string& name, const std::string& json);
+
 // Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config` is what
 // config.json begins with. Returns the exit status: 0, or 128 + n where signal n stopped it. Error(Fault::failed) where the loss is
 // not finite.

@@ -101,14 +101,17 @@ std::string quoted(const std::string& argument) {
   return text + "'";
 }
 
-// The options of a config.json, those of the command line before them.
-std::unique_ptr<RunOptions> read_config(const std::string& path, const CLI::App& command_line) {
-  const Json config = Json::parse(read_file(path, 1 << 20), nullptr, false);
+// The options of a config.json, the arguments given before them.
+std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json, const std::vector<std::string>& given) {
+  const Json config = Json::parse(json, nullptr, false);
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
     fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
   }
+  for (const auto& [name, value] : config["options"].items()) {
+    if (!value.is_primitive() || value.is_null()) fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", path, name);
+  }
   std::vector<std::string> arguments = as_arguments(config["options"]);
-  for (std::string& given : as_arguments(option_values(command_line, false))) arguments.push_back(std::move(given));
+  arguments.insert(arguments.end(), given.begin(), given.end());
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
   auto options = std::make_unique<RunOptions>();
   try {
@@ -128,6 +131,8 @@ std::string default_folder(const TrainOptions& o) {
 }
 
 }  // namespace
+
+TrainOptions read_options(const std::string& name, const std::string& json) { return read_config(name, json, {})->values; }
 
 Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
   struct Options {
@@ -162,7 +167,7 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
     }
     std::unique_ptr<RunOptions> from_file;
     const std::string config = o->resume.empty() ? o->config : (std::filesystem::path(o->resume) / "config.json").string();
-    if (!config.empty()) from_file = read_config(config, app);
+    if (!config.empty()) from_file = read_config(config, read_file(config, 1 << 20), as_arguments(option_values(app, false)));
     TrainOptions options = from_file ? from_file->values : o->run;
     options.resume = !o->resume.empty();
     options.overwrite = o->overwrite;

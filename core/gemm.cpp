@@ -80,19 +80,25 @@ constexpr std::array<Tile, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
 constexpr std::array<Tile, tile_rows> tiles[] = {tiles_of<1>(std::make_index_sequence<tile_rows>()),
                                                  tiles_of<tile_vecs>(std::make_index_sequence<tile_rows>())};
 
+// The elements of a and b in turn, from those at `from` on.
+template <size_t from, size_t... I>
+Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
+#else  // GCC knows that one from version 12 on
+  using Index [[gnu::vector_size(64)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+  return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
+#endif
+}
+
 // A square of Vecs, mirrored along its diagonal: each round deals the upper half of the rows between those of the lower.
 void transpose(Vec (&v)[lanes]) {
-  using Index [[gnu::vector_size(64)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
-  Index low, high;
-  for (int i = 0; i < lanes; ++i) {
-    low[i] = i / 2 + i % 2 * lanes;
-    high[i] = low[i] + lanes / 2;
-  }
+  constexpr std::make_index_sequence<lanes> all;
   for (int round = 1; round < lanes; round *= 2) {
     Vec next[lanes];
     for (int i = 0; i < lanes / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(v[i], v[i + lanes / 2], low);
-      next[2 * i + 1] = __builtin_shuffle(v[i], v[i + lanes / 2], high);
+      next[2 * i] = deal<0>(v[i], v[i + lanes / 2], all);
+      next[2 * i + 1] = deal<lanes / 2>(v[i], v[i + lanes / 2], all);
     }
     std::copy(next, next + lanes, v);
   }

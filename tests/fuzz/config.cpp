@@ -1,0 +1,14 @@
+// Fuzz target: config.json.
+#include <cstddef>
+
+#include "apps/train.h"
+#include "core/check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  try {
+    evenkeel::read_options("fuzz", {reinterpret_cast<const char*>(data), size});
+  } catch (const evenkeel::Error& error) {
+    if (error.fault != evenkeel::Fault::bad_file) throw;
+  }
+  return 0;
+}

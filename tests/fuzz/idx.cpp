@@ -1,0 +1,16 @@
+// Fuzz target: IDX files, plain and gzip.
+#include <cstddef>
+
+#include "core/check.h"
+#include "data/idx.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  for (int rank : {1, 3}) {
+    try {
+      evenkeel::parse_idx("fuzz", {reinterpret_cast<const char*>(data), size}, rank);
+    } catch (const evenkeel::Error& error) {
+      if (error.fault != evenkeel::Fault::bad_file) throw;
+    }
+  }
+  return 0;
+}
