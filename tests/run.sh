@@ -1,14 +1,35 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test.
-#     bash tests/run.sh [--asan | --tsan] [option of cmake's ...]
+#     bash tests/run.sh [--asan | --tsan | --fuzz [SECONDS] | --coverage] [option of cmake's ...]
 # --asan: with the address and undefined-behaviour sanitisers, without the slow tests. --tsan: the same with the thread sanitiser.
+# --fuzz: instead, every fuzz target for 60 seconds, by clang's libFuzzer. --coverage: which lines of the library the tests reach.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 
 preset=release
 case "${1:-}" in
   --asan | --tsan) preset=${1#--}; shift ;;
-  -h | --help) sed -n '2,4s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
+  --fuzz)
+    shift
+    seconds=60
+    [[ "${1:-}" =~ ^[0-9]+$ ]] && { seconds=$1; shift; }
+    install_missing clang
+    cd "$root" && run cmake --preset fuzz "$@" && run cmake --build --preset fuzz
+    for corpus in tests/fuzz/corpus/*; do
+      target=${corpus##*/}
+      mkdir -p "build/fuzz/corpus/$target"  # what it finds goes there, not into the source tree
+      run "build/fuzz/tests/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+        -verbosity=0 -artifact_prefix="build/fuzz/$target-" "build/fuzz/corpus/$target" "$corpus"
+    done
+    exit ;;
+  --coverage)
+    shift
+    install_missing
+    cd "$root" && run cmake --preset coverage "$@" && run cmake --build --preset coverage
+    find build/coverage -name '*.gcda' -delete
+    for scalar in float double; do run "build/coverage/tests/test_$scalar" --minimal; done
+    exec python3 tests/coverage.py build/coverage ;;
+  -h | --help) sed -n '2,5s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
 esac
 install_missing
 build "$preset" "$@"
