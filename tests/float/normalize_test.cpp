@@ -1,6 +1,7 @@
 // Batch norm's kernels as they are used: numerical stability, the same bits for any number of threads, NaN, unwritten memory.
 #include "core/normalize.h"
 
+#include "core/parallel.h"
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -166,4 +167,30 @@ TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged ne
       CHECK(!std::isfinite(n.var.data()[1]));
       CHECK(std::isfinite(n.var.data()[0]));
     }
+}
+
+TEST_CASE("on exact data the result is exact, at any number of threads") {
+  // Deviations in plus-minus pairs whose mean square is 4^k - 1/4: with eps = 1/4 the root is 2^k. Means and gammas are dyadic.
+  const std::vector<std::vector<int>> deviations{{1, 1, 1, 0}, {3, 2, 1, 1}, {7, 3, 2, 1}, {15, 5, 2, 1}};
+  const std::vector<real> means{real(0.5), -4096, 1024, 3}, gammas{2, real(0.25), -1, 8}, betas{1, real(-0.5), 0, 100};
+  const int64_t channels = 4;
+  const int before = threads();
+  for (int64_t rows : {8, 64, 4096, 65536}) {
+    CAPTURE(rows);
+    Tensor x = Tensor::empty({rows, channels}), y = Tensor::empty({rows, channels});
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < channels; ++c) {
+        const real d = static_cast<real>(deviations[c][r / 2 % 4] * (r % 2 ? -1 : 1));
+        x.data()[r * channels + c] = means[c] + d;
+        y.data()[r * channels + c] = gammas[c] * (d / static_cast<real>(1 << c)) + betas[c];
+      }
+    for (int n : {1, 2, 3, 5, 8}) {
+      set_threads(n);
+      const Normalized result = batch_norm(x, Tensor::of({channels}, gammas), Tensor::of({channels}, betas), {.eps = real(0.25)});
+      CHECK(result.mean.values() == means);
+      CHECK(result.var.values() == std::vector<real>{real(0.75), real(3.75), real(15.75), real(63.75)});
+      CHECK(result.y.values() == y.values());
+    }
+  }
+  set_threads(before);
 }
