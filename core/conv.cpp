@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/gemm.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/winograd.h"
 
@@ -93,7 +94,7 @@ void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const re
     return gemm_blocked(false, true, rows(a), a.k, patch(a), patches.data, w, y);
   }
   parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
-    const Storage patches((end - begin) * patch(a));
+    const Scratch<real> patches((end - begin) * patch(a));
     gather(a, begin, end, x, patches.data);
     gemm(false, true, end - begin, a.k, patch(a), patches.data, patch(a), w, patch(a), false, y + begin * a.k, a.k);
   });
@@ -106,7 +107,7 @@ void backward_x(const Geometry& a, ConvAlgorithm algorithm, const real* g, const
   parallel_for(a.n, [&](int64_t n) {
     std::fill_n(dx + n * a.h * a.w * a.c, a.h * a.w * a.c, real(0));
     const int64_t block = std::min(row_block(a), a.p * a.q), last = (n + 1) * a.p * a.q;
-    const Storage patches(block * patch(a));
+    const Scratch<real> patches(block * patch(a));
     for (int64_t begin = n * a.p * a.q; begin < last; begin += block) {
       const int64_t end = std::min(begin + block, last);
       gemm(false, false, end - begin, patch(a), a.k, g + begin * a.k, a.k, w, patch(a), false, patches.data, patch(a));
@@ -127,7 +128,7 @@ void backward_w(const Geometry& a, ConvAlgorithm algorithm, const real* x, const
   parallel_for(groups, [&](int64_t i) {
     const int64_t first = i * group, last = std::min(first + group, rows(a));
     real* sum = partial.data + i * size;
-    const Storage patches(block * patch(a));
+    const Scratch<real> patches(block * patch(a));
     if (first >= last) std::fill_n(sum, size, real(0));
     for (int64_t begin = first; begin < last; begin += block) {
       const int64_t end = std::min(begin + block, last);

@@ -105,4 +105,35 @@ void release_cached_memory() {
 
 void poison_memory(bool on) { poison = on; }
 
+namespace {
+
+struct ScratchStack {
+  ~ScratchStack() {
+    for (const auto& [block, size] : blocks) std::free(block);
+  }
+  std::vector<std::pair<void*, size_t>> blocks;
+  size_t used = 0;
+};
+thread_local ScratchStack scratch;
+
+}  // namespace
+
+void* push_scratch(size_t bytes) {
+  if (scratch.used == scratch.blocks.size()) scratch.blocks.emplace_back(nullptr, 0);
+  auto& [block, size] = scratch.blocks[scratch.used];
+  if (!block || size < bytes) {
+    const size_t wanted = bucket_of(bytes).size;
+    void* larger = std::aligned_alloc(alignment, wanted);
+    if (!larger) throw std::bad_alloc();
+    std::free(block);
+    block = larger;
+    size = wanted;
+  }
+  ++scratch.used;
+  if (poison) std::memset(block, 0xff, size);
+  return block;
+}
+
+void pop_scratch() noexcept { --scratch.used; }
+
 }  // namespace evenkeel

@@ -22,4 +22,18 @@ void release_cached_memory();  // gives the free list back to the system
 // For tests: fills every block handed out with NaN bytes, so that memory nobody wrote shows.
 void poison_memory(bool on);
 
+// Memory for a block of work that threads share out: the calling thread's own, kept for its next blocks, and given back in the
+// reverse order. How many threads work at a time then shows in no statistics, and no thread waits for another.
+void* push_scratch(size_t bytes);
+void pop_scratch() noexcept;
+
+template <class T>
+struct Scratch {
+  explicit Scratch(int64_t n) : data(static_cast<T*>(push_scratch(static_cast<size_t>(n) * sizeof(T)))) {}
+  ~Scratch() { pop_scratch(); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* const data;
+};
+
 }  // namespace evenkeel

@@ -20,6 +20,7 @@
 #include <algorithm>
 
 #include "core/gemm.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 
@@ -135,8 +136,9 @@ void transform(const From& from, const To& to, int64_t channels) {
 // 36 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of each. What
 // writes finds its places side by side (a store to a line that is not at hand waits, a load can be made ahead). The gaps keep
 // places that are used together from falling into the same sets of the cache.
+enum Order { by_matrix, by_row };
+template <class Memory>
 struct Matrices {
-  enum Order { by_matrix, by_row };
   Matrices(Order order, int64_t rows, int64_t columns)
       : step(order == by_matrix ? rows * columns + lanes : columns),
         row_step(order == by_matrix ? columns : products * columns + lanes),
@@ -144,7 +146,7 @@ struct Matrices {
   real* operator[](int64_t e) const { return storage.data + e * step; }
   View<real> row(int64_t t) const { return {storage.data + t * row_step, points * step, step}; }  // row t of each
   const int64_t step, row_step;  // between matrices, between the rows of one
-  const Storage storage;
+  const Memory storage;
 };
 
 // The tiles of an image batch: squares of `side` whose corners are `pitch` apart, the first at (-offset, -offset).
@@ -166,14 +168,14 @@ struct Tiles {
 };
 
 // The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end).
-template <class L>
-void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const Matrices& to) {
+template <class L, class M>
+void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const M& to) {
   for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(tile, to.row(t - first), tiles.c); });
 }
 
 // The tiles t in [begin, end) = L (the matrices' rows t - first) L^T.
-template <class L>
-void write_tiles(const Matrices& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
+template <class L, class M>
+void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
   for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(from.row(t - first), tile, tiles.c); });
 }
 
@@ -189,13 +191,13 @@ struct Grid {
 
 // y = x convolved with the transformed filters u, 36 x (c x k). x (n, h, w, c), y (n, p, q, k).
 template <int r>
-void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices& u, real* y, int64_t p, int64_t q,
+void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<Storage>& u, real* y, int64_t p, int64_t q,
               int64_t k, int64_t padding) {
   constexpr int m = points + 1 - r;
   const Grid a(p, q, r);
   parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
-    const Matrices v(Matrices::by_row, count, c), product(Matrices::by_matrix, count, k);
+    const Matrices<Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
     read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
     for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], v.row_step, u[e], k, false, product[e], k);
     write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0});
@@ -209,7 +211,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
     for (int64_t i = begin; i < end; ++i)
       for (int64_t k = 0; k < a.k; ++k) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
   });
-  const Matrices u(Matrices::by_matrix, a.c, a.k);
+  const Matrices<Storage> u(by_matrix, a.c, a.k);
   parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
       transform<Filter<r>>(View<const real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
@@ -219,7 +221,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
 
 template <int r>
 void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
-  const Matrices u(Matrices::by_matrix, a.k, a.c);
+  const Matrices<Storage> u(by_matrix, a.k, a.c);
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
       transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
@@ -233,7 +235,7 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   constexpr int m = points + 1 - r;
   const Grid grid(a.p, a.q, r);
   const int64_t tiles = a.n * grid.down * grid.across, large = std::min(tiles, 16 * block);
-  const Matrices v(Matrices::by_row, large, a.c), z(Matrices::by_row, large, a.k), sum(Matrices::by_matrix, a.k, a.c);
+  const Matrices<Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
     parallel_blocks(count, 16, [&](int64_t begin, int64_t end) {

@@ -1,17 +1,21 @@
-// A small network learns whether two coordinates have the same sign.
+// A convolutional network with batch normalisation learns ten kinds of drawn shapes.
 #include <evenkeel/evenkeel.h>
 
 using namespace evenkeel;
 
 int main() {
+  const DataSplit data = load_dataset("synthetic");  // or "mnist", "fashion-mnist", "cifar10" ...
+  Loader train(data.train, measure(data.train), {.batch_size = 64}), test(data.test, measure(data.train), {.batch_size = 2000, .shuffle = false});
   Random random(1);
-  const Tensor x = Tensor::normal({512, 2}, random), y = Tensor::empty({512, 1});
-  for (int i = 0; i < 512; ++i) y.detach().data()[i] = x.data()[2 * i] * x.data()[2 * i + 1] > 0;
-  const std::vector<Tensor> weights{Tensor::normal({2, 32}, random).track(), Tensor::normal({32, 1}, random, 0, 0.2).track()};
-  for (int step = 0; step < 200; ++step) {
-    const Tensor loss = mean(square(matmul(relu(matmul(x, weights[0])), weights[1]) - y));
-    if (step % 50 == 0) fmt::print("loss {:.4f}\n", loss.item());
-    const Grads g = grad(loss, weights);
-    for (size_t i = 0; i < g.size(); ++i) weights[i].detach().copy_from(weights[i].detach() - g[i] * real(0.1));
+  Sequential network(Conv2d(1, 16, 3, {.stride = 2, .padding = 1}, random, false), BatchNorm(16), Relu(),
+                     Conv2d(16, 32, 3, {.stride = 2, .padding = 1}, random, false), BatchNorm(32), Relu(),
+                     Flatten(), Dense(7 * 7 * 32, 10, random));
+  Sgd sgd(parameters(network), {.lr = real(0.05), .momentum = real(0.9), .weight_decay = real(5e-4)});
+  Batch batch;
+  for (int epoch = 1; epoch <= 3; ++epoch) {
+    for (train.begin_epoch(epoch); train.next(batch);)
+      sgd.step(grad(cross_entropy(network.forward(batch.x, Mode::train), batch.labels), values(parameters(network))));
+    for (test.begin_epoch(0); test.next(batch);)
+      fmt::print("epoch {}: {} of 2000 right\n", epoch, count_correct(network.forward(batch.x, Mode::eval), batch.labels));
   }
 }
