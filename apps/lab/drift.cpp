@@ -105,7 +105,7 @@ void run(Lab& lab) {
   lab.only_if("A2.5", "medians move no less with batch norm", "every jitter counts: looked at every 75 steps, not every 525",
               fmt::format("in 1500 steps {:.2f}x as far as without; {:.2f}x with one look in 525", mean_of(paths), mean_of(displacements)), mean_of(paths) > .9, mean_of(displacements) > .9);
   lab.observed("A2.6", "cosine of a gradient before and after the layers below moved, without", "", plain_cosine);
-  lab.observed("A2.6", "the same with batch norm: no nearer to 1 (Santurkar et al. 2018)", "", bn_cosine);
+  lab.observed("A2.6", "the same with batch norm; Santurkar et al. 2018 found no gain", "", bn_cosine);
   const auto traces = [](const Trace& t, const char* name) {
     return Chart{.title = name, .x_label = "step (lr 0.1, batch 64)", .y_label = "what enters the sigmoid", .series = {{"15 % of 500 images below", t.steps, t.low, 5}, {"median", t.steps, t.median, 0}, {"85 % below", t.steps, t.high, 5}}};
   };
@@ -113,14 +113,14 @@ void run(Lab& lab) {
              "The first unit of the last hidden layer (3 x 100 sigmoid units, Fashion-MNIST): percentiles of what enters it over 500 fixed images (no units), against the training step. Predicted: without normalisation the "
              "spread grows many times over, with it hardly; yet its median keeps jittering.");
   lab.figure({{.title = "Shift of a gradient", .x_label = "step", .y_label = "cosine", .series = {{"measured, without", plain.cosine_steps, plain.cosines, 1}, {"measured, with batch norm", bn.cosine_steps, bn.cosines, 2}}}},
-             "The other definition: the angle between the last hidden layer's gradient before and after the layers below it took their step on the same batch (cosine, 1 is no shift). No band was predicted; batch norm couples layers, and its shift is not smaller.");
+             "The other definition: the angle between the last hidden layer's gradient before and after the layers below it took their step on the same batch (cosine, 1 is no shift). No band was predicted; neither network is clearly nearer to 1 throughout.");
 }
 
 }  // namespace
 
 extern const Experiment drift{
     "drift", "Internal covariate shift", "Do activations drift less with batch normalisation?",
-    "Their spread does: it grows tens of times without, at most a few times with. Their median moves no less, if every jitter counts; and by the gradient's definition the shift is not smaller: the name explains less than it seems to.",
+    "Their spread does: it grows tens of times without, at most a few times with. Their median moves no less, if every jitter counts; and by the gradient's definition there is little between them: the name explains less than it seems to.",
     run, "Follow another unit: change units[0]. Are all medians as restless?"};
 
 }  // namespace evenkeel::lab

@@ -64,7 +64,7 @@ void run(Lab& lab) {
   double apart = 0;
   for (uint64_t seed : lab.seeds()) {
     for (int valid = 0; valid < 2; ++valid) {
-      const auto net = network(models[valid], "batch:eps=1e-10", "relu", seed);
+      const auto net = network(models[valid], "batch:eps=1e-16", "relu", seed);  // so small that contrast x 0.2 does not feel it
       Batches batches(data.train, pixels, 64, seed);
       train(*net, batches, {.lr = .1}, steps);
       for (size_t i = 0; i < std::size(changes) && !valid; ++i) {
@@ -104,7 +104,7 @@ void run(Lab& lab) {
     if (!changes[i].within) lab.between("A7.2", fmt::format("{}: points still lost with their own: no affine map with a > 0", changes[i].name), 30, 90, kept, true);
     if (i == 3) lab.observed("A7.2", fmt::format("{}: points still lost with their own (zero padding)", changes[i].name), "elsewhere 62", kept);
   }
-  lab.equal("A7.2b", "no padding, no bias: largest change of a logit under contrast and brightness, own statistics", 0, apart, 1e-6);
+  lab.equal("A7.2b", "no padding, no bias: largest change of a logit under contrast and brightness, own statistics", 0, apart);
   lab.figure({chart}, "A small network's accuracy on test images of Fashion-MNIST made brighter (horizontal axis; 1 is from black to white). With the training set's statistics it falls, with those of the changed images themselves it stays; exactly, predicted A7.2b, "
                       "where convolutions have no padding: zeros at the border are not made brighter, and are all that differs.");
 }
