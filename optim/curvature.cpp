@@ -109,6 +109,32 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
   return Hessian(f, parameters).times(v);
 }
 
+AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& parameters, const std::vector<double>& steps) {
+  const Grads g = grad(f(), parameters);
+  std::vector<Tensor> before;
+  double norm = 0;
+  for (size_t i = 0; i < g.size(); ++i) {
+    before.push_back(parameters[i].clone());
+    norm += static_cast<double>(dot(g[i].detach(), g[i].detach()).item());
+  }
+  AlongGradient found;
+  for (const double step : steps) {
+    check(step > 0, "along_gradient: steps must be positive, got {}", step);
+    for (size_t i = 0; i < g.size(); ++i) parameters[i].detach().copy_from(before[i] - g[i].detach() * static_cast<real>(step));
+    const Tensor loss = f();
+    found.losses.push_back(loss.item());
+    const Grads there = grad(loss, parameters);
+    double change = 0;
+    for (size_t i = 0; i < g.size(); ++i) {
+      const Tensor d = there[i].detach() - g[i].detach();
+      change += static_cast<double>(dot(d, d).item());
+    }
+    if (norm > 0) found.smoothness = std::max(found.smoothness, std::sqrt(change / norm) / step);
+  }
+  for (size_t i = 0; i < g.size(); ++i) parameters[i].detach().copy_from(before[i]);
+  return found;
+}
+
 Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x) {
   const Recording on(true);
   const Tensor at = x.clone().track(), y = f(at);

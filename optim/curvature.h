@@ -16,6 +16,14 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
 // jacobian([&](const Tensor& t) { return layer.forward(t, Mode::probe); }, x).
 Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
+// The loss and how its gradient changes on the way along the negative gradient g (Santurkar et al. 2018): at the parameters less
+// step g, for every step. smoothness is the largest ||gradient there - g|| / ||step g||. The parameters are left as they were.
+struct AlongGradient {
+  std::vector<double> losses;
+  double smoothness = 0;
+};
+AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& parameters, const std::vector<double>& steps);
+
 struct LanczosOptions {
   int max_steps = 100;      // each costs one product with H and keeps one vector as long as all parameters, in double
   double tolerance = 1e-4;  // of the residual, relative to the eigenvalue

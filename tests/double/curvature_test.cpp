@@ -97,3 +97,18 @@ TEST_CASE("jacobian: a matrix is its own, a constant has none, and a square's is
   const Tensor j = jacobian([](const Tensor& t) { return square(t); }, x);
   CHECK(j.values() == std::vector<real>{2 * x.data()[0], 0, 0, 2 * x.data()[1]});
 }
+
+TEST_CASE("along_gradient: a quadratic's losses, its smoothness ||A g|| / ||g||, and the parameters as they were") {
+  const Quadratic f({3, -1, 0.5, 7});
+  const std::vector<real> before = f.w.values();
+  const Tensor w = f.w.detach().clone(), g = matmul(f.matrix, w);
+  const AlongGradient found = along_gradient([&] { return f.loss(); }, {f.w}, {0.1, 0.3});
+  CHECK(f.w.values() == before);
+  for (size_t i = 0; i < 2; ++i) {
+    const Tensor there = w - g * (i ? 0.3 : 0.1);
+    CHECK(found.losses[i] == doctest::Approx(dot(there, matmul(f.matrix, there)).item() / 2).epsilon(1e-12));
+  }
+  const Tensor ag = matmul(f.matrix, g);
+  CHECK(found.smoothness == doctest::Approx(std::sqrt(dot(ag, ag).item() / dot(g, g).item())).epsilon(1e-12));
+  CHECK_THROWS_WITH_AS(along_gradient([&] { return f.loss(); }, {f.w}, {0}), doctest::Contains("positive"), Error);
+}
