@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Puts small faults into core, layers, optim and data, one at a time, and counts those that the tests catch.
+
+    python3 tests/mutate.py [--build FOLDER] [--only WORD] [--minutes N]
+
+Works on a copy of the sources in the build folder. A fault that survives is printed, and needs a test. About half a minute a fault.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+# file, what stands there (once), what is put in its place
+FAULTS = [
+    ("core/elementwise.cpp", "Grads{g, -g}", "Grads{g, g}"),
+    ("core/elementwise.cpp", "b.tracked() ? -(da * y)", "b.tracked() ? (da * y)"),
+    ("core/elementwise.cpp", "return 2 * (g * a);", "return g * a;"),
+    ("core/elementwise.cpp", "real(-0.5) * (g * y * y * y)", "real(-0.5) * (g * y * y)"),
+    ("core/elementwise.cpp", "b > 0 ? a : real(0)", "b >= 0 ? a : real(0)"),
+    ("core/elementwise.cpp", "v < 0 ? real(0) : v; }), {x}", "v > 0 ? v : real(0); }), {x}"),
+    ("core/elementwise.cpp", "g * y * (1 - y)", "g * y * (1 + y)"),
+    ("core/elementwise.cpp", "(1 - slope) * step(a)", "step(a)"),
+    ("core/elementwise.cpp", "step(high - a)", "step(high + a)"),
+    ("core/autograd.cpp", "sum = sum + g;", "sum = g;"),
+    ("core/autograd.cpp", "node.severed = (tracked && !recording_now) ||", "node.severed = false &&"),
+    ("core/matmul.cpp", "matmul(b, g, tb, true)", "matmul(b, g, !tb, true)"),
+    ("core/matmul.cpp", "tb ? matmul(g, a, true, ta)", "tb ? matmul(g, a, true, !ta)"),
+    ("core/reduce.cpp", "stop = std::min(end, i + run);", "stop = std::min(end, i + run - 1);"),
+    ("core/reduce.cpp", "for (double p : partial) sum += p;", "sum += partial[0];"),
+    ("core/reduce.cpp", "in + r / positions * channels", "in + r % examples * channels"),
+    ("core/reduce.cpp", "i < std::min(end, r + run); ++i", "i < std::min(end, r + run - 1); ++i"),
+    ("core/layout.cpp", "y[i * a * b + j * a + k] = x[i * a * b + k * b + j]", "y[i * a * b + k * b + j] = x[i * a * b + k * b + j]"),
+    ("core/loss.cpp", "- target.rest) / static_cast<real>(rows)", ") / static_cast<real>(rows)"),
+    ("core/loss.cpp", "dr[labels[r]] -= target.hit / static_cast<real>(rows);", "dr[labels[r]] -= target.hit;"),
+    ("core/loss.cpp", "rest(s / static_cast<real>(classes))", "rest(s / static_cast<real>(classes - 1))"),
+    ("core/loss.cpp", "exp(x[c] - largest);", "exp(x[c]);"),
+    ("core/conv.cpp", "std::max<int64_t>(0, -left)", "std::max<int64_t>(0, -left - 1)"),
+    ("core/conv.cpp", "std::min(a.r, a.h - top)", "std::min(a.r, a.h - top - 1)"),
+    ("core/conv.cpp", "begin > first, sum", "true, sum"),
+    ("core/conv.cpp", "std::fill(patches + filled, patches + patch(a), real(0));", ""),
+    ("core/conv.cpp", "(r * a.s + s0) * a.c", "(r * a.s) * a.c"),
+    ("core/normalize.cpp", "rstd[g] = 1 / std::sqrt(var[g] + eps);", "rstd[g] = 1 / (std::sqrt(var[g]) + eps);"),
+    ("core/normalize.cpp", "const double r = line.rstd[g], s = -r * r * b / count;", "const double r = line.rstd[g], s = -r * b / count;"),
+    ("core/normalize.cpp", "static_cast<real>(-r * a / count - line.below[g] * s)", "static_cast<real>(-line.below[g] * s)"),
+    ("core/normalize.cpp", "cut = y[i] > 0 ? all", "cut = y[i] >= 0 ? all"),
+    ("core/normalize.cpp", "(sums.gx[c] - line.below[group] * sums.g[c])", "(sums.gx[c])"),
+    ("core/random.cpp", "below(static_cast<uint64_t>(i) + 1)", "below(static_cast<uint64_t>(i))"),
+    ("core/random.cpp", "while (s >= 1 || s == 0);", "while (s == 0);"),
+    ("core/checksum.cpp", "(c >> 8);\n  return", "(c >> 7);\n  return"),
+    ("core/file.cpp", "if (::fsync(file.fd) != 0)", "if (false)"),
+    ("core/file.cpp", "    ::unlink(part.c_str());\n    throw;", "    throw;"),
+    ("layers/batch_norm.cpp", "bessel = options.unbiased ? m / (m - 1) : 1;", "bessel = options.unbiased ? (m - 1) / m : 1;"),
+    ("layers/batch_norm.cpp", "const double a = options.cumulative ? 1 / t", "const double a = options.cumulative ? 1 / (t + 1)"),
+    ("layers/batch_norm.cpp", "if (mode == Mode::train) average(", "if (mode != Mode::eval) average("),
+    ("layers/batch_norm.cpp", "if (!finite(mean) || !finite(var)) {", "if (!finite(mean)) {"),
+    ("layers/batch_norm.cpp", "const double step = a / w", "const double step = a"),
+    ("layers/checkpoint.cpp", "if (value.shape().rank() == 4) value = to_channels_last(value);", ""),
+    ("layers/checkpoint.cpp", "!t.name.starts_with(own_prefix) && !known.contains(t.name)", "false"),
+    ("layers/safetensors.cpp", "need(at == data_size,", "need(at <= data_size,"),
+    ("layers/safetensors.cpp", "need(checksum_text(crc) == found->second,", "need(true,"),
+    ("layers/fold.cpp", "(bias.data()[k] - statistics.mean.data()[k])", "(bias.data()[k] + statistics.mean.data()[k])"),
+    ("layers/init.cpp", "std::sqrt(2 / fan_in)", "std::sqrt(2 / fan_out)"),
+    ("layers/init.cpp", "std::sqrt(6 / (fan_in + fan_out))", "std::sqrt(3 / (fan_in + fan_out))"),
+    ("layers/sequential.cpp", "(channels_ - x.channels()) / 2, channels_", "0, channels_"),
+    ("layers/spec.cpp", "i + 1 == flat.size() || !kind_of(flat[i + 1]).cancels_bias", "true"),
+    ("layers/dropout.h", "Random same = random;", "Random& same = random;"),
+    ("optim/sgd.cpp", "v[j] = momentum * v[j] + d;", "v[j] = momentum * v[j] + (1 - momentum) * d;"),
+    ("optim/sgd.cpp", "p.decay || options_.decay_all", "true"),
+    ("optim/sgd.cpp", "along = options_.nesterov ? momentum : 1;", "along = 1;"),
+    ("optim/sgd.cpp", "static_cast<real>(max_norm / norm)", "static_cast<real>(max_norm)"),
+    ("optim/schedule.cpp", "static_cast<double>(t + 1)", "static_cast<double>(t)"),
+    ("optim/schedule.cpp", "t >= drop ? factor", "t > drop ? factor"),
+    ("optim/schedule.cpp", "static_cast<double>(t - warmup)", "static_cast<double>(t)"),
+    ("optim/curvature.cpp", "inner(q, next), q)", "inner(q, next) / 2, q)"),
+    ("data/bytes.cpp", "total / 1032 > rest_.size()", "false"),
+    ("data/cifar.cpp", "label >= data.classes", "label > data.classes"),
+    ("data/idx.cpp", "image[y * width + x] = stored[x * height + y]", "image[y * width + x] = stored[y * width + x]"),
+    ("data/loader.cpp", "(width - 1 - x) * channels + c", "(width - x) * channels + c"),
+    ("data/loader.cpp", "const bool drop = options.drop_last || (options.shuffle && rest == 1 && batch > 1);", "const bool drop = options.drop_last;"),
+    ("data/loader.cpp", "requested_ = first_batch;", "requested_ = 0;"),
+    ("data/loader.cpp", "std::clamp<int64_t>(width - right, 0, width)", "std::clamp<int64_t>(width - right - 1, 0, width)"),
+]
+
+root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--build", default=os.path.join(root, "build", "mutate"))
+    arguments.add_argument("--only", default="", help="faults in files with this in their name")
+    arguments.add_argument("--minutes", type=float, default=1e9, help="begin no fault after this time")
+    o = arguments.parse_args()
+    source, build = os.path.join(o.build, "source"), os.path.join(o.build, "build")
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(root, source, ignore=shutil.ignore_patterns("build*", ".git", "runs"), symlinks=True)
+    subprocess.run(["cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DEVENKEEL_APPS=OFF"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+    def passes():
+        """Whether it compiles and the tests pass; None if it does not compile."""
+        if subprocess.run(["cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", "test_float", "test_double"],
+                          capture_output=True).returncode:
+            return None
+        for test in ("test_double", "test_float"):
+            try:
+                if subprocess.run([os.path.join(build, "tests", test), "--abort-after=1", "--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"],
+                                  capture_output=True, timeout=600).returncode:
+                    return False
+            except subprocess.TimeoutExpired:
+                return False
+        return True
+
+    if not passes():
+        sys.exit("the tests do not pass without a fault")
+    start, caught, survived, broken = time.time(), 0, [], []
+    for file, old, new in FAULTS:
+        if o.only not in file or time.time() - start > 60 * o.minutes:
+            continue
+        path = os.path.join(source, file)
+        with open(path) as f:
+            text = f.read()
+        what = f"{file}: {old!r} -> {new!r}"
+        if text.count(old) != 1:
+            broken.append(what)
+            print(f"not there exactly once ({text.count(old)}): {what}", flush=True)
+            continue
+        with open(path, "w") as f:
+            f.write(text.replace(old, new))
+        result = passes()
+        with open(path, "w") as f:
+            f.write(text)
+        caught += result is False
+        if result is None:
+            broken.append(what)
+        elif result:
+            survived.append(what)
+        print("caught  " if result is False else "SURVIVED" if result else "does not compile", what, flush=True)
+    tried = caught + len(survived)
+    print(f"{caught} of {tried} faults caught" + (f", {len(broken)} could not be tried" if broken else ""))
+    return int(bool(broken) or caught < 0.95 * tried)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
