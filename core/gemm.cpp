@@ -66,8 +66,8 @@ void tile(int64_t k, const real* a, int64_t down, int64_t along, const real* b, 
   }
   for (int i = 0; i < M; ++i)
     for (int v = 0; v < V; ++v) {
-      Vec& to = vec(c + i * ldc + v * lanes);
-      to = add ? to + sum[i][v] : sum[i][v];
+      VecPlace& to = vec(c + i * ldc + v * lanes);
+      to = add ? Vec(to) + sum[i][v] : sum[i][v];
     }
 }
 

@@ -5,9 +5,15 @@
 namespace evenkeel {
 
 constexpr int lanes = 64 / sizeof(real);
-using Vec [[gnu::vector_size(64), gnu::aligned(alignof(real)), gnu::may_alias]] = real;
+using Vec [[gnu::vector_size(64), gnu::may_alias]] = real;
 
-inline const Vec& vec(const real* p) { return *reinterpret_cast<const Vec*>(p); }
-inline Vec& vec(real* p) { return *reinterpret_cast<Vec*>(p); }
+// A Vec in memory, wherever a number may lie. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
+struct [[gnu::packed, gnu::may_alias]] VecPlace {
+  Vec value;
+  operator Vec() const { return value; }
+  void operator=(Vec v) { value = v; }
+};
+inline const VecPlace& vec(const real* p) { return *reinterpret_cast<const VecPlace*>(p); }
+inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
 
 }  // namespace evenkeel

@@ -120,7 +120,7 @@ void transform(const From& from, const To& to, int64_t channels) {
     Vec half[L::to][L::from];
     for (int j = 0; j < L::from; ++j) {
       Vec column[L::from], result[L::to];
-      for (int i = 0; i < L::from; ++i) column[i] = from.has(i, j) ? vec(from.at(i, j) + c) : Vec{};
+      for (int i = 0; i < L::from; ++i) column[i] = from.has(i, j) ? Vec(vec(from.at(i, j) + c)) : Vec{};
       L::line(column, result);
       for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
     }
