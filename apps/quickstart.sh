@@ -14,7 +14,7 @@ mkdir -p "$out"
 declare -A last
 for norm in none batch; do
   echo
-  run "$evenkeel" train --data $data --model lenet --norm $norm --epochs 2 --samples 20000 --lr 0.02 --overwrite --out "$out/$norm" | tee "$out.$norm.txt"
+  run "$evenkeel" train --data $data --model lenet --norm $norm --epochs 2 --samples 20000 --overwrite --out "$out/$norm" | tee "$out.$norm.txt"
   last[$norm]=$(tail -n 1 "$out.$norm.txt")
   rm "$out.$norm.txt"
 done
