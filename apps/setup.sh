@@ -41,10 +41,11 @@ install_missing() {
   run $sudo $install "${missing[@]}"
 }
 
-# build PRESET [option of cmake's ...]: configures and builds into build/PRESET. OpenBLAS stands apart with Homebrew.
+# [targets="NAME ..."] build PRESET [option of cmake's ...]: configures and builds into build/PRESET, all or the targets. OpenBLAS
+# stands apart with Homebrew.
 build() {
   local preset=$1
   shift
   [ "$(uname)" = Darwin ] && export CMAKE_PREFIX_PATH="$(brew --prefix openblas):${CMAKE_PREFIX_PATH:-}"
-  (cd "$root" && run cmake --preset "$preset" "$@" && run cmake --build "build/$preset" --parallel "$(getconf _NPROCESSORS_ONLN)")
+  (cd "$root" && run cmake --preset "$preset" "$@" && run cmake --build "build/$preset" --parallel "$(getconf _NPROCESSORS_ONLN)" ${targets:+--target $targets})
 }
