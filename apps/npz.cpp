@@ -49,7 +49,8 @@ std::string format_npz(const std::vector<StoredTensor>& arrays) {
     append(directory, 4, 0x02014b50);
     append(directory, 2, 20);
     directory += common;
-    append(directory, 2 + 2 + 2 + 4, 0);  // comment, disk, attributes
+    append(directory, 2 + 2 + 2, 0);  // comment, disk, internal attributes
+    append(directory, 4, 0);          // external attributes
     append(directory, 4, offset);
     directory += name;
   }

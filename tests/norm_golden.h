@@ -62,7 +62,8 @@ inline void check_norm_golden(double tolerance) {
 
 // Twenty steps of SGD with momentum and decay on conv - batch norm - relu - max pooling - dense.
 inline void check_sgd_golden(double tolerance) {
-  for (const nlohmann::json& c : golden("norm_golden.json")["sgd"]) {
+  const nlohmann::json all = golden("norm_golden.json");
+  for (const nlohmann::json& c : all["sgd"]) {
     Tensor w = (wave({4, 3, 3, 3}, 1) * real(0.5)).track(), gamma = Tensor::full({4}, 1).track(), beta = Tensor::zeros({4}).track();
     Tensor v = (wave({36, 5}, 2) * real(0.2)).track(), b = Tensor::zeros({5}).track();
     Sgd sgd({{"w", w, true}, {"gamma", gamma, false}, {"beta", beta, false}, {"v", v, true}, {"b", b, false}},

@@ -22,7 +22,7 @@ std::string member(const std::string& name, const std::string& contents, char ty
 
 std::string little_endian(uint32_t value, int count) {
   std::string bytes;
-  for (int i = 0; i < count; ++i) bytes += static_cast<char>(value >> 8 * i);
+  for (int i = 0; i < count; ++i) bytes += static_cast<char>(uint64_t{value} >> 8 * i);
   return bytes;
 }
 
