@@ -33,12 +33,12 @@ const bool pinned = [] {
   return true;
 }();
 
-// The tile that fills the registers: 14 x 2 of 32, or 6 x 2 of 16 halves of a Vec. What is compiled for any processor of its family
-// (EVENKEEL_NATIVE off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
-#if defined(__AVX512F__)
+// The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family (EVENKEEL_NATIVE
+// off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
+#if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int tile_rows = 14, tile_vecs = 2;
 #else
-constexpr int tile_rows = 6, tile_vecs = 1;
+constexpr int tile_rows = 6, tile_vecs = 2;
 #endif
 #if defined(__FMA__) || defined(__aarch64__)
 constexpr bool own = true;
@@ -46,7 +46,7 @@ constexpr bool own = true;
 constexpr bool own = false;
 #endif
 constexpr int panel = tile_vecs * lanes;  // columns
-constexpr int64_t depth = 256;            // rows of a panel: 32 KiB of floats at 2 Vecs
+constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 
 // C (M x V Vecs) = or += A B. A's numbers lie `down` and `along` apart, the rows of B and C `ldb` and `ldc`.
 template <int M, int V>
@@ -86,7 +86,7 @@ Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
 #ifdef __clang__
   return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
 #else  // GCC knows that one from version 12 on
-  using Index [[gnu::vector_size(64)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+  using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
   return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
 #endif
 }

@@ -62,7 +62,7 @@ std::shared_ptr<uint8_t[]> allocate_bytes(int64_t n) {
 }
 
 // A Vec of channels with what was or is to be found in them, and how it lies in memory where fewer channels are left.
-using Cells [[gnu::vector_size(64)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+using Cells [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
 using Bytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
 template <class V, class T>
 V load(const T* p, int64_t n) {

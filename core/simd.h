@@ -1,11 +1,18 @@
-// Vec: neighbouring numbers that are computed with together. The compiler cuts it to the registers that the processor has.
+// Vec: neighbouring numbers that are computed with together, as many as a register of the processor compiled for holds.
 #pragma once
 #include "core/tensor.h"
 
 namespace evenkeel {
 
-constexpr int lanes = 64 / sizeof(real);
-using Vec [[gnu::vector_size(64), gnu::may_alias]] = real;
+#if defined(__AVX512F__)
+constexpr int vec_bytes = 64;
+#elif defined(__AVX__)
+constexpr int vec_bytes = 32;
+#else
+constexpr int vec_bytes = 16;
+#endif
+constexpr int lanes = vec_bytes / sizeof(real);
+using Vec [[gnu::vector_size(vec_bytes), gnu::may_alias]] = real;
 
 // A Vec in memory, wherever a number may lie. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
 struct [[gnu::packed, gnu::may_alias]] VecPlace {
