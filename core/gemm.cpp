@@ -35,11 +35,7 @@ const bool pinned = [] {
 
 // The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family (EVENKEEL_NATIVE
 // off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int tile_rows = 14, tile_vecs = 2;
-#else
-constexpr int tile_rows = 6, tile_vecs = 2;
-#endif
+constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 #if defined(__FMA__) || defined(__aarch64__)
 constexpr bool own = true;
 #else
@@ -51,7 +47,11 @@ constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 // C (M x V Vecs) = or += A B. A's numbers lie `down` and `along` apart, the rows of B and C `ldb` and `ldc`.
 template <int M, int V>
 void tile(int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
-  Vec sum[M][V] = {};
+  Vec sum[M][V];
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
   const real* row[(M + 2) / 3];  // every third row's; those between are reached by an addressing mode
   for (int i = 0; i < M; i += 3) row[i / 3] = a + i * down;
   for (int64_t p = 0; p < k; ++p, b += ldb) {
@@ -64,11 +64,16 @@ void tile(int64_t k, const real* a, int64_t down, int64_t along, const real* b, 
     }
     for (const real*& r : row) r += along;
   }
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < V; ++v) {
-      VecPlace& to = vec(c + i * ldc + v * lanes);
-      to = add ? Vec(to) + sum[i][v] : sum[i][v];
-    }
+  if (add)
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = Vec(vec(c + i * ldc + v * lanes)) + sum[i][v];
+  else
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = sum[i][v];
 }
 
 using Tile = void (*)(int64_t, const real*, int64_t, int64_t, const real*, int64_t, real*, int64_t, bool);
@@ -124,38 +129,43 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
     for (int64_t p = i < j ? squares : 0; p < k; ++p) to[p * panel + i] = b[i * ldb + p];
 }
 
+// C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
+void multiply_panel(int64_t m, int64_t width, int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c,
+                    int64_t ldc, bool add) {
+  alignas(64) real corner[tile_rows * panel];
+  const int vecs = width > lanes ? tile_vecs : 1;
+  const bool whole = width == vecs * lanes;
+  for (int64_t i = 0; i < m; i += tile_rows) {
+    const int64_t count = std::min<int64_t>(tile_rows, m - i);
+    const Tile f = tiles[vecs > 1][static_cast<size_t>(count - 1)];
+    real* to = c + i * ldc;
+    if (whole) {
+      f(k, a + i * down, down, along, b, ldb, to, ldc, add);
+      continue;
+    }
+    f(k, a + i * down, down, along, b, ldb, corner, panel, false);
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t s = 0; s < width; ++s) to[r * ldc + s] = corner[r * panel + s] + (add ? to[r * ldc + s] : real(0));
+  }
+}
+
 void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
               real* c, int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
-  alignas(64) real corner[tile_rows * panel];
   const int64_t down = ta ? 1 : lda, along = ta ? lda : 1;
   for (int64_t p = 0; p < k; p += depth, add = true) {
     const int64_t length = std::min(depth, k - p);
     for (int64_t j = 0; j < n; j += panel) {
       const int64_t width = std::min<int64_t>(panel, n - j);
-      const int vecs = width > lanes ? tile_vecs : 1;
-      const bool whole = width == vecs * lanes;
       const real* from = tb ? b + j * ldb + p : b + p * ldb + j;
       int64_t step = ldb;
       // A copy pays where many tiles use it, or else rows far apart would share few sets of the cache.
-      if (tb || !whole || (m > 4 * tile_rows && ldb > 2 * panel)) {
+      if (tb || width % lanes != 0 || (m > 4 * tile_rows && ldb > 2 * panel)) {
         copy_panel(tb, length, width, from, ldb, copied);
         from = copied;
         step = panel;
       }
-      for (int64_t i = 0; i < m; i += tile_rows) {
-        const int64_t count = std::min<int64_t>(tile_rows, m - i);
-        const Tile f = tiles[vecs > 1][static_cast<size_t>(count - 1)];
-        const real* at = a + i * down + p * along;
-        real* to = c + i * ldc + j;
-        if (whole) {
-          f(length, at, down, along, from, step, to, ldc, add);
-          continue;
-        }
-        f(length, at, down, along, from, step, corner, panel, false);
-        for (int64_t r = 0; r < count; ++r)
-          for (int64_t s = 0; s < width; ++s) to[r * ldc + s] = corner[r * panel + s] + (add ? to[r * ldc + s] : real(0));
-      }
+      multiply_panel(m, width, length, a + p * along, down, along, from, step, c + j, ldc, add);
     }
   }
 }
@@ -174,6 +184,23 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int6
   check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m, n, k);
   blas_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
             static_cast<int>(k), 1, a, static_cast<int>(lda), b, static_cast<int>(ldb), add, c, static_cast<int>(ldc));
+}
+
+int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }
+
+void pack(int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
+  if (own)
+    for (int64_t j = 0; j < n; j += panel) copy_panel(false, k, std::min<int64_t>(panel, n - j), b + j, ldb, to + j * k);
+  else
+    for (int64_t p = 0; p < k; ++p) std::copy_n(b + p * ldb, n, to + p * n);
+}
+
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t ldc) {
+  if (!own) return gemm(false, false, m, n, k, a, lda, packed, n, false, c, ldc);
+  for (int64_t p = 0; p < k; p += depth)
+    for (int64_t j = 0; j < n; j += panel)
+      multiply_panel(m, std::min<int64_t>(panel, n - j), std::min(depth, k - p), a + p, lda, 1, packed + j * k + p * panel, panel, c + j,
+                     ldc, p > 0);
 }
 
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {

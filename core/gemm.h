@@ -6,12 +6,25 @@
 
 namespace evenkeel {
 
+// Rows of A that the kernel takes at a time: it is fastest on multiples of them.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int gemm_rows = 14;
+#else
+constexpr int gemm_rows = 6;
+#endif
+
 // C (m x n) = op(A) op(B), or += if `add`, all row-major: A is m x k (k x m if ta) with rows lda apart, and so on. On the calling
 // thread.
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
           real* c, int64_t ldc);
 
-// The same, contiguous and without adding, in blocks over the threads. The blocks depend on the sizes alone.
+// The same in two steps, for a B (k x n) that many products share: `pack` copies it into the form that the kernel reads, packed_size
+// numbers, and gemm_packed computes C = A B.
+int64_t packed_size(int64_t n, int64_t k);
+void pack(int64_t n, int64_t k, const real* b, int64_t ldb, real* to);
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t ldc);
+
+// The first, contiguous and without adding, in blocks over the threads. The blocks depend on the sizes alone.
 void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c);
 
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.

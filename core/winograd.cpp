@@ -102,33 +102,24 @@ struct View {
   Real* data;
   int64_t down, along;
   Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
-  bool has(int64_t, int64_t) const { return true; }
-};
-
-// A square of which only a part is there: the rest is zero when read, and forgotten when written.
-template <class Real>
-struct PartialView : View<Real> {
-  int64_t i0, i1, j0, j1;
-  bool has(int64_t i, int64_t j) const { return i0 <= i && i < i1 && j0 <= j && j < j1; }
 };
 
 // to = L from L^T for each channel.
-template <class L, class From, class To>
-void transform(const From& from, const To& to, int64_t channels) {
+template <class L, class Real>
+void transform(const View<Real>& from, const View<real>& to, int64_t channels) {
   for (int64_t next = 0; next < channels; next += lanes) {
     const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
     Vec half[L::to][L::from];
     for (int j = 0; j < L::from; ++j) {
       Vec column[L::from], result[L::to];
-      for (int i = 0; i < L::from; ++i) column[i] = from.has(i, j) ? Vec(vec(from.at(i, j) + c)) : Vec{};
+      for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
       L::line(column, result);
       for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
     }
     for (int i = 0; i < L::to; ++i) {
       Vec result[L::to];
       L::line(half[i], result);
-      for (int j = 0; j < L::to; ++j)
-        if (to.has(i, j)) vec(to.at(i, j) + c) = result[j];
+      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = result[j];
     }
   }
 }
@@ -157,31 +148,57 @@ struct Tiles {
   int64_t down, across;  // tiles in an image
   int64_t side, pitch, offset;
 
-  // f(tile t), as a View where all of it lies in the image.
-  template <class F>
-  void visit(int64_t t, F f) const {
+  // The tile t, and which of its rows and columns lie in the image.
+  struct Place {
+    View<Real> view;
+    int64_t i0, i1, j0, j1;
+  };
+  Place at(int64_t t) const {
     const int64_t n = t / (down * across), top = t / across % down * pitch - offset, left = t % across * pitch - offset;
-    const View<Real> all{data + ((n * h + top) * w + left) * c, w * c, c};
-    if (top >= 0 && left >= 0 && top + side <= h && left + side <= w) return f(all);
-    f(PartialView<Real>{all, -top, h - top, -left, w - left});
+    return {{data + ((n * h + top) * w + left) * c, w * c, c},
+            std::max<int64_t>(0, -top), std::min(side, h - top), std::max<int64_t>(0, -left), std::min(side, w - left)};
   }
+  bool whole(const Place& p) const { return p.i0 == 0 && p.i1 == side && p.j0 == 0 && p.j1 == side; }
+  View<real> square(real* copy) const { return {copy, side * c, c}; }
 };
 
-// The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end).
+// The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end). Outside the image are zeros.
 template <class L, class M>
 void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const M& to) {
-  for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(tile, to.row(t - first), tiles.c); });
+  const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
+  const View<real> square = tiles.square(copy.data);
+  for (int64_t t = begin; t < end; ++t) {
+    const auto place = tiles.at(t);
+    if (tiles.whole(place)) {
+      transform<L>(place.view, to.row(t - first), tiles.c);
+      continue;
+    }
+    std::fill_n(copy.data, tiles.side * square.down, real(0));
+    for (int64_t i = place.i0; i < place.i1 && place.j0 < place.j1; ++i)
+      std::copy_n(place.view.at(i, place.j0), (place.j1 - place.j0) * tiles.c, square.at(i, place.j0));
+    transform<L>(square, to.row(t - first), tiles.c);
+  }
 }
 
-// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T.
+// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T. What lies outside the image is forgotten.
 template <class L, class M>
 void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
-  for (int64_t t = begin; t < end; ++t) tiles.visit(t, [&](const auto& tile) { transform<L>(from.row(t - first), tile, tiles.c); });
+  const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
+  const View<real> square = tiles.square(copy.data);
+  for (int64_t t = begin; t < end; ++t) {
+    const auto place = tiles.at(t);
+    if (tiles.whole(place)) {
+      transform<L>(from.row(t - first), place.view, tiles.c);
+      continue;
+    }
+    transform<L>(from.row(t - first), square, tiles.c);
+    for (int64_t i = place.i0; i < place.i1; ++i)
+      std::copy_n(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, place.view.at(i, place.j0));
+  }
 }
 
-// Tiles that are transformed, multiplied and transformed back together: two tiles of gemm's rows, whose transforms stay in a core's
-// second-level cache for up to 512 channels in and out.
-constexpr int64_t block = 28;
+// Tiles that are transformed, multiplied and transformed back together.
+constexpr int64_t block = 30 / gemm_rows * gemm_rows;
 
 // Tiles of m x m that cover p x q.
 struct Grid {
@@ -195,11 +212,14 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
               int64_t k, int64_t padding) {
   constexpr int m = points + 1 - r;
   const Grid a(p, q, r);
+  const int64_t size = packed_size(k, c);
+  const Storage packed(products * size);
+  parallel_for(products, [&](int64_t e) { pack(k, c, u[e], k, packed.data + e * size); });
   parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Matrices<Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
     read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
-    for (int e = 0; e < products; ++e) gemm(false, false, count, k, c, v[e], v.row_step, u[e], k, false, product[e], k);
+    for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed.data + e * size, product[e], k);
     write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0});
   });
 }
@@ -214,7 +234,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
   const Matrices<Storage> u(by_matrix, a.c, a.k);
   parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
-      transform<Filter<r>>(View<const real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
+      transform<Filter<r>>(View<real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
   });
   convolve<r>(x, a.n, a.h, a.w, a.c, u, y, a.p, a.q, a.k, a.padding);
 }
