@@ -84,19 +84,20 @@ void scatter(const Geometry& a, int64_t begin, int64_t end, const real* patches,
 // Rows of patches that make 256 KiB of floats: they and the filters stay in a core's second-level cache.
 int64_t row_block(const Geometry& a) { return std::clamp<int64_t>((1 << 16) / std::max<int64_t>(1, patch(a)) / 16 * 16, 16, 4096); }
 
-// y (rows x K) = patches w^T.
-void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const real* w, real* y) {
-  if (use_winograd(a, algorithm)) return winograd_forward(a, x, w, y);
-  if (is_matmul(a)) return gemm_blocked(false, true, rows(a), a.k, a.c, x, w, y);
+// y (rows x K) = patches w^T, finished.
+void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const real* w, real* y, const Finish& finish) {
+  if (use_winograd(a, algorithm)) return winograd_forward(a, x, w, y, finish);
+  if (is_matmul(a)) return gemm_blocked(false, true, rows(a), a.k, a.c, x, w, y, &finish);
   if (rows(a) <= 4 * row_block(a)) {  // few: cut the product, not the rows
     const Storage patches(rows(a) * patch(a));
     parallel_blocks(rows(a), 16, [&](int64_t begin, int64_t end) { gather(a, begin, end, x, patches.data + begin * patch(a)); });
-    return gemm_blocked(false, true, rows(a), a.k, patch(a), patches.data, w, y);
+    return gemm_blocked(false, true, rows(a), a.k, patch(a), patches.data, w, y, &finish);
   }
   parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
     const Scratch<real> patches((end - begin) * patch(a));
     gather(a, begin, end, x, patches.data);
     gemm(false, true, end - begin, a.k, patch(a), patches.data, patch(a), w, patch(a), false, y + begin * a.k, a.k);
+    if (finish) finish(y + begin * a.k, end - begin, 0, a.k);
   });
 }
 
@@ -142,13 +143,21 @@ void backward_w(const Geometry& a, ConvAlgorithm algorithm, const real* x, const
 }  // namespace
 
 // y is linear in x and in w, so each of the three ops has the other two as derivatives.
-Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Epilogue& then) {
   const Geometry a = geometry("conv2d", x.shape(), w.shape(), options);
+  if (!then.differentiable() && recording()) return then(conv2d(x, w, options));
   Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
-  forward(a, options.algorithm, x.data(), w.data(), y.data());
-  return record(y, {x, w}, [=](const Tensor&, const Tensor& g) {
-    return Grads{x.tracked() ? conv2d_dx(g, w, x.shape(), options) : Tensor(),
-                 w.tracked() ? conv2d_dw(x, g, w.shape(), options) : Tensor()};
+  forward(a, options.algorithm, x.data(), w.data(), y.data(), Finish(then, y));
+  std::vector<Tensor> inputs{x, w};
+  then.append_inputs(inputs);
+  return record(y, inputs, [=](const Tensor& out, const Tensor& g) {
+    if (recording() && !then.nothing())
+      return pull_back([&](const std::vector<Tensor>& in) { return then.with_inputs(in, 2)(conv2d(in[0], in[1], options)); }, inputs, g);
+    const Grads rest = then.backward(out, g);
+    Grads d{x.tracked() ? conv2d_dx(rest[0], w, x.shape(), options) : Tensor(),
+            w.tracked() ? conv2d_dw(x, rest[0], w.shape(), options) : Tensor()};
+    d.insert(d.end(), rest.begin() + 1, rest.end());
+    return d;
   });
 }
 

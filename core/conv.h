@@ -1,6 +1,6 @@
 // Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two adjoints, channels last.
 #pragma once
-#include "core/autograd.h"
+#include "core/epilogue.h"
 
 namespace evenkeel {
 
@@ -17,8 +17,8 @@ struct ConvOptions {
 };
 
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
-// x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
-Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {});
+// and then what follows. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Epilogue& then = {});
 // The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C) -> x_shape (N, H, W, C).
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options = {});
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C).

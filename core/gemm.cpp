@@ -212,22 +212,29 @@ void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {
   });
 }
 
-void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c) {
+void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish) {
   const int64_t lda = ta ? m : k, ldb = tb ? k : n;
+  if (finish && !*finish) finish = nullptr;
+  // The block of C whose rows and columns begin at i and j.
+  auto block_of = [&](int64_t i, int64_t rows, int64_t j, int64_t columns) {
+    gemm(ta, tb, rows, columns, k, a + i * (ta ? 1 : k), lda, b + j * (tb ? k : 1), ldb, false, c + i * n + j, n);
+    if (finish) (*finish)(c + i * n + j, rows, j, columns);
+  };
   constexpr int64_t serial = int64_t{1} << 19;  // multiply-adds below which waking a thread costs more than it saves
-  if (m * n * k <= serial) return gemm(ta, tb, m, n, k, a, lda, b, ldb, false, c, n);
+  if (m * n * k <= serial) return block_of(0, m, 0, n);
 
   // A long inner dimension over a small result: partial products, added in order.
   constexpr int64_t inner = 2048;
   if (k >= 2 * inner && m * n <= 512 * 1024) {
     const int64_t parts = (k + inner - 1) / inner;
-    Tensor partial = Tensor::empty({parts, m * n});
-    real* p = partial.data();
+    const Storage partial(parts * m * n);
     parallel_for(parts, [&](int64_t i) {
       const int64_t begin = i * inner, length = std::min(inner, k - begin);
-      gemm(ta, tb, m, n, length, a + begin * (ta ? m : 1), lda, b + begin * (tb ? 1 : n), ldb, false, p + i * m * n, n);
+      gemm(ta, tb, m, n, length, a + begin * (ta ? m : 1), lda, b + begin * (tb ? 1 : n), ldb, false, partial.data + i * m * n, n);
     });
-    return add_in_order(parts, m * n, p, c);
+    add_in_order(parts, m * n, partial.data, c);
+    if (finish) (*finish)(c, m, 0, n);
+    return;
   }
   // Blocks of rows or of columns, whichever side is longer: at least two, and enough work in each.
   const bool by_rows = m >= n;
@@ -236,10 +243,7 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
   const int64_t block =
       std::clamp<int64_t>(std::max<int64_t>((wanted + 15) / 16 * 16, 64), 1, std::max<int64_t>(16, (side / 2 + 15) / 16 * 16));
   parallel_blocks(side, block, [&](int64_t begin, int64_t end) {
-    if (by_rows)
-      gemm(ta, tb, end - begin, n, k, a + begin * (ta ? 1 : k), lda, b, ldb, false, c + begin * n, n);
-    else
-      gemm(ta, tb, m, end - begin, k, a, lda, b + begin * (tb ? k : 1), ldb, false, c + begin, n);
+    by_rows ? block_of(begin, end - begin, 0, n) : block_of(0, m, begin, end - begin);
   });
 }
 

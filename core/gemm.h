@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/tensor.h"
+#include "core/epilogue.h"
 
 namespace evenkeel {
 
@@ -24,8 +24,9 @@ int64_t packed_size(int64_t n, int64_t k);
 void pack(int64_t n, int64_t k, const real* b, int64_t ldb, real* to);
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t ldc);
 
-// The first, contiguous and without adding, in blocks over the threads. The blocks depend on the sizes alone.
-void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c);
+// The first, contiguous and without adding, in blocks over the threads, each finished while it is in cache. The blocks depend on the
+// sizes alone.
+void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish = nullptr);
 
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out);

@@ -2,6 +2,7 @@
 #pragma once
 #include "core/conv.h"
 #include "core/elementwise.h"
+#include "core/epilogue.h"
 #include "core/layout.h"
 #include "core/loss.h"
 #include "core/matmul.h"

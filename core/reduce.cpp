@@ -53,11 +53,13 @@ Tensor spread(const Tensor& s, const Shape& shape) {
   });
 }
 
-Tensor sum_rows(const Tensor& x) {
-  const int64_t rows = x.rows(), channels = x.channels(), block = row_block(channels);
-  const int64_t blocks = (rows + block - 1) / block;
+namespace {
+
+// (C): the sums over rows of term(i), i the number of an element. Floats within runs of rows, doubles across them.
+template <class Term>
+Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
+  const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
   std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
-  const real* in = x.data();
   parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
     constexpr int64_t run = 64;
     std::vector<real> part(static_cast<size_t>(channels));
@@ -65,11 +67,9 @@ Tensor sum_rows(const Tensor& x) {
     for (int64_t r = begin; r < end; r += run) {
       std::fill(part.begin(), part.end(), real(0));
       real* p = part.data();
-      for (int64_t i = r; i < std::min(end, r + run); ++i) {
-        const real* row = in + i * channels;
+      for (int64_t i = r; i < std::min(end, r + run); ++i)
 #pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) p[c] += row[c];
-      }
+        for (int64_t c = 0; c < channels; ++c) p[c] += term(i * channels + c);
       for (int64_t c = 0; c < channels; ++c) sum[c] += p[c];
     }
   });
@@ -79,7 +79,22 @@ Tensor sum_rows(const Tensor& x) {
     for (int64_t b = 0; b < blocks; ++b) s += partial[static_cast<size_t>(b * channels + c)];
     y.data()[c] = static_cast<real>(s);
   }
+  return y;
+}
+
+}  // namespace
+
+Tensor sum_rows(const Tensor& x) {
+  const Tensor y = sums_over_rows(x.rows(), x.channels(), [in = x.data()](int64_t i) { return in[i]; });
   return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_rows(g, shape)}; });
+}
+
+Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
+  check(g.shape() == y.shape(), "gate_and_sum_rows: shapes must agree, got {} and {}", g.shape(), y.shape());
+  gated = Tensor::empty(g.shape());
+  return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.data()](int64_t i) {
+    return out[i] = at[i] > 0 ? in[i] : real(0);
+  });
 }
 
 Tensor spread_rows(const Tensor& v, const Shape& shape) {

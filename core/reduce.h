@@ -18,6 +18,9 @@ inline Tensor mean(const Tensor& x) { return sum(x) / static_cast<real>(x.size()
 inline Tensor mean_rows(const Tensor& x) { return sum_rows(x) / static_cast<real>(x.rows()); }
 inline Tensor mean_channels(const Tensor& x) { return sum_channels(x) / static_cast<real>(x.channels()); }
 
+// gated = gate(g, y), and its sum over rows, in one pass; constants.
+Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
+
 Tensor dot(const Tensor& a, const Tensor& b);                         // sum of a_i b_i, ()
 Tensor add_per_channel(const Tensor& x, const Tensor& b);             // x + b, b (C)
 Tensor scale_per_channel(const Tensor& x, const Tensor& s);           // x * s, s (C)

@@ -104,9 +104,13 @@ struct View {
   Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
 };
 
-// to = L from L^T for each channel.
-template <class L, class Real>
-void transform(const View<Real>& from, const View<real>& to, int64_t channels) {
+struct AsItIs {
+  Vec operator()(Vec v, const real*, int64_t) const { return v; }
+};
+
+// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written.
+template <class L, class Real, class F = AsItIs>
+void transform(const View<Real>& from, const View<real>& to, int64_t channels, const F& finish = {}) {
   for (int64_t next = 0; next < channels; next += lanes) {
     const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
     Vec half[L::to][L::from];
@@ -119,7 +123,7 @@ void transform(const View<Real>& from, const View<real>& to, int64_t channels) {
     for (int i = 0; i < L::to; ++i) {
       Vec result[L::to];
       L::line(half[i], result);
-      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = result[j];
+      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = finish(result[j], to.at(i, j) + c, c);
     }
   }
 }
@@ -180,20 +184,23 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
   }
 }
 
-// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T. What lies outside the image is forgotten.
+// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T, finished. What lies outside the image is forgotten.
 template <class L, class M>
-void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles) {
+void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles, const Finish& finish) {
   const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
   const View<real> square = tiles.square(copy.data);
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
     if (tiles.whole(place)) {
-      transform<L>(from.row(t - first), place.view, tiles.c);
+      finish ? transform<L>(from.row(t - first), place.view, tiles.c, finish) : transform<L>(from.row(t - first), place.view, tiles.c);
       continue;
     }
     transform<L>(from.row(t - first), square, tiles.c);
-    for (int64_t i = place.i0; i < place.i1; ++i)
-      std::copy_n(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, place.view.at(i, place.j0));
+    for (int64_t i = place.i0; i < place.i1; ++i) {
+      real* to = place.view.at(i, place.j0);
+      std::copy_n(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, to);
+      if (finish) finish(to, place.j1 - place.j0, 0, tiles.c);
+    }
   }
 }
 
@@ -206,10 +213,10 @@ struct Grid {
   int64_t down, across;
 };
 
-// y = x convolved with the transformed filters u, 36 x (c x k). x (n, h, w, c), y (n, p, q, k).
+// y = x convolved with the transformed filters u, 36 x (c x k), and finished. x (n, h, w, c), y (n, p, q, k).
 template <int r>
 void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<Storage>& u, real* y, int64_t p, int64_t q,
-              int64_t k, int64_t padding) {
+              int64_t k, int64_t padding, const Finish& finish) {
   constexpr int m = points + 1 - r;
   const Grid a(p, q, r);
   const int64_t size = packed_size(k, c);
@@ -220,12 +227,12 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
     const Matrices<Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
     read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
     for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed.data + e * size, product[e], k);
-    write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0});
+    write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0}, finish);
   });
 }
 
 template <int r>
-void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
+void forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
   const Storage turned(r * r * a.c * a.k);  // (R, S, C, K)
   parallel_blocks(r * r * a.c, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -236,7 +243,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
     for (int64_t c = begin; c < end; ++c)
       transform<Filter<r>>(View<real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
   });
-  convolve<r>(x, a.n, a.h, a.w, a.c, u, y, a.p, a.q, a.k, a.padding);
+  convolve<r>(x, a.n, a.h, a.w, a.c, u, y, a.p, a.q, a.k, a.padding, finish);
 }
 
 template <int r>
@@ -246,7 +253,7 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
     for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
       transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
   });
-  convolve<r>(g, a.n, a.p, a.q, a.k, u, dx, a.h, a.w, a.c, r - 1 - a.padding);
+  convolve<r>(g, a.n, a.p, a.q, a.k, u, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
 // The tiles are transformed in blocks, by all threads; then each of the 36 products adds its block to the sum, again by all.
@@ -254,7 +261,7 @@ template <int r>
 void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   constexpr int m = points + 1 - r;
   const Grid grid(a.p, a.q, r);
-  const int64_t tiles = a.n * grid.down * grid.across, large = std::min(tiles, 16 * block);
+  const int64_t tiles = a.n * grid.down * grid.across, large = std::min(tiles, 4 * block);
   const Matrices<Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
@@ -282,8 +289,8 @@ int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
   return products * (a.n * grid.down * grid.across + more_tiles);
 }
 
-void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y) {
-  a.r == 3 ? forward<3>(a, x, w, y) : forward<5>(a, x, w, y);
+void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
+  a.r == 3 ? forward<3>(a, x, w, y, finish) : forward<5>(a, x, w, y, finish);
 }
 void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
   a.r == 3 ? backward_x<3>(a, g, w, dx) : backward_x<5>(a, g, w, dx);

@@ -1,6 +1,6 @@
 // Winograd's convolution for 3x3 and 5x5 kernels of stride 1, on raw memory; conv.h has the ops.
 #pragma once
-#include "core/tensor.h"
+#include "core/epilogue.h"
 
 namespace evenkeel {
 
@@ -15,7 +15,7 @@ struct ConvGeometry {
 bool winograd_applies(const ConvGeometry& a);  // whether the functions below can compute it
 // Multiplications for each pair of channels, with so many tiles more than there are; direct: n p q r s.
 int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles = 0);
-void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y);
+void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish);
 void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw);
 

@@ -46,6 +46,7 @@ BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
 }
 
 Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
+  if (then.per_channel()) return then(forward(x, mode));
   const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
   if (watch) watch(x);
   if (mode == Mode::eval || options.frozen) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
@@ -72,7 +73,7 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double
     rows /= static_cast<double>(equal);
     result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
   }
-  result.y = Epilogue{norm.add, norm.relu}(result.y);
+  result.y = Epilogue{.add = norm.add, .relu = norm.relu}(result.y);
   return result;
 }
 

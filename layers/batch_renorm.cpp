@@ -32,6 +32,7 @@ double BatchRenorm::r_limit() const { return 1 + (options.r_max - 1) * ramp(stat
 double BatchRenorm::d_limit() const { return options.d_max * ramp(static_cast<double>(batches.item()), options.start, options.d_end); }
 
 Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
+  if (then.per_channel()) return then(forward(x, mode));
   if (watch) watch(x);
   if (mode == Mode::eval)
     return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, {.eps = 0, .add = then.add, .relu = then.relu});

@@ -12,10 +12,8 @@ struct Conv2d : Layer {
       : options(conv_options), weight(initial_weight({filters, size, size, channels}, init, random)) {
     if (with_bias) bias = Tensor::zeros({filters}).track();
   }
-  Tensor forward(const Tensor& x, Mode) override {
-    const Tensor y = conv2d(x, weight, options);
-    return bias.defined() ? add_per_channel(y, bias) : y;
-  }
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override { return conv2d(x, weight, options, then.after_bias(bias)); }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);
     if (bias.defined()) v.parameter("bias", bias, false);

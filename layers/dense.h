@@ -11,10 +11,10 @@ struct Dense : Layer {
       : weight(initial_weight({out, in}, init, random)) {
     if (with_bias) bias = Tensor::zeros({out}).track();
   }
-  Tensor forward(const Tensor& x, Mode) override {
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
     check(x.shape().rank() == 2 && x.dim(1) == weight.dim(1), "dense: x must be (N, {}), got {}", weight.dim(1), x.shape());
-    const Tensor y = matmul(x, weight, false, true);
-    return bias.defined() ? add_per_channel(y, bias) : y;
+    return matmul(x, weight, false, true, then.after_bias(bias));
   }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);

@@ -9,11 +9,6 @@ void Visitor::child(const std::string& name, Layer& layer) {
   prefix_ = before;
 }
 
-Tensor Epilogue::operator()(Tensor y) const {
-  if (add.defined()) y = y + add;
-  return relu ? evenkeel::relu(y) : y;
-}
-
 std::vector<Parameter> parameters(Layer& layer) {
   struct Collect : Visitor {
     std::vector<Parameter> found;

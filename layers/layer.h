@@ -50,18 +50,11 @@ struct Visitor {
   std::string prefix_;
 };
 
-// What follows a layer in the same pass, for layers that can do it as they write their result: relu(y + add), each if asked for.
-struct Epilogue {
-  Tensor add = {};
-  bool relu = false;
-  Tensor operator()(Tensor y) const;
-};
-
 struct Layer {
   virtual ~Layer() = default;
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
   virtual void visit(Visitor&) {}
-  // forward() and then the epilogue; worth overriding where both can be one pass.
+  // forward() and then what follows it; worth overriding where both can be one pass.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
   virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape

@@ -4,6 +4,9 @@
 #include <cmath>
 
 #include "layers/activation.h"
+#include "layers/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/dense.h"
 
 namespace evenkeel {
 namespace {
@@ -11,6 +14,17 @@ namespace {
 bool is_relu(const Layer& layer) {
   const auto* activation = dynamic_cast<const Activation*>(&layer);
   return activation && activation->function == static_cast<Activation::Function>(relu);
+}
+
+// In inference a normalisation behind a convolution or a dense layer is a scale and a shift of its result.
+bool is_line(Layer& before, Layer& layer, Mode mode, Epilogue& line) {
+  const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
+  if (mode != Mode::eval || recording() || !norm || norm->watch || !(dynamic_cast<Conv2d*>(&before) || dynamic_cast<Dense*>(&before)))
+    return false;
+  const RunningNorm::Statistics s = norm->statistics();
+  line.scale = norm->gamma * rsqrt(s.var);
+  line.shift = norm->beta - s.mean * line.scale;
+  return true;
 }
 
 bool all_finite(const Tensor& x) {
@@ -21,10 +35,12 @@ bool all_finite(const Tensor& x) {
 
 Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (layers_.empty()) return then(x);
+  if (then.per_channel()) return then(forward(x, mode));
   Tensor y = x;
   for (size_t i = 0; i < layers_.size();) {
     Epilogue next;
     size_t end = i + 1;
+    if (end < layers_.size() && is_line(*layers_[i], *layers_[end], mode, next)) ++end;
     if (end < layers_.size() && is_relu(*layers_[end])) next.relu = true, ++end;
     if (end == layers_.size()) {
       // The last layer also does what follows the whole; where it has a ReLU of its own, the addition comes after that.
@@ -66,8 +82,9 @@ Tensor Residual::shortcut(const Tensor& x) const {
 }
 
 Tensor Residual::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
-  const Tensor y = body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu && !then.add.defined()});
-  return then.add.defined() ? then(y) : y;
+  const bool only_relu = !then.per_channel() && !then.add.defined();
+  const Tensor y = body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu && only_relu});
+  return only_relu ? y : then(y);
 }
 
 std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode) {

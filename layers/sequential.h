@@ -24,7 +24,7 @@ class Sequential : public Layer {
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
-  // A ReLU is done in the same pass as the layer before it, where that layer can.
+  // A ReLU, and a normalisation in inference, is done in the same pass as the layer before it, where that layer can.
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;
