@@ -4,9 +4,9 @@
 
 #include <limits>
 #include <memory>
-#include <new>
 
 #include "core/reduce.h"
+#include "core/rows.h"
 
 namespace evenkeel {
 namespace {
@@ -15,78 +15,6 @@ using Doubles = std::vector<double>;
 constexpr real no_floor = -std::numeric_limits<real>::infinity();
 
 Doubles doubles(int64_t n) { return Doubles(static_cast<size_t>(n)); }
-
-// Neighbouring rows are taken together until they fill some vector registers, so that 3 channels are as fast as 512:
-// element i of a tensor then belongs to lane i % width, and to channel lane % channels.
-int64_t width_of(int64_t channels) {
-  constexpr int64_t enough = 128;
-  return (enough + channels - 1) / channels * channels;
-}
-
-// A value for every lane, aligned. Not a Tensor: how many threads run must not show in the tensors' free list.
-class Lanes {
- public:
-  explicit Lanes(int64_t channels)
-      : channels_(channels), width_(width_of(channels)), data_(new (std::align_val_t{64}) real[static_cast<size_t>(width_)]) {}
-  int64_t width() const { return width_; }
-  const real* data() const { return data_.get(); }
-  real* data() { return data_.get(); }
-  void fill(real value) { std::fill_n(data(), width_, value); }
-  void repeat() {  // what the first `channels` lanes hold, in all others
-    for (int64_t j = channels_; j < width_; ++j) data_[j] = data_[j - channels_];
-  }
-
- private:
-  struct Delete {
-    void operator()(real* p) const { ::operator delete[](p, std::align_val_t{64}); }
-  };
-  int64_t channels_, width_;
-  std::unique_ptr<real[], Delete> data_;
-};
-
-// f(i, lane) for the elements [begin, end); begin is the first of a row.
-template <class F>
-void for_elements(int64_t begin, int64_t end, int64_t width, F f) {
-  for (int64_t i = begin; i < end; i += width) {
-    const int64_t n = std::min(width, end - i);
-#pragma omp simd
-    for (int64_t j = 0; j < n; ++j) f(i + j, j);
-  }
-}
-
-// Sums of pairs over rows, per channel. Within a run of rows they are made in `real`, where runs are short, and across runs in
-// double. A run stays in the first-level cache, so it can be read twice.
-class Runs {
- public:
-  explicit Runs(int64_t channels) : channels_(channels), first_(channels), second_(channels) {}
-
-  int64_t size() const {  // elements: 16 KiB of floats, or 8 rows
-    return std::max<int64_t>(8, 4096 / first_.width() / 2 * 2) * first_.width();
-  }
-
-  // a[c] += sum of p, b[c] += sum of q over the elements [begin, end) of channel c, where f(i, lane, p, q) adds to p and q.
-  template <class F>
-  void add(int64_t begin, int64_t end, double* a, double* b, F f) {
-    const int64_t width = first_.width();
-    for (int64_t i = begin; i < end; i += size()) {
-      real *p = first_.data(), *q = second_.data();
-      first_.fill(0);
-      second_.fill(0);
-      for_elements(i, std::min(end, i + size()), width, [=](int64_t at, int64_t j) { f(at, j, p[j], q[j]); });
-      for (int64_t lane = 0; lane < width; lane += channels_) {
-#pragma omp simd
-        for (int64_t c = 0; c < channels_; ++c) {
-          a[c] += p[lane + c];
-          b[c] += q[lane + c];
-        }
-      }
-    }
-  }
-
- private:
-  int64_t channels_;
-  Lanes first_, second_;
-};
 
 // Mean and sum of squared deviations of each channel over `count` rows.
 struct Moments {
@@ -121,7 +49,7 @@ Moments moments(const real* x, int64_t rows, int64_t channels) {
     const int64_t end = std::min(rows * channels, begin + runs.size());
     const double count = one.count = static_cast<double>((end - begin) / channels);
     std::fill_n(mean, channels, 0.0);
-    runs.add(begin, end, mean, squares, [=](int64_t i, int64_t, real& p, real&) { p += x[i]; });
+    runs.add(begin, end, mean, [=](int64_t i, int64_t, real& p) { p += x[i]; });
 #pragma omp simd
     for (int64_t c = 0; c < channels; ++c) pivot[c] = static_cast<real>(mean[c] / count);
     pivots.repeat();

@@ -1,6 +1,8 @@
 // Reductions add in blocks whose size depends on the shape alone, the blocks' results in order, in double.
 #include "core/reduce.h"
 
+#include "core/rows.h"
+
 #include <algorithm>
 
 namespace evenkeel {
@@ -55,23 +57,14 @@ Tensor spread(const Tensor& s, const Shape& shape) {
 
 namespace {
 
-// (C): the sums over rows of term(i), i the number of an element. Floats within runs of rows, doubles across them.
+// (C): the sums over rows of term(i), i the number of an element.
 template <class Term>
 Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
   const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
   std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
   parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
-    constexpr int64_t run = 64;
-    std::vector<real> part(static_cast<size_t>(channels));
-    double* sum = &partial[static_cast<size_t>(begin / block * channels)];
-    for (int64_t r = begin; r < end; r += run) {
-      std::fill(part.begin(), part.end(), real(0));
-      real* p = part.data();
-      for (int64_t i = r; i < std::min(end, r + run); ++i)
-#pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) p[c] += term(i * channels + c);
-      for (int64_t c = 0; c < channels; ++c) sum[c] += p[c];
-    }
+    Runs(channels).add(begin * channels, end * channels, &partial[static_cast<size_t>(begin / block * channels)],
+                       [=](int64_t i, int64_t, real& p) { p += term(i); });
   });
   Tensor y = Tensor::empty({channels});
   for (int64_t c = 0; c < channels; ++c) {
