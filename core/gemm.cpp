@@ -111,6 +111,10 @@ void transpose(Vec (&v)[lanes]) {
 
 // to (k x panel) = the first `width` columns of op(B), then zeros.
 void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, real* to) {
+  if (!tb && width == panel) {
+    for (int64_t p = 0; p < k; ++p) copy_line(b + p * ldb, panel, to + p * panel);
+    return;
+  }
   for (int64_t p = 0; p < k; ++p) std::fill(to + p * panel + width / lanes * lanes, to + (p + 1) * panel, real(0));
   if (!tb) {
     for (int64_t p = 0; p < k; ++p) std::copy_n(b + p * ldb, width, to + p * panel);

@@ -23,4 +23,10 @@ struct [[gnu::packed, gnu::may_alias]] VecPlace {
 inline const VecPlace& vec(const real* p) { return *reinterpret_cast<const VecPlace*>(p); }
 inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
 
+// to = from, n numbers, at least `lanes` of them: for lines too short to call memmove for.
+inline void copy_line(const real* from, int64_t n, real* to) {
+  for (int64_t i = 0; i + lanes < n; i += lanes) vec(to + i) = vec(from + i);
+  vec(to + n - lanes) = vec(from + n - lanes);
+}
+
 }  // namespace evenkeel

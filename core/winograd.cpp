@@ -1,20 +1,17 @@
 // Winograd's minimal filtering (Winograd 1980; Lavin and Gray 2016), channels last.
 //
-// Six neighbouring inputs d and r taps w make m = 7 - r outputs. Let E_n be the 6 x n matrix that takes the n coefficients of a
-// polynomial to its values at the points 0, a, -a, b, -b and infinity (there: its leading coefficient), a = 1/b = sqrt(1/2). Then
-//   y = E_m^T (N E_r w . B^T d),   N = diag(1, -2/3, -2/3, 1/6, 1/6, 1),
-//         | 1    0 -5/2    0    1    0 |
-//         | 0   -b   -2    a    1    0 |
-//   B^T = | 0    b   -2   -a    1    0 |
-//         | 0   -a -1/2    b    1    0 |
-//         | 0    a -1/2   -b    1    0 |
-//         | 0    1    0 -5/2    0    1 |
-// where . multiplies element by element. In two dimensions every matrix acts on columns and then on rows, and 36 products take the
-// place of (m r)^2: 144 for 3x3, 100 for 5x5. Summed over channels, each of the 36 is a matrix product, tiles x channels in times
-// channels in x channels out. The data gradient is the convolution with the rotated filter; the weight gradient is the
-// adjoint of the above in w: (N E_r)^T (B^T d . E_m g), summed over tiles.
+// n = r + 3 neighbouring inputs d and r taps w make 4 outputs. Let E_k be the n x k matrix that takes the k coefficients of a
+// polynomial to its values at the points 0, p, -p for each p of a few pairs, and infinity (there: its leading coefficient). Let
+// M(x) = x (x^2 - p^2) (x^2 - q^2) ... be zero at all points but the last. Then
+//   y = E_4^T (N E_r w . B^T d),
+// where . multiplies element by element, B^T's rows are the coefficients of M(x) / (x - point), for infinity of M(x), and N divides
+// each value by that polynomial's at its own point, M'(point), for infinity 1.
+// In two dimensions every matrix acts on columns and then on rows, and n^2 products take the place of (4 r)^2: 36 of 144 for 3x3, 64 of
+// 400 for 5x5. Summed over channels, each is a matrix product, tiles x channels in times channels in x channels out. The data
+// gradient is the convolution with the rotated filter; the weight gradient is the adjoint of the above in w:
+// (N E_r)^T (B^T d . E_4 g), summed over tiles.
 //
-// The usual points 0, 1, -1, 2, -2 would serve as well, at twice the mean and four times the largest error.
+// For 3x3 p = 1/q = sqrt(1/2): the usual 1 and 2 have twice its mean and four times its largest error. For 5x5 they are 1/2, 1 and 2.
 #include "core/winograd.h"
 
 #include <algorithm>
@@ -27,72 +24,117 @@
 namespace evenkeel {
 namespace {
 
-constexpr int points = 6;
-constexpr int products = points * points;
+constexpr int outputs = 4;  // of a tile, in each direction
 
-constexpr real a_powers[] = {1, real(0.70710678118654752440), real(1) / 2, real(0.35355339059327376220), real(1) / 4};
-constexpr real b_powers[] = {1, real(1.41421356237309504880), 2, real(2.82842712474619009760), 4};
-constexpr real scale[] = {1, real(-2) / 3, real(-2) / 3, real(1) / 6, real(1) / 6, 1};  // N
+// The points for r taps, and all numbers that follow from them.
+template <int r>
+struct Scheme {
+  static constexpr int points = r + outputs - 1, products = points * points, pairs = points / 2 - 1;
+
+  double point[pairs];
+  real power[pairs][points];  // point^i
+  real all[pairs + 1];        // of prod (x^2 - p^2): the coefficients of x^(2i)
+  real others[pairs][pairs];  // the same without one pair
+  real scale[points];         // N
+
+  constexpr Scheme() : point(), power(), all(), others(), scale() {
+    const double sqrt2 = 1.41421356237309504880, three[] = {1 / sqrt2, sqrt2}, five[] = {0.5, 1, 2};
+    for (int k = 0; k < pairs; ++k) point[k] = r == 3 ? three[k] : five[k];
+    for (int k = 0; k < pairs; ++k) {
+      double value = 1;
+      for (int i = 0; i < points; ++i, value *= point[k]) power[k][i] = static_cast<real>(value);
+    }
+    double product[pairs + 1] = {1};
+    for (int k = 0; k < pairs; ++k) multiply(product, k);
+    for (int i = 0; i <= pairs; ++i) all[i] = static_cast<real>(product[i]);
+    scale[0] = static_cast<real>(1 / product[0]);
+    scale[points - 1] = 1;
+    for (int k = 0; k < pairs; ++k) {
+      double rest[pairs + 1] = {1}, value = 0, square = 1;
+      for (int j = 0; j < pairs; ++j)
+        if (j != k) multiply(rest, j);
+      for (int i = 0; i < pairs; ++i, square *= point[k] * point[k]) {
+        others[k][i] = static_cast<real>(rest[i]);
+        value += rest[i] * square;
+      }
+      scale[2 * k + 1] = scale[2 * k + 2] = static_cast<real>(1 / (2 * point[k] * point[k] * value));
+    }
+  }
+  constexpr void multiply(double (&polynomial)[pairs + 1], int k) const {  // by x^2 - point^2
+    for (int i = pairs; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - point[k] * point[k] * polynomial[i];
+  }
+};
+template <int r>
+constexpr Scheme<r> scheme;
 
 // The transforms of one line; from and to say how many numbers go in and come out.
-template <int n>
+template <int r, int n>
 struct Evaluate {  // E_n
-  static constexpr int from = n, to = points;
+  static constexpr int from = n, to = Scheme<r>::points;
   static void line(const Vec* in, Vec* out) {
-    Vec even_a = in[0], odd_a = a_powers[1] * in[1], even_b = in[0], odd_b = b_powers[1] * in[1];
-    for (int i = 2; i < n; ++i) {
-      (i % 2 ? odd_a : even_a) += a_powers[i] * in[i];
-      (i % 2 ? odd_b : even_b) += b_powers[i] * in[i];
-    }
     out[0] = in[0];
-    out[1] = even_a + odd_a;
-    out[2] = even_a - odd_a;
-    out[3] = even_b + odd_b;
-    out[4] = even_b - odd_b;
-    out[5] = in[n - 1];
+    out[to - 1] = in[n - 1];
+    for (int k = 0; k < Scheme<r>::pairs; ++k) {
+      Vec even = in[0], odd = scheme<r>.power[k][1] * in[1];
+      for (int i = 2; i < n; ++i) (i % 2 ? odd : even) += scheme<r>.power[k][i] * in[i];
+      out[2 * k + 1] = even + odd;
+      out[2 * k + 2] = even - odd;
+    }
   }
 };
 
-template <int n>
+template <int r, int n>
 struct EvaluateTransposed {  // E_n^T
-  static constexpr int from = points, to = n;
+  static constexpr int from = Scheme<r>::points, to = n;
   static void line(const Vec* in, Vec* out) {
-    const Vec even_a = in[1] + in[2], odd_a = in[1] - in[2], even_b = in[3] + in[4], odd_b = in[3] - in[4];
-    for (int i = 0; i < n; ++i) out[i] = a_powers[i] * (i % 2 ? odd_a : even_a) + b_powers[i] * (i % 2 ? odd_b : even_b);
+    for (int i = 0; i < n; ++i) out[i] = Vec{};
+    for (int k = 0; k < Scheme<r>::pairs; ++k) {
+      const Vec even = in[2 * k + 1] + in[2 * k + 2], odd = in[2 * k + 1] - in[2 * k + 2];
+      for (int i = 0; i < n; ++i) out[i] += scheme<r>.power[k][i] * (i % 2 ? odd : even);
+    }
     out[0] += in[0];
-    out[n - 1] += in[5];
+    out[n - 1] += in[from - 1];
   }
 };
 
-template <int n>
-struct Filter : Evaluate<n> {  // N E_n
+template <int r>
+struct Filter : Evaluate<r, r> {  // N E_r
   static void line(const Vec* in, Vec* out) {
-    Evaluate<n>::line(in, out);
-    for (int i = 0; i < points; ++i) out[i] *= scale[i];
+    Evaluate<r, r>::line(in, out);
+    for (int i = 0; i < Scheme<r>::points; ++i) out[i] *= scheme<r>.scale[i];
   }
 };
 
-template <int n>
-struct FilterTransposed : EvaluateTransposed<n> {  // (N E_n)^T
+template <int r>
+struct FilterTransposed : EvaluateTransposed<r, r> {  // (N E_r)^T
   static void line(const Vec* in, Vec* out) {
-    Vec scaled[points];
-    for (int i = 0; i < points; ++i) scaled[i] = scale[i] * in[i];
-    EvaluateTransposed<n>::line(scaled, out);
+    Vec scaled[Scheme<r>::points];
+    for (int i = 0; i < Scheme<r>::points; ++i) scaled[i] = scheme<r>.scale[i] * in[i];
+    EvaluateTransposed<r, r>::line(scaled, out);
   }
 };
 
+template <int r>
 struct Input {  // B^T
-  static constexpr int from = points, to = points;
+  static constexpr int from = Scheme<r>::points, to = Scheme<r>::points;
   static void line(const Vec* d, Vec* out) {
-    constexpr real a = a_powers[1], b = b_powers[1], sum = real(5) / 2;
-    const Vec even_a = d[4] - real(2) * d[2], odd_a = a * d[3] - b * d[1], even_b = d[4] - real(0.5) * d[2],
-              odd_b = b * d[3] - a * d[1];
-    out[0] = d[0] - sum * d[2] + d[4];
-    out[1] = even_a + odd_a;
-    out[2] = even_a - odd_a;
-    out[3] = even_b + odd_b;
-    out[4] = even_b - odd_b;
-    out[5] = d[1] - sum * d[3] + d[5];
+    constexpr int pairs = Scheme<r>::pairs;
+    out[0] = d[2 * pairs];
+    out[to - 1] = d[2 * pairs + 1];
+    for (int i = 0; i < pairs; ++i) {
+      out[0] += scheme<r>.all[i] * d[2 * i];
+      out[to - 1] += scheme<r>.all[i] * d[2 * i + 1];
+    }
+    for (int k = 0; k < pairs; ++k) {
+      Vec even = d[2 * pairs], odd = d[2 * pairs - 1];
+      for (int i = 0; i + 1 < pairs; ++i) {
+        even += scheme<r>.others[k][i] * d[2 * i + 2];
+        odd += scheme<r>.others[k][i] * d[2 * i + 1];
+      }
+      odd *= scheme<r>.power[k][1];
+      out[2 * k + 1] = even + odd;
+      out[2 * k + 2] = even - odd;
+    }
   }
 };
 
@@ -128,12 +170,13 @@ void transform(const View<Real>& from, const View<real>& to, int64_t channels, c
   }
 }
 
-// 36 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of each. What
+// n^2 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of each. What
 // writes finds its places side by side (a store to a line that is not at hand waits, a load can be made ahead). The gaps keep
 // places that are used together from falling into the same sets of the cache.
 enum Order { by_matrix, by_row };
-template <class Memory>
+template <int r, class Memory>
 struct Matrices {
+  static constexpr int points = Scheme<r>::points, products = Scheme<r>::products;
   Matrices(Order order, int64_t rows, int64_t columns)
       : step(order == by_matrix ? rows * columns + lanes : columns),
         row_step(order == by_matrix ? columns : products * columns + lanes),
@@ -189,7 +232,7 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
     }
     std::fill_n(copy.data, tiles.side * square.down, real(0));
     for (int64_t i = place.i0; i < place.i1 && place.j0 < place.j1; ++i)
-      std::copy_n(place.view.at(i, place.j0), (place.j1 - place.j0) * tiles.c, square.at(i, place.j0));
+      copy_line(place.view.at(i, place.j0), (place.j1 - place.j0) * tiles.c, square.at(i, place.j0));
     transform<L>(square, to.row(t - first), tiles.c);
   }
 }
@@ -208,7 +251,7 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
     transform<L>(from.row(t - first), square, tiles.c);
     for (int64_t i = place.i0; i < place.i1; ++i) {
       real* to = place.view.at(i, place.j0);
-      std::copy_n(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, to);
+      copy_line(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, to);
       if (finish) finish(to, place.j1 - place.j0, 0, tiles.c);
     }
   }
@@ -217,27 +260,27 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
 // Tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
 
-// Tiles of m x m that cover p x q.
+// Tiles that cover p x q.
 struct Grid {
-  Grid(int64_t p, int64_t q, int64_t r) : down((p + points - r) / (points + 1 - r)), across((q + points - r) / (points + 1 - r)) {}
+  Grid(int64_t p, int64_t q) : down((p + outputs - 1) / outputs), across((q + outputs - 1) / outputs) {}
   int64_t down, across;
 };
 
-// y = x convolved with the transformed filters u, 36 x (c x k), and finished. x (n, h, w, c), y (n, p, q, k).
+// y = x convolved with the transformed filters u, n^2 x (c x k), and finished. x (n, h, w, c), y (n, p, q, k).
 template <int r>
-void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<Storage>& u, real* y, int64_t p, int64_t q,
+void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<r, Storage>& u, real* y, int64_t p, int64_t q,
               int64_t k, int64_t padding, const Finish& finish) {
-  constexpr int m = points + 1 - r;
-  const Grid a(p, q, r);
+  constexpr int products = Scheme<r>::products;
+  const Grid a(p, q);
   const int64_t size = packed_size(k, c);
   const Storage packed(products * size);
   parallel_for(products, [&](int64_t e) { pack(k, c, u[e], k, packed.data + e * size); });
   parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
-    const Matrices<Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
-    read_tiles<Input>({x, h, w, c, a.down, a.across, points, m, padding}, begin, end, begin, v);
+    const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
+    read_tiles<Input<r>>({x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding}, begin, end, begin, v);
     for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed.data + e * size, product[e], k);
-    write_tiles<EvaluateTransposed<m>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, m, m, 0}, finish);
+    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, outputs, outputs, 0}, finish);
   });
 }
 
@@ -248,7 +291,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y, const
     for (int64_t i = begin; i < end; ++i)
       for (int64_t k = 0; k < a.k; ++k) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
   });
-  const Matrices<Storage> u(by_matrix, a.c, a.k);
+  const Matrices<r, Storage> u(by_matrix, a.c, a.k);
   parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; ++c)
       transform<Filter<r>>(View<real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
@@ -258,7 +301,7 @@ void forward(const ConvGeometry& a, const real* x, const real* w, real* y, const
 
 template <int r>
 void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
-  const Matrices<Storage> u(by_matrix, a.k, a.c);
+  const Matrices<r, Storage> u(by_matrix, a.k, a.c);
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
       transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
@@ -266,20 +309,20 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, u, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
-// The tiles are transformed some at a time, by all threads; then each of the 36 products adds them to its sum, again by all. Some: 2 MiB
+// The tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB
 // of floats, so that they stay in the third-level cache, but enough for the sums to be worth their reading and writing.
 template <int r>
 void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
-  constexpr int m = points + 1 - r;
-  const Grid grid(a.p, a.q, r);
+  constexpr int products = Scheme<r>::products;
+  const Grid grid(a.p, a.q);
   const int64_t tiles = a.n * grid.down * grid.across,
                 large = std::min(tiles, std::max<int64_t>((1 << 19) / (products * (a.c + a.k)), 120) / block * block);
-  const Matrices<Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
+  const Matrices<r, Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
     parallel_blocks(count, 16, [&](int64_t begin, int64_t end) {
-      read_tiles<Input>({x, a.h, a.w, a.c, grid.down, grid.across, points, m, a.padding}, first + begin, first + end, first, v);
-      read_tiles<Evaluate<m>>({g, a.p, a.q, a.k, grid.down, grid.across, m, m, 0}, first + begin, first + end, first, z);
+      read_tiles<Input<r>>({x, a.h, a.w, a.c, grid.down, grid.across, Scheme<r>::points, outputs, a.padding}, first + begin, first + end, first, v);
+      read_tiles<Evaluate<r, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, first + begin, first + end, first, z);
     });
     parallel_for(products, [&](int64_t e) {
       gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, first > 0, sum[e], a.c);
@@ -297,8 +340,9 @@ bool winograd_applies(const ConvGeometry& a) {
   return a.stride == 1 && a.r == a.s && (a.r == 3 || a.r == 5) && a.c >= 16 && a.k >= 16;
 }
 int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
-  const Grid grid(a.p, a.q, a.r);
-  return products * (a.n * grid.down * grid.across + more_tiles);
+  const Grid grid(a.p, a.q);
+  const int64_t points = a.r + outputs - 1;
+  return points * points * (a.n * grid.down * grid.across + more_tiles);
 }
 
 void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
