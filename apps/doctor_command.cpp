@@ -7,10 +7,9 @@
 #include "apps/options.h"
 #include "apps/subject.h"
 #include "apps/text.h"
-#include "layers/activation.h"
-#include "layers/conv2d.h"
-#include "layers/dense.h"
+#include "layers/inspect.h"
 #include "layers/recalibrate.h"
+#include "optim/movement.h"
 
 namespace evenkeel {
 namespace {
@@ -19,69 +18,22 @@ namespace {
 struct Patient {
   std::string name;
   RunningNorm* norm;
-  Layer* before = nullptr;  // the dense or convolution whose outputs it gets
-  bool relu_behind = false;
   Population inputs = {};
   double active = 0, seen = 0;  // values above zero behind it
-
-  Tensor *weight = nullptr, *bias = nullptr;
+  bool relu_behind = false;
+  Tensor weight = {}, bias = {};  // of the layer before it
 };
 
-double norm_of(const Tensor& t) {
-  double s = 0;
-  for (int64_t i = 0; i < t.size(); ++i) s += static_cast<double>(t.data()[i]) * static_cast<double>(t.data()[i]);
-  return std::sqrt(s);
-}
-
-// The layers that hold no other layer, with their names, in order.
-std::vector<std::pair<std::string, Layer*>> leaves(Layer& network) {
-  struct Find : Visitor {
-    void child(const std::string& name, Layer& layer) override {
-      const size_t place = found.size();
-      found.emplace_back(full_name(name), &layer);
-      Visitor::child(name, layer);
-      if (found.size() > place + 1) found.erase(found.begin() + static_cast<int64_t>(place));  // it holds others
-    }
-    std::vector<std::pair<std::string, Layer*>> found;
-  } find;
-  network.visit(find);
-  return std::move(find.found);
-}
-
-// Whether the layer called `second` gets what `first` gives: they are neighbours in one Sequential.
-bool follows(const std::string& first, const std::string& second) {
-  const auto split = [](const std::string& name) {
-    const size_t dot = name.rfind('.'), begin = dot == std::string::npos ? 0 : dot + 1;
-    return std::pair{name.substr(0, begin), std::atoll(name.c_str() + begin)};
-  };
-  const auto [a, i] = split(first);
-  const auto [b, k] = split(second);
-  return a == b && i + 1 == k;
-}
-
-std::vector<Patient> patients(Sequential& network) {
-  const auto all = leaves(network);
-  std::vector<Patient> found;
-  for (size_t i = 0; i < all.size(); ++i) {
-    auto* norm = dynamic_cast<RunningNorm*>(all[i].second);
-    if (!norm) continue;
-    Patient p{.name = all[i].first, .norm = norm};
-    if (i > 0 && follows(all[i - 1].first, all[i].first)) {
-      if (auto* dense = dynamic_cast<Dense*>(all[i - 1].second)) p.before = dense, p.weight = &dense->weight, p.bias = &dense->bias;
-      if (auto* conv = dynamic_cast<Conv2d*>(all[i - 1].second)) p.before = conv, p.weight = &conv->weight, p.bias = &conv->bias;
-    }
-    p.relu_behind = i + 1 < all.size() && follows(all[i].first, all[i + 1].first) && all[i + 1].second->describe() == "relu";
-    found.push_back(std::move(p));
+void examine(Patient& p, const Sight& s) {
+  p.inputs.add(s.x);
+  p.active += static_cast<double>(std::count_if(s.y.data(), s.y.data() + s.y.size(), [](real v) { return v > 0; }));
+  p.seen += static_cast<double>(s.y.size());
+  p.relu_behind = s.behind && s.behind->describe() == "relu";
+  if (!s.before) return;
+  for (const Parameter& q : parameters(*s.before)) {
+    if (q.name == "weight" && q.decay) p.weight = q.value;
+    if (q.name == "bias") p.bias = q.value;
   }
-  return found;
-}
-
-// Counts what lies above zero behind the normalisation as inference does it.
-void count_active(Patient& p, const Tensor& x) {
-  const RunningNorm::Statistics s = p.norm->statistics();
-  const Tensor y = batch_norm_inference(x, s.mean, s.var, p.norm->gamma, p.norm->beta, {.eps = 0});
-  p.active += static_cast<double>(std::count_if(y.data(), y.data() + y.size(), [](real v) { return v > 0; }));
-  p.seen += static_cast<double>(y.size());
 }
 
 double predicted_active(const RunningNorm& norm) {
@@ -111,27 +63,30 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       "                   deviations, and the ratio of the variances' roots, less 1\n"
       "active             values above zero behind it: Phi(beta / |gamma|), the prediction, and what was counted\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
-      "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and lr |gradient| / |w|, a step's angle in radians");
+      "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
   return [o, &vocabulary] {
     Subject subject = open_subject(o->subject, vocabulary);
     Sequential& network = subject.network();
-    std::vector<Patient> all = patients(network);
-    check(!all.empty(), "doctor: {} has no normalisation with running statistics", o->subject.file);
-    for (Patient& p : all) p.norm->watch = [&p](const Tensor& x) { p.inputs.add(x), count_active(p, x); };
+    std::vector<Patient> all;
     subject.each_batch([&](const Batch& b) {
-      const Recording off(false);
-      network.forward(b.x, Mode::eval);
+      inspect(network, b.x, Mode::eval, [&](const Sight& s) {
+        auto* norm = dynamic_cast<RunningNorm*>(&s.layer);
+        if (!norm) return;
+        auto p = std::find_if(all.begin(), all.end(), [&](const Patient& known) { return known.norm == norm; });
+        if (p == all.end()) p = all.insert(p, {.name = s.name, .norm = norm});
+        examine(*p, s);
+      });
     });
-    for (Patient& p : all) p.norm->watch = nullptr;
+    check(!all.empty(), "doctor: {} has no normalisation with running statistics", o->subject.file);
 
     // With a batch's statistics and with the running ones: the same image, other logits.
     double apart = 0, size = 0, changed = 0, images = 0;
-    std::vector<Parameter> own = parameters(network);
-    Grads gradients;
+    const std::vector<Parameter> own = parameters(network);
+    std::vector<Movement> moves;
     subject.each_batch([&](const Batch& b) {
       if (b.labels.size() < 2) return;
       Tensor train = network.forward(b.x, Mode::probe);
-      if (gradients.empty()) gradients = grad(cross_entropy(train, b.labels), values(own));
+      if (moves.empty()) moves = movements(own, grad(cross_entropy(train, b.labels), values(own)), o->lr);
       const Recording off(false);
       train = train.detach();
       const Tensor eval = network.forward(b.x, Mode::eval).detach();
@@ -159,11 +114,10 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       const double active = p.active / p.seen, predicted = predicted_active(*p.norm);
       std::string rate = "-", angle = "-";
       double step = 0;
-      if (p.weight) {
-        const double w = norm_of(*p.weight);
-        for (size_t i = 0; i < own.size(); ++i)
-          if (own[i].value.node() == p.weight->node()) step = o->lr * norm_of(gradients[i]) / w;
-        rate = fmt::format("{:.3g}", o->lr / (w * w));
+      for (size_t i = 0; i < moves.size() && p.weight.defined(); ++i) {
+        if (own[i].value.node() != p.weight.node()) continue;
+        step = moves[i].angle;
+        rate = fmt::format("{:.3g}", moves[i].effective_rate);
         angle = fmt::format("{:.3g}", step);
       }
       fmt::print("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
@@ -174,7 +128,7 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       if (p.relu_behind && active < 0.1) advice.push_back(fmt::format("{}: only {:.0f} % of its ReLUs are active; beta is far below zero: a smaller learning rate, or no decay elsewhere to fight.", p.name, 100 * active));
       if (p.relu_behind && std::abs(active - predicted) > 0.1)
         advice.push_back(fmt::format("{}: {:.0f} % active where Phi(beta/|gamma|) says {:.0f} %: its inputs are far from normal, or not what the running statistics say.", p.name, 100 * active, 100 * predicted));
-      if (p.bias && p.bias->defined()) advice.push_back(fmt::format("{}: the bias of the layer before it is idle, the mean takes it away again; leave it out.", p.name));
+      if (p.bias.defined()) advice.push_back(fmt::format("{}: the bias of the layer before it is idle, the mean takes it away again; leave it out.", p.name));
       if (step > 0.3) advice.push_back(fmt::format("{}: a step turns the weights before it by {:.2f} radians; they grow until steps are smaller, or take a smaller --lr.", p.name, step));
       if (o->weight_decay > 0 && step > 0 && (step < 0.1 * std::sqrt(2 * o->lr * o->weight_decay)))
         advice.push_back(fmt::format("{}: a step's angle is far below its equilibrium sqrt(2 lr wd) = {:.3g}; the weights are still shrinking, or the gradient has gone.", p.name, std::sqrt(2 * o->lr * o->weight_decay)));

@@ -101,21 +101,26 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
   text(out, x0 + 12, y_top - 13, "start", "label", chart.y_label);
   text(out, (x_left + x_right) / 2, y0 + 18, "middle", "heading", chart.title);
 
+  for (bool dashed : {false, true}) {  // a dashed line is seen on one drawn through, not under it
+    for (const Series& s : chart.series) {
+      if (s.dashed != dashed) continue;
+      std::string path;
+      bool pen_down = false;
+      const size_t points = std::min(s.x.size(), s.y.size());
+      for (size_t i = 0; i < points; ++i) {
+        const bool finite = std::isfinite(s.x[i]) && std::isfinite(s.y[i]);
+        if (finite) path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", at_x(s.x[i]), at_y(s.y[i]));
+        pen_down = finite;
+        if (finite && !dashed && points <= 40) {
+          append("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n", at_x(s.x[i]), at_y(s.y[i]),
+                 colors[static_cast<size_t>(s.color) % std::size(colors)]);
+        }
+      }
+      if (!path.empty()) append("<path d=\"{}\" class=\"line\" {}/>\n", path, stroke(s));
+    }
+  }
   double legend_y = y0 + chart_height + 12;
   for (const Series& s : chart.series) {
-    std::string path;
-    bool pen_down = false;
-    const size_t points = std::min(s.x.size(), s.y.size());
-    for (size_t i = 0; i < points; ++i) {
-      const bool finite = std::isfinite(s.x[i]) && std::isfinite(s.y[i]);
-      if (finite) path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", at_x(s.x[i]), at_y(s.y[i]));
-      pen_down = finite;
-      if (finite && points <= 40) {
-        append("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n", at_x(s.x[i]), at_y(s.y[i]),
-               colors[static_cast<size_t>(s.color) % std::size(colors)]);
-      }
-    }
-    if (!path.empty()) append("<path d=\"{}\" class=\"line\" {}/>\n", path, stroke(s));
     append("<path d=\"M{:.1f} {:.1f}h26\" class=\"line\" {}/>\n", x_left, legend_y - 4, stroke(s));
     text(out, x_left + 34, legend_y, "start", "label", s.name);
     legend_y += legend_row;

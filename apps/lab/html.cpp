@@ -5,32 +5,43 @@
 #include <iterator>
 
 #include "apps/lab/lab.h"
+#include "apps/lab/symbols.h"
 
 namespace evenkeel::lab {
 namespace {
 
 constexpr const char* head = R"(<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Batch normalisation, run and measured</title>
 <style>
-body { font: 16px/1.55 Georgia, serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h1, h2, h3, table, nav, .verdicts { font-family: system-ui, 'Helvetica Neue', Arial, sans-serif }
-h2 { margin-top: 3rem; border-bottom: 1px solid #ccc } h3 { margin-top: 2.2rem }
-table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; width: 100% }
-th { text-align: left; border-bottom: 2px solid #888 } td, th { padding: .25rem .6rem .25rem 0; vertical-align: top }
-td { border-bottom: 1px solid #e4e4e4 } td.n { font-variant-numeric: tabular-nums } .wrap { overflow-x: auto }
-.holds { color: #00734f } .onlyif { color: #9a5b00; font-weight: 600 } .fails { color: #c00; font-weight: 700 } .notjudged { color: #777 }
-figure { margin: 1.2rem 0 } figure svg { max-width: 100%; height: auto } figcaption { font-size: 14px; color: #444; max-width: 52rem }
-code { font-size: 90%; background: #f4f4f4; padding: 0 .2em } .label { font-variant: small-caps; color: #666; margin-right: .4em }
-@media print { body { font-size: 10.5pt; margin: 0; max-width: none } figure, tr { break-inside: avoid } h2, h3 { break-after: avoid } nav { display: none } }
+:root { color-scheme: light dark; --ink: #222; --soft: #5c5c5c; --line: #d8d8d8; --paper: #fff; --tint: #f5f6f7; --good: #00734f; --some: #9a5b00; --bad: #c00 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #ddd; --soft: #a2a2a2; --line: #444; --paper: #181a1b; --tint: #232627; --good: #4cc795; --some: #e0a040; --bad: #ff6b6b }
+}
+body { font: 17px/1.55 Georgia, 'DejaVu Serif', serif; color: var(--ink); background: var(--paper); max-width: 64rem; margin: 2rem auto 6rem; padding: 0 1.2rem }
+p, li, figcaption { max-width: 46rem }
+h1, h2, h3, table, nav, .tag, .run { font-family: system-ui, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif }
+h1 { font-size: 2rem; line-height: 1.2 } h2 { margin-top: 4rem; padding-bottom: .3rem; border-bottom: 2px solid var(--line) }
+h3 { margin-top: 2.8rem; font-size: 1.2rem } a { color: inherit; text-decoration-color: var(--soft) }
+nav { font-size: 15px; background: var(--tint); padding: .6rem 1.2rem; border-radius: .4rem } nav ol, nav ul { padding-left: 1.3rem } nav > ol > li { margin: .5rem 0 }
+nav li li { color: var(--soft) }
+.wrap { overflow-x: auto; margin: 1.2rem 0 } table { border-collapse: collapse; table-layout: fixed; font-size: 13.5px; line-height: 1.4; width: 100%; min-width: 48rem }
+th { text-align: left; border-bottom: 2px solid var(--soft) } td, th { padding: .3rem .9rem .3rem 0; vertical-align: top; overflow-wrap: break-word }
+th:nth-child(1) { width: 7% } th:nth-child(3) { width: 15% } th:nth-child(4) { width: 16% } th:nth-child(5) { width: 12% } th:nth-child(6) { width: 9% }
+td { border-bottom: 1px solid var(--line) } td.n { font-variant-numeric: tabular-nums }
+sub { font-size: 70% } .holds { color: var(--good) } .onlyif { color: var(--some); font-weight: 600 } .fails { color: var(--bad); font-weight: 700 } .notjudged { color: var(--soft) }
+figure { margin: 1.6rem 0; display: flex; flex-wrap: wrap; gap: .5rem 2rem; align-items: center } figure svg { max-width: 100%; height: auto; border-radius: .4rem }
+figcaption { font-size: 15px; flex: 1 1 20rem }
+.tag { font-size: 12.5px; letter-spacing: .04em; text-transform: uppercase; color: var(--soft); margin-right: .5em }
+code { font-size: 87%; background: var(--tint); padding: .1em .3em; border-radius: .2em } .run { font-size: 13.5px; color: var(--soft) }
+@media print {
+  :root { --ink: #000; --soft: #555; --line: #ccc; --paper: #fff; --tint: #fff; --good: #00734f; --some: #9a5b00; --bad: #c00 }
+  @page { margin: 16mm 14mm } body { font-size: 10pt; margin: 0; max-width: none; padding: 0 } table { font-size: 8pt } figcaption { font-size: 9pt }
+  h2 { break-before: page; margin-top: 0 } h2, h3, .question { break-after: avoid } figure, tr { break-inside: avoid } thead { display: table-header-group }
+  .wrap { overflow: visible } table { min-width: 0 } figure { display: block } p, li, figcaption { max-width: none; orphans: 3; widows: 3 } a { text-decoration: none }
+}
 </style></head><body>
 )";
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  return out;
-}
 
 std::string css_class(Verdict v) {
   std::string name;
@@ -39,43 +50,93 @@ std::string css_class(Verdict v) {
   return name;
 }
 
+// How many rows have which verdict: "12 hold, 1 only under a condition".
+std::string summary(const std::vector<const Row*>& rows) {
+  const auto count = [&](Verdict v) { return std::count_if(rows.begin(), rows.end(), [v](const Row* r) { return r->verdict == v; }); };
+  std::string text = fmt::format("{} hold", count(Verdict::holds));
+  for (const auto& [verdict, words] : {std::pair{Verdict::only_if, "only under a condition"}, {Verdict::fails, "fail"}, {Verdict::not_judged, "shown, not judged"}})
+    if (count(verdict)) text += fmt::format(", {} {}", count(verdict), words);
+  return text;
+}
+
+class Page {
+ public:
+  explicit Page(bool quick) : quick_(quick) {}
+  void add(fmt::string_view format, const auto&... values) { fmt::vformat_to(std::back_inserter(text), format, fmt::make_format_args(values...)); }
+
+  void contents(const std::vector<Chapter>& chapters, const std::vector<Result>& results) {
+    text += "<nav><ol>\n";
+    for (const Chapter& c : chapters) {
+      std::string entries;
+      for (const Result& r : results)
+        if (r.experiment->chapter == std::string(c.title)) entries += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", r.experiment->name, html(r.experiment->question));
+      if (!entries.empty()) add("<li>{}\n<ul>{}</ul></li>\n", c.title, entries);
+    }
+    text += "</ol></nav>\n";
+  }
+
+  void section(const Result& r) {
+    const Experiment& e = *r.experiment;
+    const std::string again = fmt::format("evenkeel lab {}{}", e.name, quick_ ? " --quick" : "");
+    add("<section id=\"{}\"><h3>{}</h3>\n<p class=\"question\"><span class=\"tag\">Prediction</span>{}</p>\n", e.name, html(e.question), html(e.prediction));
+    for (const Figure& f : r.lab.figures)
+      add("<figure>{}<figcaption>{} <span class=\"tag\">Predicted</span>{} <span class=\"tag\">Seen</span>{} <span class=\"run\">Run again: <code>{}</code></span></figcaption></figure>\n", picture(f),
+          html(f.caption.shows), html(f.caption.predicted), html(f.caption.seen), again);
+    for (const std::string& remark : r.lab.remarks) add("<p>{}</p>\n", html(remark));
+    text += "<div class=\"wrap\"><table><thead><tr><th>claim<th>statement<th>predicted<th>measured<th>allowed<th>verdict</tr></thead><tbody>\n";
+    for (const Row& row : r.lab.rows)
+      add("<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"v {}\">{}{}</tr>\n", row.claim, html(row.statement), html(row.predicted),
+          html(row.measured), html(row.allowed), css_class(row.verdict), word(row.verdict), row.as_expected() ? "" : " (unexpected)");
+    add("</tbody></table></div>\n<p><span class=\"tag\">Try next</span>{}</p>\n<p class=\"run\">The program is <code>apps/lab/{}.cpp</code>; <code>{}</code> took {:.1f} s here.</p></section>\n",
+        html(e.next), e.name, again, r.seconds);
+  }
+
+  std::string text = head;
+
+ private:
+  bool quick_;
+};
+
 }  // namespace
 
-std::string html_report(const std::vector<Result>& results, bool quick) {
-  std::string out = head;
-  const auto add = [&](fmt::string_view format, const auto&... values) { fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...)); };
-  size_t rows = 0;
-  std::vector<size_t> counts(4);
-  for (const Result& r : results)
-    for (const Row& row : r.lab.rows) ++rows, ++counts[static_cast<size_t>(row.verdict)];
-  out += "<h1>Batch normalisation, run and measured</h1>\n"
-         "<p>Every section asks one question, says what the theory predicts before anything runs, and puts the measurement beside it. Numbers such as "
-         "A4.1 name the claim. An exact statement is computed in double precision and held to the tolerance beside it; a Monte-Carlo one must come "
-         "within four standard errors; a statistical one must fall, for every seed, into a band that was fixed before the run. "
-         "In figures, what was predicted is dashed and what was measured is drawn through.</p>\n";
-  add("<p class=\"verdicts\">{} statements: {} hold, {} hold only under a condition, {} fail, {} were not judged.{}</p>\n", rows, counts[0], counts[1], counts[2],
-      counts[3], quick ? " This was a quick run: smaller samples, shorter training, one seed." : "");
-  out += "<nav><ol>\n";
-  for (const Result& r : results) add("<li><a href=\"#{}\">{}</a></li>\n", r.experiment->name, escaped(r.experiment->question));
-  out += "</ol></nav>\n";
-  std::string chapter;
-  for (const Result& r : results) {
-    const Experiment& e = *r.experiment;
-    if (chapter != e.chapter) add("<h2>{}</h2>\n", escaped(chapter = e.chapter));
-    add("<section id=\"{}\"><h3>{}</h3>\n<p><span class=\"label\">Prediction</span> {}</p>\n", e.name, escaped(e.question), escaped(e.prediction));
-    out += "<div class=\"wrap\"><table><tr><th>claim<th>statement<th>predicted<th>measured<th>allowed<th>verdict</tr>\n";
-    for (const Row& row : r.lab.rows)
-      add("<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"{}\">{}{}</tr>\n", row.claim, escaped(row.statement),
-          escaped(row.predicted), escaped(row.measured), escaped(row.allowed), css_class(row.verdict), word(row.verdict),
-          row.as_expected() ? "" : " (unexpected)");
-    out += "</table></div>\n";
-    for (const Figure& f : r.lab.figures) add("<figure>{}<figcaption>{}</figcaption></figure>\n", f.svg, escaped(f.caption));
-    for (const std::string& remark : r.lab.remarks) add("<p>{}</p>\n", escaped(remark));
-    add("<p><span class=\"label\">Try next</span> {}</p>\n<p><span class=\"label\">Run again</span> <code>evenkeel lab {}{}</code>, {:.1f} s here; it is "
-        "<code>apps/lab/{}.cpp</code>.</p></section>\n",
-        escaped(e.next), e.name, quick ? " --quick" : "", r.seconds, e.name);
+std::string picture(const Figure& figure) {
+  std::vector<Chart> charts = figure.charts;
+  for (Chart& c : charts) {
+    for (std::string* text : {&c.title, &c.x_label, &c.y_label}) *text = symbols(*text);
+    for (Series& s : c.series) s.name = symbols(s.name);
   }
-  return out + "</body></html>\n";
+  return svg_picture("", charts);
+}
+
+std::string html_report(const std::vector<Chapter>& chapters, const std::vector<Result>& results, bool quick) {
+  Page page(quick);
+  std::vector<const Row*> rows;
+  for (const Result& r : results)
+    for (const Row& row : r.lab.rows) rows.push_back(&row);
+  page.text += "<h1>Batch normalisation, run and measured</h1>\n"
+               "<p>What a textbook chapter on batch normalisation says, as programs. Every section asks one question, says what the theory predicts before anything runs, and puts the measurement "
+               "beside it.</p>\n"
+               "<p>In figures, what was predicted is dashed and what was measured is drawn through. In tables a number such as A4.1 names the claim, so that one can be referred to. An <em>exact</em> "
+               "statement is computed in double precision and held to the tolerance in the column <em>allowed</em> (times 1 + the predicted value); a number from a table, to its digits. A "
+               "<em>Monte-Carlo</em> statement must come within four standard errors (s.e.). A <em>statistical</em> one, about networks that train on images, must fall for every seed into a band that "
+               "was fixed before the run.</p>\n"
+               "<p>The verdict is <span class=\"holds\">holds</span>, <span class=\"fails\">FAILS</span>, or <span class=\"onlyif\">only if</span>: measured to be true under the condition beside it, "
+               "and false without. Logarithms in figures are to the base named on the axis; most quantities have no unit.</p>\n";
+  page.add("<p><strong>{} statements: {}.</strong>{}</p>\n", rows.size(), summary(rows), quick ? " This was a quick run: smaller samples, shorter training, one seed." : "");
+  page.contents(chapters, results);
+  size_t sections = 0;
+  for (const Chapter& c : chapters) {
+    bool opened = false;
+    for (const Result& r : results) {
+      if (r.experiment->chapter != std::string(c.title)) continue;
+      if (!opened) page.add("<h2>{}</h2>\n<p>{}</p>\n", c.title, html(c.text));
+      opened = true;
+      page.section(r);
+      ++sections;
+    }
+  }
+  check(sections == results.size(), "lab: {} experiments name a chapter that is not in the list", results.size() - sections);
+  return page.text + "</body></html>\n";
 }
 
 }  // namespace evenkeel::lab

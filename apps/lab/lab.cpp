@@ -46,30 +46,44 @@ void Lab::same(const std::string& claim, const std::string& statement, const Ten
   rows.push_back({claim, statement, "equal", "differ by " + number(worst), "+- " + number(tolerance), judge(worst <= tolerance), Verdict::holds});
 }
 
+void Lab::same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted, const std::vector<double>& measured,
+               double tolerance) {
+  const auto tensor = [](const std::vector<double>& v) { return Tensor::of({static_cast<int64_t>(v.size())}, v); };
+  same(claim, statement, tensor(predicted), tensor(measured), tolerance);
+}
+
 void Lab::expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured) {
   const double allowed = 4 * measured.error();
   rows.push_back({claim, statement, number(predicted), number(measured.mean()), fmt::format("+- {:.2g} (4 s.e.)", allowed),
                   judge(std::abs(measured.mean() - predicted) <= allowed), Verdict::holds});
 }
 
-void Lab::between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured, bool of_data) {
+void Lab::between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
+                  bool of_data) {
   const bool inside = std::all_of(measured.begin(), measured.end(), [=](double v) { return v >= low && v <= high; });
-  const std::string band = high == INFINITY ? fmt::format("at least {:.4g}", low) : low == -INFINITY ? fmt::format("at most {:.4g}", high) : fmt::format("{:.4g} to {:.4g}", low, high);
+  const std::string band = high == INFINITY    ? fmt::format("at least {:.4g}", low)
+                           : low == -INFINITY ? fmt::format("at most {:.4g}", high)
+                                              : fmt::format("{:.4g} to {:.4g}", low, high);
   rows.push_back({claim, statement, band, numbers(measured), "the band",
                   of_data && synthetic() ? Verdict::not_judged : judge(inside), Verdict::holds});
+}
+
+void Lab::not_found_again(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
+                          const std::string& why) {
+  between(claim, statement, low, high, measured, true);
+  rows.back().expected = Verdict::fails;
+  say(why);
 }
 
 void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured) {
   rows.push_back({claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged});
 }
 
-void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured, bool true_under_it,
-                  bool true_without) {
-  rows.push_back({claim, statement, "only if " + condition, measured, "", !true_under_it ? Verdict::fails : true_without ? Verdict::holds : Verdict::only_if,
-                  Verdict::only_if});
+void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
+                  bool true_under_it, bool true_without) {
+  rows.push_back({claim, statement, "only if " + condition, measured, "",
+                  !true_under_it ? Verdict::fails : true_without ? Verdict::holds : Verdict::only_if, Verdict::only_if});
 }
-
-void Lab::figure(const std::vector<Chart>& charts, const std::string& caption) { figures.push_back({svg_picture("", charts), caption}); }
 
 const DataSplit& Lab::images() {
   if (images_.train.size() == 0) {

@@ -2,7 +2,7 @@
 //
 //     void run(Lab& lab) {
 //       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
-//       lab.figure({{.title = ..., .series = {...}}}, "What the axes are, what was predicted (dashed), what was seen.");
+//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "What the axes are.", .predicted = "A law (dashed).", .seen = "A number."});
 //     }
 //     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
 //
@@ -14,7 +14,6 @@
 
 #include "apps/plot.h"
 #include "core/ops.h"
-#include "core/random.h"
 #include "data/loader.h"
 
 namespace evenkeel::lab {
@@ -28,8 +27,15 @@ struct Row {
   bool as_expected() const { return verdict == expected || verdict == Verdict::not_judged; }
 };
 
+// What makes a figure readable by itself; how to run it again is added by the report.
+struct Caption {
+  std::string shows;      // what the axes and lines are, in which units
+  std::string predicted;  // before the run
+  std::string seen;       // in this one, with its numbers
+};
 struct Figure {
-  std::string svg, caption;
+  std::vector<Chart> charts;  // side by side
+  Caption caption;
 };
 
 // Mean and standard error of independent draws.
@@ -65,19 +71,25 @@ class Lab {
 
   // Exact: |measured - predicted| <= tolerance (1 + |predicted|).
   void equal(const std::string& claim, const std::string& statement, double predicted, double measured, double tolerance = 1e-10);
-  // Exact, for tensors: the largest difference of two elements.
+  // Exact, for tensors and tables: the largest difference of two elements, by the same measure.
   void same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured, double tolerance = 1e-10);
+  void same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted, const std::vector<double>& measured,
+            double tolerance = 1e-10);
   // Monte Carlo: within four standard errors.
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
   // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges nothing else.
-  void between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured, bool of_data = false);
+  void between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
+               bool of_data = false);
+  // The same for a number that others found and this laboratory does not find again: it fails, as expected, and `why` says what is known.
+  void not_found_again(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
+                       const std::string& why);
   // A number that is shown and not judged, beside what others found.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured);
   // A sentence of the text that needs a condition: measured to be true under it, and false without it.
-  void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured, bool true_under_it, bool true_without);
+  void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
+               bool true_under_it, bool true_without);
 
-  // Charts side by side. The caption says what the axes are, what was predicted and what was seen.
-  void figure(const std::vector<Chart>& charts, const std::string& caption);
+  void figure(const std::vector<Chart>& charts, const Caption& caption) { figures.push_back({charts, caption}); }
   void say(const std::string& paragraph) { remarks.push_back(paragraph); }
 
   // Fashion-MNIST, or drawn shapes of the same size where it is not to be found: the report says which, once.
@@ -99,14 +111,20 @@ struct Experiment {
   const char* next;
 };
 
+// A part of the report: its title, which experiments name, and the text at its head.
+struct Chapter {
+  const char *title, *text;
+};
+
 struct Result {
   const Experiment* experiment;
   Lab lab;
   double seconds;
 };
 
+std::string picture(const Figure& figure);  // as SVG
 std::string terminal_table(const std::vector<Row>& rows);
-std::string html_report(const std::vector<Result>& results, bool quick);
+std::string html_report(const std::vector<Chapter>& chapters, const std::vector<Result>& results, bool quick);
 
 // f at every x: a curve.
 template <class F>
@@ -120,6 +138,17 @@ inline std::vector<double> grid(double low, double high, int points) {
   for (int i = 0; i < points; ++i) x.push_back(low + (high - low) * i / (points - 1));
   return x;
 }
+
+inline double mean_of(const std::vector<double>& v) {
+  double s = 0;
+  for (double x : v) s += x / static_cast<double>(v.size());
+  return s;
+}
+
+inline Tensor ones(int64_t n) { return Tensor::full({n}, 1); }
+inline Tensor zeros(int64_t n) { return Tensor::zeros({n}); }
+// Batch norm with gamma 1 and beta 0.
+inline Normalized standardise(const Tensor& x, double eps = 1e-5) { return batch_norm(x, ones(x.channels()), zeros(x.channels()), {.eps = eps}); }
 
 inline double Phi(double x) { return 0.5 * std::erfc(-x / std::sqrt(2)); }
 inline double phi(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }

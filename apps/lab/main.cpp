@@ -53,10 +53,10 @@ int run(const std::vector<std::string>& names, const Settings& settings, const s
     std::error_code error;
     std::filesystem::create_directories(out, error);
     if (error) fail(Fault::io, "lab: cannot make {}: {}", out, error.message());
-    write_file(out + "/index.html", html_report(results, settings.quick));
+    write_file(out + "/index.html", html_report(chapters, results, settings.quick));
     for (const Result& r : results)
       for (size_t i = 0; i < r.lab.figures.size(); ++i)
-        write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""), r.lab.figures[i].svg);
+        write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""), picture(r.lab.figures[i]));
     fmt::print("{}/index.html\n", out);
   }
   return unexpected ? static_cast<int>(Fault::failed) : 0;

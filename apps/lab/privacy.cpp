@@ -1,8 +1,5 @@
 // Privacy: with batch statistics no example has a gradient of its own; with group statistics each does: claim A10.4.
 #include "apps/lab/lab.h"
-#include "core/matmul.h"
-#include "core/normalize.h"
-#include "core/reduce.h"
 
 namespace evenkeel::lab {
 namespace {
@@ -13,8 +10,8 @@ struct Net {
   Tensor w1, w2;
   bool batch;
   Tensor logits(const Tensor& x) const {
-    const Tensor one = Tensor::full({features}, 1), zero = Tensor::zeros({features}), z = matmul(x, w1);
-    return matmul(tanh(batch ? batch_norm(z, one, zero).y : group_norm(z, 2, one, zero)), w2);
+    const Tensor z = matmul(x, w1);
+    return matmul(tanh(batch ? standardise(z).y : group_norm(z, 2, ones(features), zeros(features))), w2);
   }
 };
 
@@ -70,7 +67,7 @@ void run(Lab& lab) {
   }
   bool refused = false;
   try {
-    group_norm(x, features, Tensor::full({features}, 1), Tensor::zeros({features}));
+    group_norm(x, features, ones(features), zeros(features));
   } catch (const Error&) {
     refused = true;
   }
@@ -78,8 +75,11 @@ void run(Lab& lab) {
   batch.x = law.x = logs;
   for (double l : logs) law.y.push_back(batch.y.back() + (logs.back() - l) * std::log10(2));
   lab.figure({{.title = "One example changes; the others' outputs move", .x_label = "log2 of the batch size", .y_label = "log10 of the largest change", .series = {law, batch}}},
-             "The first example of a batch is replaced by another; the largest change of any other example's output (no units), against the batch's size, both on logarithmic axes. Under batch norm it falls only as 1 / m "
-             "and is never zero, so differential privacy, which clips every example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.");
+             {.shows = "The first example of a batch is replaced by another; the largest change of any other example's output (vertical, no unit), against the batch's size, both on "
+                       "logarithmic axes.",
+              .predicted = "Under batch norm it falls only as 1 / m and is never zero, so that differential privacy, which clips every example's own gradient, has nothing to clip. Under group "
+                           "norm it is zero, which this axis cannot show.",
+              .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.", std::pow(10, batch.y.front()), std::pow(10, batch.y.back()), largest_group)});
 }
 
 }  // namespace

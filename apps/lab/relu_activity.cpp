@@ -1,6 +1,5 @@
 // How often a ReLU behind batch normalisation is active, for infinite and for small batches: claims A3.6 to A3.9.
 #include "apps/lab/lab.h"
-#include "core/normalize.h"
 
 namespace evenkeel::lab {
 namespace {
@@ -27,7 +26,7 @@ double active_in_batch(double beta, double m) {
 Sample measure(double gamma, double beta, int64_t m, int batches, Random& random, bool output = false) {
   Sample sample;
   const int64_t features = 64;
-  const Tensor g = Tensor::full({features}, gamma), b = Tensor::full({features}, beta);
+  const Tensor g = ones(features) * gamma, b = ones(features) * beta;
   for (int i = 0; i < batches; ++i) {
     const Tensor y = relu(batch_norm(Tensor::normal({m, features}, random, 3, 2), g, b, {.eps = 0}).y);
     sample.add(mean(output ? y : step(y)).item());
@@ -38,43 +37,60 @@ Sample measure(double gamma, double beta, int64_t m, int batches, Random& random
 void run(Lab& lab) {
   Random random(1);
   const int batches = lab.quick_or_full(400, 4000);
-  const std::vector<double> normal{.00135, .02275, .15866, .5, .84134, .97725, .99865};
-  for (int beta = -3; beta <= 3; ++beta)
-    lab.equal("A3.6", fmt::format("Phi(beta / |gamma|) at beta = {}", beta), normal[static_cast<size_t>(beta + 3)], Phi(beta), 1e-5);
+  std::vector<double> phis;
+  for (double beta : {-3., -2., -1., -.5, 0., .5, 1., 2., 3.}) phis.push_back(Phi(beta));
+  lab.same("A3.6", "Phi(beta / |gamma|), beta = -3 -2 -1 -.5 0 .5 1 2 3, against the table",
+           {.00135, .02275, .15866, .30854, .5, .69146, .84134, .97725, .99865}, phis, 1e-5);
   for (double beta : {-1.0, 0.0, 0.5})
-    lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta), active_in_batch(beta, 1024), measure(1, beta, 1024, batches / 4, random));
+    lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta), active_in_batch(beta, 1024),
+                 measure(1, beta, 1024, batches / 4, random));
   lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5), measure(-2, 1, 4096, batches / 8, random));
-  for (const auto& [m, half, whole] : {std::tuple{3, .6150, .75}, {4, .6443, .7887}, {8, .6730, .8220}, {32, .6875, .8373}, {128, .6905, .8404}}) {
-    lab.equal("A3.7", fmt::format("batches of {}, beta 0.5: Beta law against the table", m), half, active_in_batch(.5, m), 2e-4);
-    lab.expected("A3.7", fmt::format("batches of {}, beta 1: the Beta law against a count", m), active_in_batch(1, m), measure(1, 1, m, batches, random));
-    lab.equal("A3.7", fmt::format("batches of {}, beta 1: against the table", m), whole, active_in_batch(1, m), 2e-4);
-  }
+  const std::vector<double> sizes{3, 4, 8, 32, 128};
+  std::vector<double> half, whole, none;
+  for (double m : sizes) half.push_back(active_in_batch(.5, m)), whole.push_back(active_in_batch(1, m)), none.push_back(active_in_batch(0, m));
+  lab.same("A3.7", "Beta law, beta 0.5, batches of 3 4 8 32 128: .6150 .6443 .6730 .6875 .6905", {.6150, .6443, .6730, .6875, .6905}, half, 1e-4);
+  lab.same("A3.7", "beta 1: .75 .7887 .8220 .8373 .8404", {.75, .7887, .8220, .8373, .8404}, whole, 1e-4);
+  lab.same("A3.7", "beta 0: one half in batches of any size", {.5, .5, .5, .5, .5}, none);
+  for (int64_t m : {3, 4, 8, 32, 128})
+    for (double beta : {0., .5, 1.})
+      lab.expected("A3.7", fmt::format("batches of {}, beta {}: the Beta law against a count", m, beta), active_in_batch(beta, static_cast<double>(m)),
+                   measure(1, beta, m, batches, random));
   for (const auto& [beta, value] : {std::pair{-1., .08332}, {0., .39894}, {1., 1.08332}}) {
     lab.equal("A3.8", fmt::format("mean output at beta = {}: beta Phi + phi", beta), value, beta * Phi(beta) + phi(beta), 1e-5);
     lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value, measure(1, beta, 4096, batches / 8, random, true));
   }
-  // Dead: beta far below 0 leaves nothing to learn from, and the gradient of beta is the active fraction.
-  Tensor beta = Tensor::full({1}, -5).track();
+  lab.expected("A3.8", "gamma = 2, beta = 1: beta Phi(beta/gamma) + gamma phi(beta/gamma)", Phi(.5) + 2 * phi(.5), measure(2, 1, 4096, batches / 8, random, true));
+  // What reaches beta is the active fraction; far below 0 there is nothing to learn from.
   const Tensor x = Tensor::normal({256, 1}, random);
-  lab.equal("A3.9", "gradient that reaches beta = -5 from a batch of 256", 0, grad(sum(relu(batch_norm(x, Tensor::full({1}, 1), beta).y)), {beta})[0].item(), 0);
+  const auto reaches = [&](double at) {
+    const Tensor beta = Tensor::full({1}, at).track(), y = relu(batch_norm(x, ones(1), beta).y);
+    return std::pair{grad(mean(y), {beta})[0].item(), mean(step(y.detach())).item()};
+  };
+  lab.equal("A3.6", "the gradient's share that reaches beta = 0.5 is the active fraction", reaches(.5).second, reaches(.5).first);
+  lab.equal("A3.9", "none reaches beta = -5 from a batch of 256: a dead unit", 0, reaches(-5).first, 0);
 
   const std::vector<double> shifts = grid(-3, 3, 25);
-  Chart chart{.title = "ReLUs that are active", .x_label = "beta / |gamma|", .y_label = "fraction of the batch", .series = {curve("predicted: Phi(beta / |gamma|)", shifts, Phi, 0, true)}};
+  Chart chart{.title = "ReLUs that are active", .x_label = "beta / |gamma|", .y_label = "fraction of the batch",
+              .series = {curve("predicted: Phi(beta / |gamma|)", shifts, Phi, 0, true)}};
   int color = 1;
   for (int64_t m : {3, 8, 128}) {
     Series s{fmt::format("measured, batches of {}", m), shifts, {}, color++};
     for (double b : shifts) s.y.push_back(measure(1, b, m, batches / 8, random).mean());
     chart.series.push_back(s);
   }
-  lab.figure({chart}, "The fraction of examples for which a ReLU behind batch normalisation is active, against the shift beta in units of |gamma|. Half of them at beta = 0, whatever the batch's size; "
-                      "a batch of three cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.");
+  lab.figure({chart}, {.shows = "The fraction of examples for which a ReLU behind batch normalisation is active (0 to 1), against the shift beta in units of |gamma|.",
+                       .predicted = "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three cannot hold values "
+                                    "beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.",
+                       .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.", measure(1, 1, 3, batches, random).mean(),
+                                           measure(1, 1, 128, batches / 8, random).mean(), Phi(1))});
 }
 
 }  // namespace
 
 extern const Experiment relu_activity{
     "relu_activity", "Gradient flow", "How many ReLUs does batch normalisation keep alive?",
-    "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of xhat^2 / (m-1); the mean output is beta Phi + gamma phi.",
-    run, "Draw from exp(normal) instead of normal(): the fraction at beta = 0 is no longer one half. `evenkeel doctor` measures it on your own network."};
+    "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of xhat^2 / (m-1); the mean output is "
+    "beta Phi + gamma phi.",
+    run, "Draw from exp(normal()) instead of normal(): the fraction at beta = 0 is no longer one half. `evenkeel doctor` measures it on your own network."};
 
 }  // namespace evenkeel::lab

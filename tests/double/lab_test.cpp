@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "apps/lab/symbols.h"
+
 using namespace evenkeel;
 using namespace evenkeel::lab;
 
@@ -44,6 +46,12 @@ TEST_CASE("lab: Monte Carlo and statistical statements") {
   CHECK_FALSE(as_expected([](Lab& l) { l.between("", "", 1, 2, {NAN}); }));
 }
 
+TEST_CASE("lab: what is not found again must fail, and says why") {
+  const auto lost = [](double v) { return as_expected([=](Lab& l) { l.not_found_again("", "", 1, 2, {v}, "another network"); }); };
+  CHECK(lost(0.5));
+  CHECK_FALSE(lost(1.5));
+}
+
 TEST_CASE("lab: a conditional statement must be true under its condition and false without it") {
   CHECK(as_expected([](Lab& l) { l.only_if("", "", "", "", true, false); }));
   CHECK_FALSE(as_expected([](Lab& l) { l.only_if("", "", "", "", true, true); }));
@@ -53,4 +61,12 @@ TEST_CASE("lab: a conditional statement must be true under its condition and fal
 TEST_CASE("lab: the integral over a normal distribution") {
   CHECK(gaussian_mean([](double z) { return z * z * z * z; }) == doctest::Approx(3).epsilon(1e-13));
   CHECK(Phi(1) == doctest::Approx(0.841344746068543).epsilon(1e-14));
+}
+
+TEST_CASE("lab: formulas as they are printed") {
+  CHECK(symbols("sigma^2 / (sigma^2 + eps), gamma = -2") == "σ² / (σ² + ε), γ = -2");
+  CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24") == "1.3 × 10⁻¹⁶ ± 1 × 10⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴");
+  CHECK(symbols("betas, dgamma and a mutation; ^ (") == "betas, dγ and a mutation; ^ (");
+  CHECK(symbols("^(1-a") == "^(1-a");
+  CHECK(html("<W_k, m_test> & batch_norm, two_labs") == "&lt;W<sub>k</sub>, m<sub>test</sub>&gt; &amp; batch_norm, two_labs");
 }

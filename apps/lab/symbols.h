@@ -1,0 +1,13 @@
+// Formulas as they are typed, set as they are printed: sigma^2 / (sigma^2 + eps), 1.5e-16, +- 2.
+#pragma once
+#include <string>
+
+namespace evenkeel::lab {
+
+// Greek letters, roots, exponents and powers of ten as characters; everything else stays.
+std::string symbols(const std::string& text);
+
+// The same for a page: escaped, and subscripts (W_k, m_test) as such.
+std::string html(const std::string& text);
+
+}  // namespace evenkeel::lab
