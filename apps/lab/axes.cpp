@@ -34,17 +34,30 @@ void run(Lab& lab) {
   const auto group = [&](const Tensor& t, int64_t groups) { return group_norm(t, groups, ones(c), zeros(c), eps); };
   const auto layer = [&](const Tensor& t) { return layer_norm(t, ones(c), zeros(c), eps); };
 
-  lab.same("A1.7", "on (N, H, W, C) it is the dense one on (N H W, C), to the bit", batch(reshape(x, {n * 25, c})), reshape(batch(x), {n * 25, c}), 0);
+  lab.same("A1.7", "on (N, H, W, C) it is the dense one on (N H W, C), to the bit", batch(reshape(x, {n * 25, c})),
+           reshape(batch(x), {n * 25, c}), 0);
   double flips = 0;
   const Tensor y = batch(x);
   for (int64_t i = c; i < x.size(); ++i) flips += (x.data()[i] < x.data()[i - c]) != (y.data()[i] < y.data()[i - c]);
   lab.equal("A1.8", "neighbouring pixels whose order changes", 0, flips, 0);
 
   // One standardisation, seen four ways: only the set of indices over which moments are taken differs.
-  lab.same("A1.9", "batch norm: the set is a channel", over(x, [](int64_t, int64_t k) { return k; }, eps), batch(x), 1e-12);
-  lab.same("A1.9", "layer norm: the set is an example", over(x, [](int64_t i, int64_t) { return i; }, eps), layer(x), 1e-12);
-  lab.same("A1.9", "instance norm: a channel of an example", over(x, [=](int64_t i, int64_t k) { return i * c + k; }, eps), group(x, c), 1e-12);
-  lab.same("A1.9", "group norm: a group of channels of an example", over(x, [](int64_t i, int64_t k) { return i * 2 + k / 3; }, eps), group(x, 2), 1e-12);
+  lab.same("A1.9", "batch norm: the set is a channel",
+           over(
+               x, [](int64_t, int64_t k) { return k; }, eps),
+           batch(x), 1e-12);
+  lab.same("A1.9", "layer norm: the set is an example",
+           over(
+               x, [](int64_t i, int64_t) { return i; }, eps),
+           layer(x), 1e-12);
+  lab.same("A1.9", "instance norm: a channel of an example",
+           over(
+               x, [=](int64_t i, int64_t k) { return i * c + k; }, eps),
+           group(x, c), 1e-12);
+  lab.same("A1.9", "group norm: a group of channels of an example",
+           over(
+               x, [](int64_t i, int64_t k) { return i * 2 + k / 3; }, eps),
+           group(x, 2), 1e-12);
   lab.same("A1.9", "group norm with one group is layer norm, to the bit", layer(x), group(x, 1), 0);
   const Tensor single = Tensor::normal({1, 5, 5, c}, random);
   lab.same("A1.9", "batch norm of one image is instance norm", group(single, c), batch(single), 1e-12);
@@ -61,7 +74,8 @@ void run(Lab& lab) {
   const auto exact_layer = [&](const Tensor& t) { return layer_norm(t, ones(c), zeros(c), 0); };
   lab.same("A1.9", "batch norm forgets an affine map of each channel (eps = 0)", exact_batch(x), exact_batch(by_channel));
   lab.same("A1.9", "layer norm forgets an affine map of each example", exact_layer(x), exact_layer(by_example));
-  lab.between("A1.9", "batch norm does not forget the example's: mean change", 0.05, INFINITY, {changed(exact_batch(x), exact_batch(by_example))});
+  lab.between("A1.9", "batch norm does not forget the example's: mean change", 0.05, INFINITY,
+              {changed(exact_batch(x), exact_batch(by_example))});
   lab.between("A1.9", "nor layer norm the channel's", 0.05, INFINITY, {changed(exact_layer(x), exact_layer(by_channel))});
 
   // A picture of it: example k is scaled, and by how much the norms' outputs move.
@@ -73,21 +87,30 @@ void run(Lab& lab) {
       return changed(norm(x), norm(scaled));
     };
   };
-  lab.figure({{.title = "One example of four is scaled", .x_label = "factor on all values of one example", .y_label = "mean change of the output",
-               .series = {curve("predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
-                          curve("measured, layer norm", factors, moved(exact_layer), 1), curve("measured, batch norm", factors, moved(exact_batch), 2)}}},
-             {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal axis; vertically, the mean absolute change "
-                       "of the normalised batch (in standard deviations).",
-              .predicted = "Layer norm takes its moments within the example, so that nothing changes. Batch norm shares them with the other three.",
-              .seen = fmt::format("With the factor 4, layer norm's output changes by {:.1e}, batch norm's by {:.2f}.", moved(exact_layer)(4), moved(exact_batch)(4))});
+  lab.figure({{.title = "One example of four is scaled",
+               .x_label = "factor on all values of one example",
+               .y_label = "mean change of the output",
+               .series = {curve(
+                              "predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
+                          curve("measured, layer norm", factors, moved(exact_layer), 1),
+                          curve("measured, batch norm", factors, moved(exact_batch), 2)}}},
+             {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal axis; vertically, the "
+                       "mean absolute change of the normalised batch (in standard deviations).",
+              .predicted =
+                  "Layer norm takes its moments within the example, so that nothing changes. Batch norm shares them with the other three.",
+              .seen = fmt::format("With the factor 4, layer norm's output changes by {:.1e}, batch norm's by {:.2f}.",
+                                  moved(exact_layer)(4), moved(exact_batch)(4))});
 }
 
 }  // namespace
 
 extern const Experiment axes{
-    "axes", "The transform", "Which values are normalised together?",
-    "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), a group of its channels "
-    "(group), or one of them (instance). Each forgets an affine map of its set, and no other.",
-    run, "Define a norm of your own by another key in over(): which maps does it forget?"};
+    "axes",
+    "The transform",
+    "Which values are normalised together?",
+    "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), a group of its "
+    "channels (group), or one of them (instance). Each forgets an affine map of its set, and no other.",
+    run,
+    "Define a norm of your own by another key in over(): which maps does it forget?"};
 
 }  // namespace evenkeel::lab

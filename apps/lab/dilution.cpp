@@ -55,10 +55,11 @@ void run(Lab& lab) {
   std::vector<double> predicted{0};
   while (predicted.size() <= depth) predicted.push_back(next_share(predicted.back()));
   const std::vector<double> table{0, .3183, .4937, .6048, .6810, .7359, .7772, .8091, .8344, .8548, .8715};
-  lab.same("A2.3", "layers 0 to 10: the recursion against the table 0, 1/pi, .494 ... .8715", table, {predicted.begin(), predicted.begin() + 11}, 5e-5);
+  lab.same("A2.3", "layers 0 to 10: the recursion against the table 0, 1/pi, .494 ... .8715", table,
+           {predicted.begin(), predicted.begin() + 11}, 5e-5);
   lab.equal("A2.3", "layer 20", .9484, predicted[20], 5e-5);
   std::vector<Sample> plain(depth + 1);
-  for (int n = 0; n < lab.quick_or_full(4, 16); ++n) {
+  for (int n = 0; n < lab.quick_or_full(4, 8); ++n) {
     const std::vector<double> one = shares(false, random);
     for (size_t l = 0; l <= depth; ++l) plain[l].add(one[l]);
   }
@@ -69,21 +70,29 @@ void run(Lab& lab) {
   const std::vector<double> layers = grid(0, depth, depth + 1);
   Series seen{"measured, without", layers, {}, 1}, reset{"measured, batch norm at every layer", layers, normalised, 2};
   for (const Sample& s : plain) seen.y.push_back(s.mean());
-  lab.figure({{.title = "How much of a unit is the same for every input", .x_label = "layer", .y_label = "share of the second moment",
-               .series = {{"predicted, infinitely wide", layers, predicted, 0, true}, seen, reset}}},
-             {.shows = fmt::format("Standardised inputs enter a ReLU network of width {} with random weights. Against the layer: the share of a unit's mean "
-                                   "square that is its mean over the inputs, which is also how alike two different inputs have become (0: not at all, 1: the same).", width),
-              .predicted = "Without normalisation 0, 1/pi, .494, .605 and so on towards 1; with it every layer starts at zero again.",
-              .seen = fmt::format("After five layers {:.0f} % are the same for all inputs, after twenty {:.0f} %; with batch normalisation {:.1f} %.", 100 * seen.y[5],
-                                  100 * seen.y[20], 100 * normalised[20])});
+  lab.figure(
+      {{.title = "How much of a unit is the same for every input",
+        .x_label = "layer",
+        .y_label = "share of the second moment",
+        .series = {{"predicted, infinitely wide", layers, predicted, 0, true}, seen, reset}}},
+      {.shows = fmt::format(
+           "Standardised inputs enter a ReLU network of width {} with random weights. Against the layer: the share of a unit's mean square "
+           "that is its mean over the inputs, which is also how alike two different inputs have become (0: not at all, 1: the same).",
+           width),
+       .predicted = "Without normalisation 0, 1/pi, .494, .605 and so on towards 1; with it every layer starts at zero again.",
+       .seen =
+           fmt::format("After five layers {:.0f} % are the same for all inputs, after twenty {:.0f} %; with batch normalisation {:.1f} %.",
+                       100 * seen.y[5], 100 * seen.y[20], 100 * normalised[20])});
 }
 
 }  // namespace
 
-extern const Experiment dilution{
-    "dilution", "Internal covariate shift", "How far into a network does standardising its inputs reach?",
-    "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean grows 0, 1/pi, .494, .605, ... -> 1; "
-    "with batch normalisation it is -1/(m-1) at every layer.",
-    run, "Replace relu by tanh in shares(): an odd function keeps means at zero. Why does depth still need care?"};
+extern const Experiment dilution{"dilution",
+                                 "Internal covariate shift",
+                                 "How far into a network does standardising its inputs reach?",
+                                 "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean "
+                                 "grows 0, 1/pi, .494, .605, ... -> 1; with batch normalisation it is -1/(m-1) at every layer.",
+                                 run,
+                                 "Replace relu by tanh in shares(): an odd function keeps means at zero. Why does depth still need care?"};
 
 }  // namespace evenkeel::lab

@@ -16,7 +16,8 @@ std::vector<double> squared_gradients(int64_t batch, Function f, Random& random)
     z.push_back(matmul(f(standardise(z.back(), 0).y), w));
   }
   std::vector<double> all;
-  for (const Tensor& g : grad(z.back(), z, {.cotangent = Tensor::normal({batch, width}, random)})) all.push_back(dot(g.detach(), g.detach()).item());
+  for (const Tensor& g : grad(z.back(), z, {.cotangent = Tensor::normal({batch, width}, random)}))
+    all.push_back(dot(g.detach(), g.detach()).item());
   return all;
 }
 
@@ -30,9 +31,13 @@ void run(Lab& lab) {
     Function f;
     double table[3];  // batches of 8, 32 and 128
   };
-  const Case cases[] = {{"linear", linear, {1.19, 1.039, 1.0095}}, {"ReLU", relu, {1.765, 1.526, 1.474}}, {"tanh", tanh, {1.357, 1.217, 1.190}}};
+  const Case cases[] = {
+      {"linear", linear, {1.19, 1.039, 1.0095}}, {"ReLU", relu, {1.765, 1.526, 1.474}}, {"tanh", tanh, {1.357, 1.217, 1.190}}};
   const int64_t batches[] = {8, 32, 128};
-  Chart chart{.title = "Gradients explode towards the input", .x_label = "layers back from the output", .y_label = "log10 of |gradient|^2 over the last layer's", .series = {}};
+  Chart chart{.title = "Gradients explode towards the input",
+              .x_label = "layers back from the output",
+              .y_label = "log10 of |gradient|^2 over the last layer's",
+              .series = {}};
   double relu_growth = 0;
   int color = 1;
   for (const Case& c : cases) {
@@ -41,33 +46,43 @@ void run(Lab& lab) {
       Sample growth;
       std::vector<double> last;
       for (int i = 0; i < lab.quick_or_full(b > 32 ? 1 : 2, 4); ++i) last = squared_gradients(b, c.f, random), growth.add(per_layer(last));
-      lab.between("A5", fmt::format("{}, batches of {}: growth of |gradient|^2 per layer, table {}", c.name, b, c.table[k]), c.table[k] * .97, c.table[k] * 1.03,
-                  {growth.mean()});
+      lab.between("A5", fmt::format("{}, batches of {}: growth of |gradient|^2 per layer, table {}", c.name, b, c.table[k]),
+                  c.table[k] * .97, c.table[k] * 1.03, {growth.mean()});
       const double law = (static_cast<double>(b) - 2) / (static_cast<double>(b) - 3);
       if (c.f == linear) lab.between("A5", fmt::format("the law (B-2)/(B-3) = {:.4f}", law), law * .98, law * 1.02, {growth.mean()});
       if (b != 128) continue;
       if (c.f == static_cast<Function>(relu)) relu_growth = growth.mean();
       Series s{fmt::format("measured, {}", c.name), {}, {}, color++};
-      for (size_t l = 0; l <= layers; ++l) s.x.push_back(static_cast<double>(l)), s.y.push_back(std::log10(last[layers - l] / last[layers]));
+      for (size_t l = 0; l <= layers; ++l)
+        s.x.push_back(static_cast<double>(l)), s.y.push_back(std::log10(last[layers - l] / last[layers]));
       chart.series.push_back(s);
     }
   }
   const double law = M_PI / (M_PI - 1);
   lab.equal("A5", "the law for ReLU and large batches: pi / (pi - 1)", 1.467, law, 1e-3);
-  chart.series.push_back(curve("predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), [=](double l) { return l * std::log10(law); }, 0, true));
-  lab.figure({chart}, {.shows = fmt::format("Twelve layers of {} units with random weights and batch norm at every one, batches of 128: the squared norm of the gradient at a "
-                                            "layer's input (vertical, log10, relative to the last layer's), against how many layers it lies behind the output.", width),
-                       .predicted = "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for linear layers and batches of B.",
-                       .seen = fmt::format("{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not tame gradients at the start of training; residual "
-                                           "connections and small steps do.", relu_growth, std::pow(relu_growth, 12))});
+  chart.series.push_back(curve(
+      "predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), [=](double l) { return l * std::log10(law); }, 0, true));
+  lab.figure(
+      {chart},
+      {.shows = fmt::format(
+           "Twelve layers of {} units with random weights and batch norm at every one, batches of 128: the squared norm of the gradient at "
+           "a layer's input (vertical, log10, relative to the last layer's), against how many layers it lies behind the output.",
+           width),
+       .predicted =
+           "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for linear layers and batches of B.",
+       .seen = fmt::format("{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not tame gradients at the start of "
+                           "training; residual connections and small steps do.",
+                           relu_growth, std::pow(relu_growth, 12))});
 }
 
 }  // namespace
 
-extern const Experiment explosion{
-    "explosion", "Smoothing the landscape", "Are gradients of deep batch-norm networks tame from the start?",
-    "No: at random weights the squared gradient grows by pi/(pi - 1) = 1.467 per ReLU layer towards the input, and by (B-2)/(B-3) per linear layer with "
-    "batches of B.",
-    run, "Add the layer's input to its output (a residual): how much of the growth is left?"};
+extern const Experiment explosion{"explosion",
+                                  "Smoothing the landscape",
+                                  "Are gradients of deep batch-norm networks tame from the start?",
+                                  "No: at random weights the squared gradient grows by pi/(pi - 1) = 1.467 per ReLU layer towards the "
+                                  "input, and by (B-2)/(B-3) per linear layer with batches of B.",
+                                  run,
+                                  "Add the layer's input to its output (a residual): how much of the growth is left?"};
 
 }  // namespace evenkeel::lab

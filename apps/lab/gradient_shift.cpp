@@ -14,7 +14,7 @@ Trace follow(Lab& lab, const std::string& norm, const std::string& activation, u
   const Batch watched = first(lab.images().train, pixels, 500);
   Batches batches(lab.images().train, pixels, 64, seed);
   const auto loss = [&] { return cross_entropy(net->forward(watched.x, Mode::probe), watched.labels); };
-  const int64_t every = lab.quick_or_full(300, 100);
+  const int64_t every = lab.quick_or_full(300, 250);
   Trace t;
   for (int64_t at = 0; at <= lab.quick_or_full(600, 2000); at += every) {
     if (at) train(*net, batches, {.lr = .1}, every);
@@ -40,23 +40,31 @@ void run(Lab& lab) {
         for (double c : t.cosines[0]) first_layer = std::min(first_layer, c);
         if (seed == 1)
           for (int layer : {1, 2})
-            charts[k].series.push_back({fmt::format("layer {}, {}", layer + 1, *norm == 'n' ? "without" : "with batch norm"), t.steps, t.cosines[layer], 2 * (*norm == 'b') + layer - 1});
+            charts[k].series.push_back({fmt::format("layer {}, {}", layer + 1, *norm == 'n' ? "without" : "with batch norm"), t.steps,
+                                        t.cosines[layer], 2 * (*norm == 'b') + layer - 1});
       }
-      lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm), "no gain (Santurkar et al.)", all);
+      lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
+                   "no gain (Santurkar et al.)", all);
       seen += fmt::format("{}{} {}: {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm, mean_of(all));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
-  lab.figure({charts[0], charts[1]}, {.shows = "The cosine of the angle between a hidden layer's gradient and the same after the layers below it took their step on the same 500 images of Fashion-MNIST (1 is no "
-                                               "shift), against the training step; 784-100-100-100-10, seed 1.",
-                                      .predicted = "If batch norm worked by making this shift smaller, its lines would lie nearer to 1. Santurkar et al. found them no nearer; no band was fixed.",
-                                      .seen = "Means over training for the third layer: " + seen + "."});
+  lab.figure({charts[0], charts[1]},
+             {.shows = "The cosine of the angle between a hidden layer's gradient and the same after the layers below it took their step "
+                       "on the same 500 images of Fashion-MNIST (1 is no shift), against the training step; 784-100-100-100-10, seed 1.",
+              .predicted = "If batch norm worked by making this shift smaller, its lines would lie nearer to 1. Santurkar et al. found "
+                           "them no nearer; no band was fixed.",
+              .seen = "Means over training for the third layer: " + seen + "."});
 }
 
 }  // namespace
 
 extern const Experiment gradient_shift{
-    "gradient_shift", "Internal covariate shift", "Do the layers below shift a layer's gradient less with batch normalisation?",
-    "By this definition of internal covariate shift, which is about what training sees, there is little between the two: what helps is something else, and the next chapters look for it.",
-    run, "Take the distance |G - G'| instead of the cosine: which of the two depends on the size of the gradients?"};
+    "gradient_shift",
+    "Internal covariate shift",
+    "Do the layers below shift a layer's gradient less with batch normalisation?",
+    "By this definition of internal covariate shift, which is about what training sees, there is little between the two: what helps is "
+    "something else, and the next chapters look for it.",
+    run,
+    "Take the distance |G - G'| instead of the cosine: which of the two depends on the size of the gradients?"};
 
 }  // namespace evenkeel::lab

@@ -22,10 +22,14 @@ Verdict judge(bool holds) { return holds ? Verdict::holds : Verdict::fails; }
 
 std::string word(Verdict verdict) {
   switch (verdict) {
-    case Verdict::holds: return "holds";
-    case Verdict::only_if: return "only if";
-    case Verdict::fails: return "FAILS";
-    case Verdict::not_judged: return "not judged";
+    case Verdict::holds:
+      return "holds";
+    case Verdict::only_if:
+      return "only if";
+    case Verdict::fails:
+      return "FAILS";
+    case Verdict::not_judged:
+      return "not judged";
   }
   return "";
 }
@@ -43,11 +47,12 @@ void Lab::same(const std::string& claim, const std::string& statement, const Ten
     const double d = std::abs(predicted.data()[i] - measured.data()[i]) / (1 + std::abs(predicted.data()[i]));
     worst = d > worst || std::isnan(d) ? d : worst;  // NaN wins
   }
-  rows.push_back({claim, statement, "equal", "differ by " + number(worst), "+- " + number(tolerance), judge(worst <= tolerance), Verdict::holds});
+  rows.push_back(
+      {claim, statement, "equal", "differ by " + number(worst), "+- " + number(tolerance), judge(worst <= tolerance), Verdict::holds});
 }
 
-void Lab::same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted, const std::vector<double>& measured,
-               double tolerance) {
+void Lab::same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted,
+               const std::vector<double>& measured, double tolerance) {
   const auto tensor = [](const std::vector<double>& v) { return Tensor::of({static_cast<int64_t>(v.size())}, v); };
   same(claim, statement, tensor(predicted), tensor(measured), tolerance);
 }
@@ -61,28 +66,32 @@ void Lab::expected(const std::string& claim, const std::string& statement, doubl
 void Lab::between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
                   bool of_data) {
   const bool inside = std::all_of(measured.begin(), measured.end(), [=](double v) { return v >= low && v <= high; });
-  const std::string band = high == INFINITY    ? fmt::format("at least {:.4g}", low)
+  const std::string band = high == INFINITY   ? fmt::format("at least {:.4g}", low)
                            : low == -INFINITY ? fmt::format("at most {:.4g}", high)
                                               : fmt::format("{:.4g} to {:.4g}", low, high);
-  rows.push_back({claim, statement, band, numbers(measured), "the band",
-                  of_data && synthetic() ? Verdict::not_judged : judge(inside), Verdict::holds});
+  rows.push_back({claim, statement, band, numbers(measured), "the band", of_data && synthetic() ? Verdict::not_judged : judge(inside),
+                  Verdict::holds});
 }
 
-void Lab::not_found_again(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
-                          const std::string& why) {
+void Lab::not_found_again(const std::string& claim, const std::string& statement, double low, double high,
+                          const std::vector<double>& measured, const std::string& why) {
   between(claim, statement, low, high, measured, true);
   rows.back().expected = Verdict::fails;
   say(why);
 }
 
-void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured) {
+void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
+                   const std::vector<double>& measured) {
   rows.push_back({claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged});
 }
 
 void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
                   bool true_under_it, bool true_without) {
   rows.push_back({claim, statement, "only if " + condition, measured, "",
-                  !true_under_it ? Verdict::fails : true_without ? Verdict::holds : Verdict::only_if, Verdict::only_if});
+                  !true_under_it ? Verdict::fails
+                  : true_without ? Verdict::holds
+                                 : Verdict::only_if,
+                  Verdict::only_if});
 }
 
 const DataSplit& Lab::images() {
@@ -92,7 +101,8 @@ const DataSplit& Lab::images() {
     } catch (const Error& error) {
       if (error.fault != Fault::missing) throw;
       images_ = load_dataset("synthetic");
-      say("Fashion-MNIST was not found: these are the drawn images of `synthetic`, for which no band was fixed, so the statistical rows are not judged.");
+      say("Fashion-MNIST was not found: these are the drawn images of `synthetic`, for which no band was fixed, so the statistical rows "
+          "are not judged.");
     }
   }
   return images_;
@@ -100,7 +110,8 @@ const DataSplit& Lab::images() {
 
 std::string terminal_table(const std::vector<Row>& rows) {
   const auto cells = [](const Row& r) {
-    return std::vector<std::string>{r.claim, r.statement, r.predicted, r.measured, r.allowed, word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
+    return std::vector<std::string>{r.claim,    r.statement, r.predicted,
+                                    r.measured, r.allowed,   word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
   };
   std::vector<std::vector<std::string>> table{{"claim", "statement", "predicted", "measured", "allowed", "verdict"}};
   for (const Row& r : rows) table.push_back(cells(r));

@@ -2,7 +2,8 @@
 //
 //     void run(Lab& lab) {
 //       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
-//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "What the axes are.", .predicted = "A law (dashed).", .seen = "A number."});
+//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "What the axes are.", .predicted = "A law (dashed).", .seen = "A
+//       number."});
 //     }
 //     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
 //
@@ -66,15 +67,18 @@ class Lab {
 
   bool quick() const { return settings_.quick; }
   template <class T>
-  T quick_or_full(T quick, T full) const { return settings_.quick ? quick : full; }
+  T quick_or_full(T quick, T full) const {
+    return settings_.quick ? quick : full;
+  }
   std::vector<uint64_t> seeds() const { return quick() ? std::vector<uint64_t>{1} : std::vector<uint64_t>{1, 2, 3}; }
 
   // Exact: |measured - predicted| <= tolerance (1 + |predicted|).
   void equal(const std::string& claim, const std::string& statement, double predicted, double measured, double tolerance = 1e-10);
   // Exact, for tensors and tables: the largest difference of two elements, by the same measure.
-  void same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured, double tolerance = 1e-10);
-  void same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted, const std::vector<double>& measured,
+  void same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured,
             double tolerance = 1e-10);
+  void same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted,
+            const std::vector<double>& measured, double tolerance = 1e-10);
   // Monte Carlo: within four standard errors.
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
   // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges nothing else.
@@ -148,7 +152,9 @@ inline double mean_of(const std::vector<double>& v) {
 inline Tensor ones(int64_t n) { return Tensor::full({n}, 1); }
 inline Tensor zeros(int64_t n) { return Tensor::zeros({n}); }
 // Batch norm with gamma 1 and beta 0.
-inline Normalized standardise(const Tensor& x, double eps = 1e-5) { return batch_norm(x, ones(x.channels()), zeros(x.channels()), {.eps = eps}); }
+inline Normalized standardise(const Tensor& x, double eps = 1e-5) {
+  return batch_norm(x, ones(x.channels()), zeros(x.channels()), {.eps = eps});
+}
 
 inline double Phi(double x) { return 0.5 * std::erfc(-x / std::sqrt(2)); }
 inline double phi(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }

@@ -65,27 +65,38 @@ void run(Lab& lab) {
   lab.observed("A5", "the same with batch norm", "", bn_normalised);
   const Run stuck = follow(lab, "none", "sigmoid", 1, .05, {at.back()}), learning = follow(lab, "batch", "sigmoid", 1, .05, {at.back()});
   lab.only_if("A5", "batch norm makes the largest eigenvalue smaller", "past the first 200 steps, and the other network learns",
-              fmt::format("ReLU: {:.2g}x at step 0, {:.2g}x at {}; sigmoid: {:.2g}x, the plain one stuck at {:.0f} %", early[0], late.back(), at.back(),
-                          stuck.sharpness[0] / learning.sharpness[0], 100 * stuck.accuracy),
+              fmt::format("ReLU: {:.2g}x at step 0, {:.2g}x at {}; sigmoid: {:.2g}x, the plain one stuck at {:.0f} %", early[0],
+                          late.back(), at.back(), stuck.sharpness[0] / learning.sharpness[0], 100 * stuck.accuracy),
               late.back() > 1, early[0] > 1 && stuck.sharpness[0] > learning.sharpness[0]);
-  lab.figure({{.title = "Sharpness in training", .x_label = "step (ReLU, lr 0.05, batch 64)", .y_label = "log10 of the Hessian's largest eigenvalue",
-               .series = {{"measured, without", plain.steps, plain.logs, 1}, {"measured, with batch norm", bn.steps, bn.logs, 2},
-                          {"edge of stability: 2 / lr", bn.steps, std::vector<double>(bn.steps.size(), std::log10(40)), 0, true}}},
-              {.title = "Smoothness along the gradient", .x_label = "step (ReLU, lr 0.05, batch 64)", .y_label = "log10 of |change of gradient| / |step|",
-               .series = {{"measured, without", plain.steps, plain.smoothness, 1}, {"measured, with batch norm", bn.steps, bn.smoothness, 2}}}},
-             {.shows = "A 784-100-100-100-10 network trains on Fashion-MNIST; against the step, on logarithmic axes: left the largest eigenvalue of the Hessian of the "
-                       "loss on fixed images, right how fast the gradient changes along itself within one step (Santurkar et al. 2018), no units.",
-              .predicted = "Batch norm begins sharper and is two to three times flatter from step 200 on; the plain network climbs to where gradient descent can just "
-                           "hold it, 2 / lr (dashed).",
-              .seen = fmt::format("Plain over batch norm: {:.2g} at step 0, {:.2g} at step {} (seed 1).", early[0], plain.sharpness.back() / bn.sharpness.back(), at.back())});
+  lab.figure(
+      {{.title = "Sharpness in training",
+        .x_label = "step (ReLU, lr 0.05, batch 64)",
+        .y_label = "log10 of the Hessian's largest eigenvalue",
+        .series = {{"measured, without", plain.steps, plain.logs, 1},
+                   {"measured, with batch norm", bn.steps, bn.logs, 2},
+                   {"edge of stability: 2 / lr", bn.steps, std::vector<double>(bn.steps.size(), std::log10(40)), 0, true}}},
+       {.title = "Smoothness along the gradient",
+        .x_label = "step (ReLU, lr 0.05, batch 64)",
+        .y_label = "log10 of |change of gradient| / |step|",
+        .series = {{"measured, without", plain.steps, plain.smoothness, 1}, {"measured, with batch norm", bn.steps, bn.smoothness, 2}}}},
+      {.shows = "A 784-100-100-100-10 network trains on Fashion-MNIST; against the step, on logarithmic axes: left the largest eigenvalue "
+                "of the Hessian of the loss on fixed images, right how fast the gradient changes along itself within one step (Santurkar "
+                "et al. 2018), no units.",
+       .predicted = "Batch norm begins sharper and is two to three times flatter from step 200 on; the plain network climbs to where "
+                    "gradient descent can just hold it, 2 / lr (dashed).",
+       .seen = fmt::format("Plain over batch norm: {:.2g} at step 0, {:.2g} at step {} (seed 1).", early[0],
+                           plain.sharpness.back() / bn.sharpness.back(), at.back())});
 }
 
 }  // namespace
 
-extern const Experiment landscape{
-    "landscape", "Smoothing the landscape", "Is the loss smoother with batch normalisation, and when?",
-    "For a trained ReLU network the largest eigenvalue of the Hessian is 2 to 3 times smaller from step 200 on, but larger at the start, and a network "
-    "that is stuck is flat too.",
-    run, "Measure a trained network's sharpness after multiplying its first weight by 3: A8.2 says what must come out of the part that belongs to it."};
+extern const Experiment landscape{"landscape",
+                                  "Smoothing the landscape",
+                                  "Is the loss smoother with batch normalisation, and when?",
+                                  "For a trained ReLU network the largest eigenvalue of the Hessian is 2 to 3 times smaller from step 200 "
+                                  "on, but larger at the start, and a network that is stuck is flat too.",
+                                  run,
+                                  "Measure a trained network's sharpness after multiplying its first weight by 3: A8.2 says what must come "
+                                  "out of the part that belongs to it."};
 
 }  // namespace evenkeel::lab

@@ -7,9 +7,9 @@
 namespace evenkeel::lab {
 namespace {
 
-const std::map<std::string, std::string> words{{"gamma", "γ"}, {"beta", "β"},   {"mu", "μ"},   {"sigma", "σ"},   {"eps", "ε"},
-                                               {"pi", "π"},    {"sqrt", "√"},   {"xhat", "x̂"}, {"dgamma", "dγ"}, {"dbeta", "dβ"},
-                                               {"lambda", "λ"}, {"Phi", "Φ"},   {"phi", "φ"}};
+const std::map<std::string, std::string> words{{"gamma", "γ"},  {"beta", "β"}, {"mu", "μ"},   {"sigma", "σ"},   {"eps", "ε"},
+                                               {"pi", "π"},     {"sqrt", "√"}, {"xhat", "x̂"}, {"dgamma", "dγ"}, {"dbeta", "dβ"},
+                                               {"lambda", "λ"}, {"Phi", "Φ"},  {"phi", "φ"}};
 const std::map<char, std::string> raised{{'0', "⁰"}, {'1', "¹"}, {'2', "²"}, {'3', "³"}, {'4', "⁴"}, {'5', "⁵"},
                                          {'6', "⁶"}, {'7', "⁷"}, {'8', "⁸"}, {'9', "⁹"}, {'-', "⁻"}, {'t', "ᵗ"}};
 
@@ -32,7 +32,8 @@ std::string symbols(const std::string& text) {
     size_t end = i;
     while (end < text.size() && letter(text[end])) ++end;
     const bool inside = i > 0 && (letter(text[i - 1]) || text[i - 1] == '_');
-    const size_t first = i + (text.compare(i, 2, "^(") == 0 ? 2 : 1), last = std::min(text.find_first_not_of(can_be_raised, first), text.size());
+    const size_t first = i + (text.compare(i, 2, "^(") == 0 ? 2 : 1),
+                 last = std::min(text.find_first_not_of(can_be_raised, first), text.size());
     const bool closed = first == i + 1 || (last < text.size() && text[last] == ')');
     if (const auto found = words.find(text.substr(i, end - i)); found != words.end() && !inside) {
       out += found->second;
@@ -43,7 +44,7 @@ std::string symbols(const std::string& text) {
     } else if (text[i] == 'e' && i > 0 && digit(text[i - 1]) && text.find_first_of("-+0123456789", i + 1) == i + 1) {
       size_t stop = i + 2;
       while (stop < text.size() && digit(text[stop])) ++stop;
-      out += " × 10" + above(std::to_string(std::stoi(text.substr(i + 1, stop - i - 1))));
+      out += "\u00a0×\u00a010" + above(std::to_string(std::stoi(text.substr(i + 1, stop - i - 1))));
       i = stop;
     } else if (const std::string two = text.substr(i, 2); two == "+-" || two == "->") {
       out += two == "+-" ? "±" : "→";

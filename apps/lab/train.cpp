@@ -2,8 +2,10 @@
 
 namespace evenkeel::lab {
 
-std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed, const std::string& init) {
-  return make_model({.model = model, .norm = norm, .activation = activation, .init = init, .input = {28, 28, 1}, .classes = 10, .seed = seed});
+std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed,
+                                    const std::string& init) {
+  return make_model(
+      {.model = model, .norm = norm, .activation = activation, .init = init, .input = {28, 28, 1}, .classes = 10, .seed = seed});
 }
 
 std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed) {

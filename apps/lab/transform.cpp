@@ -25,12 +25,15 @@ void step_two(Lab& lab, Random& random) {
   lab.equal("A1.2", "at sigma = 0.001 and eps = 1e-5", 1.0 / 11, small);
   lab.only_if("A1.2", "after step 2 the variance is 1", "sigma^2 is far above eps = 1e-5",
               fmt::format("{:.4f} at sigma 0.001, {:.10f} at 1000", small, large), std::abs(large - 1) < 1e-9, std::abs(small - 1) < 1e-9);
-  lab.figure({{.title = "Variance after step 2", .x_label = "log10 of the batch's standard deviation", .y_label = "variance of xhat",
-               .series = {{"predicted: sigma^2 / (sigma^2 + eps)", exponents, predicted, 0, true}, {"measured", exponents, measured, 1}}}},
-             {.shows = "How nearly the normalised values have variance 1 (vertical), against the standard deviation sigma of what comes in (horizontal, "
-                       "from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is 1e-5.",
-              .predicted = "sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = 0.003, and below it the constant under the root wins.",
-              .seen = fmt::format("The measured points lie on the curve; at sigma = 0.001 the variance is {:.4f}, not 1.", small)});
+  lab.figure(
+      {{.title = "Variance after step 2",
+        .x_label = "log10 of the batch's standard deviation",
+        .y_label = "variance of xhat",
+        .series = {{"predicted: sigma^2 / (sigma^2 + eps)", exponents, predicted, 0, true}, {"measured", exponents, measured, 1}}}},
+      {.shows = "How nearly the normalised values have variance 1 (vertical), against the standard deviation sigma of what comes in "
+                "(horizontal, from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is 1e-5.",
+       .predicted = "sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = 0.003, and below it the constant under the root wins.",
+       .seen = fmt::format("The measured points lie on the curve; at sigma = 0.001 the variance is {:.4f}, not 1.", small)});
 }
 
 void run(Lab& lab) {
@@ -63,7 +66,9 @@ void run(Lab& lab) {
   lab.equal("A1.4", "a batch of one value a channel is refused (elsewhere: NaN, or beta)", 1, refused, 0);
   Tensor pair = Tensor::of({2, 1}, {0.3, 1.9}).track();
   lab.same("A1.4", "a batch of two becomes -1, +1 (eps = 0)", {-1, 1}, standardise(pair.detach(), 0).y.values());
-  const auto row = [&](double eps) { return grad(standardise(pair, eps).y, {pair}, {.cotangent = Tensor::of({2, 1}, {1, 0})})[0].values(); };
+  const auto row = [&](double eps) {
+    return grad(standardise(pair, eps).y, {pair}, {.cotangent = Tensor::of({2, 1}, {1, 0})})[0].values();
+  };
   const double s2 = 0.64 + 1e-5, j = 1e-5 / (2 * s2 * std::sqrt(s2));
   lab.same("A1.4", "its gradient is 0: it cannot learn", {0, 0}, row(0), 1e-14);
   lab.same("A1.4", "with eps, eps / (2 s^3) and minus that", {j, -j}, row(1e-5), 1e-14);
@@ -82,9 +87,12 @@ void run(Lab& lab) {
 }  // namespace
 
 extern const Experiment transform{
-    "transform", "The transform", "What exactly do the three steps compute?",
-    "With the biased moments mu and sigma^2 of m values: mean 0, variance sigma^2 / (sigma^2 + eps), no value beyond sqrt(m - 1); two values "
-    "become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
-    run, "Set eps to 0.1 in standardise() of lab.h and see from which sigma on the output still has variance 1."};
+    "transform",
+    "The transform",
+    "What exactly do the three steps compute?",
+    "With the biased moments mu and sigma^2 of m values: mean 0, variance sigma^2 / (sigma^2 + eps), no value beyond sqrt(m - 1); two "
+    "values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
+    run,
+    "Set eps to 0.1 in standardise() of lab.h and see from which sigma on the output still has variance 1."};
 
 }  // namespace evenkeel::lab

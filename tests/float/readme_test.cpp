@@ -1,4 +1,4 @@
-// The README's code is code that is compiled and run: the installation test's program, and the two examples of extending.
+// The README's code is code that is compiled and run: the installation test's program, the examples of extending, the instruments.
 #include <doctest/doctest.h>
 
 #include <fstream>
@@ -32,5 +32,6 @@ TEST_CASE("the README shows the tested code, word for word") {
   CHECK(shows(text_of("tests/install/main.cpp")));
   CHECK(shows(part(examples, "op")));
   CHECK(shows(part(examples, "layer")));
+  CHECK(shows(part(examples, "instruments")));
   CHECK_FALSE(shows("// nothing of the kind\n"));
 }
