@@ -123,7 +123,7 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       fmt::print("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
                  p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate, angle);
       if (mean_gap > 0.25 || var_gap > 0.25)
-        advice.push_back(fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate, or average longer (a smaller new=).", p.name));
+        advice.push_back(fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in training a larger new= forgets sooner, a smaller one is less noisy).", p.name));
       if (floor > 0) advice.push_back(fmt::format("{}: {} of {} channels hardly vary, their scale is eps's; a dead unit before them, or weight decay on a channel that is not used.", p.name, floor, mean.size()));
       if (p.relu_behind && active < 0.1) advice.push_back(fmt::format("{}: only {:.0f} % of its ReLUs are active; beta is far below zero: a smaller learning rate, or no decay elsewhere to fight.", p.name, 100 * active));
       if (p.relu_behind && std::abs(active - predicted) > 0.1)

@@ -98,7 +98,7 @@ void run(Lab& lab) {
                        "mean absolute change of the normalised batch (in standard deviations).",
               .predicted =
                   "Layer norm takes its moments within the example, so that nothing changes. Batch norm shares them with the other three.",
-              .seen = fmt::format("With the factor 4, layer norm's output changes by {:.1e}, batch norm's by {:.2f}.",
+              .seen = fmt::format("With the factor 4, layer norm's output changes by {:.2g}, batch norm's by {:.2f}.",
                                   moved(exact_layer)(4), moved(exact_batch)(4))});
 }
 

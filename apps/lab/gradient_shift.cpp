@@ -6,7 +6,7 @@ namespace evenkeel::lab {
 namespace {
 
 struct Trace {
-  std::vector<double> steps, cosines[3];  // of the three hidden layers' gradients, before and after the layers below have moved
+  std::vector<double> steps, cosines[3], distances[3];  // of the three hidden layers' gradients, before and after the layers below moved
 };
 Trace follow(Lab& lab, const std::string& norm, const std::string& activation, uint64_t seed) {
   const Normalization pixels = measure(lab.images().train);
@@ -21,7 +21,8 @@ Trace follow(Lab& lab, const std::string& norm, const std::string& activation, u
     t.steps.push_back(static_cast<double>(at));
     size_t layer = 0;
     for (const GradientShift& s : gradient_shifts(loss, parameters(*net), .1))
-      if ((*net)[static_cast<size_t>(std::stoi(s.layer))].describe() == "dense:100") t.cosines[layer++].push_back(s.cosine);
+      if ((*net)[static_cast<size_t>(std::stoi(s.layer))].describe() == "dense:100")
+        t.distances[layer].push_back(s.distance), t.cosines[layer++].push_back(s.cosine);
   }
   return t;
 }
@@ -33,10 +34,10 @@ void run(Lab& lab) {
   double first_layer = 1;
   for (int k = 0; k < 2; ++k)
     for (const char* norm : {"none", "batch"}) {
-      std::vector<double> all;
+      std::vector<double> all, far;
       for (uint64_t seed : lab.seeds()) {
         const Trace t = follow(lab, norm, k ? "sigmoid" : "relu", seed);
-        all.push_back(mean_of(t.cosines[2]));
+        all.push_back(mean_of(t.cosines[2])), far.push_back(mean_of(t.distances[2]));
         for (double c : t.cosines[0]) first_layer = std::min(first_layer, c);
         if (seed == 1)
           for (int layer : {1, 2})
@@ -45,6 +46,7 @@ void run(Lab& lab) {
       }
       lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
                    "no gain (Santurkar et al.)", all);
+      lab.observed("A2.6", "and the distance |G - G'|", "", far);
       seen += fmt::format("{}{} {}: {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm, mean_of(all));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
@@ -65,6 +67,6 @@ extern const Experiment gradient_shift{
     "By this definition of internal covariate shift, which is about what training sees, there is little between the two: what helps is "
     "something else, and the next chapters look for it.",
     run,
-    "Take the distance |G - G'| instead of the cosine: which of the two depends on the size of the gradients?"};
+    "Plot the distances instead of the cosines: which of the two depends on the size of the gradients?"};
 
 }  // namespace evenkeel::lab

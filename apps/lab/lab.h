@@ -2,12 +2,12 @@
 //
 //     void run(Lab& lab) {
 //       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
-//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "What the axes are.", .predicted = "A law (dashed).", .seen = "A
-//       number."});
+//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "The axes.", .predicted = "A law (dashed).", .seen = "A number."});
 //     }
 //     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
 //
-// Everything here computes in double. A new experiment also needs a line in experiments.h.
+// Everything here computes in double. A new experiment also needs a line in experiments.h. Experiments run side by side, and share nothing
+// that changes.
 #pragma once
 #include <cmath>
 #include <string>

@@ -52,8 +52,9 @@ void run(Lab& lab) {
     for (int64_t step : at)
       if (step >= 200) late.push_back(p.at(step) / b.at(step));
     if (lab.quick()) continue;
-    const Run fast = follow(lab, "none", "relu", seed, .2, at), bn_fast = follow(lab, "batch", "relu", seed, .2, at);
-    for (int64_t step : {200, 500, 1500}) faster.push_back(fast.at(step) / bn_fast.at(step));
+    const std::vector<int64_t> late_steps{200, 500, 1500};
+    const Run fast = follow(lab, "none", "relu", seed, .2, late_steps), bn_fast = follow(lab, "batch", "relu", seed, .2, late_steps);
+    for (int64_t step : late_steps) faster.push_back(fast.at(step) / bn_fast.at(step));
     for (int64_t step : {200, 500}) edge.push_back(fast.at(step) / (2 / .2));
   }
   lab.between("A5", "ReLU, lr 0.05: lambda without over lambda with batch norm, steps 200 on (elsewhere 2.5 to 2.9)", 1, 6, late, true);

@@ -3,11 +3,14 @@
 
 #include <chrono>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include "apps/lab/experiments.h"
 #include "apps/options.h"
 #include "apps/suggest.h"
 #include "core/file.h"
+#include "core/parallel.h"
 
 namespace evenkeel::lab {
 namespace {
@@ -26,27 +29,44 @@ std::vector<const Experiment*> choose(const std::vector<std::string>& names) {
 }
 
 int list() {
-  for (const Experiment* e : experiments) fmt::print("{:<14}{}\n", e->name, e->question);
+  for (const Experiment* e : experiments) fmt::print("{:<16}{}\n", e->name, e->question);
   return 0;
 }
 
-int run(const std::vector<std::string>& names, const Settings& settings, const std::string& out) {
-  const std::vector<const Experiment*> chosen = choose(names);
-  std::vector<Result> results;
-  size_t unexpected = 0, rows = 0;
-  for (const Experiment* e : chosen) {
-    fmt::print("{}: {}\n{}\n", e->name, e->question, e->prediction);
-    std::fflush(stdout);
+void print(const Result& r) {
+  fmt::print("{}: {}\n{}\n{}", r.experiment->name, r.experiment->question, r.experiment->prediction, terminal_table(r.lab.rows));
+  for (const std::string& remark : r.lab.remarks) fmt::print("{}\n", remark);
+  fmt::print("{:.1f} s\n\n", r.seconds);
+  std::fflush(stdout);
+}
+
+// As many experiments at a time as there are threads, each on one of them; what they compute is the same to the bit, and so is the order of
+// what is printed.
+std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const Settings& settings) {
+  std::vector<std::optional<Result>> found(chosen.size());
+  std::mutex printing;
+  size_t printed = 0;
+  parallel_for(static_cast<int64_t>(chosen.size()), [&](int64_t i) {
+    const size_t k = static_cast<size_t>(i);
     const auto start = std::chrono::steady_clock::now();
     Lab lab(settings);
-    e->run(lab);
+    chosen[k]->run(lab);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    fmt::print("{}", terminal_table(lab.rows));
-    for (const std::string& remark : lab.remarks) fmt::print("{}\n", remark);
-    fmt::print("{:.1f} s\n\n", seconds);
-    for (const Row& r : lab.rows) unexpected += !r.as_expected();
-    rows += lab.rows.size();
-    results.push_back({e, std::move(lab), seconds});
+    const std::lock_guard lock(printing);
+    found[k] = Result{chosen[k], std::move(lab), seconds};
+    for (; printed < found.size() && found[printed]; ++printed) print(*found[printed]);
+  });
+  std::vector<Result> results;
+  for (auto& r : found) results.push_back(std::move(*r));
+  return results;
+}
+
+int run(const std::vector<std::string>& names, const Settings& settings, const std::string& out) {
+  const std::vector<Result> results = run_all(choose(names), settings);
+  size_t unexpected = 0, rows = 0;
+  for (const Result& r : results) {
+    for (const Row& row : r.lab.rows) unexpected += !row.as_expected();
+    rows += r.lab.rows.size();
   }
   fmt::print("{} statements, {} with another verdict than expected\n", rows, unexpected);
   if (!out.empty()) {

@@ -40,6 +40,10 @@ void run(Lab& lab) {
         lab.between("A5", statement + ": it fails", 0, .3, all, true);
       else if (lab.quick())
         lab.between("A5", statement + ", 300 steps", .6, .92, all, true);
+      else if (lr == .01 && !with)
+        lab.not_found_again("A5", statement, there - .06, there + .06, all,
+                            "At the rate 0.01 the plain network learns faster here than it did elsewhere with one seed; that it learns slower "
+                            "than with batch norm is found again.");
       else
         lab.between("A5", statement, there - .06, there + .06, all, true);
       if (with && lr <= 1) lowest = std::min(lowest, mean_of(all)), highest = std::max(highest, mean_of(all));

@@ -46,8 +46,8 @@ std::string symbols(const std::string& text) {
       while (stop < text.size() && digit(text[stop])) ++stop;
       out += "\u00a0×\u00a010" + above(std::to_string(std::stoi(text.substr(i + 1, stop - i - 1))));
       i = stop;
-    } else if (const std::string two = text.substr(i, 2); two == "+-" || two == "->") {
-      out += two == "+-" ? "±" : "→";
+    } else if (const std::string two = text.substr(i, 2); two == "+-" || two == "->" || two == "<-") {
+      out += two == "+-" ? "±" : two == "->" ? "→" : "←";
       i += 2;
     } else {
       out.append(text, i, std::max(end, i + 1) - i);

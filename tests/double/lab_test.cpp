@@ -65,7 +65,7 @@ TEST_CASE("lab: the integral over a normal distribution") {
 
 TEST_CASE("lab: formulas as they are printed") {
   CHECK(symbols("sigma^2 / (sigma^2 + eps), gamma = -2") == "σ² / (σ² + ε), γ = -2");
-  CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24") == "1.3\u00a0×\u00a010⁻¹⁶ ± 1\u00a0×\u00a010⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴");
+  CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24 <- r") == "1.3\u00a0×\u00a010⁻¹⁶ ± 1\u00a0×\u00a010⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴ ← r");
   CHECK(symbols("betas, dgamma and a mutation; ^ (") == "betas, dγ and a mutation; ^ (");
   CHECK(symbols("^(1-a") == "^(1-a");
   CHECK(html("<W_k, m_test> & batch_norm, two_labs") == "&lt;W<sub>k</sub>, m<sub>test</sub>&gt; &amp; batch_norm, two_labs");
