@@ -53,8 +53,8 @@ Finish::Finish(const Epilogue& e, const Tensor& y) {
   y_ = y.data();
   channels_ = y.channels();
   for (const Tensor& t : {e.scale, e.shift})
-    check(!t.defined() || t.shape() == Shape{channels_}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(),
-          t.shape());
+    if (t.defined())
+      check(t.shape() == Shape{channels_}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(), t.shape());
   check(!e.add.defined() || e.add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}", y.shape(),
         e.add.defined() ? e.add.shape() : Shape());
   scale_ = e.scale.defined() ? e.scale.values() : std::vector<real>(static_cast<size_t>(channels_), 1);

@@ -3,10 +3,11 @@
 
     python3 tests/mutate.py [--build FOLDER] [--only WORD] [--minutes N]
 
-Works on a copy of the sources in the build folder. A fault that survives is printed, and needs a test. About half a minute a fault.
+Works on a copy of the sources in the build folder. A fault that survives is printed, and needs a test. A few seconds a fault.
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,7 +90,7 @@ root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--build", default=os.path.join(root, "build", "mutate"))
-    arguments.add_argument("--only", default="", help="faults in files with this in their name")
+    arguments.add_argument("--only", default="", help="faults in files whose name has this regular expression in it")
     arguments.add_argument("--minutes", type=float, default=1e9, help="begin no fault after this time")
     o = arguments.parse_args()
     source, build = os.path.join(o.build, "source"), os.path.join(o.build, "build")
@@ -98,25 +99,26 @@ def main():
     subprocess.run(["cmake", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1", "-DEVENKEEL_APPS=OFF"],
                    check=True, stdout=subprocess.DEVNULL)
 
-    def passes():
-        """Whether it compiles and the tests pass; None if it does not compile."""
-        if subprocess.run(["cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", "test_float", "test_double"],
-                          capture_output=True).returncode:
-            return None
-        for test in ("test_double", "test_float"):
-            try:
-                if subprocess.run([os.path.join(build, "tests", test), "--abort-after=1", "--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"],
-                                  capture_output=True, timeout=600).returncode:
+    def passes(file):
+        """Whether it compiles and the tests pass; None if it does not compile. The tests of this file come first, then the rest."""
+        name = os.path.splitext(os.path.basename(file))[0]
+        own = {t: f"*/{t}/{name}_test.cpp" for t in ("double", "float") if os.path.exists(f"{source}/tests/{t}/{name}_test.cpp")}
+        for test in sorted(("double", "float"), key=lambda t: t not in own):
+            if subprocess.run(["cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", f"test_{test}"], capture_output=True).returncode:
+                return None
+            for some in [["--source-file=" + own[test]]] * (test in own) + [["--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"]]:
+                try:
+                    if subprocess.run([f"{build}/tests/test_{test}", "--abort-after=1", *some], capture_output=True, timeout=600).returncode:
+                        return False
+                except subprocess.TimeoutExpired:
                     return False
-            except subprocess.TimeoutExpired:
-                return False
         return True
 
-    if not passes():
+    if not passes(""):
         sys.exit("the tests do not pass without a fault")
     start, caught, survived, broken = time.time(), 0, [], []
     for file, old, new in FAULTS:
-        if o.only not in file or time.time() - start > 60 * o.minutes:
+        if not re.search(o.only, file) or time.time() - start > 60 * o.minutes:
             continue
         path = os.path.join(source, file)
         with open(path) as f:
@@ -128,7 +130,7 @@ def main():
             continue
         with open(path, "w") as f:
             f.write(text.replace(old, new))
-        result = passes()
+        result = passes(file)
         with open(path, "w") as f:
             f.write(text)
         caught += result is False

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 
 preset=release
 case "${1:-}" in
-  --asan | --tsan) preset=${1#--}; shift ;;
+  --asan | --tsan) preset=${1#--} targets=quick_tests; shift ;;
   --fuzz)
     shift
     seconds=60
@@ -33,4 +33,4 @@ case "${1:-}" in
 esac
 install_missing
 build "$preset" "$@"
-cd "$root" && run ctest --preset "$preset"
+cd "$root" && run ctest --preset "$preset" --parallel "$(getconf _NPROCESSORS_ONLN)"

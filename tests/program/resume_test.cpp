@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
+#include <sys/resource.h>
+
 #include <cerrno>
+#include <functional>
 #include <regex>
 #include <string_view>
 
@@ -24,7 +27,8 @@ struct Stop {
   int save = 0;         // 0: nothing
   int signal = 0;       // it gets this signal,
   bool before = false;  // before the file is there rather than after,
-  int error = 0;        // or the file cannot be put there
+  int error = 0;        // or the file cannot be put there,
+  std::function<void()> change = nullptr;  // or it is there, and then this happens around it
 } stop;
 
 }  // namespace
@@ -40,6 +44,7 @@ int __wrap_rename(const char* from, const char* to) {
   }
   if (now && stop.before) kill(getpid(), stop.signal);
   const int result = __real_rename(from, to);
+  if (now && stop.change) stop.change();
   if (now && !stop.before) kill(getpid(), stop.signal);
   return result;
 }
@@ -48,12 +53,13 @@ int __wrap_rename(const char* from, const char* to) {
 namespace {
 
 // The program in a process of its own, with its calls of rename() in our hands; the exit status, or minus the signal that ended it.
-int run_stopped(const Arguments& arguments, const Stop& at) {
+int run_stopped(const Arguments& arguments, const Stop& at, const std::string& messages = "/dev/null") {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     stop = at;
-    for (int stream : {STDOUT_FILENO, STDERR_FILENO}) dup2(open("/dev/null", O_WRONLY), stream);
+    dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+    dup2(open(messages.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
     std::vector<char*> argv{const_cast<char*>("evenkeel")};
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     _exit(evenkeel::run_program(static_cast<int>(argv.size()), argv.data()));
@@ -106,5 +112,46 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
       }
       check_same_end(out, whole);
     }
+  }
+}
+
+TEST_CASE("a disk that is full, a folder that may not be written any more, or is gone: status 5, and the last good checkpoint stays") {
+  const Scratch scratch;
+  fs::permissions(scratch.path, fs::perms(0777));
+  const std::string out = scratch / "out", kept = scratch / "kept";
+  const auto keep = [&] { fs::copy_file(out + "/last.safetensors", kept, fs::copy_options::overwrite_existing); };
+  const struct {
+    const char* what;
+    std::function<void()> change;
+    const char* message;
+  } ways[] = {{"full",
+               [&] {
+                 keep();
+                 signal(SIGXFSZ, SIG_IGN);
+                 const rlimit small{100, 100};
+                 setrlimit(RLIMIT_FSIZE, &small);
+               },
+               "File too large"},
+              {"read-only",
+               [&] {
+                 keep();
+                 chmod(out.c_str(), 0555);
+                 if (geteuid() == 0 && setuid(65534) != 0) _exit(98);  // nothing is read-only for root
+               },
+               "Permission denied"},
+              {"gone", [&] { fs::rename(out, kept); }, "No such file or directory"}};
+  for (const auto& way : ways) {
+    CAPTURE(way.what);
+    const std::string err = scratch / fmt::format("{}.err", way.what);
+    CHECK(run_stopped(tiny + Arguments{"--out", out}, {.save = 3, .change = way.change}, err) == 5);
+    CHECK_MESSAGE(slurp(err).find(way.message) != std::string::npos, slurp(err));
+    CHECK_MESSAGE(slurp(err).find(out + "/last.safetensors") != std::string::npos, slurp(err));
+    const bool gone = fs::is_directory(kept);
+    CHECK(fs::exists(out) == !gone);
+    const std::string folder = gone ? kept : out;
+    if (!gone) CHECK(slurp(out + "/last.safetensors") == slurp(kept));
+    CHECK(!fs::exists(folder + "/last.safetensors.part"));
+    CHECK(run({"eval", folder + "/last.safetensors"}).status == 0);
+    for (const std::string& path : {out, kept}) fs::remove_all(path);
   }
 }
