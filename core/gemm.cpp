@@ -192,11 +192,16 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int6
 
 int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }
 
-void pack(int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
-  if (own)
-    for (int64_t j = 0; j < n; j += panel) copy_panel(false, k, std::min<int64_t>(panel, n - j), b + j, ldb, to + j * k);
-  else
-    for (int64_t p = 0; p < k; ++p) std::copy_n(b + p * ldb, n, to + p * n);
+void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
+  const int64_t wide = own ? panel : n;
+  for (int64_t j = 0; j < n; j += wide) {
+    const real* from = b + j * (tb ? ldb : 1);
+    if (own)
+      copy_panel(tb, k, std::min(wide, n - j), from, ldb, to + j * k);
+    else
+      for (int64_t p = 0; p < k; ++p)
+        for (int64_t i = 0; i < n; ++i) to[p * n + i] = from[tb ? i * ldb + p : p * ldb + i];
+  }
 }
 
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t ldc) {

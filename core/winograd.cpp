@@ -266,15 +266,16 @@ struct Grid {
   int64_t down, across;
 };
 
-// y = x convolved with the transformed filters u, n^2 x (c x k), and finished. x (n, h, w, c), y (n, p, q, k).
+// y = x convolved with the transformed filters u, n^2 x (c x k) or, transposed, (k x c), and finished. x (n, h, w, c), y (n, p, q, k).
 template <int r>
-void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<r, Storage>& u, real* y, int64_t p, int64_t q,
+void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<r, Storage>& u,
+              bool transposed, real* y, int64_t p, int64_t q,
               int64_t k, int64_t padding, const Finish& finish) {
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
   const int64_t size = packed_size(k, c);
   const Storage packed(products * size);
-  parallel_for(products, [&](int64_t e) { pack(k, c, u[e], k, packed.data + e * size); });
+  parallel_for(products, [&](int64_t e) { pack(transposed, k, c, u[e], transposed ? c : k, packed.data + e * size); });
   parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
@@ -286,17 +287,12 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const M
 
 template <int r>
 void forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
-  const Storage turned(r * r * a.c * a.k);  // (R, S, C, K)
-  parallel_blocks(r * r * a.c, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t k = 0; k < a.k; ++k) turned.data[i * a.k + k] = w[k * r * r * a.c + i];
+  const Matrices<r, Storage> u(by_matrix, a.k, a.c);
+  parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      transform<Filter<r>>(View<const real>{w + k * r * r * a.c, r * a.c, a.c}, u.row(k), a.c);
   });
-  const Matrices<r, Storage> u(by_matrix, a.c, a.k);
-  parallel_blocks(a.c, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      transform<Filter<r>>(View<real>{turned.data + c * a.k, r * a.c * a.k, a.c * a.k}, u.row(c), a.k);
-  });
-  convolve<r>(x, a.n, a.h, a.w, a.c, u, y, a.p, a.q, a.k, a.padding, finish);
+  convolve<r>(x, a.n, a.h, a.w, a.c, u, true, y, a.p, a.q, a.k, a.padding, finish);
 }
 
 template <int r>
@@ -306,7 +302,7 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
     for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
       transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
   });
-  convolve<r>(g, a.n, a.p, a.q, a.k, u, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
+  convolve<r>(g, a.n, a.p, a.q, a.k, u, false, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
 // The tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB
