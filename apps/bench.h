@@ -10,7 +10,7 @@ namespace evenkeel {
 
 // A training step is forward, cross-entropy, backward and SGD with momentum and decay on a batch in memory; inference is forward alone.
 struct Workload {
-  const char *name, *what, *model, *activation;
+  std::string name, what, model, activation;
   Shape input;
   int64_t batch;
   bool training;

@@ -33,6 +33,7 @@ Json rounded(double value, int digits = 4) { return std::stod(fmt::format("{:.{}
 
 Json as_json(const Workload& w, const std::string& norm, const WorkloadResult& r) {
   return {{"workload", w.name},
+          {"model", w.model},
           {"norm", norm},
           {"batch", r.batch},
           {"threads", threads()},
@@ -129,12 +130,13 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
 
 Action bench_command(CLI::App& app, const Vocabulary&) {
   struct Options {
-    std::string workload, norm = "batch", against;
+    std::string workload, model, norm = "batch", against;
     int64_t batch = 0, steps = 10, rounds = 5;
     bool json = false;
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this one: W1 to W6")->group("What");
+  add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")->group("What");
   add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
   add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
   add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")->group("What");
@@ -146,15 +148,16 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
   for (const Workload& w : workloads()) footer += fmt::format("  {}  {}, batch {}\n", w.name, w.what, w.batch);
   app.footer(footer);
   return [o] {
-    check(o->against.empty() || !o->workload.empty(), "bench: --against needs a --workload");
+    check((o->against.empty() && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
     if (o->workload.empty()) {
       report_all(o->norm, o->steps, o->json);
       return 0;
     }
-    const Workload& w = workload_named(o->workload);
+    Workload w = workload_named(o->workload);
+    if (!o->model.empty()) w.model = w.what = o->model;
     if (!o->against.empty()) {
-      compare(fmt::format("/proc/{}/exe bench --workload {} --norm {} --batch-size {} --threads {} --steps {} --json", getpid(), w.name, o->norm,
-                          o->batch, threads(), o->steps),
+      compare(fmt::format("/proc/{}/exe bench --workload {} --model '{}' --norm {} --batch-size {} --threads {} --steps {} --json", getpid(),
+                          w.name, w.model, o->norm, o->batch, threads(), o->steps),
               o->against, o->rounds);
       return 0;
     }
