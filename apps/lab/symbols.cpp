@@ -60,13 +60,18 @@ std::string symbols(const std::string& text) {
 std::string html(const std::string& text) {
   const std::string from = symbols(text);
   std::string out;
+  bool code = false;
   for (size_t i = 0; i < from.size();) {
     size_t end = i + 1;
     while (end < from.size() && (letter(from[end]) || digit(from[end]))) ++end;
     const std::string below = from[i] == '_' ? from.substr(i + 1, end - i - 1) : "";
-    if (i > 0 && (below.size() == 1 || below == "test" || below == "max") && (end == from.size() || from[end] != '_')) {
+    const bool index = (!below.empty() && below.size() <= 2) || below == "test" || below == "max";
+    if (index && i > 0 && (end == from.size() || from[end] != '_')) {
       out += "<sub>" + below + "</sub>";
       i = end;
+    } else if (from[i] == '`') {
+      out += (code = !code) ? "<code>" : "</code>";
+      ++i;
     } else {
       out += from[i] == '&' ? "&amp;" : from[i] == '<' ? "&lt;" : from[i] == '>' ? "&gt;" : std::string(1, from[i]);
       ++i;

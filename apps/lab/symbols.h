@@ -7,7 +7,7 @@ namespace evenkeel::lab {
 // Greek letters, roots, exponents and powers of ten as characters; everything else stays.
 std::string symbols(const std::string& text);
 
-// The same for a page: escaped, and subscripts (W_k, m_test) as such.
+// The same for a page: escaped, with subscripts (W_k, m_test) and `code` as such.
 std::string html(const std::string& text);
 
 }  // namespace evenkeel::lab

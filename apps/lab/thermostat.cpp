@@ -35,7 +35,7 @@ void run(Lab& lab) {
   Random random(3);
   Thermostat low, high;
   for (const auto& [lr, decay, table, steps] :
-       {std::tuple{.1, 5e-4, 100.0025, 30000}, {.1, 5e-3, 10.0025, 8000}, {.5, 5e-3, 50.0625, 3000}}) {
+       {std::tuple{.1, 5e-4, 100.0025, 30000}, {.5, 5e-4, 500.0625, 12000}, {.1, 5e-3, 10.0025, 8000}, {.5, 5e-3, 50.0625, 3000}}) {
     if (lab.quick() && decay < 1e-3) continue;
     low = thermostat(lr, decay, 1, 0, steps, random), high = thermostat(lr, decay, 4, 0, steps, random);
     lab.equal("A8.6", fmt::format("|w|^4 = lr G^2 / (2 wd - lr wd^2), lr {}, wd {}, from |w| = 1", lr, decay), table, low.fourth.mean(),

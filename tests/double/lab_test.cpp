@@ -68,5 +68,6 @@ TEST_CASE("lab: formulas as they are printed") {
   CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24 <- r") == "1.3\u00a0×\u00a010⁻¹⁶ ± 1\u00a0×\u00a010⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴ ← r");
   CHECK(symbols("betas, dgamma and a mutation; ^ (") == "betas, dγ and a mutation; ^ (");
   CHECK(symbols("^(1-a") == "^(1-a");
-  CHECK(html("<W_k, m_test> & batch_norm, two_labs") == "&lt;W<sub>k</sub>, m<sub>test</sub>&gt; &amp; batch_norm, two_labs");
+  CHECK(html("<W_k, P_jk, m_test> & batch_norm, `two_labs`") ==
+        "&lt;W<sub>k</sub>, P<sub>jk</sub>, m<sub>test</sub>&gt; &amp; batch_norm, <code>two_labs</code>");
 }
