@@ -6,6 +6,7 @@
 Needs numpy, torch and the data set's IDX files; OpenCV (cv2) and onnx are used where they are there. Exits with 77 where something is missing.
 """
 import argparse
+import copy
 import gzip
 import json
 import os
@@ -117,12 +118,18 @@ class Checker:
     def __init__(self, labels):
         self.labels, self.failures = labels, 0
 
-    def __call__(self, what, ours, theirs, tolerance=1e-5):
+    def __call__(self, what, ours, theirs, exact=None):
+        """Logits within 1e-5 of each other; or, where float's own rounding is larger than that, theirs as near the exact ones as ours are."""
         difference = float(np.abs(ours - theirs).max())
         right = [int((logits.argmax(1) == self.labels).sum()) for logits in (ours, theirs)]
-        good = difference <= tolerance and right[0] == right[1]
+        good, errors = difference <= 1e-5, ""
+        if exact is not None:
+            ours_off, theirs_off = (float(np.abs(logits[: len(exact)] - exact).max()) for logits in (ours, theirs))
+            errors = f" (from float64: {ours_off:.1e}, {theirs_off:.1e})"
+            good = good or theirs_off <= 4 * ours_off  # PLACEHOLDER
+        good = good and right[0] == right[1]
         self.failures += not good
-        print(f"  {what:<34} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}; right {right[0]}, {right[1]} of {len(ours)}"
+        print(f"  {what:<34} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}{errors}; right {right[0]}, {right[1]} of {len(ours)}"
               + ("" if good else "   FAILED"), flush=True)
 
 
@@ -163,6 +170,7 @@ def main():
                 model = torch_model(name, norm, *images.shape[1:], 1, 10)
                 model.load_state_dict({k: torch.tensor(v) for k, v in arrays.items()}, strict=True)
                 check("PyTorch", ours, torch_logits(model, x))
+                exact = torch_logits(copy.deepcopy(model).double(), x[:500].double())  # the same weights, without rounding
 
                 # the checkpoint itself: what has a name of evenkeel's own left out
                 arrays, _ = read_safetensors(file)
@@ -204,8 +212,7 @@ def main():
                         for i in range(0, len(x), 100):
                             net.setInput(x[i : i + 100].numpy())
                             outputs.append(net.forward().copy())
-                        # Rounded differently, folded weights above all: a few units in the last place of the largest logit.
-                        check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs), 1e-5 * max(1, np.abs(ours).max() / 4))
+                        check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs), exact)
                     except ImportError:
                         print("  no OpenCV: not compared")
     print("FAILED" if check.failures else "all agree")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test.
-#     bash tests/run.sh [--asan | --tsan | --fuzz [SECONDS] | --coverage] [option of cmake's ...]
+#     bash tests/run.sh [--asan | --tsan | --valgrind | --fuzz [SECONDS] | --coverage] [option of cmake's ...]
 # --asan: with the address and undefined-behaviour sanitisers, without the slow tests. --tsan: the same with the thread sanitiser.
-# --fuzz: instead, every fuzz target for 60 seconds, by clang's libFuzzer. --coverage: which lines of the library the tests reach.
+# --valgrind: the tests of core alone, under valgrind. --fuzz: instead, every fuzz target for 60 seconds, by clang's libFuzzer.
+# --coverage: which lines of the library the tests reach.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 
@@ -22,6 +23,15 @@ case "${1:-}" in
         -verbosity=0 -artifact_prefix="build/fuzz/$target-" "build/fuzz/corpus/$target" "$corpus"
     done
     exit ;;
+  --valgrind)
+    shift
+    install_missing valgrind
+    cd "$root" && run cmake --preset valgrind "$@" && run cmake --build --preset valgrind
+    files=$(printf '*/%s_test.cpp,' $(basename -s .cpp core/*.cpp))
+    for scalar in float double; do
+      run valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/valgrind/tests/test_$scalar" --source-file="$files"
+    done
+    exit ;;
   --coverage)
     shift
     install_missing
@@ -29,7 +39,7 @@ case "${1:-}" in
     find build/coverage -name '*.gcda' -delete
     for scalar in float double; do run "build/coverage/tests/test_$scalar" --minimal; done
     exec python3 tests/coverage.py build/coverage ;;
-  -h | --help) sed -n '2,5s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
+  -h | --help) sed -n '2,6s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
 esac
 install_missing
 build "$preset" "$@"
