@@ -74,11 +74,9 @@ void run(Lab& lab) {
       {{.title = "What an uncorrected average knows",
         .x_label = "batches averaged",
         .y_label = "share of the truth",
-        .series = {curve(
-                       "predicted, a = 0.1: 1 - 0.9^t", t, [](double n) { return 1 - std::pow(.9, n); }, 0, true),
+        .series = {curve("predicted, a = 0.1: 1 - 0.9^t", t, [](double n) { return 1 - std::pow(.9, n); }, 0, true),
                    fast,
-                   curve(
-                       "predicted, a = 0.01: 1 - 0.99^t", t, [](double n) { return 1 - std::pow(.99, n); }, 2, true),
+                   curve("predicted, a = 0.01: 1 - 0.99^t", t, [](double n) { return 1 - std::pow(.99, n); }, 2, true),
                    slow, right}}},
       {.shows = "The share of the true mean that a running average from zero has reached (vertical, 0 to 1), against the number of "
                 "batches, all of which have that mean.",

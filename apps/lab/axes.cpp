@@ -90,8 +90,7 @@ void run(Lab& lab) {
   lab.figure({{.title = "One example of four is scaled",
                .x_label = "factor on all values of one example",
                .y_label = "mean change of the output",
-               .series = {curve(
-                              "predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
+               .series = {curve("predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
                           curve("measured, layer norm", factors, moved(exact_layer), 1),
                           curve("measured, batch norm", factors, moved(exact_batch), 2)}}},
              {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal axis; vertically, the "

@@ -8,36 +8,16 @@ extern const Experiment transform, axes, dilution, renewal, drift, gradient_shif
     derivatives, one_layer, landscape, rates, explosion, noise, averages, estimates, dialects_experiment, shift, domain, scale,
     thermostat_experiment, decay, renorm, batch_size, sequences, two_labs, privacy, mistakes;
 
-inline const Experiment* const experiments[] = {&transform,
-                                                &axes,
-                                                &dilution,
-                                                &renewal,
-                                                &drift,
-                                                &gradient_shift,
-                                                &saturation,
-                                                &relu_activity,
-                                                &paper,
-                                                &jacobian_experiment,
-                                                &derivatives,
-                                                &one_layer,
-                                                &landscape,
-                                                &rates,
-                                                &explosion,
-                                                &noise,
-                                                &averages,
-                                                &estimates,
-                                                &dialects_experiment,
-                                                &shift,
-                                                &domain,
-                                                &scale,
-                                                &thermostat_experiment,
-                                                &decay,
-                                                &renorm,
-                                                &batch_size,
-                                                &sequences,
-                                                &two_labs,
-                                                &privacy,
-                                                &mistakes};
+inline const Experiment* const experiments[] = {
+    &transform, &axes,  // a chapter a line
+    &dilution, &renewal, &drift, &gradient_shift,
+    &saturation, &relu_activity, &paper,
+    &jacobian_experiment, &derivatives, &one_layer, &landscape, &rates, &explosion, &noise,
+    &averages, &estimates, &dialects_experiment, &shift, &domain,
+    &scale, &thermostat_experiment, &decay,
+    &renorm, &batch_size,
+    &sequences, &two_labs, &privacy,
+    &mistakes};
 
 inline const std::vector<Chapter> chapters{
     {"The transform",

@@ -60,8 +60,8 @@ void run(Lab& lab) {
   }
   const double law = M_PI / (M_PI - 1);
   lab.equal("A5", "the law for ReLU and large batches: pi / (pi - 1)", 1.467, law, 1e-3);
-  chart.series.push_back(curve(
-      "predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), [=](double l) { return l * std::log10(law); }, 0, true));
+  const auto grown = [=](double l) { return l * std::log10(law); };
+  chart.series.push_back(curve("predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), grown, 0, true));
   lab.figure(
       {chart},
       {.shows = fmt::format(

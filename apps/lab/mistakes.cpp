@@ -99,8 +99,7 @@ void run(Lab& lab) {
         .y_label = "variance found",
         .series = {{"E[x^2] - E[x]^2", logs, one_pass, 1},
                    {"two passes", logs, two_pass, 2},
-                   curve(
-                       "truth", logs, [=](double) { return truth; }, 0, true)}}},
+                   curve("truth", logs, [=](double) { return truth; }, 0, true)}}},
       {.shows = "The variance of 4096 float numbers of variance 1, computed in float by two formulas (vertical), against their mean "
                 "(horizontal, powers of ten).",
        .predicted = "E[x^2] - E[x]^2 subtracts two numbers of the size of the mean squared, and loses all digits once that is 2^24 times "

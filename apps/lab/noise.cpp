@@ -62,17 +62,14 @@ void run(Lab& lab) {
   lab.figure({{.title = "Noise of one example's xhat",
                .x_label = "log2 of the batch size",
                .y_label = "standard deviation of xhat",
-               .series = {curve(
-                              "predicted, x = 0", logs, [](double l) { return predicted_noise(0, std::exp2(l)); }, 0, true),
+               .series = {curve("predicted, x = 0", logs, [](double l) { return predicted_noise(0, std::exp2(l)); }, 0, true),
                           noise_seen,
-                          curve(
-                              "predicted, x = 2", logs, [](double l) { return predicted_noise(2, std::exp2(l)); }, 2, true),
+                          curve("predicted, x = 2", logs, [](double l) { return predicted_noise(2, std::exp2(l)); }, 2, true),
                           noise_far}},
               {.title = "Small batches amplify",
                .x_label = "log2 of the batch size",
                .y_label = "mean of sigma / sigma_B",
-               .series = {curve(
-                              "predicted, by Gamma functions", logs, [](double l) { return predicted_gain(std::exp2(l)); }, 0, true),
+               .series = {curve("predicted, by Gamma functions", logs, [](double l) { return predicted_gain(std::exp2(l)); }, 0, true),
                           gain_seen}}},
              {.shows = "Left: an example at a fixed x comes out of training-mode batch normalisation as a random number, since its company "
                        "is random; the standard deviation of xhat against the size of the batch (no units, size on a logarithmic axis). "

@@ -52,8 +52,7 @@ void run(Lab& lab) {
                .x_label = "number of ReLU units d",
                .y_label = "largest eigenvalue of the Hessian",
                .series = {curve("predicted, without: 0.3408 + 0.1592 d", widths, predicted, 0, true), without,
-                          curve(
-                              "predicted, with: 1", widths, [](double) { return 1.0; }, 7, true),
+                          curve("predicted, with: 1", widths, [](double) { return 1.0; }, 7, true),
                           with}}},
              {.shows = "The largest curvature of a squared loss of a linear layer (vertical, no unit), against the number of ReLU units it "
                        "reads, which get independent N(0, 1) inputs.",

@@ -66,8 +66,7 @@ void run(Lab& lab) {
   lab.figure({{.title = "What freeing r and d does to the noise of the batch",
                .x_label = "r_max (d_max is 2 (r_max - 1))",
                .y_label = "standard deviation of y",
-               .series = {curve(
-                              "batch norm: r_max = 1", limits_of_r, [&](double) { return noise[0]; }, 7, true),
+               .series = {curve("batch norm: r_max = 1", limits_of_r, [&](double) { return noise[0]; }, 7, true),
                           seen}}},
              {.shows = "The standard deviation of one fixed example's output in random company of seven (vertical, no unit), against how "
                        "far r may leave 1 (horizontal).",

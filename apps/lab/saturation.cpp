@@ -73,15 +73,13 @@ void run(Lab& lab) {
   lab.figure({{.title = "Gradient through a sigmoid",
                .x_label = "mean of the pre-activation (standard deviation 1)",
                .y_label = "mean slope",
-               .series = {curve(
-                              "predicted: E sigmoid'(N(mu, 1))", means, [](double mu) { return expected(slope, mu, 1); }, 0, true),
+               .series = {curve("predicted: E sigmoid'(N(mu, 1))", means, [](double mu) { return expected(slope, mu, 1); }, 0, true),
                           seen, curve("at the point mu", means, slope, 2, true)}},
               {.title = "What centring mean 4 gains",
                .x_label = "standard deviation of the pre-activation",
                .y_label = "ratio of mean slopes",
                .series = {curve("predicted: N(0, s) over N(4, s)", spreads, gain, 0, true),
-                          curve(
-                              "an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
+                          curve("an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
              {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of what enters it (no units). "
                        "Right: by how much moving that mean from 4 to 0 raises the slope, against the spread.",
               .predicted = "At the point it is 14-fold. Averaged over a batch of standard deviation 1 it is 8-fold, because the tail that "

@@ -82,8 +82,7 @@ void run(Lab& lab) {
   const std::vector<double> logs = grid(-4, 1, 41);
   const auto law = [](double l) { return std::exp2(-.5 * std::log2(1 + 1e-5 * std::pow(10, -2 * l))); };
   lab.same("A8.10", "c / sqrt(c^2 + eps / sigma^2), over five decades", curve("", logs, law, 0).y,
-           curve(
-               "", logs, [&](double l) { return kept(std::pow(10, l)); }, 0)
+           curve("", logs, [&](double l) { return kept(std::pow(10, l)); }, 0)
                .y);
   lab.only_if("A8.10", "as |W| -> 0 a larger gamma must make up for it", "the variance is near eps",
               fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9, kept(.1) < .9);
@@ -91,8 +90,7 @@ void run(Lab& lab) {
                .x_label = "log10 of the factor c on the weights",
                .y_label = "standard deviation of xhat",
                .series = {curve("predicted: c / sqrt(c^2 + eps)", logs, law, 0, true),
-                          curve(
-                              "measured", logs, [&](double l) { return kept(std::pow(10, l)); }, 1)}}},
+                          curve("measured", logs, [&](double l) { return kept(std::pow(10, l)); }, 1)}}},
              {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the standard deviation of "
                        "what comes out, for a unit whose variance was 1 and eps = 1e-5 (no units).",
               .predicted = "Nothing changes until the variance falls to eps, at c = 0.003. The text's sentence that gamma must counteract "

@@ -56,8 +56,7 @@ void run(Lab& lab) {
   int color = 0;
   for (double gamma : {0.1, 0.3, 1.0}) {
     const double each = gaussian_mean([=](double z) { return 1 - std::tanh(gamma * z) * std::tanh(gamma * z); });
-    recurrent.series.push_back(curve(
-        fmt::format("gamma = {}", gamma), grid(0, 28, 29), [=](double t) { return std::pow(each, t); }, color++, true));
+    recurrent.series.push_back(curve(fmt::format("gamma = {}", gamma), grid(0, 28, 29), [=](double t) { return std::pow(each, t); }, color++, true));
     if (gamma != 0.3)
       lab.equal("A3.5", fmt::format("left after 28 steps, gamma = {}", gamma), gamma < 1 ? .76 : 8e-7, std::pow(each, 28),
                 gamma < 1 ? 5e-3 : 1e-7);
@@ -66,11 +65,9 @@ void run(Lab& lab) {
       {{.title = "Padding in the statistics",
         .x_label = "share of steps that are real",
         .y_label = "moment (mean 3, variance 2 without padding)",
-        .series = {curve(
-                       "predicted mean: p mu", shares, [=](double p) { return p * mu; }, 0, true),
+        .series = {curve("predicted mean: p mu", shares, [=](double p) { return p * mu; }, 0, true),
                    {"measured mean", shares, means, 0},
-                   curve(
-                       "predicted variance: p sigma^2 + p (1 - p) mu^2", shares, [=](double p) { return p * var + p * (1 - p) * mu * mu; },
+                   curve("predicted variance: p sigma^2 + p (1 - p) mu^2", shares, [=](double p) { return p * var + p * (1 - p) * mu * mu; },
                        1, true),
                    {"measured variance", shares, variances, 1}}},
        recurrent},

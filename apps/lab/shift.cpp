@@ -36,8 +36,7 @@ void run(Lab& lab) {
       {{.title = "Where the mean of the output goes",
         .x_label = "mean of the test data (the running one is 0.2)",
         .y_label = "mean of y",
-        .series = {curve(
-                       "predicted, inference: beta + gamma (m - mu) / s", means, [=](double m) { return .5 + 1.3 * (m - .2) / root; }, 0,
+        .series = {curve("predicted, inference: beta + gamma (m - mu) / s", means, [=](double m) { return .5 + 1.3 * (m - .2) / root; }, 0,
                        true),
                    curve("measured, inference", means, mean_output, 1),
                    curve("measured, the batch's own statistics", means, in_training, 2)}}},

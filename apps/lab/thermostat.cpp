@@ -57,8 +57,7 @@ void run(Lab& lab) {
   lab.figure({{.title = "The thermostat",
                .x_label = "step (lr 0.5, weight decay 0.005)",
                .y_label = "|w|^4 over its predicted equilibrium",
-               .series = {curve(
-                              "predicted", index, [](double) { return 1.0; }, 0, true),
+               .series = {curve("predicted", index, [](double) { return 1.0; }, 0, true),
                           curve("from |w| = 1", index, at(low.history), 1), curve("from |w| = 4", index, at(high.history), 2)}}},
              {.shows = "The fourth power of a scale-invariant weight's norm (vertical, over its predicted equilibrium) under weight decay "
                        "and random gradients orthogonal to it, against the step, from a small and a large start.",

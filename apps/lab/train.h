@@ -37,9 +37,8 @@ struct Step {
 };
 
 // Plain steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite.
-void train(
-    Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
-    const std::function<void(const Step&)>& before = [](const Step&) {});
+void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+           const std::function<void(const Step&)>& before = [](const Step&) {});
 
 double accuracy(Layer& net, const Batch& batch, Mode mode = Mode::eval);
 

@@ -68,11 +68,9 @@ void run(Lab& lab) {
       {{.title = "Batch effects",
         .x_label = "offset of laboratory 1, in standard deviations",
         .y_label = "share of samples classified right",
-        .series = {curve(
-                       "predicted, own statistics: Phi(sqrt 5)", effects, [](double) { return Phi(std::sqrt(5.0)); }, 0, true),
+        .series = {curve("predicted, own statistics: Phi(sqrt 5)", effects, [](double) { return Phi(std::sqrt(5.0)); }, 0, true),
                    raw, own,
-                   curve(
-                       "predicted, confounded: a coin", effects, [](double) { return 0.5; }, 7, true),
+                   curve("predicted, confounded: a coin", effects, [](double) { return 0.5; }, 7, true),
                    lost}}},
       {.shows = "Two laboratories measure five features of 400 samples each; the second one's values are offset (horizontal, in standard "
                 "deviations) and stretched. Vertically the share of samples whose class a linear classifier gets right.",
