@@ -8,6 +8,7 @@
 #include "apps/network_file.h"
 #include "apps/npz.h"
 #include "core/file.h"
+#include "layers/inference.h"
 
 namespace evenkeel {
 namespace {
@@ -71,6 +72,7 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input), m.classes,
           all.name, shape_text(all.image), all.classes);
     const Dataset data = take_first(all, o->samples);
+    prepare_inference(*file.network);
     if (!o->logits.empty()) write_logits(o->logits, *file.network, data, file.info.normalization, o->batch_size);
     const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);
     fmt::print("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,

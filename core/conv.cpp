@@ -38,14 +38,14 @@ Geometry geometry(const char* op, const Shape& x, const Shape& w, const Shape& g
 }
 
 // Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications; transforming the
-// filters costs about as much as 64 tiles do.
-bool use_winograd(const Geometry& a, ConvAlgorithm algorithm) {
+// filters costs about as much as 64 tiles do, and reading what was transformed before as much as 8.
+bool use_winograd(const Geometry& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5 and at least 16 channels in and out; got stride {}, "
         "{}x{}, {} and {}",
         a.stride, a.r, a.s, a.c, a.k);
   if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
-  return winograd_applies(a) && 2 * winograd_products(a, 64) <= rows(a) * a.r * a.s;
+  return winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= rows(a) * a.r * a.s;
 }
 
 // Calls f(image row, first column inside the image, where it lies in the patch, how many numbers) for every run of
@@ -84,20 +84,37 @@ void scatter(const Geometry& a, int64_t begin, int64_t end, const real* patches,
 // Rows of patches that make 256 KiB of floats: they and the filters stay in a core's second-level cache.
 int64_t row_block(const Geometry& a) { return std::clamp<int64_t>((1 << 16) / std::max<int64_t>(1, patch(a)) / 16 * 16, 16, 4096); }
 
+// The filters as forward() reads them: transformed for Winograd, or w^T, packed.
+int64_t filters_size(const Geometry& a, bool winograd) { return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a)); }
+void pack_filters(const Geometry& a, bool winograd, const real* w, real* filters) {
+  winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
+}
+
 // y (rows x K) = patches w^T, finished.
-void forward(const Geometry& a, ConvAlgorithm algorithm, const real* x, const real* w, real* y, const Finish& finish) {
-  if (use_winograd(a, algorithm)) return winograd_forward(a, x, w, y, finish);
-  if (is_matmul(a)) return gemm_blocked(false, true, rows(a), a.k, a.c, x, w, y, &finish);
-  if (rows(a) <= 4 * row_block(a)) {  // few: cut the product, not the rows
-    const Storage patches(rows(a) * patch(a));
-    parallel_blocks(rows(a), 16, [&](int64_t begin, int64_t end) { gather(a, begin, end, x, patches.data + begin * patch(a)); });
-    return gemm_blocked(false, true, rows(a), a.k, patch(a), patches.data, w, y, &finish);
-  }
-  parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
-    const Scratch<real> patches((end - begin) * patch(a));
-    gather(a, begin, end, x, patches.data);
-    gemm(false, true, end - begin, a.k, patch(a), patches.data, patch(a), w, patch(a), false, y + begin * a.k, a.k);
-    if (finish) finish(y + begin * a.k, end - begin, 0, a.k);
+void forward(const Geometry& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish) {
+  if (winograd) return winograd_forward(a, x, filters, y, finish);
+  const int64_t length = patch(a);
+  auto multiply = [&](const real* patches, int64_t begin, int64_t end, int64_t j0, int64_t j1) {
+    gemm_packed(end - begin, a.k, length, patches, length, filters, y + begin * a.k, j0, j1);
+    if (finish) finish(y + begin * a.k + j0, end - begin, j0, j1 - j0);
+  };
+  if (rows(a) > 4 * row_block(a))
+    return parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
+      if (is_matmul(a)) return multiply(x + begin * length, begin, end, 0, a.k);
+      const Scratch<real> patches((end - begin) * length);
+      gather(a, begin, end, x, patches.data);
+      multiply(patches.data, begin, end, 0, a.k);
+    });
+  // Few rows: all patches, and then blocks of the product.
+  const Storage copy(is_matmul(a) ? 0 : rows(a) * length);
+  if (!is_matmul(a))
+    parallel_blocks(rows(a), 16, [&](int64_t begin, int64_t end) { gather(a, begin, end, x, copy.data + begin * length); });
+  const real* patches = is_matmul(a) ? x : copy.data;
+  constexpr int64_t high = 8 * gemm_rows, wide = 64;
+  const int64_t down = (rows(a) + high - 1) / high, across = (a.k + wide - 1) / wide;
+  parallel_for(down * across, [&](int64_t i) {
+    const int64_t begin = i / across * high, j = i % across * wide;
+    multiply(patches + begin * length, begin, std::min(begin + high, rows(a)), j, std::min(j + wide, a.k));
   });
 }
 
@@ -147,7 +164,10 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   const Geometry a = geometry("conv2d", x.shape(), w.shape(), options);
   if (!then.differentiable() && recording()) return then(conv2d(x, w, options));
   Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
-  forward(a, options.algorithm, x.data(), w.data(), y.data(), Finish(then, y));
+  const bool winograd = use_winograd(a, options.algorithm);
+  const Storage filters(filters_size(a, winograd));
+  pack_filters(a, winograd, w.data(), filters.data);
+  forward(a, winograd, x.data(), filters.data, y.data(), Finish(then, y));
   std::vector<Tensor> inputs{x, w};
   then.append_inputs(inputs);
   return record(y, inputs, [=](const Tensor& out, const Tensor& g) {
@@ -158,6 +178,21 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
             w.tracked() ? conv2d_dw(x, rest[0], w.shape(), options) : Tensor()};
     d.insert(d.end(), rest.begin() + 1, rest.end());
     return d;
+  });
+}
+
+Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) {
+  const Geometry a = geometry("conv2d", x.shape(), w_.shape(), options_);
+  const bool winograd = use_winograd(a, options_.algorithm, 8);
+  if (!packed_ || winograd != winograd_) {
+    packed_ = std::make_shared<Storage>(filters_size(a, winograd));
+    pack_filters(a, winograd, w_.data(), packed_->data);
+    winograd_ = winograd;
+  }
+  Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
+  forward(a, winograd, x.data(), packed_->data, y.data(), Finish(then, y));
+  return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
+    fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   });
 }
 

@@ -204,12 +204,12 @@ void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
   }
 }
 
-void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t ldc) {
-  if (!own) return gemm(false, false, m, n, k, a, lda, packed, n, false, c, ldc);
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
+  if (!own) return gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
   for (int64_t p = 0; p < k; p += depth)
-    for (int64_t j = 0; j < n; j += panel)
-      multiply_panel(m, std::min<int64_t>(panel, n - j), std::min(depth, k - p), a + p, lda, 1, packed + j * k + p * panel, panel, c + j,
-                     ldc, p > 0);
+    for (int64_t j = begin; j < end; j += panel)
+      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), a + p, lda, 1, packed + j * k + p * panel, panel, c + j, n,
+                     p > 0);
 }
 
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {

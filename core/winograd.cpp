@@ -266,43 +266,49 @@ struct Grid {
   int64_t down, across;
 };
 
-// y = x convolved with the transformed filters u, n^2 x (c x k) or, transposed, (k x c), and finished. x (n, h, w, c), y (n, p, q, k).
+// packed = the transformed filters, n^2 matrices c x k, each as gemm_packed wants it, from w (k, r, r, c).
 template <int r>
-void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const Matrices<r, Storage>& u,
-              bool transposed, real* y, int64_t p, int64_t q,
-              int64_t k, int64_t padding, const Finish& finish) {
+void pack_filters(const real* w, int64_t k, int64_t c, real* packed) {
+  const Matrices<r, Storage> u(by_matrix, k, c);
+  parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) transform<Filter<r>>(View<const real>{w + i * r * r * c, r * c, c}, u.row(i), c);
+  });
+  const int64_t size = packed_size(k, c);
+  parallel_for(Scheme<r>::products, [&](int64_t e) { pack(true, k, c, u[e], c, packed + e * size); });
+}
+
+// The same for the data gradient: rotated, from the last tap backwards, and k x c.
+template <int r>
+void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
+  const Matrices<r, Storage> u(by_matrix, k, c);
+  parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) transform<Filter<r>>(View<const real>{w + ((i + 1) * r * r - 1) * c, -r * c, -c}, u.row(i), c);
+  });
+  const int64_t size = packed_size(c, k);
+  parallel_for(Scheme<r>::products, [&](int64_t e) { pack(false, c, k, u[e], c, packed + e * size); });
+}
+
+// y = x convolved with packed filters, and finished. x (n, h, w, c), y (n, p, q, k).
+template <int r>
+void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p, int64_t q, int64_t k,
+              int64_t padding, const Finish& finish) {
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
   const int64_t size = packed_size(k, c);
-  const Storage packed(products * size);
-  parallel_for(products, [&](int64_t e) { pack(transposed, k, c, u[e], transposed ? c : k, packed.data + e * size); });
   parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
     read_tiles<Input<r>>({x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding}, begin, end, begin, v);
-    for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed.data + e * size, product[e], k);
+    for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
     write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, outputs, outputs, 0}, finish);
   });
 }
 
 template <int r>
-void forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
-  const Matrices<r, Storage> u(by_matrix, a.k, a.c);
-  parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)
-      transform<Filter<r>>(View<const real>{w + k * r * r * a.c, r * a.c, a.c}, u.row(k), a.c);
-  });
-  convolve<r>(x, a.n, a.h, a.w, a.c, u, true, y, a.p, a.q, a.k, a.padding, finish);
-}
-
-template <int r>
 void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
-  const Matrices<r, Storage> u(by_matrix, a.k, a.c);
-  parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)  // rotated: from the last tap backwards
-      transform<Filter<r>>(View<const real>{w + ((k + 1) * r * r - 1) * a.c, -r * a.c, -a.c}, u.row(k), a.c);
-  });
-  convolve<r>(g, a.n, a.p, a.q, a.k, u, false, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
+  const Storage packed(Scheme<r>::products * packed_size(a.c, a.k));
+  pack_rotated_filters<r>(w, a.k, a.c, packed.data);
+  convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
 // The tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB
@@ -330,6 +336,8 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   });
 }
 
+int64_t products_of_a_tile(const ConvGeometry& a) { return (a.r + outputs - 1) * (a.r + outputs - 1); }
+
 }  // namespace
 
 bool winograd_applies(const ConvGeometry& a) {
@@ -337,12 +345,16 @@ bool winograd_applies(const ConvGeometry& a) {
 }
 int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
   const Grid grid(a.p, a.q);
-  const int64_t points = a.r + outputs - 1;
-  return points * points * (a.n * grid.down * grid.across + more_tiles);
+  return products_of_a_tile(a) * (a.n * grid.down * grid.across + more_tiles);
 }
 
-void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish) {
-  a.r == 3 ? forward<3>(a, x, w, y, finish) : forward<5>(a, x, w, y, finish);
+int64_t winograd_filters_size(const ConvGeometry& a) { return products_of_a_tile(a) * packed_size(a.k, a.c); }
+void winograd_filters(const ConvGeometry& a, const real* w, real* filters) {
+  a.r == 3 ? pack_filters<3>(w, a.k, a.c, filters) : pack_filters<5>(w, a.k, a.c, filters);
+}
+void winograd_forward(const ConvGeometry& a, const real* x, const real* filters, real* y, const Finish& finish) {
+  a.r == 3 ? convolve<3>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish)
+           : convolve<5>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish);
 }
 void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
   a.r == 3 ? backward_x<3>(a, g, w, dx) : backward_x<5>(a, g, w, dx);

@@ -15,7 +15,9 @@ struct ConvGeometry {
 bool winograd_applies(const ConvGeometry& a);  // whether the functions below can compute it
 // Multiplications for each pair of channels, with so many tiles more than there are; direct: n p q r s.
 int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles = 0);
-void winograd_forward(const ConvGeometry& a, const real* x, const real* w, real* y, const Finish& finish);
+int64_t winograd_filters_size(const ConvGeometry& a);
+void winograd_filters(const ConvGeometry& a, const real* w, real* filters);  // w as winograd_forward wants it
+void winograd_forward(const ConvGeometry& a, const real* x, const real* filters, real* y, const Finish& finish);
 void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw);
 

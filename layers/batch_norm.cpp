@@ -29,6 +29,13 @@ Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma,
 
 }  // namespace
 
+Epilogue RunningNorm::inference() const {
+  const Recording off(false);
+  const Statistics s = statistics();
+  const Tensor scale = gamma * rsqrt(s.var);
+  return {.scale = scale, .shift = beta - s.mean * scale};
+}
+
 BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
     : options(o),
       running_mean(Tensor::zeros({channels})),

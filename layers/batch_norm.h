@@ -25,6 +25,7 @@ struct RunningNorm : Layer {
     Tensor mean, var;
   };
   virtual Statistics statistics() const = 0;
+  Epilogue inference() const;  // the scale and the shift that it is in inference
   virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;  // of a population of so many rows
   virtual real epsilon() const = 0;
 

@@ -17,13 +17,11 @@ bool is_relu(const Layer& layer) {
 }
 
 // In inference a normalisation behind a convolution or a dense layer is a scale and a shift of its result.
-bool is_line(Layer& before, Layer& layer, Mode mode, Epilogue& line) {
+bool is_line(const Layer& before, const Layer& layer, Mode mode, Epilogue& line) {
   const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
-  if (mode != Mode::eval || recording() || !norm || norm->watch || !(dynamic_cast<Conv2d*>(&before) || dynamic_cast<Dense*>(&before)))
-    return false;
-  const RunningNorm::Statistics s = norm->statistics();
-  line.scale = norm->gamma * rsqrt(s.var);
-  line.shift = norm->beta - s.mean * line.scale;
+  if (mode != Mode::eval || recording() || !norm || norm->watch) return false;
+  if (!dynamic_cast<const Conv2d*>(&before) && !dynamic_cast<const Dense*>(&before)) return false;
+  line = norm->inference();
   return true;
 }
 

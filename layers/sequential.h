@@ -21,6 +21,7 @@ class Sequential : public Layer {
   void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
   size_t size() const { return layers_.size(); }
   Layer& operator[](size_t i) { return *layers_[i]; }
+  void replace(size_t i, LayerPtr layer) { layers_[i] = std::move(layer); }
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }

@@ -1,0 +1,11 @@
+// A network made ready for inference: what can be computed once is, and nothing can be trained any more.
+#pragma once
+#include "layers/sequential.h"
+
+namespace evenkeel {
+
+// Replaces every convolution, together with a normalisation by running averages behind it, by one whose filters are transformed and
+// packed. The parameters and averages are copied: later changes to them are not seen. Only Mode::eval is left.
+void prepare_inference(Sequential& network);
+
+}  // namespace evenkeel
