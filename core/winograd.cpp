@@ -294,8 +294,9 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
               int64_t padding, const Finish& finish) {
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
-  const int64_t size = packed_size(k, c);
-  parallel_blocks(n * a.down * a.across, block, [&](int64_t begin, int64_t end) {
+  const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
+  const int64_t some = std::clamp<int64_t>((tiles + 3) / 4, 4, block);  // of a single image's few tiles fewer, for two threads
+  parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
     const int64_t count = end - begin;
     const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
     read_tiles<Input<r>>({x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding}, begin, end, begin, v);
