@@ -44,39 +44,41 @@ constexpr bool own = false;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 
-// C (M x V Vecs) = or += A B. A's numbers lie `down` and `along` apart, the rows of B and C `ldb` and `ldc`.
+// C (times M x V Vecs) = or += A B. A's numbers lie `down` and `along` apart, the rows of B and C `ldb` and `ldc`.
 template <int M, int V>
-void tile(int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
-  Vec sum[M][V];
-#pragma GCC unroll 16
-  for (int i = 0; i < M; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
-  const real* row[(M + 2) / 3];  // every third row's; those between are reached by an addressing mode
-  for (int i = 0; i < M; i += 3) row[i / 3] = a + i * down;
-  for (int64_t p = 0; p < k; ++p, b += ldb) {
-    Vec line[V];
-    for (int v = 0; v < V; ++v) line[v] = vec(b + v * lanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) {
-      const real factor = row[i / 3][i % 3 * down];
-      for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
-    }
-    for (const real*& r : row) r += along;
-  }
-  if (add)
+void tile(int64_t times, int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+  for (; times > 0; --times, a += M * down, c += M * ldc) {
+    Vec sum[M][V];
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = Vec(vec(c + i * ldc + v * lanes)) + sum[i][v];
-  else
+      for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
+    const real* row[(M + 2) / 3];  // every third row's; those between are reached by an addressing mode
+    for (int i = 0; i < M; i += 3) row[i / 3] = a + i * down;
+    const real* next = b;
+    for (int64_t p = 0; p < k; ++p, next += ldb) {
+      Vec line[V];
+      for (int v = 0; v < V; ++v) line[v] = vec(next + v * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < M; ++i) {
+        const real factor = row[i / 3][i % 3 * down];
+        for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
+      }
+      for (const real*& r : row) r += along;
+    }
+    if (add)
+#pragma GCC unroll 16
+      for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sum[i][v] += Vec(vec(c + i * ldc + v * lanes));
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = sum[i][v];
+  }
 }
 
-using Tile = void (*)(int64_t, const real*, int64_t, int64_t, const real*, int64_t, real*, int64_t, bool);
+using Tile = void (*)(int64_t, int64_t, const real*, int64_t, int64_t, const real*, int64_t, real*, int64_t, bool);
 template <int V, size_t... M>
 constexpr std::array<Tile, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
   return {tile<M + 1, V>...};
@@ -136,20 +138,20 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
 // C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
 void multiply_panel(int64_t m, int64_t width, int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c,
                     int64_t ldc, bool add) {
-  alignas(64) real corner[tile_rows * panel];
   const int vecs = width > lanes ? tile_vecs : 1;
-  const bool whole = width == vecs * lanes;
+  const auto& by_rows = tiles[vecs > 1];
+  const int64_t times = m / tile_rows, rest = m % tile_rows, done = m - rest;
+  if (width == vecs * lanes) {
+    by_rows[tile_rows - 1](times, k, a, down, along, b, ldb, c, ldc, add);
+    if (rest) by_rows[static_cast<size_t>(rest - 1)](1, k, a + done * down, down, along, b, ldb, c + done * ldc, ldc, add);
+    return;
+  }
+  alignas(64) real corner[tile_rows * panel];
   for (int64_t i = 0; i < m; i += tile_rows) {
     const int64_t count = std::min<int64_t>(tile_rows, m - i);
-    const Tile f = tiles[vecs > 1][static_cast<size_t>(count - 1)];
-    real* to = c + i * ldc;
-    if (whole) {
-      f(k, a + i * down, down, along, b, ldb, to, ldc, add);
-      continue;
-    }
-    f(k, a + i * down, down, along, b, ldb, corner, panel, false);
-    for (int64_t r = 0; r < count; ++r)
-      for (int64_t s = 0; s < width; ++s) to[r * ldc + s] = corner[r * panel + s] + (add ? to[r * ldc + s] : real(0));
+    by_rows[static_cast<size_t>(count - 1)](1, k, a + i * down, down, along, b, ldb, corner, panel, false);
+    for (int64_t r = i; r < i + count; ++r)
+      for (int64_t s = 0; s < width; ++s) c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
   }
 }
 
