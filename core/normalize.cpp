@@ -7,6 +7,7 @@
 
 #include "core/reduce.h"
 #include "core/rows.h"
+#include "core/simd.h"
 
 namespace evenkeel {
 namespace {
@@ -108,18 +109,36 @@ struct Line {
   Lanes centre, scale, shift;
 };
 
+// max(v, floor), where NaN stays NaN, and g where v > floor, else 0: of numbers and of Vecs.
+inline real at_least(real v, real floor) { return v < floor ? floor : v; }
+inline Vec at_least(Vec v, real floor) { return v < Vec{} + floor ? Vec{} + floor : v; }
+inline real where_above(real v, real floor, real g) { return v > floor ? g : real(0); }
+inline Vec where_above(Vec v, real floor, Vec g) { return v > Vec{} + floor ? g : Vec{}; }
+
+// to[i] = f(load, i, lane) over the elements [begin, end), where load(p) is what lies at p: a number, or neighbouring ones where the
+// result is large enough to be written past the caches.
+template <class F>
+void write_elements(int64_t channels, int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
+  if (!streamed) {
+    for_elements(begin, end, width, [=](int64_t i, int64_t j) { to[i] = f([](const real* p) { return *p; }, i, j); });
+    return;
+  }
+  for (int64_t i = begin; i < end; i += channels)
+    for (int64_t j = 0; j < channels; j += lanes) stream(to + i + j, f([](const real* p) { return Vec(vec(p)); }, i + j, j));
+  stream_end();
+}
+
 // y = max(floor, line(x) + add) over the elements [begin, end); NaN stays NaN.
-void apply(const Line& line, const real* x, const real* add, real floor, real* y, int64_t begin, int64_t end) {
+void apply(const Line& line, const real* x, const real* add, real floor, bool streamed, real* y, int64_t begin, int64_t end) {
   const real *centre = line.centre.data(), *scale = line.scale.data(), *shift = line.shift.data();
+  const int64_t channels = line.channels, width = line.centre.width();
   if (add) {
-    for_elements(begin, end, line.centre.width(), [=](int64_t i, int64_t j) {
-      const real v = (x[i] - centre[j]) * scale[j] + shift[j] + add[i];
-      y[i] = v < floor ? floor : v;
+    write_elements(channels, width, streamed, begin, end, y, [=](auto at, int64_t i, int64_t j) {
+      return at_least((at(x + i) - at(centre + j)) * at(scale + j) + at(shift + j) + at(add + i), floor);
     });
   } else {
-    for_elements(begin, end, line.centre.width(), [=](int64_t i, int64_t j) {
-      const real v = (x[i] - centre[j]) * scale[j] + shift[j];
-      y[i] = v < floor ? floor : v;
+    write_elements(channels, width, streamed, begin, end, y, [=](auto at, int64_t i, int64_t j) {
+      return at_least((at(x + i) - at(centre + j)) * at(scale + j) + at(shift + j), floor);
     });
   }
 }
@@ -187,13 +206,13 @@ struct GradientLine {
 };
 
 // dx over the elements [begin, end), with g cut as above.
-void apply(const GradientLine& gradient, const real* x, const real* g, real floor, real* dx, int64_t begin, int64_t end) {
+void apply(const GradientLine& gradient, const real* x, const real* g, real floor, bool streamed, real* dx, int64_t begin, int64_t end) {
   const Line& line = gradient.line;
   const real *centre = line.centre.data(), *scale = line.scale.data(), *shift = line.shift.data();
   const real *slope = gradient.slope.data(), *offset = gradient.offset.data();
-  for_elements(begin, end, line.centre.width(), [=](int64_t i, int64_t j) {
-    const real d = x[i] - centre[j], all = g[i], cut = d * scale[j] + shift[j] > floor ? all : real(0);
-    dx[i] = cut * scale[j] + d * slope[j] + offset[j];
+  write_elements(line.channels, line.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
+    const auto d = at(x + i) - at(centre + j), cut = where_above(d * at(scale + j) + at(shift + j), floor, at(g + i));
+    return cut * at(scale + j) + d * at(slope + j) + at(offset + j);
   });
 }
 
@@ -228,8 +247,9 @@ Tensor normalize_batch(const Line& line, const Tensor& x, const NormOptions& opt
   Tensor y = Tensor::empty(x.shape());
   const int64_t channels = x.channels();
   const real* add = options.add.defined() ? options.add.data() : nullptr;
+  const bool streamed = worth_streaming(x.size(), channels);
   parallel_blocks(x.rows(), row_block(channels), [&, out = y.data()](int64_t begin, int64_t end) {
-    apply(line, x.data(), add, options.relu ? 0 : no_floor, out, begin * channels, end * channels);
+    apply(line, x.data(), add, options.relu ? 0 : no_floor, streamed, out, begin * channels, end * channels);
   });
   return y;
 }
@@ -257,8 +277,9 @@ Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, con
   if (x.tracked()) {
     const GradientLine gradient(line, gamma, sums, x.rows(), constant_statistics);
     dx = Tensor::empty(x.shape());
+    const bool streamed = worth_streaming(x.size(), channels);
     parallel_blocks(x.rows(), block, [&, out = dx.data()](int64_t begin, int64_t end) {
-      apply(gradient, x.data(), g.data(), floor, out, begin * channels, end * channels);
+      apply(gradient, x.data(), g.data(), floor, streamed, out, begin * channels, end * channels);
     });
   }
   Grads d{dx, constant(sums.gx), constant(sums.g)};
@@ -358,7 +379,7 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
       const Line line = group_line(g, xn, gamma, beta, eps);
       const Sums sums = gradient_sums(line, xn, gn, no_floor, nullptr, nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
-      apply(GradientLine(line, gamma, sums, g.positions, false), xn, gn, no_floor, out + n * g.size(), 0, g.size());
+      apply(GradientLine(line, gamma, sums, g.positions, false), xn, gn, no_floor, false, out + n * g.size(), 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
@@ -379,7 +400,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
   parallel_blocks(g.examples, g.block(), [&, out = y.data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const real* xn = x.data() + n * g.size();
-      apply(group_line(g, xn, gamma, beta, eps), xn, nullptr, no_floor, out + n * g.size(), 0, g.size());
+      apply(group_line(g, xn, gamma, beta, eps), xn, nullptr, no_floor, false, out + n * g.size(), 0, g.size());
     }
   });
   return record(y, {x, gamma, beta}, [=](const Tensor&, const Tensor& cotangent) {

@@ -2,6 +2,10 @@
 #pragma once
 #include "core/tensor.h"
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 namespace evenkeel {
 
 #if defined(__AVX512F__)
@@ -27,6 +31,28 @@ inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
 inline void copy_line(const real* from, int64_t n, real* to) {
   for (int64_t i = 0; i + lanes < n; i += lanes) vec(to + i) = vec(from + i);
   vec(to + n - lanes) = vec(from + n - lanes);
+}
+
+// *p = v past the caches, p aligned as a Vec: for results too large to be found there again, whose old contents would be read first
+// otherwise. stream_end() before another thread may read them.
+inline void stream(real* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)v);
+#elif defined(__AVX__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)v);
+#elif defined(__SSE2__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)v);
+#else
+  vec(p) = v;
+#endif
+}
+inline void stream_end() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than third-level caches, and in whole vectors
+  return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 24) && channels % lanes == 0;
 }
 
 }  // namespace evenkeel
