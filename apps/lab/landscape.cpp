@@ -66,12 +66,14 @@ void run(Lab& lab) {
   lab.observed("A5", "the same with batch norm", "", bn_normalised);
   const Run stuck = follow(lab, "none", "sigmoid", 1, .05, {at.back()}), learning = follow(lab, "batch", "sigmoid", 1, .05, {at.back()});
   if (!lab.quick()) {
-    lab.between("A5", "sigmoid, lr 0.05, without: accuracy after 1500 steps, stuck (elsewhere 0.10)", 0, .2, {stuck.accuracy}, true);
+    lab.not_found_again("A5", "sigmoid, lr 0.05, without: accuracy after 1500 steps, stuck (elsewhere 0.10)", 0, .2, {stuck.accuracy},
+                        "The plain sigmoid network, which elsewhere was still stuck after 1500 steps, begins to leave its plateau here; after "
+                        "500, in the quick run, it has not.");
     lab.between("A5", "with batch norm it learns (elsewhere 0.836)", .776, .896, {learning.accuracy}, true);
     lab.between("A5", "and its lambda (elsewhere 14.6 to 20.6)", 7, 42, learning.sharpness, true);
   }
   lab.only_if("A5", "batch norm makes the largest eigenvalue smaller", "past the first 200 steps, and the other network learns",
-              fmt::format("ReLU: {:.2g}x at step 0, {:.2g}x at {}; sigmoid: {:.2g}x, the plain one stuck at {:.0f} %", early[0],
+              fmt::format("ReLU: {:.2g}x at step 0, {:.2g}x at {}; sigmoid: {:.2g}x, the plain one at {:.0f} %", early[0],
                           late.back(), at.back(), stuck.sharpness[0] / learning.sharpness[0], 100 * stuck.accuracy),
               late.back() > 1, early[0] > 1 && stuck.sharpness[0] > learning.sharpness[0]);
   lab.figure(

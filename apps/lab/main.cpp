@@ -90,7 +90,7 @@ int program(int argc, char** argv) {
   std::vector<std::string> names;
   std::string out;
   app.add_option("NAME", names, "experiments, or all, or list")->required();
-  add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: about a minute for all");
+  add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: half a minute for all");
   add_text(app, "--out", out, "DIR", "write the report here: index.html and the figures");
   add_text(app, "--data-dir", settings.data_dir, "DIR", "the folder of data sets to use first");
   add_threads(app);
