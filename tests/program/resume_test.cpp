@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <functional>
