@@ -129,7 +129,7 @@ TEST_CASE("a disk that is full, a folder that may not be written any more, or is
                [&] {
                  keep();
                  signal(SIGXFSZ, SIG_IGN);
-                 const rlimit small{100, 100};
+                 const rlimit small{4096, 4096};  // less than a checkpoint, more than the messages
                  setrlimit(RLIMIT_FSIZE, &small);
                },
                "File too large"},
