@@ -123,9 +123,9 @@ def main():
         for test in sorted(("double", "float"), key=lambda t: t not in own):
             if subprocess.run(["cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", f"test_{test}"], capture_output=True).returncode:
                 return None
-            for some in [["--source-file=" + own[test]]] * (test in own) + [["--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"]]:
+            for some in [f"--source-file={own.get(test)}"] * (test in own) + ["--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"]:
                 try:
-                    if subprocess.run([f"{build}/tests/test_{test}", "--abort-after=1", *some], capture_output=True, timeout=600).returncode:
+                    if subprocess.run([f"{build}/tests/test_{test}", "--abort-after=1", some], capture_output=True, timeout=600).returncode:
                         return False
                 except subprocess.TimeoutExpired:
                     return False
