@@ -38,7 +38,7 @@ Geometry geometry(const char* op, const Shape& x, const Shape& w, const Shape& g
 }
 
 // Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications; transforming the
-// filters costs about as much as 64 tiles do, and reading what was transformed before as much as 8.
+// filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
 bool use_winograd(const Geometry& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5 and at least 16 channels in and out; got stride {}, "
@@ -183,7 +183,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
 
 Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) {
   const Geometry a = geometry("conv2d", x.shape(), w_.shape(), options_);
-  const bool winograd = use_winograd(a, options_.algorithm, 8);
+  const bool winograd = use_winograd(a, options_.algorithm, 4);
   if (!packed_ || winograd != winograd_) {
     packed_ = std::make_shared<Storage>(filters_size(a, winograd));
     pack_filters(a, winograd, w_.data(), packed_->data);

@@ -295,13 +295,23 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
   const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
-  const int64_t some = std::clamp<int64_t>((tiles + 3) / 4, 4, block);  // of a single image's few tiles fewer, for two threads
+  const Tiles<const real> from{x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding};
+  const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
+  if (tiles > 4 * block)
+    return parallel_blocks(tiles, block, [&](int64_t begin, int64_t end) {
+      const int64_t count = end - begin;
+      const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
+      read_tiles<Input<r>>(from, begin, end, begin, v);
+      for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
+      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish);
+    });
+  // Few tiles: all at once, so that the filters, now the larger part, are read only once.
+  const Matrices<r, Storage> v(by_row, tiles, c), product(by_matrix, tiles, k);
+  const int64_t some = std::clamp<int64_t>(tiles / 8, 1, 8);
+  parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { read_tiles<Input<r>>(from, begin, end, 0, v); });
+  parallel_for(products, [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
-    const int64_t count = end - begin;
-    const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
-    read_tiles<Input<r>>({x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding}, begin, end, begin, v);
-    for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
-    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, {y, p, q, k, a.down, a.across, outputs, outputs, 0}, finish);
+    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish);
   });
 }
 

@@ -42,9 +42,8 @@ double error(const Tensor& got, const std::vector<double>& exact) {
 
 TEST_CASE("Winograd's form: the largest error is within 5e-5 for 3x3 and 1e-4 for 5x5, the direct form's within 5e-6") {
   Random random(4);
-  for (const auto& [h, c, k, r] :
-       {std::array<int64_t, 4>{12, 64, 48, 3}, {8, 256, 64, 3}, {9, 16, 16, 3}, {14, 32, 64, 5}, {11, 16, 24, 5}}) {
-    const int64_t n = 2;
+  for (const auto& [n, h, c, k, r] : {std::array<int64_t, 5>{2, 12, 64, 48, 3}, {1, 8, 256, 64, 3}, {2, 9, 16, 16, 3}, {15, 9, 16, 24, 3},
+                                      {2, 14, 32, 64, 5}, {1, 11, 16, 24, 5}, {15, 11, 24, 16, 5}}) {
     const Tensor x = Tensor::normal({n, h, h, c}, random), w = Tensor::normal({k, r, r, c}, random),
                  g = Tensor::normal({n, h, h, k}, random);
     std::vector<double> y(static_cast<size_t>(g.size())), dx(static_cast<size_t>(x.size())), dw(static_cast<size_t>(w.size()));
