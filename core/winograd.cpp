@@ -144,6 +144,16 @@ struct View {
   Real* data;
   int64_t down, along;
   Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
+  bool holds(int64_t) const { return true; }
+};
+
+// A square that reaches over an image's edge: the rows outside are one line of zeros, the columns outside are not looked at.
+template <int side>
+struct Edged {
+  const real* row[side];
+  int64_t along, j0, j1;  // columns inside
+  const real* at(int64_t i, int64_t j) const { return row[i] + j * along; }
+  bool holds(int64_t j) const { return j0 <= j && j < j1; }
 };
 
 struct AsItIs {
@@ -151,15 +161,17 @@ struct AsItIs {
 };
 
 // to = L from L^T for each channel, finished: finish(v, where, channel) is what is written.
-template <class L, class Real, class F = AsItIs>
-void transform(const View<Real>& from, const View<real>& to, int64_t channels, const F& finish = {}) {
+template <class L, class From, class F = AsItIs>
+void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}) {
   for (int64_t next = 0; next < channels; next += lanes) {
     const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
     Vec half[L::to][L::from];
     for (int j = 0; j < L::from; ++j) {
-      Vec column[L::from], result[L::to];
-      for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
-      L::line(column, result);
+      Vec column[L::from], result[L::to] = {};
+      if (from.holds(j)) {
+        for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
+        L::line(column, result);
+      }
       for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
     }
     for (int i = 0; i < L::to; ++i) {
@@ -221,8 +233,8 @@ inline void prefetch_next(const Tiles<const real>& tiles, const Tiles<const real
 // The matrices' rows t - first = L tile L^T, for the tiles t in [begin, end). Outside the image are zeros.
 template <class L, class M>
 void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t first, const M& to) {
-  const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
-  const View<real> square = tiles.square(copy.data);
+  const Scratch<real> zeros(tiles.side * tiles.c);
+  std::fill_n(zeros.data, tiles.side * tiles.c, real(0));
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
     prefetch_next(tiles, place);
@@ -230,10 +242,9 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
       transform<L>(place.view, to.row(t - first), tiles.c);
       continue;
     }
-    std::fill_n(copy.data, tiles.side * square.down, real(0));
-    for (int64_t i = place.i0; i < place.i1 && place.j0 < place.j1; ++i)
-      copy_line(place.view.at(i, place.j0), (place.j1 - place.j0) * tiles.c, square.at(i, place.j0));
-    transform<L>(square, to.row(t - first), tiles.c);
+    Edged<L::from> edged{{}, tiles.c, place.j0, place.j1};
+    for (int i = 0; i < L::from; ++i) edged.row[i] = place.i0 <= i && i < place.i1 ? place.view.at(i, 0) : zeros.data;
+    transform<L>(edged, to.row(t - first), tiles.c);
   }
 }
 

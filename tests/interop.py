@@ -115,7 +115,7 @@ def torch_logits(model, x, batch=250):
 
 
 def exact_logits(model, x):
-    return torch_logits(copy.deepcopy(model).double(), x[:500].double())  # the same weights without rounding, of some images
+    return torch_logits(copy.deepcopy(model).double(), x.double())  # the same weights, in double
 
 
 class Checker:
@@ -123,13 +123,14 @@ class Checker:
         self.labels, self.failures = labels, 0
 
     def __call__(self, what, ours, theirs, exact):
-        """Logits within 1e-5, and as many right answers; how far each is from the exact logits is shown, not judged."""
+        """Both within 1e-5 of PyTorch's logits in double, and as many right answers. How far they are apart is shown, and not judged:
+        over 10,000 images PyTorch's own floats are up to 9e-6 off where the logits are up to 11."""
         difference = float(np.abs(ours - theirs).max())
-        off = [float(np.abs(logits[: len(exact)] - exact).max()) for logits in (ours, theirs)]
+        off = [float(np.abs(logits - exact).max()) for logits in (ours, theirs)]
         right = [int((logits.argmax(1) == self.labels).sum()) for logits in (ours, theirs)]
-        good = right[0] == right[1] and difference <= 1e-5
+        good = right[0] == right[1] and max(off) <= 1e-5
         self.failures += not good
-        print(f"  {what:<16} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}, from float64's by {off[0]:.1e}, {off[1]:.1e}; "
+        print(f"  {what:<16} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}, from double's by {off[0]:.1e}, {off[1]:.1e}; "
               f"right {right[0]}, {right[1]} of {len(ours)}" + ("" if good else "   FAILED"), flush=True)
 
 
