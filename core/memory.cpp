@@ -1,13 +1,17 @@
-// The caching allocator: four buckets per power of two (at most a quarter of a block is wasted), last in first out.
+// The caching allocator. Small blocks: four buckets per power of two (at most a quarter of a block is wasted), last in first out.
+// Large ones: the lowest place that is free in one range of addresses, where free neighbours become one: what the backward pass gives
+// back of the last layers then serves the larger ones before them.
 #include "core/memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <new>
 #include <vector>
@@ -16,7 +20,7 @@ namespace evenkeel {
 namespace {
 
 constexpr size_t alignment = 64;
-constexpr size_t huge_page = size_t{2} << 20;
+constexpr size_t large = size_t{4} << 20;
 
 struct Bucket {
   int index;
@@ -33,9 +37,72 @@ Bucket bucket_of(size_t bytes) {
   return {k * 4 + static_cast<int>(j), (size + alignment - 1) / alignment * alignment};
 }
 
+// What a large block takes of the range: whole pages.
+size_t in_range(size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
+
+// The range of addresses, reserved at first use; pages that were never touched take no memory.
+class Range {
+ public:
+  // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places given out so far.
+  void* take(size_t size, bool& fresh) {
+    if (!begin_) reserve();
+    auto place = free_.begin();
+    while (place != free_.end() && place->second < size) ++place;
+    if (place == free_.end()) return nullptr;
+    const auto [at, length] = *place;
+    free_.erase(place);
+    if (length > size) free_.emplace(at + size, length - size);
+    cached_ -= std::min(at + size, touched_) - std::min(at, touched_);
+    fresh = at + size > touched_;
+    touched_ = std::max(touched_, at + size);
+    return begin_ + at;
+  }
+  bool has(const void* block) const { return begin_ && block >= begin_ && block < begin_ + size_; }
+  void give(void* block, size_t size) {
+    size_t at = static_cast<size_t>(static_cast<char*>(block) - begin_);
+    cached_ += size;
+    auto next = free_.lower_bound(at);
+    if (next != free_.end() && next->first == at + size) {
+      size += next->second;
+      next = free_.erase(next);
+    }
+    if (next != free_.begin())
+      if (const auto before = std::prev(next); before->first + before->second == at) {
+        before->second += size;
+        return;
+      }
+    free_.emplace(at, size);
+  }
+  size_t cached() const { return cached_; }
+  void return_pages() {
+    for (const auto& [at, length] : free_)
+      if (at < touched_) madvise(begin_ + at, std::min(length, touched_ - at), MADV_DONTNEED);
+    cached_ = touched_ = 0;
+  }
+
+ private:
+  void reserve() {
+    // As much as the machine has, or what is allowed.
+    const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    for (size_ = memory / 4096 * 4096; size_ >= large; size_ = size_ / 8192 * 4096) {
+      void* p = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p == MAP_FAILED) continue;
+      madvise(p, size_, MADV_HUGEPAGE);
+      begin_ = static_cast<char*>(p);
+      free_.emplace(0, size_);
+      return;
+    }
+  }
+
+  char* begin_ = nullptr;
+  size_t size_ = 0, touched_ = 0, cached_ = 0;
+  std::map<size_t, size_t> free_;  // where a free place begins, and its bytes
+};
+
 struct FreeList {
   std::mutex mutex;
   std::array<std::vector<void*>, 64 * 4> buckets;
+  Range range;
   MemoryStats stats;
 };
 // Never destroyed: tensors with static lifetime may be released after main.
@@ -54,27 +121,24 @@ void* allocate(size_t bytes) {
   {
     std::lock_guard lock(list.mutex);
     auto& bucket = list.buckets[index];
-    if (!bucket.empty()) {
+    bool fresh = bucket.empty();
+    if (bytes >= large) block = list.range.take(in_range(bytes), fresh);
+    if (!block && !fresh) {
       block = bucket.back();
       bucket.pop_back();
       list.stats.cached_bytes -= static_cast<int64_t>(size);
-    } else {
-      ++list.stats.system_allocations;
     }
+    list.stats.system_allocations += fresh;
     list.stats.live_bytes += static_cast<int64_t>(size);
     list.stats.peak_bytes = std::max(list.stats.peak_bytes, list.stats.live_bytes);
   }
+  if (!block) block = std::aligned_alloc(alignment, size);
   if (!block) {
-    const bool huge = size >= 2 * huge_page;
-    block = std::aligned_alloc(huge ? huge_page : alignment, huge ? (size + huge_page - 1) / huge_page * huge_page : size);
-    if (!block) {
-      std::lock_guard lock(list.mutex);
-      list.stats.live_bytes -= static_cast<int64_t>(size);
-      throw std::bad_alloc();
-    }
-    if (huge) madvise(block, size, MADV_HUGEPAGE);
+    std::lock_guard lock(list.mutex);
+    list.stats.live_bytes -= static_cast<int64_t>(size);
+    throw std::bad_alloc();
   }
-  if (poison) std::memset(block, 0xff, size);  // all ones is a NaN in float and in double
+  if (poison) std::memset(block, 0xff, bytes);  // all ones is a NaN in float and in double
   return block;
 }
 
@@ -84,13 +148,17 @@ void release(void* block, size_t bytes) noexcept {
   FreeList& list = free_list();
   std::lock_guard lock(list.mutex);
   list.stats.live_bytes -= static_cast<int64_t>(size);
+  if (list.range.has(block)) return list.range.give(block, in_range(bytes));
   list.stats.cached_bytes += static_cast<int64_t>(size);
   list.buckets[index].push_back(block);
 }
 
 MemoryStats memory_stats() {
-  std::lock_guard lock(free_list().mutex);
-  return free_list().stats;
+  FreeList& list = free_list();
+  std::lock_guard lock(list.mutex);
+  MemoryStats stats = list.stats;
+  stats.cached_bytes += static_cast<int64_t>(list.range.cached());
+  return stats;
 }
 
 void release_cached_memory() {
@@ -100,6 +168,7 @@ void release_cached_memory() {
     for (void* block : bucket) std::free(block);
     bucket.clear();
   }
+  list.range.return_pages();
   list.stats.cached_bytes = 0;
 }
 

@@ -61,6 +61,25 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   release_cached_memory();
   CHECK(memory_stats().cached_bytes == 0);
 
+  // Large blocks that were neighbours make room for one that none of them could hold.
+  const size_t third = size_t{5} << 20;
+  void* parts[3];
+  for (void*& part : parts) part = allocate(third);
+  const MemoryStats full = memory_stats();
+  for (int i : {1, 2, 0}) release(parts[i], third);
+  CHECK(memory_stats().cached_bytes >= full.cached_bytes + 3 * static_cast<int64_t>(third));
+  CHECK(memory_stats().live_bytes == start.live_bytes);
+  void* whole = allocate(3 * third);
+  CHECK(whole == parts[0]);
+  CHECK(memory_stats().system_allocations == full.system_allocations);
+  void* other = allocate(third);
+  CHECK(other == static_cast<char*>(whole) + 3 * third);
+  std::memset(whole, 1, 3 * third);
+  release(other, third);
+  release(whole, 3 * third);
+  release_cached_memory();
+  CHECK(memory_stats().cached_bytes == 0);
+
   poison_memory(true);
   const Tensor t = Tensor::empty({100});
   poison_memory(false);
