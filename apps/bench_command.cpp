@@ -54,8 +54,14 @@ double median(std::vector<double> v) {
   return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
 }
 
-// Runs a shell command; the "ms" of the last line that it prints, which must be JSON.
-double ms_of(const std::string& command) {
+// A run of one workload in a process of its own: its memory and its first step are then its own too.
+std::string command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
+  return fmt::format("/proc/{}/exe bench --workload {} --model '{}' --norm {} --batch-size {} --threads {} --steps {} --json", getpid(), w.name,
+                     w.model, norm, batch, threads(), steps);
+}
+
+// Runs a shell command; the last line that it prints, which must be JSON with "ms".
+Json json_of(const std::string& command) {
   FILE* pipe = popen(command.c_str(), "r");
   if (!pipe) fail(Fault::failed, "bench: cannot run '{}'", command);
   std::string output, last;
@@ -68,7 +74,7 @@ double ms_of(const std::string& command) {
   if (status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
     fail(Fault::failed, "bench: '{}' must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'", command,
          WEXITSTATUS(status), last);
-  return json["ms"];
+  return json;
 }
 
 // The two programs in turn, so that both see the machine as it is at the time.
@@ -76,8 +82,8 @@ void compare(const std::string& ours, const std::string& theirs, int64_t rounds)
   std::vector<double> a, b, ratio;
   fmt::print("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
   for (int64_t i = 0; i < rounds; ++i) {
-    a.push_back(ms_of(ours));
-    b.push_back(ms_of(theirs));
+    a.push_back(json_of(ours)["ms"]);
+    b.push_back(json_of(theirs)["ms"]);
     ratio.push_back(b.back() / a.back());
     fmt::print("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", i + 1, a.back(), b.back(), ratio.back());
     std::fflush(stdout);
@@ -95,17 +101,18 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   if (!json) {
     fmt::print("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(), blas_description(),
                ceilings.sgemm_gflops, ceilings.copy_gbs);
-    fmt::print("{:<4} {:<50} {:>5} {:>10} {:>10} {:>10} {:>9} {:>8} {:>8}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
-               "of sgemm", "MiB");
+    fmt::print("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
+               "of sgemm", "MiB", "first step");
   }
   for (const Workload& w : workloads())
     for (const int64_t batch : w.training ? std::vector<int64_t>{w.batch} : std::vector<int64_t>{w.batch, 1}) {
-      const WorkloadResult r = run_workload(w, norm, batch, steps);
-      all["workloads"].push_back(as_json(w, norm, r));
+      const Json r = json_of(command_of(w, norm, batch, steps));
+      all["workloads"].push_back(r);
       if (json) continue;
-      const double gflops = r.gflop / r.timing.ms * 1e3;
-      fmt::print("{:<4} {:<50} {:>5} {:>10.3f} {:>10.3f} {:>10.0f} {:>9.1f} {:>8.2f} {:>8.1f}\n", w.name, w.what, r.batch, r.timing.ms, r.timing.ms_min,
-                 static_cast<double>(r.batch) / r.timing.ms * 1e3, gflops, gflops / ceilings.sgemm_gflops, r.tensor_mib);
+      const auto number = [&](const char* key) { return r[key].get<double>(); };
+      fmt::print("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what, batch, number("ms"),
+                 number("ms_min"), number("images_per_s"), number("gflops"), number("gflops") / ceilings.sgemm_gflops, number("rss_mib"),
+                 number("first_step_s"));
       std::fflush(stdout);
     }
   if (!json)
@@ -156,9 +163,7 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
     Workload w = workload_named(o->workload);
     if (!o->model.empty()) w.model = w.what = o->model;
     if (!o->against.empty()) {
-      compare(fmt::format("/proc/{}/exe bench --workload {} --model '{}' --norm {} --batch-size {} --threads {} --steps {} --json", getpid(),
-                          w.name, w.model, o->norm, o->batch, threads(), o->steps),
-              o->against, o->rounds);
+      compare(command_of(w, o->norm, o->batch, o->steps), o->against, o->rounds);
       return 0;
     }
     const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);

@@ -123,6 +123,22 @@ TEST_CASE("a file that does not fit changes nothing, and the message lists what 
   CHECK(format_safetensors(capture(*network)) == before);
 }
 
+TEST_CASE("doubles and counts are read as numbers; other types, more axes and a stream that is none are refused") {
+  const auto bytes_of = [](auto v) { return std::string(reinterpret_cast<const char*>(&v), sizeof v); };
+  CHECK(load({"a", "F64", {1, 2}, bytes_of(0.5) + bytes_of(-3.0)}).values() == std::vector<real>{0.5, -3});
+  CHECK(load({"a", "I64", {}, bytes_of(int64_t{7})}).item() == 7);
+  CHECK_THROWS_WITH_AS(load({"a", "F16", {1}, "xx"}), doctest::Contains("a is F16 of 1 axes"), Error);
+  CHECK_THROWS_WITH_AS(load({"a", "F32", std::vector<int64_t>(9, 1), "xxxx"}), doctest::Contains("of 9 axes"), Error);
+
+  auto network = make_model({.model = "flatten dense:4 act dropout:0.5 dense:classes", .input = {2, 2, 1}, .classes = 3});
+  SafeTensors all = capture(*network);
+  int streams = 0;
+  for (StoredTensor& t : all.tensors)
+    if (t.dtype == "I64") ++streams, t.bytes.resize(8), t.shape = {1};
+  REQUIRE(streams == 1);
+  CHECK_THROWS_WITH_AS(restore(*network, all), doctest::Contains("must be two I64"), Error);
+}
+
 TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not know has a prefix") {
   auto network = make_model({.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
   Random random(2);

@@ -19,8 +19,11 @@ TEST_CASE("a network made ready for inference gives the same logits, for any siz
       const Recording off(false);
       const Tensor before = network->forward(x, Mode::eval);
       const int64_t layers = static_cast<int64_t>(network->size());
+      const double work = network->multiply_adds({12, 12, 3});
       prepare_inference(*network);
       CHECK((std::string(norm) == "none" || static_cast<int64_t>(network->size()) < layers));
+      CHECK(network->multiply_adds({12, 12, 3}) == work);
+      CHECK(network->describe().find("conv:") != std::string::npos);
       const Tensor after = network->forward(x, Mode::eval);
       real largest = 0;
       for (real v : before.values()) largest = std::max(largest, std::abs(v));

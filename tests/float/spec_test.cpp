@@ -100,4 +100,8 @@ TEST_CASE("a model's table: shapes, parameters and multiply-adds") {
   double work = 0;
   for (const LayerSummary& row : summarize(*network, {32, 32, 3})) work += row.multiply_adds;
   CHECK(work == 152764416 + 2560);  // by hand: the six convolutions and the dense layer
+  CHECK(network->multiply_adds({32, 32, 3}) == work);
+  // In a residual block the body counts; the shortcut multiplies nothing.
+  auto block = make_model({.model = "residual(conv:6:3:stride=2 norm act conv:6:3) global_avgpool dense:classes", .input = {8, 8, 3}});
+  CHECK(block->multiply_adds({8, 8, 3}) == 4 * 4 * 6 * (27 + 54) + 60);
 }
