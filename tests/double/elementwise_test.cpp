@@ -22,3 +22,12 @@ TEST_CASE("elementwise ops: derivatives up to order 3") {
   one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, random(s));
   one([](const Tensor& x) { return 1 - x / 2 + 3 * x * x - (-x); }, random(s));
 }
+
+TEST_CASE("NaN goes in and comes out") {
+  const Tensor x = Tensor::of({3}, {NAN, -1, 2});
+  for (const Tensor& y : {relu(x), leaky_relu(x), clamp(x, -3, 3), abs(x), tanh(x), sigmoid(x), exp(x)}) {
+    CHECK(std::isnan(y.data()[0]));
+    CHECK(std::isfinite(y.data()[1]));
+    CHECK(std::isfinite(y.data()[2]));
+  }
+}

@@ -30,9 +30,11 @@ TEST_CASE("what follows a convolution or a product in one pass is what it would 
                            [&](const Inputs& in) { return epilogue(in, shift, add, relu)(conv2d(in[0], in[1], o)); },
                            {random({n, h, h, c}), random({k, r, r, c}), random({k}), random({n, h, h, k})}, 2, 1e-11);
         }
-        check_definition([&](const Inputs& in) { return matmul(in[0], in[1], false, true, epilogue(in, shift, add, relu)); },
-                         [&](const Inputs& in) { return epilogue(in, shift, add, relu)(matmul(in[0], in[1], false, true)); },
-                         {random({70, 90}), random({130, 90}), random({130}), random({70, 130})}, 2, 1e-11);
+        // Blocks of the result, and partial sums along a long inner dimension.
+        for (const auto& [m, k, n] : {std::array<int64_t, 3>{70, 90, 130}, {8, 5000, 14}})
+          check_definition([&](const Inputs& in) { return matmul(in[0], in[1], false, true, epilogue(in, shift, add, relu)); },
+                           [&](const Inputs& in) { return epilogue(in, shift, add, relu)(matmul(in[0], in[1], false, true)); },
+                           {random({m, k}), random({n, k}), random({n}), random({m, n})}, 2, 1e-11);
       }
 }
 

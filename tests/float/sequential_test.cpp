@@ -41,6 +41,18 @@ TEST_CASE("residual adds its input: with an empty body it doubles") {
   CHECK((*network)[1].forward(x, Mode::eval).values() == std::vector<real>{2, -4, 6, 8});
 }
 
+TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU behind the block comes last") {
+  auto network = make_model({.model = "flatten residual(dense:4 act) act dense:classes", .input = {2, 2, 1}, .classes = 2});
+  auto& block = dynamic_cast<Residual&>((*network)[1]);
+  Random random(2);
+  const Tensor x = Tensor::normal({5, 4}, random), body = relu(block.body()[0].forward(x, Mode::eval));
+  check_close(block.forward(x, Mode::eval), body + x);
+  check_close(block.forward_then(x, Mode::eval, {.relu = true}), relu(body + x));
+  int negative = 0;  // else the two orders would be the same
+  for (real v : (body + x).values()) negative += v < 0;
+  CHECK(negative > 0);
+}
+
 TEST_CASE("the shortcut of a block with stride and more channels takes every second pixel and pads the channels on both sides") {
   // A body that gives zeros leaves the shortcut alone.
   auto network = make_model({.model = "residual(conv:4:1:stride=2:pad=0) flatten dense:classes", .input = {3, 3, 2}, .classes = 2});
