@@ -20,7 +20,7 @@ namespace evenkeel {
 namespace {
 
 constexpr size_t alignment = 64;
-constexpr size_t large = size_t{4} << 20;
+constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;
 
 struct Bucket {
   int index;
@@ -37,8 +37,8 @@ Bucket bucket_of(size_t bytes) {
   return {k * 4 + static_cast<int>(j), (size + alignment - 1) / alignment * alignment};
 }
 
-// What a large block takes of the range: whole pages.
-size_t in_range(size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
+// What a large block takes of the range: whole pages, of whatever size.
+size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
 
 // The range of addresses, reserved at first use; pages that were never touched take no memory.
 class Range {
@@ -50,9 +50,14 @@ class Range {
     while (place != free_.end() && place->second < size) ++place;
     if (place == free_.end()) return nullptr;
     const auto [at, length] = *place;
+    if (at + size > usable_) {  // addresses alone cost nothing; what is asked for, the system may refuse
+      const size_t more = (at + size - usable_ + huge_page - 1) / huge_page * huge_page;
+      if (mprotect(begin_ + usable_, more, PROT_READ | PROT_WRITE) != 0) return nullptr;
+      usable_ += more;
+    }
     free_.erase(place);
     if (length > size) free_.emplace(at + size, length - size);
-    cached_ -= std::min(at + size, touched_) - std::min(at, touched_);
+    cached_ -= std::min(cached_, std::min(at + size, touched_) - std::min(at, touched_));
     fresh = at + size > touched_;
     touched_ = std::max(touched_, at + size);
     return begin_ + at;
@@ -84,18 +89,19 @@ class Range {
   void reserve() {
     // As much as the machine has, or what is allowed.
     const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    for (size_ = memory / 4096 * 4096; size_ >= large; size_ = size_ / 8192 * 4096) {
-      void* p = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    for (size_ = memory / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
+      void* p = mmap(nullptr, size_ + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (p == MAP_FAILED) continue;
-      madvise(p, size_, MADV_HUGEPAGE);
-      begin_ = static_cast<char*>(p);
+      const uintptr_t aligned = (reinterpret_cast<uintptr_t>(p) + huge_page - 1) / huge_page * huge_page;
+      begin_ = reinterpret_cast<char*>(aligned);
+      madvise(begin_, size_, MADV_HUGEPAGE);
       free_.emplace(0, size_);
       return;
     }
   }
 
   char* begin_ = nullptr;
-  size_t size_ = 0, touched_ = 0, cached_ = 0;
+  size_t size_ = 0, usable_ = 0, touched_ = 0, cached_ = 0;
   std::map<size_t, size_t> free_;  // where a free place begins, and its bytes
 };
 

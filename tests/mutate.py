@@ -135,9 +135,12 @@ def main():
             if subprocess.run(["cmake", "--build", build, "--parallel", str(os.cpu_count()), "--target", f"test_{test}"], capture_output=True).returncode:
                 return None
             for some in [f"--source-file={own.get(test)}"] * (test in own) + ["--source-file-exclude=*/soak_test.cpp,*/fetch_test.cpp"]:
-                # A fault may make an endless loop: so much of the processor's time, not of the clock's, which also runs while others work.
+                # A fault may make an endless loop: so much of the processor's time, not of the clock's, which also runs while others work;
+                # or a wait for what never comes: ten times that of the clock's.
                 limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (600, 600))
-                if subprocess.run([f"{build}/tests/test_{test}", "--abort-after=1", some], capture_output=True, preexec_fn=limit).returncode:
+                try:
+                    subprocess.run([f"{build}/tests/test_{test}", "--abort-after=1", some], capture_output=True, preexec_fn=limit, check=True, timeout=6000)
+                except subprocess.SubprocessError:
                     return False
         return True
 

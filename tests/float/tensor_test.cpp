@@ -75,8 +75,17 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   void* other = allocate(third);
   CHECK(other == static_cast<char*>(whole) + 3 * third);
   std::memset(whole, 1, 3 * third);
-  release(other, third);
   release(whole, 3 * third);
+  release_cached_memory();  // with a block behind that is in use
+  CHECK(memory_stats().cached_bytes == 0);
+  void* behind = allocate(4 * third);
+  CHECK(behind == static_cast<char*>(other) + third);
+  whole = allocate(3 * third);
+  CHECK(whole == parts[0]);
+  CHECK(static_cast<char*>(whole)[3 * third - 1] == 0);  // a fresh page
+  CHECK(memory_stats().cached_bytes == 0);
+  for (const auto& [block, size] : {std::pair{other, third}, {whole, 3 * third}, {behind, 4 * third}}) release(block, size);
+  CHECK(memory_stats().cached_bytes >= 8 * static_cast<int64_t>(third));
   release_cached_memory();
   CHECK(memory_stats().cached_bytes == 0);
 
