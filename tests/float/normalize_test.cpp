@@ -1,13 +1,13 @@
 // Batch norm's kernels as they are used: numerical stability, the same bits for any number of threads, NaN, unwritten memory.
 #include "core/normalize.h"
 
-#include "core/parallel.h"
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "core/elementwise.h"
 #include "core/memory.h"
+#include "core/ops.h"
+#include "core/parallel.h"
 
 using namespace evenkeel;
 
@@ -213,6 +213,38 @@ TEST_CASE("a result too large for the caches, written past them, is the same to 
       const auto [y_part, dx_part] = run(part(x, begin), part(add, begin), part(g, begin), with_add);
       CHECK(std::equal(y_part.data(), y_part.data() + half, y.data() + begin));
       CHECK(std::equal(dx_part.data(), dx_part.data() + half, dx.data() + begin));
+    }
+  }
+}
+
+TEST_CASE("gradients where the mean is a million times the deviation, and no float: what is left of the mean counts") {
+  const int64_t rows = 64, channels = 3;
+  const double step = 1.0 / 1024;  // between neighbouring floats at 10,000
+  Random random(9);
+  Tensor x = Tensor::empty({rows, channels}), g = Tensor::uniform({rows, channels}, random, 0.5, 1.5);
+  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<real>(10000 + step * static_cast<double>(random.below(3)));
+  x.track();
+  const Tensor gamma = Tensor::full({channels}, 1).track(), beta = Tensor::zeros({channels}).track();
+  const real eps = 1e-7f;
+  const auto normalise = [&](int64_t groups) {
+    return groups == 0 ? batch_norm(x, gamma, beta, {.eps = eps}).y : group_norm(reshape(x, {1, rows, channels}), groups, gamma, beta, eps);
+  };
+  for (const int64_t groups : {0, 3}) {  // the batch; or one example, a group a channel, which is the same
+    CAPTURE(groups);
+    const Tensor y = normalise(groups);
+    const Grads d = grad(y, {x, gamma}, {.cotangent = reshape(g, y.shape())});
+    for (int64_t c = 0; c < channels; ++c) {
+      double mean = 0, var = 0, sum = 0, product = 0;
+      for (int64_t r = 0; r < rows; ++r) mean += x.data()[r * channels + c] / static_cast<double>(rows);
+      for (int64_t r = 0; r < rows; ++r) var += std::pow(x.data()[r * channels + c] - mean, 2) / static_cast<double>(rows);
+      const double rstd = 1 / std::sqrt(var + eps);
+      const auto xhat = [&](int64_t r) { return (x.data()[r * channels + c] - mean) * rstd; };
+      for (int64_t r = 0; r < rows; ++r) sum += g.data()[r * channels + c], product += g.data()[r * channels + c] * xhat(r);
+      CHECK(d[1].data()[c] == doctest::Approx(product).epsilon(1e-4).scale(10));
+      for (int64_t r = 0; r < rows; ++r) {
+        const double dx = rstd * (g.data()[r * channels + c] - (sum + xhat(r) * product) / static_cast<double>(rows));
+        CHECK(d[0].data()[r * channels + c] == doctest::Approx(dx).epsilon(1e-4).scale(rstd));
+      }
     }
   }
 }
