@@ -66,7 +66,11 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   void* parts[3];
   for (void*& part : parts) part = allocate(third);
   const MemoryStats full = memory_stats();
-  for (int i : {1, 2, 0}) release(parts[i], third);
+  for (int i : {0, 1}) release(parts[i], third);
+  void* pair = allocate(2 * third);
+  CHECK(pair == parts[0]);
+  release(pair, 2 * third);
+  release(parts[2], third);
   CHECK(memory_stats().cached_bytes >= full.cached_bytes + 3 * static_cast<int64_t>(third));
   CHECK(memory_stats().live_bytes == start.live_bytes);
   void* whole = allocate(3 * third);
