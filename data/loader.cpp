@@ -94,7 +94,7 @@ void Loader::request() {
 bool Loader::next(Batch& batch) {
   batch = {};  // its memory may serve the batch requested below
   if (jobs_.empty()) return false;
-  if (!options_.background) prepare(jobs_.front());
+  if (!options_.background) attempt(jobs_.front());
   Job job;
   {
     std::unique_lock lock(mutex_);
@@ -120,15 +120,19 @@ void Loader::work() {
     if (stop_) return;
     busy_ = true;
     lock.unlock();
-    try {
-      prepare(*job);  // nobody else touches a job that is not done, and a deque's elements stay where they are
-    } catch (...) {
-      job->error = std::current_exception();
-    }
+    attempt(*job);  // nobody else touches a job that is not done, and a deque's elements stay where they are
     lock.lock();
     job->done = true;
     busy_ = false;
     ready_.notify_all();
+  }
+}
+
+void Loader::attempt(Job& job) const {
+  try {
+    prepare(job);
+  } catch (...) {
+    job.error = std::current_exception();
   }
 }
 

@@ -57,7 +57,8 @@ class Loader {
     bool done = false;
     std::exception_ptr error;
   };
-  void request();          // one more batch, if the epoch has one
+  void request();                // one more batch, if the epoch has one
+  void attempt(Job& job) const;  // prepares it, or keeps the error for next()
   void prepare(Job& job) const;
   void work();
 
