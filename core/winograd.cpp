@@ -145,6 +145,12 @@ struct View {
   int64_t down, along;
   Real* at(int64_t i, int64_t j) const { return data + i * down + j * along; }
   bool holds(int64_t) const { return true; }
+  template <int n>  // n Vecs of column j, their channels from c on
+  void column(int64_t j, int64_t c, Vec (&out)[n]) const {
+    Real* p = data + j * along + c;
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i, p += down) out[i] = vec(p);
+  }
 };
 
 // A square that reaches over an image's edge: the rows outside are one line of zeros, the columns outside are not looked at.
@@ -152,8 +158,13 @@ template <int side>
 struct Edged {
   const real* row[side];
   int64_t along, j0, j1;  // columns inside
-  const real* at(int64_t i, int64_t j) const { return row[i] + j * along; }
   bool holds(int64_t j) const { return j0 <= j && j < j1; }
+  template <int n>
+  void column(int64_t j, int64_t c, Vec (&out)[n]) const {
+    const int64_t at = j * along + c;
+#pragma GCC unroll 8
+    for (int i = 0; i < n; ++i) out[i] = vec(row[i] + at);
+  }
 };
 
 struct AsItIs {
@@ -169,15 +180,19 @@ void transform(const From& from, const View<real>& to, int64_t channels, const F
     for (int j = 0; j < L::from; ++j) {
       Vec column[L::from], result[L::to] = {};
       if (from.holds(j)) {
-        for (int i = 0; i < L::from; ++i) column[i] = vec(from.at(i, j) + c);
+        from.column(j, c, column);
         L::line(column, result);
       }
+#pragma GCC unroll 8
       for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
     }
-    for (int i = 0; i < L::to; ++i) {
+    real* row = to.data + c;
+    for (int i = 0; i < L::to; ++i, row += to.down) {
       Vec result[L::to];
       L::line(half[i], result);
-      for (int j = 0; j < L::to; ++j) vec(to.at(i, j) + c) = finish(result[j], to.at(i, j) + c, c);
+      real* place = row;
+#pragma GCC unroll 8
+      for (int j = 0; j < L::to; ++j, place += to.along) vec(place) = finish(result[j], place, c);
     }
   }
 }
@@ -333,28 +348,48 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
-// The tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB
-// of floats, so that they stay in the third-level cache, but enough for the sums to be worth their reading and writing.
+// Few channels: each thread has sums of its own, which stay in its cache with the tiles that it transforms. Many: the tiles are
+// transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB of floats, so
+// that they stay in the third-level cache, but enough for the sums to be worth their reading and writing.
 template <int r>
 void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;
   const Grid grid(a.p, a.q);
-  const int64_t tiles = a.n * grid.down * grid.across,
-                large = std::min(tiles, std::max<int64_t>((1 << 19) / (products * (a.c + a.k)), 120) / block * block);
+  const int64_t tiles = a.n * grid.down * grid.across, size = a.k * r * r * a.c;
+  auto read = [&](int64_t begin, int64_t end, int64_t first, const auto& v, const auto& z) {
+    read_tiles<Input<r>>({x, a.h, a.w, a.c, grid.down, grid.across, Scheme<r>::points, outputs, a.padding}, begin, end, first, v);
+    read_tiles<Evaluate<r, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, begin, end, first, z);
+  };
+  auto add_product = [&](int64_t e, int64_t count, bool add, const auto& v, const auto& z, const auto& sum) {
+    gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, add, sum[e], a.c);
+  };
+  auto write = [&](int64_t k, const auto& sum, real* to) {
+    transform<FilterTransposed<r>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
+  };
+  if (products * a.k * a.c <= (1 << 16)) {
+    const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block, groups = (tiles + group - 1) / group;
+    const Storage partial(groups * size);
+    parallel_for(groups, [&](int64_t i) {
+      const Matrices<r, Scratch<real>> v(by_row, block, a.c), z(by_row, block, a.k), sum(by_matrix, a.k, a.c);
+      const int64_t first = i * group, last = std::min(first + group, tiles);
+      for (int64_t begin = first; begin < last; begin += block) {
+        const int64_t end = std::min(begin + block, last);
+        read(begin, end, begin, v, z);
+        for (int e = 0; e < products; ++e) add_product(e, end - begin, begin > first, v, z, sum);
+      }
+      for (int64_t k = 0; k < a.k; ++k) write(k, sum, partial.data + i * size);
+    });
+    return add_in_order(groups, size, partial.data, dw);
+  }
+  const int64_t large = std::min(tiles, std::max<int64_t>((1 << 19) / (products * (a.c + a.k)), 120) / block * block);
   const Matrices<r, Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
-    parallel_blocks(count, 16, [&](int64_t begin, int64_t end) {
-      read_tiles<Input<r>>({x, a.h, a.w, a.c, grid.down, grid.across, Scheme<r>::points, outputs, a.padding}, first + begin, first + end, first, v);
-      read_tiles<Evaluate<r, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, first + begin, first + end, first, z);
-    });
-    parallel_for(products, [&](int64_t e) {
-      gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, first > 0, sum[e], a.c);
-    });
+    parallel_blocks(count, 16, [&](int64_t begin, int64_t end) { read(first + begin, first + end, first, v, z); });
+    parallel_for(products, [&](int64_t e) { add_product(e, count, first > 0, v, z, sum); });
   }
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)
-      transform<FilterTransposed<r>>(sum.row(k), View<real>{dw + k * r * r * a.c, r * a.c, a.c}, a.c);
+    for (int64_t k = begin; k < end; ++k) write(k, sum, dw);
   });
 }
 
