@@ -1,8 +1,10 @@
-// Convolution as a matrix product of patches (rows: output positions; columns: what the filter sees there) and filters. The
-// patches are never all in memory: blocks of rows that stay in cache are written, multiplied and forgotten.
+// Convolution as a matrix product of patches (rows: output positions; columns: what the filter sees there) and filters. The patches
+// are never written: in an image with zeros around it an element of one lies at the sum of two numbers, one for the position and one
+// for the place in the filter, and the product reads it there. The image is taken in bands that stay in cache.
 #include "core/conv.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "core/gemm.h"
 #include "core/memory.h"
@@ -48,41 +50,59 @@ bool use_winograd(const Geometry& a, ConvAlgorithm algorithm, int64_t filters_co
   return winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= rows(a) * a.r * a.s;
 }
 
-// Calls f(image row, first column inside the image, where it lies in the patch, how many numbers) for every run of
-// neighbouring numbers that the patch of output position `row` shares with the image.
-template <class F>
-void for_runs(const Geometry& a, int64_t row, F f) {
-  const int64_t n = row / (a.p * a.q), top = row / a.q % a.p * a.stride - a.padding, left = row % a.q * a.stride - a.padding;
-  const int64_t s0 = std::max<int64_t>(0, -left), s1 = std::min(a.s, a.w - left);
-  if (s0 >= s1) return;
-  for (int64_t r = std::max<int64_t>(0, -top); r < std::min(a.r, a.h - top); ++r)
-    f(((n * a.h + top + r) * a.w + left + s0) * a.c, (r * a.s + s0) * a.c, (s1 - s0) * a.c);
+// Where the elements of a (down, across, channels) lie, in order, in an image of (.., width, depth), if neighbouring rows and columns
+// of it are `step` of the image's apart and its first element is at `first`.
+using Places = std::vector<int64_t>;
+Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int64_t depth, int64_t step, int64_t first = 0) {
+  Places all;
+  all.reserve(static_cast<size_t>(down * across * channels));
+  for (int64_t i = 0; i < down; ++i)
+    for (int64_t j = 0; j < across; ++j)
+      for (int64_t c = 0; c < channels; ++c) all.push_back((i * width + j) * step * depth + first + c);
+  return all;
 }
 
-// patches (end - begin, R S C) of the output positions [begin, end).
-void gather(const Geometry& a, int64_t begin, int64_t end, const real* x, real* patches) {
-  for (int64_t row = begin; row < end; ++row, patches += patch(a)) {
-    int64_t filled = 0;
-    for_runs(a, row, [&](int64_t from, int64_t to, int64_t length) {
-      std::fill(patches + filled, patches + to, real(0));
-      std::copy_n(x + from, length, patches + to);
-      filled = to + length;
-    });
-    std::fill(patches + filled, patches + patch(a), real(0));
+// Rows of images, cut into bands of about so many positions.
+struct Bands {
+  Bands(int64_t images, int64_t rows, int64_t columns, int64_t positions)
+      : rows(rows), height(std::clamp<int64_t>(positions / std::max<int64_t>(1, columns), 1, std::max<int64_t>(1, rows))),
+        each((rows + height - 1) / height), count(images * each) {}
+  struct Band {
+    int64_t image, begin, rows;
+  };
+  Band operator[](int64_t i) const {
+    const int64_t begin = i % each * height;
+    return {i / each, begin, std::min(height, rows - begin)};
+  }
+  int64_t rows, height, each, count;  // each: bands of an image
+};
+constexpr int64_t positions_of_a_band = 256;  // they and what they see stay in a core's second-level cache
+
+// to = the rows [top, top + rows) and columns [left, left + width) of an image (h, w, c), with zeros outside of it.
+void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t rows, int64_t left, int64_t width, real* to) {
+  const int64_t begin = std::clamp<int64_t>(-left, 0, width), end = std::clamp(w - left, begin, width);
+  for (int64_t i = top; i < top + rows; ++i, to += width * c) {
+    const bool inside = 0 <= i && i < h && begin < end;
+    std::fill(to, to + (inside ? begin : width) * c, real(0));
+    if (!inside) continue;
+    std::copy_n(image + (i * w + left + begin) * c, (end - begin) * c, to + begin * c);
+    std::fill(to + end * c, to + width * c, real(0));
   }
 }
 
-// Its adjoint: adds the patches to the image they came from.
-void scatter(const Geometry& a, int64_t begin, int64_t end, const real* patches, real* dx) {
-  for (int64_t row = begin; row < end; ++row, patches += patch(a))
-    for_runs(a, row, [&](int64_t from, int64_t to, int64_t length) {
-#pragma omp simd
-      for (int64_t i = 0; i < length; ++i) dx[from + i] += patches[to + i];
-    });
-}
-
-// Rows of patches that make 256 KiB of floats: they and the filters stay in a core's second-level cache.
-int64_t row_block(const Geometry& a) { return std::clamp<int64_t>((1 << 16) / std::max<int64_t>(1, patch(a)) / 16 * 16, 16, 4096); }
+// What the positions of bands of y see of x, and where.
+struct Seen {
+  Seen(const Geometry& a, const Bands& bands)
+      : width((a.q - 1) * a.stride + a.s), positions(places(bands.height, a.q, 1, width, a.c, a.stride)),
+        taps(places(a.r, a.s, a.c, width, a.c, 1)) {}
+  int64_t rows(const Geometry& a, int64_t band_rows) const { return (band_rows - 1) * a.stride + a.r; }
+  int64_t size(const Geometry& a, const Bands& bands) const { return rows(a, bands.height) * width * a.c; }
+  void read(const Geometry& a, const Bands::Band& band, const real* x, real* to) const {
+    evenkeel::read(x + band.image * a.h * a.w * a.c, a.h, a.w, a.c, band.begin * a.stride - a.padding, rows(a, band.rows), -a.padding, width, to);
+  }
+  const int64_t width;
+  const Places positions, taps;
+};
 
 // The filters as forward() reads them: transformed for Winograd, or w^T, packed.
 int64_t filters_size(const Geometry& a, bool winograd) { return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a)); }
@@ -90,71 +110,117 @@ void pack_filters(const Geometry& a, bool winograd, const real* w, real* filters
   winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
 }
 
-// y (rows x K) = patches w^T, finished.
+// y (positions x K) = patches w^T, finished. Of few positions the columns are cut as well, for the threads' sake.
 void forward(const Geometry& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish) {
   if (winograd) return winograd_forward(a, x, filters, y, finish);
-  const int64_t length = patch(a);
-  auto multiply = [&](const real* patches, int64_t begin, int64_t end, int64_t j0, int64_t j1) {
-    gemm_packed(end - begin, a.k, length, patches, length, filters, y + begin * a.k, j0, j1);
-    if (finish) finish(y + begin * a.k + j0, end - begin, j0, j1 - j0);
-  };
-  if (rows(a) > 4 * row_block(a))
-    return parallel_blocks(rows(a), row_block(a), [&](int64_t begin, int64_t end) {
-      if (is_matmul(a)) return multiply(x + begin * length, begin, end, 0, a.k);
-      const Scratch<real> patches((end - begin) * length);
-      gather(a, begin, end, x, patches.data);
-      multiply(patches.data, begin, end, 0, a.k);
-    });
-  // Few rows: all patches, and then blocks of the product.
-  const Storage copy(is_matmul(a) ? 0 : rows(a) * length);
-  if (!is_matmul(a))
-    parallel_blocks(rows(a), 16, [&](int64_t begin, int64_t end) { gather(a, begin, end, x, copy.data + begin * length); });
-  const real* patches = is_matmul(a) ? x : copy.data;
-  constexpr int64_t high = 8 * gemm_rows, wide = 64;
-  const int64_t down = (rows(a) + high - 1) / high, across = (a.k + wide - 1) / wide;
-  parallel_for(down * across, [&](int64_t i) {
-    const int64_t begin = i / across * high, j = i % across * wide;
-    multiply(patches + begin * length, begin, std::min(begin + high, rows(a)), j, std::min(j + wide, a.k));
+  const bool few = rows(a) <= 4 * positions_of_a_band;
+  const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
+  const Bands bands(a.n, a.p, a.q, few ? 96 : positions_of_a_band);
+  const Seen seen(a, bands);
+  parallel_for(bands.count * across, [&](int64_t i) {
+    const Bands::Band band = bands[i / across];
+    const int64_t count = band.rows * a.q, begin = i % across * wide, end = std::min(begin + wide, a.k);
+    real* to = y + (band.image * a.p + band.begin) * a.q * a.k;
+    if (is_matmul(a)) {
+      gemm_packed(count, a.k, a.c, x + (band.image * a.p + band.begin) * a.q * a.c, a.c, filters, to, begin, end);
+    } else {
+      const Scratch<real> image(seen.size(a, bands));
+      seen.read(a, band, x, image.data);
+      gemm_packed(count, a.k, patch(a), {image.data, seen.positions.data(), seen.taps.data()}, filters, false, to, begin, end);
+    }
+    if (finish) finish(to + begin, count, begin, end - begin);
   });
 }
 
-// patches = g w, added to the image. One thread an image, as neighbouring patches overlap.
+// The rows of x (or columns) whose number is u stride + phase, u = 0, 1, ...: through the filters' rows first, first + stride, ..., `taps`
+// of them, they are seen by y's rows u + shift, u + shift - 1, ...
+struct Phase {
+  Phase(const Geometry& a, int64_t phase, int64_t length)
+      : phase(phase), first((phase + a.padding) % a.stride), shift((phase + a.padding) / a.stride),
+        taps(std::max<int64_t>(0, length - first + a.stride - 1) / a.stride) {}
+  int64_t phase, first, shift, taps;
+};
+
+// What the positions of x see of y, a phase of rows and one of columns at a time: the convolution of dy with the filters' taps of these
+// phases, in reverse.
+struct SeenBack {
+  explicit SeenBack(const Geometry& a)
+      : top(Phase(a, 0, a.r).shift - (a.r - 1) / a.stride), left(Phase(a, 0, a.s).shift - (a.s - 1) / a.stride),
+        more(Phase(a, a.stride - 1, 1).shift - top), width((a.w + a.stride - 1) / a.stride + Phase(a, a.stride - 1, 1).shift - left) {}
+  int64_t top, left;    // the first row and column of y that position 0 sees
+  int64_t more, width;  // rows seen besides those of the positions; columns seen
+};
+
+struct PhasePair {
+  PhasePair(const Geometry& a, const SeenBack& seen, int64_t i, int64_t j, const real* w)
+      : down(a, i, a.r), across(a, j, a.s),
+        taps(places(down.taps, across.taps, a.k, seen.width, a.k, -1, ((down.shift - seen.top) * seen.width + across.shift - seen.left) * a.k)),
+        filters(packed_size(a.c, length())) {
+    const Storage lines(length() * a.c);
+    real* to = lines.data;
+    for (int64_t r = 0; r < down.taps; ++r)
+      for (int64_t s = 0; s < across.taps; ++s)
+        for (int64_t k = 0; k < a.k; ++k, to += a.c)
+          std::copy_n(w + ((k * a.r + down.first + r * a.stride) * a.s + across.first + s * a.stride) * a.c, a.c, to);
+    pack(false, a.c, length(), lines.data, a.c, filters.data);
+  }
+  int64_t length() const { return static_cast<int64_t>(taps.size()); }
+  Phase down, across;
+  Places taps;
+  Storage filters;  // (taps, K, C), packed
+};
+
 void backward_x(const Geometry& a, ConvAlgorithm algorithm, const real* g, const real* w, real* dx) {
   if (use_winograd(a, algorithm)) return winograd_backward_x(a, g, w, dx);
   if (is_matmul(a)) return gemm_blocked(false, false, rows(a), a.c, a.k, g, w, dx);
-  parallel_for(a.n, [&](int64_t n) {
-    std::fill_n(dx + n * a.h * a.w * a.c, a.h * a.w * a.c, real(0));
-    const int64_t block = std::min(row_block(a), a.p * a.q), last = (n + 1) * a.p * a.q;
-    const Scratch<real> patches(block * patch(a));
-    for (int64_t begin = n * a.p * a.q; begin < last; begin += block) {
-      const int64_t end = std::min(begin + block, last);
-      gemm(false, false, end - begin, patch(a), a.k, g + begin * a.k, a.k, w, patch(a), false, patches.data, patch(a));
-      scatter(a, begin, end, patches.data, dx);
+  const SeenBack seen(a);
+  std::deque<PhasePair> pairs;
+  for (int64_t i = 0; i < std::min(a.stride, a.h); ++i)
+    for (int64_t j = 0; j < std::min(a.stride, a.w); ++j) pairs.emplace_back(a, seen, i, j, w);
+  const int64_t columns = (a.w + a.stride - 1) / a.stride;  // of a phase
+  const Bands bands(a.n, (a.h + a.stride - 1) / a.stride, columns, positions_of_a_band);
+  const Places positions = places(bands.height, columns, 1, seen.width, a.k, 1);
+  parallel_for(bands.count, [&](int64_t b) {
+    const Bands::Band band = bands[b];
+    const int64_t count = band.rows * columns;
+    const Scratch<real> image((bands.height + seen.more) * seen.width * a.k), product(count * a.c);
+    read(g + band.image * a.p * a.q * a.k, a.p, a.q, a.k, band.begin + seen.top, band.rows + seen.more, seen.left, seen.width, image.data);
+    for (const PhasePair& pair : pairs) {
+      if (pair.length() == 0) std::fill_n(product.data, count * a.c, real(0));
+      gemm_packed(count, a.c, pair.length(), {image.data, positions.data(), pair.taps.data()}, pair.filters.data, false, product.data, 0, a.c);
+      const real* from = product.data;
+      for (int64_t i = band.begin * a.stride + pair.down.phase; i < std::min(a.h, (band.begin + band.rows) * a.stride); i += a.stride, from += columns * a.c)
+        for (int64_t j = pair.across.phase, v = 0; j < a.w; j += a.stride, ++v) std::copy_n(from + v * a.c, a.c, dx + ((band.image * a.h + i) * a.w + j) * a.c);
     }
   });
 }
 
-// dw (K x patch) = g^T patches: a partial sum for every group of blocks, the partial sums added in order.
+// dw^T (patch x K) = patches^T g: a partial sum for every group of bands, the partial sums added in order.
 void backward_w(const Geometry& a, ConvAlgorithm algorithm, const real* x, const real* g, real* dw) {
   if (use_winograd(a, algorithm)) return winograd_backward_w(a, x, g, dw);
   if (is_matmul(a)) return gemm_blocked(true, false, a.k, a.c, rows(a), g, x, dw);
-  const int64_t size = a.k * patch(a), block = row_block(a), blocks = (rows(a) + block - 1) / block;
-  const int64_t most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64);
-  const int64_t group = std::max<int64_t>(1, (blocks + most - 1) / most) * block,
-                groups = std::max<int64_t>(1, (rows(a) + group - 1) / group);
-  const Storage partial(groups * size);
+  const Bands bands(a.n, a.p, a.q, positions_of_a_band);
+  const Seen seen(a, bands);
+  const int64_t size = a.k * patch(a), most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
+                group = std::max<int64_t>(1, (bands.count + most - 1) / most), groups = std::max<int64_t>(1, (bands.count + group - 1) / group);
+  const Storage partial(groups * size), sum(size);
   parallel_for(groups, [&](int64_t i) {
-    const int64_t first = i * group, last = std::min(first + group, rows(a));
-    real* sum = partial.data + i * size;
-    const Scratch<real> patches(block * patch(a));
-    if (first >= last) std::fill_n(sum, size, real(0));
-    for (int64_t begin = first; begin < last; begin += block) {
-      const int64_t end = std::min(begin + block, last);
-      gather(a, begin, end, x, patches.data);
-      gemm(true, false, a.k, patch(a), end - begin, g + begin * a.k, a.k, patches.data, patch(a), begin > first, sum, patch(a));
+    const int64_t first = i * group, last = std::min(first + group, bands.count);
+    const Scratch<real> image(seen.size(a, bands)), packed(packed_size(a.k, bands.height * a.q));
+    if (first >= last) std::fill_n(partial.data + i * size, size, real(0));
+    for (int64_t b = first; b < last; ++b) {
+      const Bands::Band band = bands[b];
+      const int64_t count = band.rows * a.q;
+      seen.read(a, band, x, image.data);
+      pack(false, a.k, count, g + (band.image * a.p + band.begin) * a.q * a.k, a.k, packed.data);
+      gemm_packed(patch(a), a.k, count, {image.data, seen.taps.data(), seen.positions.data()}, packed.data, b > first, partial.data + i * size, 0, a.k);
     }
   });
-  add_in_order(groups, size, partial.data, dw);
+  add_in_order(groups, size, partial.data, sum.data);
+  parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      for (int64_t t = 0; t < patch(a); ++t) dw[k * patch(a) + t] = sum.data[t * a.k + k];
+  });
 }
 
 }  // namespace

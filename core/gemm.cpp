@@ -10,6 +10,7 @@
 #include <array>
 #include <utility>
 
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 
@@ -44,27 +45,59 @@ constexpr bool own = false;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 
-// C (times M x V Vecs) = or += A B. A's numbers lie `down` and `along` apart, the rows of B and C `ldb` and `ldc`.
-template <int M, int V>
-void tile(int64_t times, int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
-  for (; times > 0; --times, a += M * down, c += M * ldc) {
+// A whose element (i, p) lies at a + i down + p along.
+struct Dense {
+  const real* a;
+  int64_t down, along;
+};
+Indexed from(const Indexed& a, int64_t i, int64_t p) { return {a.a, a.rows + i, a.columns + p}; }
+Dense from(const Dense& a, int64_t i, int64_t p) { return {a.a + i * a.down + p * a.along, a.down, a.along}; }
+
+// M rows of A, column after column.
+template <int M, class A>
+struct Column;
+template <int M>
+struct Column<M, Dense> {
+  explicit Column(const Dense& a) : down(a.down), along(a.along) {
+    for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
+  }
+  real operator[](int i) const { return row[i / 3][i % 3 * down]; }
+  void next() {
+    for (const real*& r : row) r += along;
+  }
+  const real* row[(M + 2) / 3];  // every third; those between are reached by an addressing mode
+  int64_t down, along;
+};
+template <int M>
+struct Column<M, Indexed> {
+  explicit Column(const Indexed& a) : column(a.columns) {
+    for (int i = 0; i < M; ++i) row[i] = a.a + a.rows[i];
+  }
+  real operator[](int i) const { return row[i][*column]; }
+  void next() { ++column; }
+  const real* row[M];
+  const int64_t* column;
+};
+
+// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
+template <int M, int V, class A>
+void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
     Vec sum[M][V];
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
-    const real* row[(M + 2) / 3];  // every third row's; those between are reached by an addressing mode
-    for (int i = 0; i < M; i += 3) row[i / 3] = a + i * down;
+    Column<M, A> column(a);
     const real* next = b;
-    for (int64_t p = 0; p < k; ++p, next += ldb) {
+    for (int64_t p = 0; p < k; ++p, next += ldb, column.next()) {
       Vec line[V];
       for (int v = 0; v < V; ++v) line[v] = vec(next + v * lanes);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
-        const real factor = row[i / 3][i % 3 * down];
+        const real factor = column[i];
         for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
       }
-      for (const real*& r : row) r += along;
     }
     if (add)
 #pragma GCC unroll 16
@@ -78,14 +111,16 @@ void tile(int64_t times, int64_t k, const real* a, int64_t down, int64_t along, 
   }
 }
 
-using Tile = void (*)(int64_t, int64_t, const real*, int64_t, int64_t, const real*, int64_t, real*, int64_t, bool);
-template <int V, size_t... M>
-constexpr std::array<Tile, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
-  return {tile<M + 1, V>...};
+template <class A>
+using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, real*, int64_t, bool);
+template <class A, int V, size_t... M>
+constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
+  return {tile<M + 1, V, A>...};
 }
 // By number of Vecs and of rows, each less one.
-constexpr std::array<Tile, tile_rows> tiles[] = {tiles_of<1>(std::make_index_sequence<tile_rows>()),
-                                                 tiles_of<tile_vecs>(std::make_index_sequence<tile_rows>())};
+template <class A>
+constexpr std::array<Tile<A>, tile_rows> tiles[] = {tiles_of<A, 1>(std::make_index_sequence<tile_rows>()),
+                                                    tiles_of<A, tile_vecs>(std::make_index_sequence<tile_rows>())};
 
 // The elements of a and b in turn, from those at `from` on.
 template <size_t from, size_t... I>
@@ -136,20 +171,20 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
 }
 
 // C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
-void multiply_panel(int64_t m, int64_t width, int64_t k, const real* a, int64_t down, int64_t along, const real* b, int64_t ldb, real* c,
-                    int64_t ldc, bool add) {
+template <class A>
+void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
   const int vecs = width > lanes ? tile_vecs : 1;
-  const auto& by_rows = tiles[vecs > 1];
+  const auto& by_rows = tiles<A>[vecs > 1];
   const int64_t times = m / tile_rows, rest = m % tile_rows, done = m - rest;
   if (width == vecs * lanes) {
-    by_rows[tile_rows - 1](times, k, a, down, along, b, ldb, c, ldc, add);
-    if (rest) by_rows[static_cast<size_t>(rest - 1)](1, k, a + done * down, down, along, b, ldb, c + done * ldc, ldc, add);
+    by_rows[tile_rows - 1](times, k, a, b, ldb, c, ldc, add);
+    if (rest) by_rows[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, c + done * ldc, ldc, add);
     return;
   }
   alignas(64) real corner[tile_rows * panel];
   for (int64_t i = 0; i < m; i += tile_rows) {
     const int64_t count = std::min<int64_t>(tile_rows, m - i);
-    by_rows[static_cast<size_t>(count - 1)](1, k, a + i * down, down, along, b, ldb, corner, panel, false);
+    by_rows[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, panel, false);
     for (int64_t r = i; r < i + count; ++r)
       for (int64_t s = 0; s < width; ++s) c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
   }
@@ -158,20 +193,20 @@ void multiply_panel(int64_t m, int64_t width, int64_t k, const real* a, int64_t 
 void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
               real* c, int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
-  const int64_t down = ta ? 1 : lda, along = ta ? lda : 1;
+  const Dense op_a{a, ta ? 1 : lda, ta ? lda : 1};
   for (int64_t p = 0; p < k; p += depth, add = true) {
     const int64_t length = std::min(depth, k - p);
     for (int64_t j = 0; j < n; j += panel) {
       const int64_t width = std::min<int64_t>(panel, n - j);
-      const real* from = tb ? b + j * ldb + p : b + p * ldb + j;
+      const real* lines = tb ? b + j * ldb + p : b + p * ldb + j;
       int64_t step = ldb;
       // A copy pays where many tiles use it, or else rows far apart would share few sets of the cache.
       if (tb || width % lanes != 0 || (m > 4 * tile_rows && ldb > 2 * panel)) {
-        copy_panel(tb, length, width, from, ldb, copied);
-        from = copied;
+        copy_panel(tb, length, width, lines, ldb, copied);
+        lines = copied;
         step = panel;
       }
-      multiply_panel(m, width, length, a + p * along, down, along, from, step, c + j, ldc, add);
+      multiply_panel(m, width, length, from(op_a, 0, p), lines, step, c + j, ldc, add);
     }
   }
 }
@@ -206,12 +241,27 @@ void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
   }
 }
 
-void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
-  if (!own) return gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
+namespace {
+template <class A>
+void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
   for (int64_t p = 0; p < k; p += depth)
     for (int64_t j = begin; j < end; j += panel)
-      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), a + p, lda, 1, packed + j * k + p * panel, panel, c + j, n,
-                     p > 0);
+      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p), packed + j * k + p * panel, panel, c + j, n,
+                     add || p > 0);
+}
+}  // namespace
+
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
+  own ? own_gemm_packed(m, n, k, Dense{a, lda, 1}, packed, false, c, begin, end)
+      : gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
+}
+
+void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+  if (own) return own_gemm_packed(m, n, k, a, packed, add, c, begin, end);
+  const Scratch<real> copy(m * k);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t p = 0; p < k; ++p) copy.data[i * k + p] = a.a[a.rows[i] + a.columns[p]];
+  gemm(false, false, m, end - begin, k, copy.data, k, packed + begin, n, add, c + begin, n);
 }
 
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {

@@ -48,6 +48,32 @@ TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
   }
 }
 
+TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that lies scattered") {
+  Random random(8);
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {13, 16, 5}, {29, 40, 300}, {6, 130, 17}, {14, 64, 256}, {5, 3, 600}})
+    for (const bool add : {false, true}) {
+      std::vector<int64_t> rows, columns;
+      for (int64_t i = 0; i < m; ++i) rows.push_back(static_cast<int64_t>(random.below(500)));
+      for (int64_t p = 0; p < k; ++p) columns.push_back(static_cast<int64_t>(random.below(500)));
+      const Tensor memory = Tensor::normal({1000}, random), b = Tensor::normal({k, n}, random);
+      Tensor a = Tensor::empty({m, k});
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t p = 0; p < k; ++p)
+          a.data()[i * k + p] = memory.data()[rows[static_cast<size_t>(i)] + columns[static_cast<size_t>(p)]];
+      Tensor expected = Tensor::normal({m, n}, random), scattered = expected.clone(), in_rows = Tensor::empty({m, n});
+      std::vector<real> packed(static_cast<size_t>(packed_size(n, k)));
+      pack(false, n, k, b.data(), n, packed.data());
+      gemm(false, false, m, n, k, a.data(), k, b.data(), n, add, expected.data(), n);
+      for (int64_t begin = 0; begin < n; begin += 64) {
+        const int64_t end = std::min(begin + 64, n);
+        gemm_packed(m, n, k, {memory.data(), rows.data(), columns.data()}, packed.data(), add, scattered.data(), begin, end);
+        gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.data(), begin, end);
+      }
+      CHECK(scattered.values() == expected.values());
+      if (!add) CHECK(in_rows.values() == expected.values());
+    }
+}
+
 TEST_CASE("gemm: a sum over nothing is zero, or adds nothing") {
   real c[] = {1, 2, 3, 4};
   gemm(false, false, 2, 2, 0, nullptr, 1, nullptr, 2, true, c, 2);
