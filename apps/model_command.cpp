@@ -14,7 +14,8 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
     int64_t batch_size = 64;
   };
   const auto o = std::make_shared<Options>();
-  add_model_options(app, o->model);
+  add_network_options(app, o->model);
+  add_text(app, "--init", o->model.init, "INIT", "initial weights: he, glorot, gaussian:DEVIATION")->group("Network");
   add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
   add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");

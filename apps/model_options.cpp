@@ -38,11 +38,6 @@ void add_network_options(CLI::App& app, ModelOptions& o) {
       ->group("Network");
 }
 
-void add_model_options(CLI::App& app, ModelOptions& o) {
-  add_network_options(app, o);
-  add_text(app, "--init", o.init, "INIT", "initial weights: he, glorot, gaussian:DEVIATION")->group("Network");
-}
-
 std::unique_ptr<Sequential> make_named_model(const ModelOptions& options, const Vocabulary& vocabulary) {
   std::vector<std::string> layers = layer_names(vocabulary), models = layers;
   for (const std::string& name : model_names()) models.push_back(name);

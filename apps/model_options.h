@@ -1,12 +1,11 @@
-// The options that say which network: --model, --norm, --activation, --init.
+// The options that say which network.
 #pragma once
 #include "apps/options.h"
 #include "layers/spec.h"
 
 namespace evenkeel {
 
-void add_network_options(CLI::App& app, ModelOptions& options);  // all but --init
-void add_model_options(CLI::App& app, ModelOptions& options);
+void add_network_options(CLI::App& app, ModelOptions& options);  // --model, --norm, --activation
 
 // make_model, with the nearest name where --model, --norm or --activation is mistyped.
 std::unique_ptr<Sequential> make_named_model(const ModelOptions& options, const Vocabulary& vocabulary);

@@ -55,9 +55,13 @@ TrainingData load_data(const TrainOptions& o) {
   return data;
 }
 
+// Whether --init names a file of weights, which then take the place of random ones.
+bool is_file(const std::string& init) { return init.ends_with(".safetensors"); }
+
 ModelOptions with_images(ModelOptions model, const Dataset& data) {
   model.input = data.image;
   model.classes = data.classes;
+  if (is_file(model.init)) model.init = ModelOptions().init;
   return model;
 }
 
@@ -132,7 +136,7 @@ class Run {
 };
 
 void Run::prepare(Json config) {
-  if (!o_.weights.empty()) load_weights(o_.weights, *network_);
+  if (is_file(o_.model.init)) load_weights(o_.model.init, *network_);
   std::error_code error;
   fs::create_directories(o_.out, error);
   if (error) fail(Fault::io, "{}: the folder cannot be made: {}", o_.out, error.message());

@@ -26,7 +26,6 @@ struct TrainOptions {
 
   std::string out;  // the folder
   bool overwrite = false;
-  std::string weights;     // a file to start from; empty: from initial weights
   bool resume = false;  // go on from what the folder holds
 };
 

@@ -24,10 +24,9 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->group("Data");
   add_flag(app, "--augment", o.augment, "crop at random and, where the images allow it, mirror them")->group("Data");
 
-  add_model_options(app, o.model);
-
-  add_text(app, "--weights", o.weights, "FILE",
-           "start from the weights and running averages in a .safetensors file, of evenkeel's or PyTorch's, instead of --init")
+  add_network_options(app, o.model);
+  add_text(app, "--init", o.model.init, "INIT",
+           "initial weights: he, glorot, gaussian:DEVIATION, or a .safetensors file of evenkeel's or PyTorch's, with its running averages")
       ->group("Network");
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");

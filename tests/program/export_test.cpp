@@ -68,13 +68,13 @@ TEST_CASE("weights without a description are evaluated and trained on where the 
 
   // Steps too small to matter: what comes out is what went in.
   const Arguments still{"--lr", "1e-30", "--weight-decay", "0", "--schedule", "constant", "--seed", "9"};
-  REQUIRE(run(small + still + Arguments{"--weights", bare, "--out", scratch / "on"}).status == 0);
+  REQUIRE(run(small + still + Arguments{"--init", bare, "--out", scratch / "on"}).status == 0);
   const evenkeel::SafeTensors on = evenkeel::read_safetensors(scratch / "on/last.safetensors");
   for (const char* name : {"0.weight", "1.weight", "5.weight", "5.bias"})
     if (const auto* t = contents.find(name)) CHECK_MESSAGE(on.find(name)->bytes == t->bytes, name);
   CHECK(on.find("0.weight"));
   CHECK(on.find("1.running_mean")->bytes != contents.find("1.running_mean")->bytes);
-  const Outcome wrong = run(small + Arguments{"--norm", "none", "--weights", bare, "--out", scratch / "wrong"});
+  const Outcome wrong = run(small + Arguments{"--norm", "none", "--init", bare, "--out", scratch / "wrong"});
   CHECK(wrong.status == 4);
   CHECK(wrong.err.find(bare) != std::string::npos);
   CHECK(!std::filesystem::exists(scratch / "wrong"));

@@ -206,7 +206,7 @@ TEST_CASE("train: a batch that is not finite is never averaged, the run stops an
       for (size_t i = 0; i < t.bytes.size(); i += sizeof weight) std::memcpy(t.bytes.data() + i, &weight, sizeof weight);
     }
     evenkeel::write_safetensors(scratch / "bad.safetensors", changed);
-    return run(network + Arguments{"--weights", scratch / "bad.safetensors", "--overwrite", "--out", scratch / "run"} + more);
+    return run(network + Arguments{"--init", scratch / "bad.safetensors", "--overwrite", "--out", scratch / "run"} + more);
   };
   // A variance that overflows: the normalised values are 0, and the loss is as finite as ever.
   const Outcome overflow = start_from(1e25f, "1.weight", {});
