@@ -236,12 +236,11 @@ struct Tiles {
   View<real> square(real* copy) const { return {copy, side * c, c}; }
 };
 
-// Asks for what the tile to the right of this one has besides. Of many channels the processor sees that by itself.
-inline void prefetch_next(const Tiles<const real>& tiles, const Tiles<const real>::Place& place) {
-  if (tiles.c > 32) return;
+// Asks for the memory that the tile to the right of this one will be written to.
+inline void prefetch_next(const Tiles<real>& tiles, const Tiles<real>::Place& place) {
   for (int64_t i = place.i0; i < place.i1; ++i) {
-    const real* from = place.view.at(i, tiles.side);
-    for (int64_t k = 0; k < tiles.pitch * tiles.c; k += 64 / static_cast<int64_t>(sizeof(real))) __builtin_prefetch(from + k);
+    const real* to = place.view.at(i, tiles.pitch);
+    for (int64_t k = 0; k < tiles.pitch * tiles.c; k += 64 / static_cast<int64_t>(sizeof(real))) __builtin_prefetch(to + k, 1);
   }
 }
 
@@ -252,7 +251,6 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
   std::fill_n(zeros.data, tiles.side * tiles.c, real(0));
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
-    prefetch_next(tiles, place);
     if (tiles.whole(place)) {
       transform<L>(place.view, to.row(t - first), tiles.c);
       continue;
@@ -270,6 +268,7 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
   const View<real> square = tiles.square(copy.data);
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
+    prefetch_next(tiles, place);
     if (tiles.whole(place)) {
       finish ? transform<L>(from.row(t - first), place.view, tiles.c, finish) : transform<L>(from.row(t - first), place.view, tiles.c);
       continue;
