@@ -51,8 +51,8 @@ inline void stream_end() {
   _mm_sfence();
 #endif
 }
-inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than third-level caches, and in whole vectors
-  return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 24) && channels % lanes == 0;
+inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than what a third-level cache keeps for the next op, and in whole vectors
+  return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
 }
 
 }  // namespace evenkeel
