@@ -171,28 +171,43 @@ struct AsItIs {
   Vec operator()(Vec v, const real*, int64_t) const { return v; }
 };
 
-// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written.
-template <class L, class From, class F = AsItIs>
-void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}) {
-  for (int64_t next = 0; next < channels; next += lanes) {
-    const int64_t c = std::min(next, channels - lanes);  // the last group overlaps the one before it
-    Vec half[L::to][L::from];
-    for (int j = 0; j < L::from; ++j) {
-      Vec column[L::from], result[L::to] = {};
-      if (from.holds(j)) {
-        from.column(j, c, column);
-        L::line(column, result);
-      }
+// How results are written, and how many neighbouring Vecs at a time: past the caches a line of them at once.
+struct Store {
+  static constexpr int vecs = 1;
+  void operator()(real* to, Vec v) const { vec(to) = v; }
+};
+struct Stream {
+  static constexpr int vecs = std::max(1, 64 / vec_bytes);
+  void operator()(real* to, Vec v) const { stream(to, v); }
+};
+
+// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written. A line of the cache at a time.
+template <class L, class From, class F = AsItIs, class S = Store>
+void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}, const S& store = {}) {
+  constexpr int group = S::vecs, wide = group * lanes;
+  for (int64_t next = 0; next < channels; next += wide) {
+    const int64_t c = std::min(next, channels - wide);  // the last group overlaps the one before it
+    Vec half[group][L::to][L::from];
+    for (int g = 0; g < group; ++g)
+      for (int j = 0; j < L::from; ++j) {
+        Vec column[L::from], result[L::to] = {};
+        if (from.holds(j)) {
+          from.column(j, c + g * lanes, column);
+          L::line(column, result);
+        }
 #pragma GCC unroll 8
-      for (int i = 0; i < L::to; ++i) half[i][j] = result[i];
-    }
+        for (int i = 0; i < L::to; ++i) half[g][i][j] = result[i];
+      }
     real* row = to.data + c;
     for (int i = 0; i < L::to; ++i, row += to.down) {
-      Vec result[L::to];
-      L::line(half[i], result);
+      Vec result[group][L::to];
+#pragma GCC unroll 4
+      for (int g = 0; g < group; ++g) L::line(half[g][i], result[g]);
       real* place = row;
 #pragma GCC unroll 8
-      for (int j = 0; j < L::to; ++j, place += to.along) vec(place) = finish(result[j], place, c);
+      for (int j = 0; j < L::to; ++j, place += to.along)
+#pragma GCC unroll 4
+        for (int g = 0; g < group; ++g) store(place + g * lanes, finish(result[g][j], place + g * lanes, c + g * lanes));
     }
   }
 }
@@ -263,14 +278,21 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
 
 // The tiles t in [begin, end) = L (the matrices' rows t - first) L^T, finished. What lies outside the image is forgotten.
 template <class L, class M>
-void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles, const Finish& finish) {
+void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles, const Finish& finish, bool streamed) {
   const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
   const View<real> square = tiles.square(copy.data);
+  auto write = [&](int64_t t, const View<real>& to, auto store) {
+    finish ? transform<L>(from.row(t - first), to, tiles.c, finish, store) : transform<L>(from.row(t - first), to, tiles.c, AsItIs(), store);
+  };
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
-    prefetch_next(tiles, place);
     if (tiles.whole(place)) {
-      finish ? transform<L>(from.row(t - first), place.view, tiles.c, finish) : transform<L>(from.row(t - first), place.view, tiles.c);
+      if (streamed) {
+        write(t, place.view, Stream());
+      } else {
+        prefetch_next(tiles, place);
+        write(t, place.view, Store());
+      }
       continue;
     }
     transform<L>(from.row(t - first), square, tiles.c);
@@ -280,6 +302,7 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
       if (finish) finish(to, place.j1 - place.j0, 0, tiles.c);
     }
   }
+  if (streamed) stream_end();
 }
 
 // Tiles that are transformed, multiplied and transformed back together.
@@ -328,7 +351,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
       const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
       read_tiles<Input<r>>(from, begin, end, begin, v);
       for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
-      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish);
+      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish, worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0);
     });
   // Few tiles: all at once, so that the filters, now the larger part, are read only once.
   const Matrices<r, Storage> v(by_row, tiles, c), product(by_matrix, tiles, k);
@@ -336,7 +359,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { read_tiles<Input<r>>(from, begin, end, 0, v); });
   parallel_for(products, [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
-    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish);
+    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish, worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0);
   });
 }
 

@@ -108,6 +108,10 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
     CHECK(largest_difference(conv2d_dx(g, w, x_shape, a), conv2d_dx(g, w, x_shape, b)) < 1e-10);
     CHECK(largest_difference(conv2d_dw(x, g, w.shape(), a), conv2d_dw(x, g, w.shape(), b)) < 1e-9);
   }
+  // A result so large that it is written past the caches, with what follows too.
+  const Tensor x = random({2, 134, 130, 17}), w = random({16, 3, 3, 17}), b = random({16});
+  for (const Epilogue& then : {Epilogue(), Epilogue{.shift = b, .relu = true}})
+    CHECK(largest_difference(conv2d(x, w, {.padding = 1, .algorithm = winograd}, then), conv2d(x, w, {.padding = 1, .algorithm = direct}, then)) < 1e-10);
   for (int64_t r : {3, 5})
     check_grad([&](const Inputs& in) { return conv2d(tanh(in[0]), in[1], {.padding = 1, .algorithm = winograd}); },
                {random({2, 5, 7, 17}), random({16, r, r, 17})}, 3);

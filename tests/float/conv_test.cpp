@@ -71,6 +71,20 @@ TEST_CASE("Winograd's form: the largest error is within 5e-5 for 3x3 and 1e-4 fo
   }
 }
 
+TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
+  Random random(5);
+  const Tensor w = Tensor::normal({32, 3, 3, 16}, random), x = Tensor::normal({16, 48, 48, 16}, random);
+  const Tensor y = conv2d(x, w, {.padding = 1});
+  REQUIRE(y.size() * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22));
+  const int64_t in = x.size() / 16, out = y.size() / 16;
+  for (int64_t n = 0; n < 16; ++n) {
+    Tensor one = Tensor::empty({1, 48, 48, 16});
+    std::copy_n(x.data() + n * in, in, one.data());
+    const Tensor part = conv2d(one, w, {.padding = 1});
+    CHECK(std::equal(part.data(), part.data() + out, y.data() + n * out));
+  }
+}
+
 TEST_CASE("conv2d refuses what does not fit, and says why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 5, 5, 3})),
