@@ -181,7 +181,7 @@ struct Stream {
   void operator()(real* to, Vec v) const { stream(to, v); }
 };
 
-// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written. A line of the cache at a time.
+// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written.
 template <class L, class From, class F = AsItIs, class S = Store>
 void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}, const S& store = {}) {
   constexpr int group = S::vecs, wide = group * lanes;
@@ -345,13 +345,14 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
   const Tiles<const real> from{x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding};
   const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
+  const bool streamed = worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
   if (tiles > 4 * block)
     return parallel_blocks(tiles, block, [&](int64_t begin, int64_t end) {
       const int64_t count = end - begin;
       const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
       read_tiles<Input<r>>(from, begin, end, begin, v);
       for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
-      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish, worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0);
+      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish, streamed);
     });
   // Few tiles: all at once, so that the filters, now the larger part, are read only once.
   const Matrices<r, Storage> v(by_row, tiles, c), product(by_matrix, tiles, k);
@@ -359,7 +360,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { read_tiles<Input<r>>(from, begin, end, 0, v); });
   parallel_for(products, [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
-    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish, worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0);
+    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish, false);
   });
 }
 
