@@ -17,10 +17,8 @@
 namespace evenkeel {
 namespace {
 
-constexpr int max_depth = 16;                        // of parentheses
-constexpr int64_t max_layers = 10'000;
-constexpr int64_t max_weights = int64_t{1} << 30;    // of one layer
-constexpr int64_t max_features = int64_t{1} << 28;   // of one example at one layer
+constexpr int max_depth = 16;  // of parentheses
+constexpr int64_t max_count = 10'000;
 
 struct Item {
   std::string text;         // "conv:64:3", or "" for a group
@@ -59,7 +57,7 @@ class Parser {
     result.at = at_;
     if (const size_t star = text_.find_first_not_of("0123456789", at_); star != std::string::npos && star > at_ && text_[star] == '*') {
       const auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + star, result.count);
-      if (error != std::errc() || result.count < 1 || result.count > max_layers) fail_here(fmt::format("a count must be 1 to {}", max_layers));
+      if (error != std::errc() || result.count < 1 || result.count > max_count) fail_here(fmt::format("a count must be 1 to {}", max_count));
       at_ = star + 1;
     }
     const size_t end = std::min(text_.find_first_of(" ()", at_), text_.size());
@@ -144,14 +142,24 @@ bool LayerArguments::flag(const std::string& key, bool otherwise) {
   return word(SIZE_MAX, key, {"on", "off"}, otherwise ? "on" : "off") == "on";
 }
 
+void LayerArguments::needs_weights(double count) const {
+  check(count <= static_cast<double>(left_.weights), "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have",
+        layer, input, count, left_.weights);
+}
+
+void LayerArguments::needs_values(double count) const {
+  check(count <= static_cast<double>(left_.values), "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give",
+        layer, input, count, left_.values);
+}
+
 class SpecBuilder {
  public:
   SpecBuilder(const ModelOptions& options, const Vocabulary& vocabulary)
-      : options_(options), vocabulary_(vocabulary), init_(parse_init(options.init)), random_(options.seed) {}
+      : options_(options), vocabulary_(vocabulary), init_(parse_init(options.init)), random_(options.seed), left_(options.limits) {}
 
   std::unique_ptr<Sequential> build() {
-    check(options_.input.rank() == 3 && options_.input.size() > 0 && options_.input.size() <= max_features,
-          "model: the input must be (H, W, C), at most {} values, got {}", max_features, options_.input);
+    check(options_.input.rank() == 3 && options_.input.size() > 0 && options_.input.size() <= left_.values,
+          "model: the input must be (H, W, C), at most {} values, got {}", left_.values, options_.input);
     check(options_.classes >= 1 && options_.classes <= 1'000'000, "model: classes must be 1 to 1000000, got {}", options_.classes);
     Shape shape = options_.input;
     const std::string text = model_spec(options_.model);
@@ -194,7 +202,8 @@ class SpecBuilder {
           flat.push_back(item);
           flat.back().count = 1;
         }
-        check(static_cast<int64_t>(flat.size()) <= max_layers && ++expanded_ <= max_layers * 4, "model: at most {} layers", max_layers);
+        check(static_cast<int64_t>(flat.size()) <= options_.limits.layers && ++expanded_ <= options_.limits.layers * 4,
+              "model: at most {} layers", options_.limits.layers);
       }
     }
   }
@@ -214,6 +223,7 @@ class SpecBuilder {
     LayerArguments arguments;
     arguments.layer = parts[0];
     arguments.input = shape;
+    arguments.left_ = left_;
     arguments.classes = options_.classes;
     arguments.bias = bias;
     arguments.init = init_;
@@ -240,13 +250,17 @@ class SpecBuilder {
     const bool all_used = std::all_of(arguments.used_.begin(), arguments.used_.end(), [](bool u) { return u; });
     check(all_used && arguments.named_.empty() && body_used == item.has_body, "model: '{}' has an argument it does not know; it is written {}",
           item.text, kind.usage);
+    arguments.needs_weights(static_cast<double>(parameter_count(*layer)));
+    left_.weights = arguments.left_.weights - parameter_count(*layer);  // what stands in parentheses is counted with the layer
     return layer;
   }
 
   // By running it on one example: no layer has to say its shape.
-  Shape output_of(Layer& layer, const Shape& shape, const Item& item) const {
+  Shape output_of(Layer& layer, const Shape& shape, const Item& item) {
     const Shape out = output_shape(layer, shape);
-    check(out.size() > 0 && out.size() <= max_features, "model: '{}' gives {}; at most {} values an example", item.text, out, max_features);
+    check(out.size() > 0 && out.size() <= left_.values, "model: '{}' gives {}: all layers together may give at most {} values an example",
+          item.text, out, options_.limits.values);
+    left_.values -= out.size();
     return out;
   }
 
@@ -254,6 +268,7 @@ class SpecBuilder {
   const Vocabulary& vocabulary_;
   Init init_;
   Random random_;
+  ModelLimits left_;
   int64_t expanded_ = 0;
 };
 
@@ -262,7 +277,7 @@ Vocabulary standard_vocabulary() {
   v["dense"] = {[](LayerArguments& a) -> LayerPtr {
                   check(a.input.rank() == 1, "model: dense needs one axis of features, got {}; put flatten or global_avgpool before it", a.input);
                   const int64_t out = a.integer(0, "units", 1, 1 << 24);
-                  check(out * a.input[0] <= max_weights, "model: dense:{} on {} features: at most {} weights", out, a.input[0], max_weights);
+                  a.needs_weights(static_cast<double>(out) * static_cast<double>(a.input[0]));
                   return std::make_unique<Dense>(a.input[0], out, *a.random, a.bias, a.init);
                 },
                 "dense:UNITS"};
@@ -270,10 +285,11 @@ Vocabulary standard_vocabulary() {
                  check(a.input.rank() == 3, "model: conv needs an image (H, W, C), got {}", a.input);
                  const int64_t filters = a.integer(0, "filters", 1, 1 << 20), size = a.integer(1, "size", 1, 1024);
                  const ConvOptions options{.stride = a.integer(2, "stride", 1, 1024, 1), .padding = a.integer(3, "pad", 0, 1024, size / 2)};
-                 check(filters * size * size <= max_weights / a.input[2], "model: conv:{}:{} on {} channels: at most {} weights", filters, size,
-                       a.input[2], max_weights);
-                 check(filters * a.input[0] * a.input[1] <= max_features * options.stride * options.stride, "model: conv:{} on {}: at most {} values",
-                       filters, a.input, max_features);
+                 const double n = static_cast<double>(filters), c = static_cast<double>(a.input[2]);
+                 const double height = static_cast<double>(a.input[0] + 2 * options.padding), width = static_cast<double>(a.input[1] + 2 * options.padding);
+                 const double stride = static_cast<double>(options.stride);
+                 a.needs_weights(n * c * static_cast<double>(size * size));
+                 a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
                  return std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias, a.init);
                },
                "conv:FILTERS:SIZE[:stride=1][:pad=SIZE/2]"};

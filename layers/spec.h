@@ -17,6 +17,13 @@
 
 namespace evenkeel {
 
+// What a model may ask for, all layers together: a text of a few words can ask for more than any machine has.
+struct ModelLimits {
+  int64_t layers = 10'000;
+  int64_t weights = int64_t{1} << 30;
+  int64_t values = int64_t{1} << 30;  // what the layers put out for one example
+};
+
 struct ModelOptions {
   std::string model = "lenet";      // mlp, mlp:100-100-100, lenet, vgg, resnet20, or a spec
   std::string norm = "batch";       // what stands at every `norm`: none, batch, layer, or any layer with arguments
@@ -25,6 +32,7 @@ struct ModelOptions {
   Shape input{28, 28, 1};           // (H, W, C) of one example
   int64_t classes = 10;
   uint64_t seed = 1;                // of the initial weights and of dropout
+  ModelLimits limits{};
 };
 
 // The arguments of one layer in a spec, and where it stands.
@@ -37,6 +45,10 @@ class LayerArguments {
   bool flag(const std::string& key, bool otherwise);
   std::string word(size_t position, const std::string& key, const std::vector<std::string>& allowed, const std::string& otherwise);
 
+  // To be called before anything is allocated: Error where the model's limits do not leave so many weights, or values for one example.
+  void needs_weights(double count) const;
+  void needs_values(double count) const;
+
   std::string layer;                  // its name
   Shape input;                        // what it gets, one example's shape
   int64_t classes = 0;
@@ -48,6 +60,7 @@ class LayerArguments {
 
  private:
   friend class SpecBuilder;
+  ModelLimits left_;                                                  // by the layers before it
   std::string text(size_t position, const std::string& key);  // "" where it is not given
   std::vector<std::string> positional_;
   std::map<std::string, std::string> named_;

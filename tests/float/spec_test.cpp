@@ -75,13 +75,29 @@ TEST_CASE("wrong specs are refused with the reason") {
   refused("99999999999999999999*(flatten) dense:10", "count must be");
   refused("9999*(9999*(flatten)) dense:10", "at most");
   refused(std::string(40, '(') + "flatten" + std::string(40, ')') + " dense:10", "deep");
-  refused("conv:1048576:1024 flatten dense:10", "weights");
   refused("residual(conv:4:3:pad=0) flatten dense:10", "no shortcut");
   refused("residual flatten dense:10", "needs its layers in parentheses");
   refused("flatten norm dense:10", "no layer is called 'bach'", "bach");
   refused("flatten norm dense:10", "must be one layer", "norm");
   refused("flatten norm dense:10", "must be one layer", "batch relu");
   refused("mlp:100-x", "mlp:WIDTH");
+}
+
+TEST_CASE("what all layers together may ask for is bounded, and checked before it is allocated") {
+  auto build = [](const std::string& model, const ModelLimits& limits) {
+    make_model({.model = model, .norm = "batch", .input = {4, 4, 1}, .limits = limits});
+  };
+  build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 + 10});
+  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 + 9}), doctest::Contains("weights"), Error);
+  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 - 1}), doctest::Contains("weights"), Error);
+  build("residual(2*conv:2:3) flatten dense:10", {.weights = 20 + 38 + 330});  // what stands inside counts once
+  CHECK_THROWS_WITH_AS(build("residual(2*conv:2:3) flatten dense:10", {.weights = 20 + 38 + 329}), doctest::Contains("weights"), Error);
+  build("2*flatten dense:10", {.values = 16 + 16 + 10});
+  CHECK_THROWS_WITH_AS(build("2*flatten dense:10", {.values = 16 + 16 + 9}), doctest::Contains("values an example"), Error);
+  CHECK_THROWS_WITH_AS(build("2*flatten dense:10", {.layers = 2}), doctest::Contains("at most 2 layers"), Error);
+  CHECK_THROWS_WITH_AS(build("conv:1048576:1024 flatten dense:10", {}), doctest::Contains("weights"), Error);
+  CHECK_THROWS_WITH_AS(build("conv:300000:1:1:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
+  CHECK_THROWS_WITH_AS(build("conv:1000:1 conv:1:1:1024:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
 }
 
 TEST_CASE("a layer of one's own gets a name in the spec") {
