@@ -11,9 +11,11 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <new>
+#include <string>
 #include <vector>
 
 namespace evenkeel {
@@ -39,6 +41,17 @@ Bucket bucket_of(size_t bytes) {
 
 // What a large block takes of the range: whole pages, of whatever size.
 size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
+
+// Bytes that a process started now may use: the machine's memory that is free or can be freed, or what its container allows.
+size_t memory_available() {
+  size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::string word;
+  for (std::ifstream file("/proc/meminfo"); file >> word;)
+    if (size_t kilobytes = 0; word == "MemAvailable:" && file >> kilobytes) bytes = std::min(bytes, kilobytes * 1024);
+  for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
+    if (size_t allowed = 0; std::ifstream(limit) >> allowed) bytes = std::min(bytes, allowed);
+  return bytes;
+}
 
 // The range of addresses, reserved at first use; pages that were never touched take no memory.
 class Range {
@@ -87,9 +100,7 @@ class Range {
 
  private:
   void reserve() {
-    // As much as the machine has, or what is allowed.
-    const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    for (size_ = memory / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
+    for (size_ = memory_available() / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
       void* p = mmap(nullptr, size_ + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (p == MAP_FAILED) continue;
       const uintptr_t aligned = (reinterpret_cast<uintptr_t>(p) + huge_page - 1) / huge_page * huge_page;
@@ -110,6 +121,7 @@ struct FreeList {
   std::array<std::vector<void*>, 64 * 4> buckets;
   Range range;
   MemoryStats stats;
+  const int64_t most = static_cast<int64_t>(memory_available());
 };
 // Never destroyed: tensors with static lifetime may be released after main.
 FreeList& free_list() {
@@ -126,6 +138,8 @@ void* allocate(size_t bytes) {
   void* block = nullptr;
   {
     std::lock_guard lock(list.mutex);
+    // The system hands out more than there is, and ends the process that uses it.
+    if (list.stats.live_bytes + static_cast<int64_t>(size) > list.most) throw std::bad_alloc();
     auto& bucket = list.buckets[index];
     bool fresh = bucket.empty();
     if (bytes >= large) block = list.range.take(in_range(bytes), fresh);

@@ -5,7 +5,8 @@
 
 namespace evenkeel {
 
-// A block of at least `bytes`, its contents unspecified. Any thread may release what another allocated.
+// A block of at least `bytes`, its contents unspecified. Any thread may release what another allocated. std::bad_alloc where the blocks in use
+// would be more than the memory that was available at the first call.
 void* allocate(size_t bytes);
 void release(void* block, size_t bytes) noexcept;  // `bytes` as they were asked for
 

@@ -1,6 +1,8 @@
 // Tensors, shapes, memory and checksums: what each refuses, and what it gives back.
 #include "core/tensor.h"
 
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -40,6 +42,20 @@ TEST_CASE("tensors refuse what does not fit") {
   copy.detach().data()[0] = 9;
   CHECK(x.data()[0] == 1);
   CHECK(reshape(x, {3, 2}).data() == x.data());  // shared
+}
+
+TEST_CASE("memory: more than the machine has is refused, before the system ends the process for it") {
+  release_cached_memory();
+  const int64_t live = memory_stats().live_bytes;
+  const size_t half = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)) / 2;
+  std::vector<void*> blocks;
+  const auto fill = [&] {
+    for (int i = 0; i < 3; ++i) blocks.push_back(allocate(half));  // addresses alone: no page is touched
+  };
+  CHECK_THROWS_AS(fill(), std::bad_alloc);
+  for (void* block : blocks) release(block, half);
+  CHECK(memory_stats().live_bytes == live);
+  release_cached_memory();
 }
 
 TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on request") {
