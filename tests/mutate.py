@@ -98,7 +98,7 @@ FAULTS = [
     ("layers/inspect.cpp", "share * static_cast<double>(rows - 1)", "share * static_cast<double>(rows)"),
     ("layers/spec.cpp", "left_.values -= out.size();", ""),
     ("layers/spec.cpp", "left_.weights = arguments.left_.weights - parameter_count(*layer);", ""),
-    ("layers/spec.cpp", "height * width * std::max(c, ", "height * width * std::min(c, "),
+    ("layers/vocabulary.cpp", "height * width * std::max(c, ", "height * width * std::min(c, "),
     ("layers/spec.cpp", "i + 1 == flat.size() || !kind_of(flat[i + 1]).cancels_bias", "true"),
     ("layers/dropout.h", "Random same = random;", "Random& same = random;"),
     ("optim/sgd.cpp", "v[j] = momentum * v[j] + d;", "v[j] = momentum * v[j] + (1 - momentum) * d;"),
@@ -119,7 +119,7 @@ FAULTS = [
 ]
 
 # Where the tests of a file that has none of its name are.
-TESTED_BY = {"winograd": "conv", "layout": "conv", "rows": "normalize", "matmul": "layers", "safetensors": "checkpoint", "init": "spec"}
+TESTED_BY = {"winograd": "conv", "layout": "conv", "rows": "normalize", "matmul": "layers", "safetensors": "checkpoint", "init": "spec", "vocabulary": "spec"}
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
