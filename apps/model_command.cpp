@@ -1,4 +1,4 @@
-// evenkeel model: a network's table.
+// evenkeel model: a network's table, and what networks are made of.
 #include <fmt/core.h>
 
 #include "apps/command.h"
@@ -6,12 +6,24 @@
 #include "apps/model_options.h"
 
 namespace evenkeel {
+namespace {
+
+int list(const Vocabulary& vocabulary) {
+  fmt::print("models\n");
+  for (const std::string& name : model_names()) fmt::print("  {:<10}{}\n", name, model_spec(name));
+  fmt::print("\nlayers\n");
+  for (const auto& [name, kind] : vocabulary) fmt::print("  {}\n", kind.usage);
+  return 0;
+}
+
+}  // namespace
 
 Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
   struct Options {
     ModelOptions model;
     std::string input = "28x28x1";
     int64_t batch_size = 64;
+    bool list = false;
   };
   const auto o = std::make_shared<Options>();
   add_network_options(app, o->model);
@@ -19,11 +31,13 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
   add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");
+  app.add_flag("--list", o->list, "instead: the named models as layers in order, and every layer with its arguments")->group("Network");
   app.footer(
       "MFLOP are those of the forward pass of one image, a multiplication and an addition being two; training needs about three\n"
       "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU done in the\n"
       "same pass as the layer before it.");
   return [o, &vocabulary] {
+    if (o->list) return list(vocabulary);
     o->model.input = parse_shape(o->input);
     const std::unique_ptr<Sequential> network = make_named_model(o->model, vocabulary);
     const std::vector<LayerSummary> rows = summarize(*network, o->model.input);

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "layers/spec.h"
 #include "tests/program/process.h"
 
 namespace {
@@ -126,6 +127,10 @@ TEST_CASE("usage: model and data print their tables") {
   CHECK(contains(model.out, "(32, 32, 64)"));
   CHECK(contains(model.out, "1,148,874"));
   CHECK(contains(model.out, "MFLOP"));
+  const Outcome words = run({"model", "--list"});
+  CHECK(words.status == 0);
+  for (const std::string& name : evenkeel::model_names()) CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
+  for (const auto& [name, kind] : evenkeel::standard_vocabulary()) CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
   const Outcome data = run({"data", "list"});
   CHECK(data.status == 0);
   CHECK(contains(data.out, "fashion-mnist"));
