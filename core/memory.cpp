@@ -42,12 +42,13 @@ Bucket bucket_of(size_t bytes) {
 // What a large block takes of the range: whole pages, of whatever size.
 size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
 
-// Bytes that a process started now may use: the machine's memory that is free or can be freed, or what its container allows.
+// Bytes that can be used from now on: memory that is free or can be freed, and free swap; or what the container allows.
 size_t memory_available() {
-  size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t bytes = 0;
   std::string word;
   for (std::ifstream file("/proc/meminfo"); file >> word;)
-    if (size_t kilobytes = 0; word == "MemAvailable:" && file >> kilobytes) bytes = std::min(bytes, kilobytes * 1024);
+    if (size_t kilobytes = 0; (word == "MemAvailable:" || word == "SwapFree:") && file >> kilobytes) bytes += kilobytes * 1024;
+  if (bytes == 0) bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
     if (size_t allowed = 0; std::ifstream(limit) >> allowed) bytes = std::min(bytes, allowed);
   return bytes;
@@ -56,6 +57,7 @@ size_t memory_available() {
 // The range of addresses, reserved at first use; pages that were never touched take no memory.
 class Range {
  public:
+  explicit Range(size_t most) : size_(most) {}
   // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places given out so far.
   void* take(size_t size, bool& fresh) {
     if (!begin_) reserve();
@@ -100,7 +102,7 @@ class Range {
 
  private:
   void reserve() {
-    for (size_ = memory_available() / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
+    for (size_ = size_ / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
       void* p = mmap(nullptr, size_ + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (p == MAP_FAILED) continue;
       const uintptr_t aligned = (reinterpret_cast<uintptr_t>(p) + huge_page - 1) / huge_page * huge_page;
@@ -112,16 +114,16 @@ class Range {
   }
 
   char* begin_ = nullptr;
-  size_t size_ = 0, usable_ = 0, touched_ = 0, cached_ = 0;
+  size_t size_, usable_ = 0, touched_ = 0, cached_ = 0;
   std::map<size_t, size_t> free_;  // where a free place begins, and its bytes
 };
 
 struct FreeList {
   std::mutex mutex;
   std::array<std::vector<void*>, 64 * 4> buckets;
-  Range range;
+  const size_t most = memory_available();
+  Range range{most};
   MemoryStats stats;
-  const int64_t most = static_cast<int64_t>(memory_available());
 };
 // Never destroyed: tensors with static lifetime may be released after main.
 FreeList& free_list() {
@@ -139,7 +141,7 @@ void* allocate(size_t bytes) {
   {
     std::lock_guard lock(list.mutex);
     // The system hands out more than there is, and ends the process that uses it.
-    if (list.stats.live_bytes + static_cast<int64_t>(size) > list.most) throw std::bad_alloc();
+    if (static_cast<size_t>(list.stats.live_bytes) + size > list.most) throw std::bad_alloc();
     auto& bucket = list.buckets[index];
     bool fresh = bucket.empty();
     if (bytes >= large) block = list.range.take(in_range(bytes), fresh);

@@ -132,13 +132,14 @@ bool LayerArguments::flag(const std::string& key, bool otherwise) {
 }
 
 void LayerArguments::needs_weights(double count) const {
-  check(count <= static_cast<double>(left_.weights), "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have",
-        layer, input, count, left_.weights);
+  check(count <= static_cast<double>(left_.weights),
+        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", layer, input, count, left_.weights);
 }
 
 void LayerArguments::needs_values(double count) const {
-  check(count <= static_cast<double>(left_.values), "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give",
-        layer, input, count, left_.values);
+  check(count <= static_cast<double>(left_.values),
+        "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give", layer, input, count,
+        left_.values);
 }
 
 class SpecBuilder {

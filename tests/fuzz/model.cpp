@@ -9,7 +9,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   evenkeel::set_threads(1);
   const std::string text(reinterpret_cast<const char*>(data), size);
   try {
-    evenkeel::make_model({.model = text, .norm = "batch", .input = {4, 4, 1}, .classes = 3, .limits = {.layers = 50, .weights = 1000, .values = 1000}}, words);
+    evenkeel::make_model({.model = text,
+                          .norm = "batch",
+                          .input = {4, 4, 1},
+                          .classes = 3,
+                          .limits = {.layers = 50, .weights = 1000, .values = 1000}},
+                         words);
   } catch (const evenkeel::Error& error) {
     if (error.fault != evenkeel::Fault::usage) throw;
   }
