@@ -6,7 +6,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 install_missing dataset-fashion-mnist
-targets=evenkeel_main build release -DEVENKEEL_TESTS=OFF
+targets=evenkeel_main build release
 
 evenkeel="$root/build/release/evenkeel" out="$root/runs/quickstart" data=fashion-mnist
 "$evenkeel" data list | grep -q '^fashion-mnist .*not here' && data=synthetic

@@ -42,5 +42,5 @@ case "${1:-}" in
   -h | --help) sed -n '2,6s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
 esac
 install_missing
-build "$preset" "$@"
+build "$preset" -DEVENKEEL_TESTS=ON "$@"
 cd "$root" && run ctest --preset "$preset" --parallel "$(getconf _NPROCESSORS_ONLN)"
