@@ -99,8 +99,9 @@ Tensor unpick(const Tensor& g, const Windows& a, const Winners& winners) {
   const real* in = g.data();
   real* out = dx.data();
   const int64_t image = a.h * a.w * a.c;
-  // Windows that tile the image write every cell once; others add to zeros.
-  const bool add = a.stride < std::max(a.height, a.width), tiled = !add && a.stride * a.p == a.h && a.stride * a.q == a.w;
+  // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and no rest.
+  const bool add = a.stride < std::max(a.height, a.width);
+  const bool tiled = !add && a.padding == 0 && a.p * a.height == a.h && a.q * a.width == a.w;
   parallel_for(a.n, [&](int64_t n) {
     if (!tiled) std::fill_n(out + n * image, image, real(0));
     for (int64_t row = n * a.p; row < (n + 1) * a.p; ++row)

@@ -30,6 +30,26 @@ TEST_CASE("max_pool: the first of equal cells takes the gradient; NaN is never h
   CHECK(g.values() == Values{1, 1, 1, 1});
 }
 
+TEST_CASE("max_pool's gradient is its adjoint, every cell written, whether windows tile the image, overlap or leave gaps") {
+  Random random(12);
+  poison_memory(true);
+  for (int64_t size = 1; size <= 4; ++size)
+    for (int64_t stride = 1; stride <= 5; ++stride)
+      for (int64_t padding = 0; padding <= size / 2; ++padding)
+        for (int64_t h = size; h <= 10; ++h) {
+          Tensor x = Tensor::normal({2, h, h, 3}, random);
+          x.track();
+          const Tensor y = max_pool(x, {.size = size, .stride = stride, .padding = padding}), g = Tensor::normal(y.shape(), random);
+          const Tensor dx = grad(y, {x}, {.cotangent = g})[0];
+          CAPTURE(size);
+          CAPTURE(stride);
+          CAPTURE(padding);
+          CAPTURE(h);
+          CHECK(dot(x, dx).item() == doctest::Approx(dot(y, g).item()).epsilon(1e-4));
+        }
+  poison_memory(false);
+}
+
 TEST_CASE("avg_pool leaves the padding out of its average") {
   CHECK(avg_pool(image(2, 2, {1, 2, 3, 4}), {.size = 2, .padding = 1}).values() == Values{1, 2, 3, 4});
   CHECK(global_avg_pool(image(2, 2, {1, 2, 3, 6})).values() == Values{3});
