@@ -6,6 +6,8 @@
 namespace evenkeel {
 namespace {
 
+constexpr uint64_t samples_stream = 2;  // of the seed: which images are drawn
+
 std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const FoundDataset& d : list_datasets()) names.push_back(d.name);
@@ -16,7 +18,7 @@ std::vector<std::string> dataset_names() {
 
 CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir) {
   return add_text(app, "--data-dir", data_dir, "DIR",
-                  "the folder of data sets to use first; then $EVENKEEL_DATA, ~/.cache/evenkeel, and where Debian puts data sets");
+                  "the folder of data sets, the only one looked in; left out: $EVENKEEL_DATA, ~/.cache/evenkeel, where Debian puts data sets");
 }
 
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir) {
@@ -31,17 +33,18 @@ void check_dataset_name(const std::string& name) {
   check(wrong.empty(), "{}", wrong);
 }
 
-Dataset take_first(const Dataset& data, int64_t samples) {
+Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
   if (samples == 0) return data;
   check(samples <= data.size(), "--samples: {} has {} images there, not {}", data.name, data.size(), samples);
-  std::vector<int64_t> first(static_cast<size_t>(samples));
-  for (size_t i = 0; i < first.size(); ++i) first[i] = static_cast<int64_t>(i);
-  return take(data, first);
+  Random random = Random(seed).split(samples_stream);
+  return draw_in_proportion(data, samples, random);
 }
 
 DataSplit load_named_dataset(const std::string& name, const std::string& data_dir) {
   check_dataset_name(name);
-  return load_dataset(name, data_dir);
+  DataSplit split = load_dataset(name, data_dir);
+  if (!split.folder.empty()) fmt::print(stderr, "{} is read from {}\n", name, split.folder);
+  return split;
 }
 
 }  // namespace evenkeel

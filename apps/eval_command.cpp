@@ -56,7 +56,7 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
   app.add_option("FILE", o->file, "a .safetensors file; with --model of any program's")->required();
   add_data_options(app, o->data, o->data_dir)->description("the data set; left out: the one it was trained on");
   add_choice(app, "--split", o->split, {"test", "train"}, "which images")->group("Data");
-  add_integer(app, "--samples", o->samples, 0, 1'000'000'000, "the first N images only; 0: all")->group("Data");
+  add_integer(app, "--samples", o->samples, 0, 1'000'000'000, "N images only, drawn as evenkeel train does with the network's seed; 0: all")->group("Data");
   add_network_options(app, o->model);
   CLI::Option* model = app.get_option("--model");
   model->description("what network the weights are for, as in evenkeel train; left out: what the file says");
@@ -71,7 +71,7 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
     check(all.image == m.input && all.classes == m.classes,
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input), m.classes,
           all.name, shape_text(all.image), all.classes);
-    const Dataset data = take_first(all, o->samples);
+    const Dataset data = draw_samples(all, o->samples, m.seed);
     prepare_inference(*file.network);
     if (!o->logits.empty()) write_logits(o->logits, *file.network, data, file.info.normalization, o->batch_size);
     const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);

@@ -1,7 +1,5 @@
 #include "apps/subject.h"
 
-#include <numeric>
-
 #include "apps/data_options.h"
 #include "apps/model_options.h"
 
@@ -11,7 +9,7 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
   app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote")->required();
   add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
   add_choice(app, "--split", o.split, {"train", "test"}, "which images")->group("Data");
-  add_integer(app, "--samples", o.samples, 0, INT64_MAX, "the first N images of the set; 0: all")->group("Data");
+  add_integer(app, "--samples", o.samples, 0, INT64_MAX, "N images only, drawn as evenkeel train does with the network's seed; 0: all")->group("Data");
   add_integer(app, "--batch-size", o.batch_size, 2, 1 << 20, "images at a time")->group("Running");
   add_threads(app)->group("Running");
 }
@@ -23,11 +21,7 @@ Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
   const ModelOptions& m = file.info.model;
   check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,
         shape_text(m.input), m.classes, images.name, shape_text(images.image), images.classes);
-  if (o.samples > 0 && o.samples < images.size()) {
-    std::vector<int64_t> first(static_cast<size_t>(o.samples));
-    std::iota(first.begin(), first.end(), 0);
-    images = take(images, first);
-  }
+  images = draw_samples(images, std::min(o.samples, images.size()), m.seed);
   return {std::move(file), std::move(images), o.batch_size};
 }
 

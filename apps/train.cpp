@@ -40,12 +40,12 @@ class Stopwatch {
 
 struct TrainingData {
   Dataset train, validation, test;  // validation may be empty
+  std::string folder;
 };
 
 TrainingData load_data(const TrainOptions& o) {
   DataSplit split = load_named_dataset(o.data, o.data_dir);
-  if (o.samples > 0) split.train = take_first(split.train, o.samples);
-  TrainingData data{std::move(split.train), {}, std::move(split.test)};
+  TrainingData data{draw_samples(split.train, o.samples, o.model.seed), {}, std::move(split.test), std::move(split.folder)};
   if (o.validation > 0) {
     check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
           o.validation);
@@ -150,6 +150,7 @@ void Run::prepare(Json config) {
                        {"input", shape_text(info_.model.input)},
                        {"classes", info_.model.classes}};
   config["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
+  if (!data_.folder.empty()) config["images"]["folder"] = data_.folder;
   config["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
   write_file(path("config.json"), config.dump(2) + "\n");
 }

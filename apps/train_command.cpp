@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 void add_run_options(CLI::App& app, TrainOptions& o) {
   constexpr int64_t many = 1'000'000'000;
   add_data_options(app, o.data, o.data_dir);
-  add_integer(app, "--samples", o.samples, 0, many, "train on the first N images only; 0: all")->group("Data");
+  add_integer(app, "--samples", o.samples, 0, many, "train on N images only, of all classes in proportion, drawn by the seed; 0: all")->group("Data");
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
@@ -47,7 +47,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->group("Training");
   add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999}, "share of the target spread over all classes")
       ->group("Training");
-  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout and held-out images")->group("Training");
+  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")->group("Training");
   add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many, "save last.safetensors after every N steps too; 0: after every epoch only")
       ->group("Running");
   add_threads(app)->group("Running");

@@ -20,7 +20,11 @@ std::optional<std::filesystem::path> find_folder(const Source& source, const std
 DataSplit load_dataset(const std::string& name, const std::string& data_dir) {
   const Source& source = find_source(name);
   if (source.layout == Layout::drawn) return read_source(source);
-  if (const auto folder = find_folder(source, data_dir)) return read_source(source, *folder);
+  if (const auto folder = find_folder(source, data_dir)) {
+    DataSplit split = read_source(source, *folder);
+    split.folder = folder->string();
+    return split;
+  }
   std::string places;
   for (const auto& root : data_roots(data_dir)) {
     const auto folder = root / source.folder;
@@ -50,6 +54,20 @@ Dataset take(const Dataset& data, const std::vector<int64_t>& indices) {
     out = std::copy_n(data.pixels.begin() + i * size, size, out);
   }
   return part;
+}
+
+Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
+  check(count > 0 && count <= data.size(), "draw: must take 1 to {} examples, got {}", data.size(), count);
+  std::vector<double> size(static_cast<size_t>(data.classes)), seen(size);
+  for (const int32_t label : data.labels) ++size[label];
+  // The examples of a class, in random order, stand evenly in 0 .. 1, so that what stands below a level is in proportion.
+  std::vector<int64_t> order = random.permutation(data.size());
+  std::vector<double> place(order.size());
+  for (const int64_t i : order) place[i] = (seen[data.labels[i]]++ + 0.5) / size[data.labels[i]];
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return place[a] < place[b]; });
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  return take(data, order);
 }
 
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random) {

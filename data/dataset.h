@@ -24,11 +24,13 @@ struct Dataset {
 
 struct DataSplit {
   Dataset train, test;
+  std::string folder = {};  // of its files; empty: it was drawn
 };
 
 // mnist, fashion-mnist, emnist (the balanced split), kmnist, cifar10, cifar100; synthetic and synthetic-color are drawn and need
-// no file. The files are looked for in the folder of the set's name below data_dir, $EVENKEEL_DATA, the user's cache
-// ($XDG_CACHE_HOME or ~/.cache, evenkeel) and where Debian's dataset packages put theirs, in this order.
+// no file. The files are looked for in the folder of the set's name below data_dir and nowhere else; where none is given below
+// $EVENKEEL_DATA, the user's cache ($XDG_CACHE_HOME or ~/.cache, evenkeel) and where Debian's dataset packages put theirs, in this
+// order.
 // Throws Error(Fault::missing) with the places it looked in, Error(Fault::bad_file) with the file and what is wrong with it.
 DataSplit load_dataset(const std::string& name, const std::string& data_dir = "");
 
@@ -41,6 +43,9 @@ std::vector<FoundDataset> list_datasets(const std::string& data_dir = "");
 
 // The examples of the given indices, in their order.
 Dataset take(const Dataset& data, const std::vector<int64_t>& indices);
+
+// `count` examples drawn at random, of every class in proportion to its size, in the order of the original.
+Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random);
 
 // (all but `count` examples, `count` examples drawn at random), each in the order of the original.
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random);

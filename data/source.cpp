@@ -193,8 +193,8 @@ const Source& find_source(const std::string& name) {
 }
 
 std::vector<fs::path> data_roots(const std::string& data_dir) {
+  if (!data_dir.empty()) return {data_dir};
   std::vector<fs::path> roots;
-  if (!data_dir.empty()) roots.push_back(data_dir);
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
     return std::string(value ? value : "");

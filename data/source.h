@@ -40,7 +40,7 @@ struct Source {
 const std::vector<Source>& sources();
 const Source& find_source(const std::string& name);  // Error(Fault::usage), with the names there are
 
-// Folders that may hold the folder of a set, most wanted first; the first one is where a fetched set goes.
+// Folders that may hold the folder of a set, most wanted first; the first one is where a fetched set goes. data_dir alone, if given.
 std::vector<std::filesystem::path> data_roots(const std::string& data_dir);
 
 // The file of this name in a folder, as it is or with .gz where the layout allows it.

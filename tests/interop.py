@@ -10,6 +10,7 @@ import copy
 import gzip
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -150,10 +151,17 @@ def main():
         subprocess.run([o.program, *words], check=True, capture_output=True)
 
     def logits_of(*words):
-        run("eval", *words, "--samples", str(o.samples), "--logits", os.path.join(folder, "logits.npz"))
+        run("eval", *words, "--data-dir", os.path.join(folder, "data"), "--logits", os.path.join(folder, "logits.npz"))
         return np.load(os.path.join(folder, "logits.npz"))["logits"]
 
     with tempfile.TemporaryDirectory() as folder:
+        few = os.path.join(folder, "data", o.data)  # the set with the first test images alone
+        os.makedirs(few)
+        for n in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+            os.symlink(find_idx(o.data, n), os.path.join(few, os.path.basename(find_idx(o.data, n))))
+        for n, a in (("t10k-images-idx3-ubyte", images), ("t10k-labels-idx1-ubyte", labels)):
+            with open(os.path.join(few, n), "wb") as file:
+                file.write(struct.pack(f">{1 + a.ndim}I", 0x800 + a.ndim, *a.shape) + a.tobytes())
         for name in o.models.split(","):
             for norm in ("none", "batch"):
                 print(name, "norm", norm, flush=True)

@@ -66,6 +66,7 @@ class Lab {
   explicit Lab(const Settings& settings) : settings_(settings) {}
 
   bool quick() const { return settings_.quick; }
+  const std::string& data_dir() const { return settings_.data_dir; }
   template <class T>
   T quick_or_full(T quick, T full) const {
     return settings_.quick ? quick : full;

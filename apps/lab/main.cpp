@@ -92,7 +92,7 @@ int program(int argc, char** argv) {
   app.add_option("NAME", names, "experiments, or all, or list")->required();
   add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: half a minute for all");
   add_text(app, "--out", out, "DIR", "write the report here: index.html and the figures");
-  add_text(app, "--data-dir", settings.data_dir, "DIR", "the folder of data sets to use first");
+  add_text(app, "--data-dir", settings.data_dir, "DIR", "the folder of data sets, the only one looked in");
   add_threads(app);
   app.footer("Exit status: 0 every verdict is the expected one, 1 one is not, 2 usage.");
   try {

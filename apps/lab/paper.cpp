@@ -31,9 +31,10 @@ void run(Lab& lab) {
   DataSplit digits;
   if (!lab.quick()) {
     try {
-      digits = load_dataset("mnist");
+      digits = load_dataset("mnist", lab.data_dir());
       data = &digits;
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.fault != Fault::missing) throw;
       lab.say("MNIST was not found; these are the images of Fashion-MNIST.");
     }
   }

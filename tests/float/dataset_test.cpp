@@ -51,7 +51,10 @@ TEST_CASE("data sets are found by name, the most wanted place first") {
   CHECK(mnist.test.size() == 3);
   CHECK(mnist.test.labels == Labels{1, 2, 3});
   CHECK(mnist.test.class_names.at(3) == "3");
-  CHECK(load_dataset("mnist", places.scratch / "elsewhere").train.pixels[0] == 2);
+  CHECK(mnist.folder == places.option + "/mnist");
+  // A folder that is given is the only one looked in.
+  CHECK(error_of(Fault::missing, [&] { load_dataset("mnist", places.scratch / "elsewhere"); }).find(places.chosen) == std::string::npos);
+  CHECK(!error_of(Fault::missing, [&] { load_dataset("mnist", places.scratch / "elsewhere"); }).empty());
 
   Variable relative("XDG_CACHE_HOME", "not/absolute"), none("EVENKEEL_DATA", "");
   save_set("mnist", places.home + "/.cache/evenkeel", 4, false);
@@ -101,8 +104,10 @@ TEST_CASE("a set that is not there: where it was looked for, what is lacking, ho
   Places places;
   save_set("kmnist", places.chosen, 1, true);
   fs::remove(places.chosen + "/kmnist/t10k-labels-idx1-ubyte.gz");
-  const std::string message = error_of(Fault::missing, [&] { load_dataset("kmnist", places.option); });
-  for (const std::string& part : {places.option + "/kmnist lacks train-images-idx3-ubyte", places.chosen + "/kmnist lacks t10k-labels-idx1-ubyte",
+  CHECK(error_of(Fault::missing, [&] { load_dataset("kmnist", places.option); }).find(places.option + "/kmnist lacks train-images-idx3-ubyte") !=
+        std::string::npos);
+  const std::string message = error_of(Fault::missing, [] { load_dataset("kmnist"); });
+  for (const std::string& part : {places.chosen + "/kmnist lacks t10k-labels-idx1-ubyte",
                                   places.cache + "/evenkeel/kmnist lacks", std::string("/usr/share/datasets/kmnist lacks"),
                                   std::string("evenkeel data fetch kmnist")})
     CHECK(message.find(part) != std::string::npos);
@@ -154,6 +159,28 @@ TEST_CASE("Debian's Fashion-MNIST") {
   std::vector<int64_t> count(10);
   for (const int32_t label : fashion.train.labels) ++count[label];
   CHECK(count == std::vector<int64_t>(10, 6000));
+}
+
+TEST_CASE("examples are drawn of every class in proportion, in their order, and more of them hold the fewer") {
+  // Sorted by class, as many published sets are: 600, 300, 90, 10 and none of the fifth.
+  Dataset data{.name = "sorted", .image = {1, 1, 1}, .classes = 5};
+  for (const auto& [label, count] : {std::pair{0, 600}, {1, 300}, {2, 90}, {3, 10}}) data.labels.insert(data.labels.end(), count, label);
+  for (int i = 0; i < 1000; ++i) data.pixels.push_back(static_cast<uint8_t>(i % 251));
+  const auto counts = [](const Dataset& d) {
+    std::vector<int64_t> n(5);
+    for (const int32_t label : d.labels) ++n[label];
+    return n;
+  };
+  Random random(3), same(3), more(3), other(4);
+  const Dataset drawn = draw_in_proportion(data, 100, random);
+  CHECK(counts(drawn) == std::vector<int64_t>{60, 30, 9, 1, 0});
+  CHECK(std::is_sorted(drawn.labels.begin(), drawn.labels.end()));
+  CHECK(draw_in_proportion(data, 100, same).pixels == drawn.pixels);
+  CHECK(draw_in_proportion(data, 100, other).pixels != drawn.pixels);
+  const Dataset larger = draw_in_proportion(data, 200, more);
+  CHECK(std::includes(larger.labels.begin(), larger.labels.end(), drawn.labels.begin(), drawn.labels.end()));
+  CHECK(draw_in_proportion(data, 1000, random).pixels == data.pixels);
+  for (const int64_t count : {0, 1001, -1}) CHECK(!error_of(Fault::usage, [&] { draw_in_proportion(data, count, random); }).empty());
 }
 
 TEST_CASE("holding out splits the examples, each with its label, in their order") {
