@@ -1,4 +1,5 @@
-// The real program, started as a user's shell would start it.
+// The real program, started as a user's shell would start it, but in a folder of its own and without the user's data sets: what it
+// writes where no --out says so is gone with the test.
 #pragma once
 #include <fcntl.h>
 #include <pty.h>
@@ -40,6 +41,9 @@ class Process {
       dup2(open((files_ / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
       dup2(open((files_ / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
     }
+    if (chdir(files_.path.c_str()) != 0) _exit(98);
+    for (const char* variable : {"HOME", "XDG_CACHE_HOME"}) setenv(variable, files_.path.c_str(), 1);
+    for (const char* variable : {"EVENKEEL_DATA", "EVENKEEL_MIRROR"}) unsetenv(variable);
     for (const std::string& setting : environment) putenv(const_cast<char*>(setting.c_str()));
     std::vector<char*> argv{const_cast<char*>("evenkeel")};
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
