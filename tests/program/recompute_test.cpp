@@ -1,5 +1,5 @@
-// Every number that a training run leaves behind, computed again by loops of the test's own: the learning rate from its formula, the
-// steps and the losses by the library's operations.
+// Every number that a training run leaves behind, computed again by loops of the test's own: the learning rate from its
+// formula, the steps and the losses by the library's operations.
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
@@ -23,7 +23,8 @@ namespace {
 constexpr int64_t epochs = 3;
 
 Arguments words(const TrainOptions& o) {
-  Arguments a{"train", "--data", "mnist", "--data-dir", o.data_dir, "--epochs", std::to_string(o.epochs), "--threads", "2"};
+  Arguments a{"train",     "--data", "mnist", "--data-dir", o.data_dir, "--epochs", std::to_string(o.epochs),
+              "--threads", "2"};
   const auto number = [&](const char* name, double value) { a = a + Arguments{name, fmt::format("{}", value)}; };
   const auto flag = [&](const char* name, bool value) { a = value ? a + Arguments{name} : a; };
   number("--samples", static_cast<double>(o.samples));
@@ -39,8 +40,8 @@ Arguments words(const TrainOptions& o) {
   flag("--augment", o.augment);
   flag("--nesterov", o.nesterov);
   flag("--decay-all", o.decay_all);
-  return a + Arguments{"--schedule", o.schedule, "--model", o.model.model, "--norm", o.model.norm, "--activation", o.model.activation, "--init",
-                       o.model.init};
+  return a + Arguments{"--schedule", o.schedule,     "--model",          o.model.model, "--norm",
+                       o.model.norm, "--activation", o.model.activation, "--init",      o.model.init};
 }
 
 struct Judged {
@@ -52,14 +53,17 @@ struct Judged {
 Judged whole(Layer& network, const Dataset& data, const Normalization& n) {
   const Recording off(false);
   Tensor x = Tensor::empty({data.size(), data.image[0], data.image[1], data.image[2]});
-  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = (static_cast<real>(data.pixels[static_cast<size_t>(i)]) - n.mean[0]) / n.deviation[0];
+  for (int64_t i = 0; i < x.size(); ++i)
+    x.data()[i] = (static_cast<real>(data.pixels[static_cast<size_t>(i)]) - n.mean[0]) / n.deviation[0];
   const Tensor logits = network.forward(x, Mode::eval);
   Judged part;
   for (int64_t i = 0; i < data.size(); ++i) {
-    const real *row = logits.data() + i * logits.channels(), *end = row + logits.channels(), *best = std::max_element(row, end);
+    const real *row = logits.data() + i * logits.channels(), *end = row + logits.channels(),
+               *best = std::max_element(row, end);
     double sum = 0;
     for (const real* v = row; v < end; ++v) sum += std::exp(static_cast<double>(*v) - *best);
-    part.loss += (std::log(sum) - (row[data.labels[static_cast<size_t>(i)]] - static_cast<double>(*best))) / static_cast<double>(data.size());
+    part.loss += (std::log(sum) - (row[data.labels[static_cast<size_t>(i)]] - static_cast<double>(*best))) /
+                 static_cast<double>(data.size());
     part.correct += best - row == data.labels[static_cast<size_t>(i)];
   }
   return part;
@@ -126,7 +130,8 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
     }
     CHECK(seen == train.size());
     r.rows.push_back({lr(t - 1), loss_sum / static_cast<double>(seen), correct / static_cast<double>(seen),
-                      whole(*network, split.test, r.normalization), o.validation ? whole(*network, validation, r.normalization) : Judged{},
+                      whole(*network, split.test, r.normalization),
+                      o.validation ? whole(*network, validation, r.normalization) : Judged{},
                       capture(*network).tensors});
   }
   r.velocities = sgd.velocities();
@@ -146,7 +151,9 @@ std::vector<std::vector<std::string>> table(const std::string& text, char separa
 }
 
 // The same number, of which `text` has so many digits (decimals of an accuracy, significant digits of a loss).
-bool near(const std::string& text, double expected, double slack) { return std::abs(std::stod(text) - expected) <= slack * (1 + std::abs(expected)); }
+bool near(const std::string& text, double expected, double slack) {
+  return std::abs(std::stod(text) - expected) <= slack * (1 + std::abs(expected));
+}
 
 struct Variant {
   const char* what;
@@ -162,17 +169,22 @@ std::vector<Variant> variants() {
     set(o);
     return o;
   };
-  const auto after_warmup = [](int64_t t) { return 0.05 * (1 + std::cos(std::numbers::pi * static_cast<double>(t - 2) / 4)); };
+  const auto after_warmup = [](int64_t t) {
+    return 0.05 * (1 + std::cos(std::numbers::pi * static_cast<double>(t - 2) / 4));
+  };
   return {
-      {"cosine after a warm-up of an epoch", options([](TrainOptions& o) { o.lr = 0.1, o.schedule = "cosine", o.warmup = 1; }),
+      {"cosine after a warm-up of an epoch",
+       options([](TrainOptions& o) { o.lr = 0.1, o.schedule = "cosine", o.warmup = 1; }),
        [=](int64_t t) { return t < 2 ? 0.05 * static_cast<double>(t + 1) : after_warmup(t); }},
       {"steps at a fraction of the run, held-out images, label smoothing, clipping", options([](TrainOptions& o) {
-         o.samples = 131, o.validation = 31, o.lr = 0.2, o.schedule = "step:0.5:0.2", o.clip = 0.9, o.label_smoothing = 0.1;
+         o.samples = 131, o.validation = 31, o.lr = 0.2, o.schedule = "step:0.5:0.2", o.clip = 0.9,
+         o.label_smoothing = 0.1;
          o.model.model = "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes", o.model.seed = 5;
        }),
        [](int64_t t) { return t < 3 ? 0.2 : 0.2 * 0.2; }},
       {"steps at epochs, Nesterov, decay of everything, augmentation", options([](TrainOptions& o) {
-         o.augment = o.nesterov = o.decay_all = true, o.momentum = 0.8, o.weight_decay = 0.05, o.schedule = "step:1,2", o.model.norm = "layer";
+         o.augment = o.nesterov = o.decay_all = true, o.momentum = 0.8, o.weight_decay = 0.05, o.schedule = "step:1,2",
+         o.model.norm = "layer";
        }),
        [](int64_t t) { return 0.05 * std::pow(0.1, static_cast<double>(t / 2)); }},
       {"a constant rate, one and a half epochs of warm-up, plain steps", options([](TrainOptions& o) {
@@ -225,19 +237,32 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
       // The table on the screen: the columns of the log without their names in one word, rounded.
       const std::vector<std::string>& s = shown[e + 1];
       REQUIRE(s.size() == (validated ? 10 : 8));
-      const char* columns[] = {"epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "images_per_second", "seconds", "validation_loss", "validation_accuracy"};
+      const char* columns[] = {"epoch",
+                               "lr",
+                               "train_loss",
+                               "train_accuracy",
+                               "test_loss",
+                               "test_accuracy",
+                               "images_per_second",
+                               "seconds",
+                               "validation_loss",
+                               "validation_accuracy"};
       const double slack[] = {0, 1e-3 * v.options.lr, 6e-5, 6e-5, 6e-5, 6e-5, 0.6, 0.06, 6e-5, 6e-5};
       for (size_t i = 0; i < s.size(); ++i) {
         std::string digits = s[i];
         std::erase(digits, ',');
-        CHECK_MESSAGE(std::abs(std::stod(digits) - std::stod(row[columns[i]])) <= slack[i], columns[i], " ", s[i], " ", row[columns[i]]);
+        CHECK_MESSAGE(std::abs(std::stod(digits) - std::stod(row[columns[i]])) <= slack[i], columns[i], " ", s[i], " ",
+                      row[columns[i]]);
       }
       const int64_t judged = validated ? x.validation.correct : x.test.correct;
       if (judged > most) most = judged, best = static_cast<int64_t>(e);
     }
-    const auto line = [&](size_t e) { return fmt::format("{:.4f}", static_cast<double>(r.rows[e].test.correct) / 300); };
-    CHECK(last_line(o.out) == fmt::format("test accuracy {} ({} of 300) after 3 epochs, best {} at epoch {}", line(epochs - 1),
-                                          r.rows.back().test.correct, line(static_cast<size_t>(best)), best + 1));
+    const auto line = [&](size_t e) {
+      return fmt::format("{:.4f}", static_cast<double>(r.rows[e].test.correct) / 300);
+    };
+    CHECK(last_line(o.out) == fmt::format("test accuracy {} ({} of 300) after 3 epochs, best {} at epoch {}",
+                                          line(epochs - 1), r.rows.back().test.correct, line(static_cast<size_t>(best)),
+                                          best + 1));
 
     const auto holds = [](const SafeTensors& file, const std::vector<StoredTensor>& tensors) {
       for (const StoredTensor& t : tensors) {
@@ -245,7 +270,8 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
         CHECK_MESSAGE((there && there->bytes == t.bytes && there->shape == t.shape), t.name);
       }
     };
-    const SafeTensors last = read_safetensors(out + "/last.safetensors"), chosen = read_safetensors(out + "/best.safetensors");
+    const SafeTensors last = read_safetensors(out + "/last.safetensors"),
+                      chosen = read_safetensors(out + "/best.safetensors");
     holds(last, r.rows.back().tensors);
     CHECK(last.tensors.size() == r.rows.back().tensors.size() + r.velocities.size());
     for (const Parameter& p : r.velocities) holds(last, {store("evenkeel.velocity." + p.name, p.value)});
@@ -260,24 +286,32 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
     CHECK(config["network"]["layers"] == v.options.model.model);
     CHECK(config["network"]["classes"] == 10);
     CHECK(config["normalization"]["mean"][0].get<float>() == doctest::Approx(r.normalization.mean[0]).epsilon(1e-6));
-    CHECK(config["normalization"]["deviation"][0].get<float>() == doctest::Approx(r.normalization.deviation[0]).epsilon(1e-6));
-    for (const std::string& part : {fmt::format("(28x28x1), norm {}, {} parameters, on mnist: 100 images to train on", v.options.model.norm,
-                                                r.parameters < 1000 ? std::to_string(r.parameters) : fmt::format("{},{:03}", r.parameters / 1000, r.parameters % 1000)),
-                                    std::string(validated ? " on, 31 to choose the epoch by, 300 to test; 2 threads;" : " on, 300 to test; 2 threads;"),
-                                    "wrote " + out + ": "})
+    CHECK(config["normalization"]["deviation"][0].get<float>() ==
+          doctest::Approx(r.normalization.deviation[0]).epsilon(1e-6));
+    for (const std::string& part :
+         {fmt::format("(28x28x1), norm {}, {} parameters, on mnist: 100 images to train on", v.options.model.norm,
+                      r.parameters < 1000 ? std::to_string(r.parameters)
+                                          : fmt::format("{},{:03}", r.parameters / 1000, r.parameters % 1000)),
+          std::string(validated ? " on, 31 to choose the epoch by, 300 to test; 2 threads;"
+                                : " on, 300 to test; 2 threads;"),
+          "wrote " + out + ": "})
       CHECK_MESSAGE(o.err.find(part) != std::string::npos, o.err);
 
     // eval: the same numbers again, from the file alone; the training images too.
     for (const std::string split : {"test", "train"}) {
-      const Dataset images = split == "test" ? load_dataset("mnist", v.options.data_dir).test : load_dataset("mnist", v.options.data_dir).train;
+      const Dataset images = split == "test" ? load_dataset("mnist", v.options.data_dir).test
+                                             : load_dataset("mnist", v.options.data_dir).train;
       NetworkFile file = open_network(out + "/last.safetensors", standard_vocabulary());
       const Judged part = whole(*file.network, images, file.info.normalization);
-      const Outcome again = run({"eval", out + "/last.safetensors", "--data-dir", v.options.data_dir, "--split", split, "--batch-size", "37"});
+      const Outcome again = run({"eval", out + "/last.safetensors", "--data-dir", v.options.data_dir, "--split", split,
+                                 "--batch-size", "37"});
       const auto said = table(again.out, ' ');
       REQUIRE_MESSAGE(said.size() == 2, again.err);
       CHECK(said[0].at(0) == split);
       CHECK(near(said[0].at(2), part.loss, 5e-6));
-      CHECK(last_line(again.out) == fmt::format("{} accuracy {:.4f} ({} of {})", split, static_cast<double>(part.correct) / static_cast<double>(images.size()), part.correct, images.size()));
+      CHECK(last_line(again.out) == fmt::format("{} accuracy {:.4f} ({} of {})", split,
+                                                static_cast<double>(part.correct) / static_cast<double>(images.size()),
+                                                part.correct, images.size()));
     }
   }
 }
@@ -290,14 +324,17 @@ void save_answers(const std::string& path, int shift, real strength) {
   m.model = "flatten dense:classes", m.norm = "none", m.input = {28, 28, 1};
   const auto network = make_model(m);
   for (Parameter& p : parameters(*network))
-    for (int64_t i = 0; i < p.value.size(); ++i) p.value.data()[i] = p.name == "1.weight" && i % 784 % 10 == (i / 784 + 10 - shift) % 10 ? strength : 0;
+    for (int64_t i = 0; i < p.value.size(); ++i)
+      p.value.data()[i] = p.name == "1.weight" && i % 784 % 10 == (i / 784 + 10 - shift) % 10 ? strength : 0;
   write_safetensors(path, pack_network(*network, {m, "mnist", {{63}, {37}}}));
 }
 
 }  // namespace
 
-TEST_CASE("recompute: held-out images choose the epoch, the test images judge it; of equal epochs the first is the best") {
-  // The test images' labels are one more than what the training images teach. The weights to begin with know the test's.
+TEST_CASE(
+    "recompute: held-out images choose the epoch, the test images judge it; of equal epochs the first is the best") {
+  // The test images' labels are one more than what the training images teach. The weights to begin with know the
+  // test's.
   const std::vector<uint8_t> taught = TinyData::drawn(120, 3), asked = TinyData::drawn(50, 4);
   const TinyData data(taught, asked);
   std::vector<uint8_t> other;
@@ -305,12 +342,30 @@ TEST_CASE("recompute: held-out images choose the epoch, the test images judge it
   save(data.folder / "mnist/t10k-labels-idx1-ubyte", idx({50}, other));
   const Scratch scratch;
   save_answers(scratch / "start.safetensors", 1, real(0.01));
-  const Arguments network{"train", "--data", "mnist", "--data-dir", data.folder.path, "--model", "flatten dense:classes", "--norm", "none", "--init",
-                          scratch / "start.safetensors", "--weight-decay", "0", "--momentum", "0", "--epochs", "6", "--batch-size", "20"};
+  const Arguments network{"train",
+                          "--data",
+                          "mnist",
+                          "--data-dir",
+                          data.folder.path,
+                          "--model",
+                          "flatten dense:classes",
+                          "--norm",
+                          "none",
+                          "--init",
+                          scratch / "start.safetensors",
+                          "--weight-decay",
+                          "0",
+                          "--momentum",
+                          "0",
+                          "--epochs",
+                          "6",
+                          "--batch-size",
+                          "20"};
   const auto log_of = [&](const std::string& out) { return table(slurp(out + "/log.csv"), ','); };
 
   // The held-out images are all right sooner or later, and stay so; by then the test images are all wrong.
-  const Outcome learns = run(network + Arguments{"--validation", "20", "--lr", "0.5", "--schedule", "constant", "--out", scratch / "learns"});
+  const Outcome learns = run(
+      network + Arguments{"--validation", "20", "--lr", "0.5", "--schedule", "constant", "--out", scratch / "learns"});
   REQUIRE_MESSAGE(learns.status == 0, learns.err);
   const auto rows = log_of(scratch / "learns");
   size_t right = 1;
@@ -319,10 +374,12 @@ TEST_CASE("recompute: held-out images choose the epoch, the test images judge it
   CHECK(rows.back().at(9) == "1.000000");
   CHECK(right + 1 < rows.size());  // later epochs are as good
   CHECK(rows[right].at(5) == "0.000000");
-  CHECK(last_line(learns.out) == fmt::format("test accuracy 0.0000 (0 of 50) after 6 epochs, best 0.0000 at epoch {}", right));
+  CHECK(last_line(learns.out) ==
+        fmt::format("test accuracy 0.0000 (0 of 50) after 6 epochs, best 0.0000 at epoch {}", right));
 
   // Judged by the test images alone: the first epoch, whose steps are too small to change an answer.
-  const Outcome forgets = run(network + Arguments{"--lr", "1e-12", "--schedule", "constant", "--out", scratch / "forgets"});
+  const Outcome forgets =
+      run(network + Arguments{"--lr", "1e-12", "--schedule", "constant", "--out", scratch / "forgets"});
   CHECK(last_line(forgets.out) == "test accuracy 1.0000 (50 of 50) after 6 epochs, best 1.0000 at epoch 1");
   const Outcome best = run({"eval", scratch / "learns/best.safetensors", "--data-dir", data.folder.path});
   CHECK(last_line(best.out) == "test accuracy 0.0000 (0 of 50)");

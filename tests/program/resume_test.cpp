@@ -1,7 +1,6 @@
 // A run that is stopped after any step, in whatever way, and resumed ends in the same bytes as one that was not.
 #include <doctest/doctest.h>
 #include <fmt/core.h>
-
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -28,9 +27,30 @@ const std::string& images() {
 }
 
 // 2 epochs of 4 steps, with everything that has a state: order, augmentation, dropout, averages, momentum, a schedule, held-out images.
-const Arguments tiny{"train", "--data", "mnist", "--data-dir", images(), "--samples", "68", "--validation", "4", "--batch-size", "16", "--epochs", "2", "--augment", "--warmup", "1",
-                     "--norm", "batch:average=cumulative", "--model", "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes",
-                     "--checkpoint-every", "1", "--threads", "2"};
+const Arguments tiny{"train",
+                     "--data",
+                     "mnist",
+                     "--data-dir",
+                     images(),
+                     "--samples",
+                     "68",
+                     "--validation",
+                     "4",
+                     "--batch-size",
+                     "16",
+                     "--epochs",
+                     "2",
+                     "--augment",
+                     "--warmup",
+                     "1",
+                     "--norm",
+                     "batch:average=cumulative",
+                     "--model",
+                     "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes",
+                     "--checkpoint-every",
+                     "1",
+                     "--threads",
+                     "2"};
 constexpr int steps = 8, epochs = 2;
 
 // What happens to the program at its save-th checkpoint.
@@ -50,10 +70,13 @@ int64_t clock_now = -1, clock_of_a_save = 0;
 // The linker sends the library's calls here (see tests/CMakeLists.txt).
 extern "C" {
 int64_t __real__ZNSt6chrono3_V212steady_clock3nowEv();
-int64_t __wrap__ZNSt6chrono3_V212steady_clock3nowEv() { return clock_now < 0 ? __real__ZNSt6chrono3_V212steady_clock3nowEv() : clock_now; }
+int64_t __wrap__ZNSt6chrono3_V212steady_clock3nowEv() {
+  return clock_now < 0 ? __real__ZNSt6chrono3_V212steady_clock3nowEv() : clock_now;
+}
 int __real_rename(const char*, const char*);
 int __wrap_rename(const char* from, const char* to) {
-  const bool save = std::string_view(to).ends_with("/last.safetensors"), now = stop.save > 0 && save && --stop.save == 0;
+  const bool save = std::string_view(to).ends_with("/last.safetensors"),
+             now = stop.save > 0 && save && --stop.save == 0;
   if (now && stop.error) {
     errno = stop.error;
     return -1;
@@ -175,7 +198,9 @@ TEST_CASE("a disk that is full, a folder that may not be written any more, or is
   }
 }
 
-TEST_CASE("resume: --checkpoint-every 3 saves after steps 3 and 6 of eight and after the epochs, and each of them is gone on from") {
+TEST_CASE(
+    "resume: --checkpoint-every 3 saves after steps 3 and 6 of eight and after the epochs, and each of them is gone on "
+    "from") {
   const Scratch scratch;
   const std::string whole = scratch / "whole";
   const Arguments sometimes = tiny + Arguments{"--checkpoint-every", "3"};
@@ -184,8 +209,10 @@ TEST_CASE("resume: --checkpoint-every 3 saves after steps 3 and 6 of eight and a
   for (int save = 1; save <= 5; ++save) {
     CAPTURE(save);
     const std::string out = scratch / std::to_string(save);
-    CHECK(run_stopped(sometimes + Arguments{"--out", out}, {.save = save, .signal = SIGKILL}) == (save <= 4 ? -SIGKILL : 0));
-    const auto state = nlohmann::json::parse(evenkeel::read_safetensors(out + "/last.safetensors").metadata.at("training"));
+    CHECK(run_stopped(sometimes + Arguments{"--out", out}, {.save = save, .signal = SIGKILL}) ==
+          (save <= 4 ? -SIGKILL : 0));
+    const auto state =
+        nlohmann::json::parse(evenkeel::read_safetensors(out + "/last.safetensors").metadata.at("training"));
     const auto [epoch, batch] = places[std::min(save, 4) - 1];
     CHECK(state["epoch"] == epoch);
     CHECK(state["batch"] == batch);
@@ -196,8 +223,10 @@ TEST_CASE("resume: --checkpoint-every 3 saves after steps 3 and 6 of eight and a
   }
 }
 
-// The clock moves by a second at every checkpoint and stands still else, so that each number that depends on time is known.
-TEST_CASE("resume: images a second count what this process has trained on, the remaining time what is left of the run") {
+// The clock moves by a second at every checkpoint and stands still else, so that each number that depends on time is
+// known.
+TEST_CASE(
+    "resume: images a second count what this process has trained on, the remaining time what is left of the run") {
   const TinyData data(100, 20);
   const Scratch scratch;
   const std::string out = scratch / "run";
@@ -223,13 +252,20 @@ TEST_CASE("resume: images a second count what this process has trained on, the r
     CHECK_MESSAGE((WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT), text);
     return text;
   };
-  const auto has = [](const std::string& text, const std::string& form) { return std::regex_search(text, std::regex(form)); };
+  const auto has = [](const std::string& text, const std::string& form) {
+    return std::regex_search(text, std::regex(form));
+  };
 
-  const std::string first = shown({"train", "--data", "mnist", "--data-dir", data.folder.path, "--model", "flatten dense:classes", "--epochs", "50", "--checkpoint-every", "1", "--out", out},
+  const std::string first = shown({"train", "--data", "mnist", "--data-dir", data.folder.path, "--model",
+                                   "flatten dense:classes", "--epochs", "50", "--checkpoint-every", "1", "--out", out},
                                   {.save = 4, .signal = SIGINT});
-  // 64 images in a second, 4,936 to go; 100 in two; then, behind the second that the epoch's checkpoint took, 164 in four.
-  CHECK_MESSAGE(has(first, R"(epoch 1/50 \[#{10}-{10}\] training loss \d\.\d{4}  accuracy 0\.\d{4}  64 images/s  ETA 1:17)"), first);
-  CHECK_MESSAGE(has(first, R"(epoch 1/50 \[#{20}\] training loss \d\.\d{4}  accuracy 0\.\d{4}  50 images/s  ETA 1:38)"), first);
+  // 64 images in a second, 4,936 to go; 100 in two; then, behind the second that the epoch's checkpoint took, 164 in
+  // four.
+  CHECK_MESSAGE(
+      has(first, R"(epoch 1/50 \[#{10}-{10}\] training loss \d\.\d{4}  accuracy 0\.\d{4}  64 images/s  ETA 1:17)"),
+      first);
+  CHECK_MESSAGE(has(first, R"(epoch 1/50 \[#{20}\] training loss \d\.\d{4}  accuracy 0\.\d{4}  50 images/s  ETA 1:38)"),
+                first);
   CHECK_MESSAGE(has(first, R"(epoch 2/50 \[#{10}-{10}\] training .* 64 images/s  ETA 1:58)"), first);
   CHECK_MESSAGE(has(first, R"(1 +0\.05 +\d\.\d{4} +0\.\d{4} +\d\.\d{4} +0\.\d{4} +50 +2\.0)"), first);
   CHECK_MESSAGE(has(first, "stopped by Ctrl-C in epoch 2 after 1 of 2 steps"), first);

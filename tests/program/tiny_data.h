@@ -8,8 +8,8 @@
 #include "tests/data_files.h"
 #include "tests/scratch.h"
 
-// Labels of the training and of the test images. An image is noise, and a pattern that belongs to its label: brighter where the number
-// of the pixel leaves the label as its remainder by 10.
+// Labels of the training and of the test images. An image is noise, and a pattern that belongs to its label: brighter
+// where the number of the pixel leaves the label as its remainder by 10.
 struct TinyData {
   TinyData(const std::vector<uint8_t>& train, const std::vector<uint8_t>& test) {
     std::filesystem::create_directory(folder / "mnist");
@@ -29,7 +29,8 @@ struct TinyData {
     evenkeel::Random random(seed);
     std::vector<uint8_t> pixels;
     for (const uint8_t label : labels)
-      for (int p = 0; p < 28 * 28; ++p) pixels.push_back(static_cast<uint8_t>(random.below(128) + (p % 10 == label ? 60 : 0)));
+      for (int p = 0; p < 28 * 28; ++p)
+        pixels.push_back(static_cast<uint8_t>(random.below(128) + (p % 10 == label ? 60 : 0)));
     const auto count = static_cast<uint32_t>(labels.size());
     save(folder / ("mnist/" + part + "-images-idx3-ubyte"), idx({count, 28, 28}, pixels));
     save(folder / ("mnist/" + part + "-labels-idx1-ubyte"), idx({count}, labels));
