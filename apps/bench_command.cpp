@@ -1,12 +1,12 @@
 // evenkeel bench: how fast it is here, beside what the machine can do and beside other programs.
 #include <fmt/core.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "apps/bench.h"
 #include "apps/command.h"
@@ -14,6 +14,7 @@
 #include "core/check.h"
 #include "core/gemm.h"
 #include "core/parallel.h"
+#include "core/process.h"
 
 namespace evenkeel {
 namespace {
@@ -29,7 +30,7 @@ const Workload& workload_named(const std::string& name) {
   fail(Fault::usage, "bench: there is no workload {}; there are {}", name, known);
 }
 
-Json rounded(double value, int digits = 4) { return std::stod(fmt::format("{:.{}g}", value, digits + 2)); }
+Json rounded(double value, int digits = 4) { return Json::parse(fmt::format("{:.{}g}", value, digits + 2)); }
 
 Json as_json(const Workload& w, const std::string& norm, const WorkloadResult& r) {
   return {{"workload", w.name},
@@ -54,31 +55,27 @@ double median(std::vector<double> v) {
   return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
 }
 
+using Arguments = std::vector<std::string>;
+
 // A run of one workload in a process of its own: its memory and its first step are then its own too.
-std::string command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
-  return fmt::format("/proc/{}/exe bench --workload {} --model '{}' --norm {} --batch-size {} --threads {} --steps {} --json", getpid(), w.name,
-                     w.model, norm, batch, threads(), steps);
+Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
+  return {"/proc/self/exe", "bench", "--workload", w.name, "--model", w.model, "--norm", norm, "--batch-size", std::to_string(batch),
+          "--threads", std::to_string(threads()), "--steps", std::to_string(steps), "--json"};
 }
 
-// Runs a shell command; the last line that it prints, which must be JSON with "ms".
-Json json_of(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  if (!pipe) fail(Fault::failed, "bench: cannot run '{}'", command);
-  std::string output, last;
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof buffer, pipe)) output.append(buffer, n);
-  const int status = pclose(pipe);
-  while (!output.empty() && output.back() == '\n') output.pop_back();
-  last = output.substr(output.rfind('\n') + 1);
+// Runs a program; the last line that it prints, which must be JSON with "ms".
+Json json_of(const Arguments& command) {
+  const ProcessResult r = run_process(command);
+  const std::string last = r.text.substr(r.text.rfind('\n') + 1);
   const Json json = Json::parse(last, nullptr, false);
-  if (status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
-    fail(Fault::failed, "bench: '{}' must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'", command,
-         WEXITSTATUS(status), last);
+  if (r.status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
+    fail(Fault::failed, "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
+         shell_text(command), r.status, last);
   return json;
 }
 
 // The two programs in turn, so that both see the machine as it is at the time.
-void compare(const std::string& ours, const std::string& theirs, int64_t rounds) {
+void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
   std::vector<double> a, b, ratio;
   fmt::print("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
   for (int64_t i = 0; i < rounds; ++i) {
@@ -137,9 +134,10 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
 
 Action bench_command(CLI::App& app, const Vocabulary&) {
   struct Options {
-    std::string workload, model, norm = "batch", against;
+    std::string workload, model, norm = "batch";
+    std::vector<std::string> other;
     int64_t batch = 0, steps = 10, rounds = 5;
-    bool json = false;
+    bool json = false, against = false;
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this one: W1 to W6")->group("What");
@@ -147,7 +145,10 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
   add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
   add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
   add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")->group("What");
-  add_text(app, "--against", o->against, "COMMAND", "run another program in turn with this; it prints a line of JSON with \"ms\"")->group("Comparison");
+  add_flag(app, "--against", o->against,
+           "run another program in turn with this, --against -- PROGRAM ARG...; it prints a line of JSON with \"ms\"")
+      ->group("Comparison");
+  app.add_option("PROGRAM", o->other, "the other program and its arguments, behind -- ");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
   add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
   add_threads(app)->group("Running");
@@ -155,15 +156,16 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
   for (const Workload& w : workloads()) footer += fmt::format("  {}  {}, batch {}\n", w.name, w.what, w.batch);
   app.footer(footer);
   return [o] {
-    check((o->against.empty() && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
+    check(o->against == !o->other.empty(), "bench: another program is given as --against -- PROGRAM ARG...");
+    check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
     if (o->workload.empty()) {
       report_all(o->norm, o->steps, o->json);
       return 0;
     }
     Workload w = workload_named(o->workload);
     if (!o->model.empty()) w.model = w.what = o->model;
-    if (!o->against.empty()) {
-      compare(command_of(w, o->norm, o->batch, o->steps), o->against, o->rounds);
+    if (o->against) {
+      compare(command_of(w, o->norm, o->batch, o->steps), o->other, o->rounds);
       return 0;
     }
     const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);

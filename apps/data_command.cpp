@@ -1,9 +1,13 @@
 // evenkeel data: the data sets that are here, and fetching one.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "apps/command.h"
 #include "apps/console.h"
 #include "apps/data_options.h"
+#include "apps/interrupt.h"
 #include "data/fetch.h"
 
 namespace evenkeel {
@@ -33,16 +37,24 @@ int list(const Options& o) {
 
 int fetch(const Options& o) {
   check_dataset_name(o.name);
+  struct Stopped {};
+  Interrupt interrupt;
   Console console;
   FetchReport report;
   report.log = [&](const std::string& line) { console.note(line); };
   report.progress = [&](int64_t done, int64_t total) {
+    if (interrupt.signal() != 0) throw Stopped();
     const double part = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
     console.live(fmt::format("{} {} {:.1f} of {:.1f} MB", o.name, progress_bar(part, 20), 1e-6 * static_cast<double>(done),
                              1e-6 * static_cast<double>(total)));
   };
-  console.print(fetch_dataset(o.name, o.data_dir, o.mirror, report).string());
-  return 0;
+  try {
+    console.print(fetch_dataset(o.name, o.data_dir, o.mirror, report).string());
+    return 0;
+  } catch (const Stopped&) {
+    console.note("evenkeel: stopped; what was not complete is removed");
+    return 128 + interrupt.signal();
+  }
 }
 
 }  // namespace

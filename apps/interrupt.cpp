@@ -1,29 +1,32 @@
 #include "apps/interrupt.h"
 
 #include <atomic>
-#include <csignal>
 
 namespace evenkeel {
 namespace {
 
+constexpr int numbers[] = {SIGINT, SIGTERM};
 std::atomic<int> received{0};  // a signal handler can reach nothing but a global
 
 void note(int number) { received = number; }
-
-void handle(void (*handler)(int)) {
-  struct sigaction action {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART | static_cast<int>(handler == SIG_DFL ? 0 : SA_RESETHAND);
-  for (int number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
-}
 
 }  // namespace
 
 Interrupt::Interrupt() {
   received = 0;
-  handle(note);
+  struct sigaction action {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  for (int i : {0, 1}) {
+    sigaction(numbers[i], nullptr, &before_[i]);
+    if (before_[i].sa_handler != SIG_IGN) sigaction(numbers[i], &action, nullptr);
+  }
 }
-Interrupt::~Interrupt() { handle(SIG_DFL); }
+
+Interrupt::~Interrupt() {
+  for (int i : {0, 1}) sigaction(numbers[i], &before_[i], nullptr);
+}
+
 int Interrupt::signal() const { return received; }
 
 }  // namespace evenkeel

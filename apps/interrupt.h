@@ -1,9 +1,11 @@
 // Ctrl-C, as something to ask for between two steps.
 #pragma once
+#include <csignal>
 
 namespace evenkeel {
 
-// While it lives, SIGINT and SIGTERM are noted and nothing else happens; a second one ends the process as it would have.
+// While it lives, SIGINT and SIGTERM are noted and nothing else happens; a second one ends the process.
+// A signal that was ignored before (nohup, a shell's background job) stays ignored. At most one may live at a time.
 class Interrupt {
  public:
   Interrupt();
@@ -12,6 +14,9 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   int signal() const;  // the one that came, or 0
+
+ private:
+  struct sigaction before_[2];
 };
 
 }  // namespace evenkeel

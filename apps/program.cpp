@@ -2,7 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <csignal>
 #include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
 
 #include "apps/command.h"
 #include "apps/options.h"
@@ -65,6 +70,8 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
+  // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
+  for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
   layout->label("Positionals", "Arguments");

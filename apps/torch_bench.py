@@ -4,7 +4,7 @@
 Needs python3-torch. Prints one line of JSON with at least "ms", the median step:
 
     apps/torch_bench.py --workload W4 --norm batch --threads 2
-    evenkeel bench --workload W4 --against "apps/torch_bench.py --workload W4"
+    evenkeel bench --workload W4 --against -- apps/torch_bench.py --workload W4
 
 It starts itself again with what PyTorch needs to be at its best on a CPU: the OpenMP build of OpenBLAS where there is one (Debian:
 libopenblas0-openmp), its threads on both libraries, and a malloc that keeps its pages.

@@ -1,18 +1,16 @@
 #include "data/fetch.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 
+#include "core/process.h"
 #include "data/archive.h"
 #include "data/sha256.h"
 
@@ -38,53 +36,16 @@ std::string find_program(const std::string& program) {
   return {};
 }
 
-// The command that writes a URL to a file. Both programs retry, give up on silence, and are told nothing but the URL and the file.
+// The command that writes a URL to a file. Both programs retry, give up on silence, read no configuration of the user's,
+// and take the URL as it is. curl follows a redirection to http and https alone; wget has no option for that.
 std::vector<std::string> download_command(const std::string& url, const std::string& file) {
   if (const std::string curl = find_program("curl"); !curl.empty())
-    return {curl, "--fail", "--location", "--silent", "--show-error", "--retry", "2", "--connect-timeout", "20", "--speed-limit", "1000",
-            "--speed-time", "60", "--output", file, "--url", url};
+    return {curl,      "--disable",       "--fail", "--location",    "--silent", "--show-error", "--globoff", "--proto-redir",
+            "=http,https", "--retry",     "2",      "--connect-timeout", "20",   "--speed-limit", "1000",    "--speed-time",
+            "60",      "--output",        file,     "--url",         url};
   if (const std::string wget = find_program("wget"); !wget.empty())
-    return {wget, "--no-verbose", "--tries=3", "--timeout=60", "--output-document=" + file, "--", url};
+    return {wget, "--no-config", "--no-verbose", "--tries=3", "--timeout=60", "--output-document=" + file, "--", url};
   fail(Fault::missing, "to fetch a data set, curl or wget must be installed; with apt-get: apt-get install curl");
-}
-
-// Runs a program, no shell between, until it ends; calls meanwhile() a few times a second. No file it writes may be larger than
-// max_bytes. Returns what it said on stderr where it failed, nothing where all went well.
-std::string run(const std::vector<std::string>& command, int64_t max_bytes, const std::function<void()>& meanwhile) {
-  std::vector<char*> arguments;
-  for (const std::string& a : command) arguments.push_back(const_cast<char*>(a.c_str()));
-  arguments.push_back(nullptr);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) fail(Fault::io, "fetch: no pipe: {}", std::strerror(errno));
-  const pid_t child = ::fork();
-  if (child == 0) {  // only what is allowed between fork and exec
-    const rlimit limit{static_cast<rlim_t>(max_bytes), static_cast<rlim_t>(max_bytes)};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    ::signal(SIGXFSZ, SIG_IGN);  // then the write fails
-    ::dup2(ends[1], STDERR_FILENO);
-    ::execvpe(arguments[0], arguments.data(), environ);  // the one that gcov does not write its counters before, cut short by that limit
-    ::_exit(127);
-  }
-  ::close(ends[1]);
-  std::string said;
-  if (child > 0) {
-    for (pollfd waiting{ends[0], POLLIN, 0};;) {
-      char buffer[4096];
-      const bool silent = ::poll(&waiting, 1, 200) <= 0;
-      const ssize_t n = silent ? -1 : ::read(ends[0], buffer, sizeof buffer);
-      if (n == 0) break;  // the program has ended
-      if (n > 0 && said.size() < sizeof buffer) said.append(buffer, static_cast<size_t>(n));
-      meanwhile();
-    }
-  }
-  ::close(ends[0]);
-  if (child < 0) fail(Fault::io, "fetch: cannot start {}: {}", command[0], std::strerror(errno));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (status == 0) return {};
-  while (!said.empty() && std::isspace(static_cast<unsigned char>(said.back()))) said.pop_back();
-  return said.empty() ? fmt::format("{} failed", command[0]) : said;
 }
 
 int64_t size_of(const fs::path& file) {
@@ -102,15 +63,35 @@ std::string sha256_of(const fs::path& file) {
   return digest.hex();
 }
 
-// A folder that is there while this is.
+// The right to fetch into a folder, for one process at a time. It ends with the process at the latest.
+class FetchLock {
+ public:
+  FetchLock(const fs::path& folder, const FetchReport& report) : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (folder_ < 0) fail(Fault::io, "fetch: {}: {}", folder.string(), std::strerror(errno));
+    if (::flock(folder_, LOCK_EX | LOCK_NB) == 0) return;
+    report.log(fmt::format("waiting for another process that fetches into {}", folder.string()));
+    while (::flock(folder_, LOCK_EX) != 0)
+      if (errno != EINTR) fail(Fault::io, "fetch: {} cannot be locked: {}", folder.string(), std::strerror(errno));
+  }
+  ~FetchLock() { ::close(folder_); }
+  FetchLock(const FetchLock&) = delete;
+  FetchLock& operator=(const FetchLock&) = delete;
+
+ private:
+  int folder_;
+};
+
+// A folder for what is not complete yet, inside the set's own, so that a rename within one file system ends the fetch.
+// The destructor removes it, and the set's folder if that is then empty.
 struct Staging {
-  explicit Staging(fs::path p) : path(std::move(p)) {
+  explicit Staging(const fs::path& set) : path(set / ".part") {
     fs::remove_all(path);  // left by a process that was killed
     fs::create_directories(path);
   }
   ~Staging() {
     std::error_code ignored;
     fs::remove_all(path, ignored);
+    fs::remove(path.parent_path(), ignored);
   }
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
@@ -125,8 +106,13 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
   for (const std::string& url : urls) {
     report.log(fmt::format("fetching {}", url));
     // One byte more than is right may be written, to see that there is more.
-    std::string failure = run(download_command(url, target.string()), download.size + 1,
-                              [&] { report.progress(std::min(size_of(target), download.size), download.size); });
+    const std::vector<std::string> command = download_command(url, target.string());
+    const ProcessResult end = run_process(
+        command, {.captured = STDERR_FILENO, .most_text = 4096, .most_bytes_a_file = download.size + 1, .meanwhile = [&] {
+                    report.progress(std::min(size_of(target), download.size), download.size);
+                  }});
+    report.progress(std::min(size_of(target), download.size), download.size);
+    std::string failure = end.status == 0 ? "" : end.text.empty() ? fmt::format("{} failed", command[0]) : end.text;
     const int64_t size = size_of(target);
     if (failure.empty() || size > download.size) {
       fault = Fault::bad_file;
@@ -154,12 +140,14 @@ fs::path fetch_dataset(const Source& source, const std::string& data_dir, const 
   check(mirror.empty() || mirror.starts_with("http://") || mirror.starts_with("https://") || mirror.starts_with("file://"),
         "fetch: a mirror must be a URL that begins with http://, https:// or file://, got '{}'", mirror);
   const fs::path root = data_roots(data_dir).front(), folder = root / source.folder;
+  fs::create_directories(root);
+  const FetchLock lock(root, report);
   if (first_lacking(source, folder).empty()) {
     report.log(fmt::format("{} is there; to fetch it anew, remove it first", folder.string()));
     return folder;
   }
 
-  const Staging staging(root / ("." + source.name + ".part"));
+  const Staging staging(folder);
   for (const Download& download : source.downloads) {
     std::vector<std::string> urls;
     for (const std::string& base : mirror.empty() ? source.mirrors : std::vector{mirror + "/" + source.name})
@@ -174,7 +162,6 @@ fs::path fetch_dataset(const Source& source, const std::string& data_dir, const 
   }
   read_source(source, staging.path);
 
-  fs::create_directories(folder);
   for (const auto& entry : fs::directory_iterator(staging.path)) fs::rename(entry.path(), folder / entry.path().filename());
   return folder;
 } catch (const fs::filesystem_error& error) {

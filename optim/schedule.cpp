@@ -1,8 +1,8 @@
 #include "optim/schedule.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <numbers>
 
 #include "core/check.h"
@@ -24,10 +24,10 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 double number(const std::string& word, const std::string& text) {
-  char* end = nullptr;
-  const double value = std::strtod(word.c_str(), &end);
-  check(!word.empty() && *end == '\0' && std::isfinite(value), "schedule: \"{}\" in \"{}\" is not a number; write {}", word, text,
-        forms);
+  double value = 0;  // from_chars reads the same in every locale
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  check(error == std::errc() && end == word.data() + word.size() && std::isfinite(value),
+        "schedule: \"{}\" in \"{}\" is not a number; write {}", word, text, forms);
   return value;
 }
 

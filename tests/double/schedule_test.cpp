@@ -1,5 +1,7 @@
 #include "optim/schedule.h"
 
+#include <clocale>
+
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -54,4 +56,14 @@ TEST_CASE("schedules: a text that is none is refused with what is allowed") {
   refused("step:0:0.1", "which are positive");
   refused("step:0.5:2", "the factor must be in (0, 1]");
   CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11), doctest::Contains("a warm-up of 11 steps"), Error);
+}
+
+TEST_CASE("schedule: the decimal point is a point in every locale") {
+  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
+  const bool comma = std::setlocale(LC_NUMERIC, "de_DE.UTF-8") != nullptr;  // not on every machine
+  const Schedule s = parse_schedule("step:0.5:0.25", 1, 10, 10, 0);
+  std::setlocale(LC_NUMERIC, before.c_str());
+  if (!comma) MESSAGE("no locale with a decimal comma here");
+  CHECK(s.drops == std::vector<int64_t>{50});
+  CHECK(s.factor == 0.25);
 }

@@ -128,6 +128,56 @@ TEST_CASE("a set is fetched, checked and put in its place") {
   CHECK(load_dataset("mnist", root / "data").test.size() == 5);
 }
 
+TEST_CASE("two processes that fetch at once: one fetches, the other one waits and finds it") {
+  if (no_program()) return;
+  const Tiny tiny;
+  Server server(tiny.served);
+  Scratch root;
+  fs::path folders[2];
+  std::thread threads[2];
+  for (int i : {0, 1}) threads[i] = std::thread([&, i] { folders[i] = fetch_dataset(tiny.source, root / "data", server.url); });
+  for (std::thread& t : threads) t.join();
+  CHECK(folders[0] == folders[1]);
+  CHECK(server.requests == 4);
+  CHECK(load_dataset("mnist", root / "data").train.size() == 5);
+}
+
+TEST_CASE("the set's folder may lie on another file system") {
+  if (no_program()) return;
+  if (!fs::is_directory("/dev/shm")) {
+    MESSAGE("NOT TESTED: no /dev/shm");
+    return;
+  }
+  const Tiny tiny;
+  Server server(tiny.served);
+  Scratch root;
+  const fs::path other = fs::path("/dev/shm") / fs::path(root.path).filename();
+  fs::create_directory(other);
+  fs::create_directory(root / "data");
+  fs::create_directory_symlink(other, root / "data/mnist");
+  const std::string failure = [&]() -> std::string {
+    try {
+      fetch_dataset(tiny.source, root / "data", server.url);
+      return {};
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+  }();
+  CHECK(failure == "");
+  CHECK(fs::exists(other / "train-images-idx3-ubyte.gz"));
+  fs::remove_all(other);
+}
+
+TEST_CASE("a URL is taken as it is: curl's patterns of brackets and braces mean nothing") {
+  if (no_program()) return;
+  Tiny tiny;
+  tiny.source.downloads[0].file = "{a,b}[1-2].gz";
+  Server server(tiny.served);
+  Scratch root;
+  CHECK(!error_of(Fault::io, [&] { fetch_dataset(tiny.source, root / "data", server.url); }).empty());
+  CHECK(server.requests == 1);
+}
+
 TEST_CASE("what comes with another size or digest is refused, and nothing is left behind") {
   if (no_program()) return;
   const Tiny tiny;
