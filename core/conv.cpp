@@ -186,7 +186,6 @@ void backward_x(const Geometry& a, ConvAlgorithm algorithm, const real* g, const
     const Scratch<real> image((bands.height + seen.more) * seen.width * a.k), product(count * a.c);
     read(g + band.image * a.p * a.q * a.k, a.p, a.q, a.k, band.begin + seen.top, band.rows + seen.more, seen.left, seen.width, image.data);
     for (const PhasePair& pair : pairs) {
-      if (pair.length() == 0) std::fill_n(product.data, count * a.c, real(0));
       gemm_packed(count, a.c, pair.length(), {image.data, positions.data(), pair.taps.data()}, pair.filters.data, false, product.data, 0, a.c);
       const real* from = product.data;
       for (int64_t i = band.begin * a.stride + pair.down.phase; i < std::min(a.h, (band.begin + band.rows) * a.stride); i += a.stride, from += columns * a.c)
@@ -202,12 +201,12 @@ void backward_w(const Geometry& a, ConvAlgorithm algorithm, const real* x, const
   const Bands bands(a.n, a.p, a.q, positions_of_a_band);
   const Seen seen(a, bands);
   const int64_t size = a.k * patch(a), most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
-                group = std::max<int64_t>(1, (bands.count + most - 1) / most), groups = std::max<int64_t>(1, (bands.count + group - 1) / group);
+                group = std::max<int64_t>(1, (bands.count + most - 1) / most),
+                groups = (bands.count + group - 1) / group;
   const Storage partial(groups * size), sum(size);
   parallel_for(groups, [&](int64_t i) {
     const int64_t first = i * group, last = std::min(first + group, bands.count);
     const Scratch<real> image(seen.size(a, bands)), packed(packed_size(a.k, bands.height * a.q));
-    if (first >= last) std::fill_n(partial.data + i * size, size, real(0));
     for (int64_t b = first; b < last; ++b) {
       const Bands::Band band = bands[b];
       const int64_t count = band.rows * a.q;

@@ -69,18 +69,22 @@ Tensor abs(const Tensor& x) {
   return unary(x, [](real v) { return std::abs(v); }, [](auto a, auto, auto g) { return g * sign(a); });
 }
 
-Tensor sign(const Tensor& x) { return map(x, [](real v) { return sign(v); }); }
-Tensor step(const Tensor& x) { return map(x, [](real v) { return step(v); }); }
+Tensor sign(const Tensor& x) {
+  return unary(x, [](real v) { return sign(v); }, [](auto a, auto, auto g) { return g * (real(0) * step(a)); });
+}
+
+Tensor step(const Tensor& x) {
+  return unary(x, [](real v) { return step(v); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
+}
 
 Tensor gate(const Tensor& g, const Tensor& y) {
-  return record(map(g, y, [](real a, real b) { return b > 0 ? a : real(0); }), {g}, [y = y.detach()](const Tensor&, const Tensor& h) {
-    return Grads{gate(h, y)};
-  });
+  return record(map(g, y, [](real a, real b) { return gate(a, b); }), {g},
+                [y = y.detach()](const Tensor&, const Tensor& h) { return Grads{gate(h, y)}; });
 }
 
 Tensor relu(const Tensor& x) {
-  // Written so that NaN stays NaN: a diverged network must be seen to be.
-  return record(map(x, [](real v) { return v < 0 ? real(0) : v; }), {x}, [](const Tensor& y, const Tensor& g) { return Grads{gate(g, y)}; });
+  return record(map(x, [](real v) { return relu(v); }), {x},
+                [](const Tensor& y, const Tensor& g) { return Grads{gate(g, y)}; });
 }
 
 Tensor leaky_relu(const Tensor& x, real slope) {

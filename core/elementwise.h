@@ -1,4 +1,8 @@
 // Elementwise ops. Binary ones take two tensors of one shape, or a tensor and a number.
+//
+// NaN, in every op of core: a value that depends on a NaN is NaN, and a derivative that depends on a NaN is NaN. No
+// comparison hides one: relu, clamp, abs, sign, step and max_pool give NaN there, and so do their gradients. (The
+// derivative of a sum or a copy depends on no input; it passes the cotangent on.) count_correct counts: NaN is never right.
 #pragma once
 #include "core/map.h"
 
@@ -26,8 +30,8 @@ Tensor reciprocal(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor abs(const Tensor& x);
-Tensor sign(const Tensor& x);  // -1, 0 or 1; its derivative is zero
-Tensor step(const Tensor& x);  // 1 where x > 0, else 0; its derivative is zero
+Tensor sign(const Tensor& x);  // -1, 0 or 1; its derivatives of all orders are zero
+Tensor step(const Tensor& x);  // 1 where x > 0, else 0; its derivatives of all orders are zero
 Tensor relu(const Tensor& x);  // max(x, 0); derivative 0 at 0
 Tensor leaky_relu(const Tensor& x, real slope = real(0.01));
 Tensor sigmoid(const Tensor& x);

@@ -190,6 +190,11 @@ void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real*
   }
 }
 
+// A product without an inner dimension.
+void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real(0));
+}
+
 void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
               real* c, int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
@@ -218,7 +223,7 @@ const char* blas_description() { return openblas_get_config(); }
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
           real* c, int64_t ldc) {
   if (k == 0) {
-    for (int64_t i = 0; i < m && !add; ++i) std::fill_n(c + i * ldc, n, real(0));
+    if (!add) set_zero(m, n, c, ldc);
     return;
   }
   if (own) return own_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
@@ -244,6 +249,7 @@ void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
 namespace {
 template <class A>
 void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+  if (k == 0 && !add) set_zero(m, end - begin, c + begin, n);
   for (int64_t p = 0; p < k; p += depth)
     for (int64_t j = begin; j < end; j += panel)
       multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p), packed + j * k + p * panel, panel, c + j, n,
@@ -266,7 +272,8 @@ void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* 
 
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {
   parallel_blocks(n, 1 << 13, [=](int64_t begin, int64_t end) {
-    std::copy(partial + begin, partial + end, out + begin);
+    if (parts == 0) std::fill(out + begin, out + end, real(0));
+    if (parts > 0) std::copy(partial + begin, partial + end, out + begin);
     for (int64_t i = 1; i < parts; ++i)
 #pragma omp simd
       for (int64_t j = begin; j < end; ++j) out[j] += partial[i * n + j];

@@ -134,6 +134,11 @@ std::atomic<bool> poison = false;
 
 }  // namespace
 
+void poison_memory(bool on) { poison = on; }
+void poison_if_on(void* block, size_t bytes) noexcept {
+  if (poison) std::memset(block, 0xff, bytes);  // all ones is a NaN in float and in double
+}
+
 void* allocate(size_t bytes) {
   const auto [index, size] = bucket_of(bytes);
   FreeList& list = free_list();
@@ -160,12 +165,13 @@ void* allocate(size_t bytes) {
     list.stats.live_bytes -= static_cast<int64_t>(size);
     throw std::bad_alloc();
   }
-  if (poison) std::memset(block, 0xff, bytes);  // all ones is a NaN in float and in double
+  poison_if_on(block, bytes);
   return block;
 }
 
 void release(void* block, size_t bytes) noexcept {
   if (!block) return;
+  poison_if_on(block, bytes);
   const auto [index, size] = bucket_of(bytes);
   FreeList& list = free_list();
   std::lock_guard lock(list.mutex);
@@ -194,8 +200,6 @@ void release_cached_memory() {
   list.stats.cached_bytes = 0;
 }
 
-void poison_memory(bool on) { poison = on; }
-
 namespace {
 
 struct ScratchStack {
@@ -221,10 +225,13 @@ void* push_scratch(size_t bytes) {
     size = wanted;
   }
   ++scratch.used;
-  if (poison) std::memset(block, 0xff, size);
+  poison_if_on(block, size);
   return block;
 }
 
-void pop_scratch() noexcept { --scratch.used; }
+void pop_scratch() noexcept {
+  const auto& [block, size] = scratch.blocks[--scratch.used];
+  poison_if_on(block, size);
+}
 
 }  // namespace evenkeel

@@ -19,8 +19,10 @@ struct MemoryStats {
 MemoryStats memory_stats();
 void release_cached_memory();  // gives what is free back to the system
 
-// For tests: fills every block handed out with NaN bytes, so that memory nobody wrote shows.
+// For tests: fills every block and all scratch with NaN bytes as they are handed out and as they are given back, so that
+// memory that nobody wrote shows, and memory that somebody else owns by now.
 void poison_memory(bool on);
+void poison_if_on(void* block, size_t bytes) noexcept;  // for memory from elsewhere
 
 // Memory for a block of work that threads share out: the calling thread's own, kept for its next blocks, and given back in the
 // reverse order. How many threads work at a time then shows in no statistics, and no thread waits for another.

@@ -109,11 +109,11 @@ struct Line {
   Lanes centre, scale, shift;
 };
 
-// max(v, floor), where NaN stays NaN, and g where v > floor, else 0: of numbers and of Vecs.
+// max(v, floor), where NaN stays NaN, and scalar.h's gate: of numbers and of Vecs.
 inline real at_least(real v, real floor) { return v < floor ? floor : v; }
 inline Vec at_least(Vec v, real floor) { return v < Vec{} + floor ? Vec{} + floor : v; }
-inline real where_above(real v, real floor, real g) { return v > floor ? g : real(0); }
-inline Vec where_above(Vec v, real floor, Vec g) { return v > Vec{} + floor ? g : Vec{}; }
+inline Vec gate(Vec g, Vec y) { return y > Vec{} ? g : at_least(y, 0); }
+using evenkeel::gate;
 
 // to[i] = f(load, i, lane) over the elements [begin, end), where load(p) is what lies at p: a number, or neighbouring ones where the
 // result is large enough to be written past the caches.
@@ -155,42 +155,41 @@ struct Sums {
   }
 };
 
-// The sums over the elements [begin, end). Before, g is set to zero where relu cut: where line(x) <= floor; or, if the output y is
-// given, where y <= 0, and the result goes to `masked`.
-Sums gradient_sums(const Line& line, const real* x, const real* g, real floor, const real* y, real* masked, int64_t begin,
-                   int64_t end) {
+// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by line(x); or, if the output y
+// is given, by y, and the result goes to `masked`.
+Sums gradient_sums(const Line& line, const real* x, const real* g, bool relu, const real* y, real* masked,
+                   int64_t begin, int64_t end) {
   Runs runs(line.channels);
   Sums sums(line.channels);
   const real *centre = line.centre.data(), *scale = line.scale.data(), *shift = line.shift.data();
-  if (y) {
+  auto add = [&](auto pulled) {
     runs.add(begin, end, sums.g.data(), sums.gx.data(), [=](int64_t i, int64_t j, real& p, real& q) {
-      const real all = g[i], cut = y[i] > 0 ? all : real(0);
-      masked[i] = cut;
-      p += cut;
-      q += cut * (x[i] - centre[j]);
+      const real d = x[i] - centre[j], gi = pulled(i, j, d);
+      p += gi;
+      q += gi * d;
     });
-  } else {
-    runs.add(begin, end, sums.g.data(), sums.gx.data(), [=](int64_t i, int64_t j, real& p, real& q) {
-      const real d = x[i] - centre[j], all = g[i], cut = d * scale[j] + shift[j] > floor ? all : real(0);
-      p += cut;
-      q += cut * d;
-    });
-  }
+  };
+  if (y)
+    add([=](int64_t i, int64_t, real) { return masked[i] = gate(g[i], y[i]); });
+  else if (relu)
+    add([=](int64_t i, int64_t j, real d) { return gate(g[i], d * scale[j] + shift[j]); });
+  else
+    add([=](int64_t i, int64_t, real) { return g[i]; });
   for (size_t group = 0, c = 0; group < line.rstd.size(); ++group)
     for (int64_t k = 0; k < line.each; ++k, ++c) sums.gx[c] = line.rstd[group] * (sums.gx[c] - line.below[group] * sums.g[c]);
   return sums;
 }
 
 // dx = rstd (gamma g - a / m - xhat b / m) = scale g + slope (x - centre) + offset, where a and b are the sums of gamma g and
-// gamma g xhat over the m = rows * each values of a group; 0 where the statistics are constants.
+// gamma g xhat over the m = rows * each values of a group; scale g alone where the statistics are constants.
 struct GradientLine {
   GradientLine(const Line& line, const Tensor& gamma, const Sums& sums, int64_t rows, bool constant_statistics)
-      : line(line), slope(line.channels), offset(line.channels) {
+      : line(line), constant_statistics(constant_statistics), slope(line.channels), offset(line.channels) {
     const double count = static_cast<double>(rows * line.each);
     for (size_t g = 0; g < line.rstd.size(); ++g) {
       const int64_t first = static_cast<int64_t>(g) * line.each;
       double a = 0, b = 0;
-      for (int64_t c = first; c < first + line.each && !constant_statistics; ++c) {
+      for (int64_t c = first; c < first + line.each; ++c) {
         a += gamma.data()[c] * sums.g[c];
         b += gamma.data()[c] * sums.gx[c];
       }
@@ -202,18 +201,32 @@ struct GradientLine {
     offset.repeat();
   }
   const Line& line;
+  const bool constant_statistics;
   Lanes slope, offset;
 };
 
-// dx over the elements [begin, end), with g cut as above.
-void apply(const GradientLine& gradient, const real* x, const real* g, real floor, bool streamed, real* dx, int64_t begin, int64_t end) {
+// dx over the elements [begin, end), with g pulled back as above, by line(x).
+void apply(const GradientLine& gradient, const real* x, const real* g, bool relu, bool streamed, real* dx,
+           int64_t begin, int64_t end) {
   const Line& line = gradient.line;
   const real *centre = line.centre.data(), *scale = line.scale.data(), *shift = line.shift.data();
   const real *slope = gradient.slope.data(), *offset = gradient.offset.data();
-  write_elements(line.channels, line.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
-    const auto d = at(x + i) - at(centre + j), cut = where_above(d * at(scale + j) + at(shift + j), floor, at(g + i));
-    return cut * at(scale + j) + d * at(slope + j) + at(offset + j);
-  });
+  auto write = [&](auto pulled) {
+    if (gradient.constant_statistics) {
+      write_elements(line.channels, line.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
+        return pulled(at, i, j, at(x + i) - at(centre + j)) * at(scale + j);
+      });
+    } else {
+      write_elements(line.channels, line.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
+        const auto d = at(x + i) - at(centre + j);
+        return pulled(at, i, j, d) * at(scale + j) + d * at(slope + j) + at(offset + j);
+      });
+    }
+  };
+  if (relu)
+    write([=](auto at, int64_t i, int64_t j, auto d) { return gate(at(g + i), d * at(scale + j) + at(shift + j)); });
+  else
+    write([=](auto at, int64_t i, int64_t, auto) { return at(g + i); });
 }
 
 Tensor constant(const Doubles& values) {
@@ -258,20 +271,20 @@ Tensor normalize_batch(const Line& line, const Tensor& x, const NormOptions& opt
 Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const NormOptions& options,
                      bool constant_statistics) {
   const int64_t channels = x.channels(), block = row_block(channels);
-  real floor = options.relu ? 0 : no_floor;
+  bool relu = options.relu;
   Tensor masked;  // the gradient of `add`
   const bool from_y = options.relu && options.add.defined();
   if (from_y) masked = Tensor::empty(x.shape());
   std::vector<Sums> parts(static_cast<size_t>((x.rows() + block - 1) / block), Sums(0));
   parallel_blocks(x.rows(), block, [&, out = from_y ? masked.data() : nullptr](int64_t begin, int64_t end) {
-    parts[begin / block] = gradient_sums(line, x.data(), g.data(), floor, from_y ? y.data() : nullptr, out, begin * channels,
-                                         end * channels);
+    parts[begin / block] = gradient_sums(line, x.data(), g.data(), relu, from_y ? y.data() : nullptr, out,
+                                         begin * channels, end * channels);
   });
   Sums sums = std::move(parts[0]);
   for (size_t i = 1; i < parts.size(); ++i) sums += parts[i];
   if (from_y) {
     g = masked;
-    floor = no_floor;
+    relu = false;
   }
   Tensor dx;
   if (x.tracked()) {
@@ -279,7 +292,7 @@ Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, con
     dx = Tensor::empty(x.shape());
     const bool streamed = worth_streaming(x.size(), channels);
     parallel_blocks(x.rows(), block, [&, out = dx.data()](int64_t begin, int64_t end) {
-      apply(gradient, x.data(), g.data(), floor, streamed, out, begin * channels, end * channels);
+      apply(gradient, x.data(), g.data(), relu, streamed, out, begin * channels, end * channels);
     });
   }
   Grads d{dx, constant(sums.gx), constant(sums.g)};
@@ -377,9 +390,9 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
     for (int64_t n = begin; n < end; ++n) {
       const real *xn = x.data() + n * g.size(), *gn = cotangent.data() + n * g.size();
       const Line line = group_line(g, xn, gamma, beta, eps);
-      const Sums sums = gradient_sums(line, xn, gn, no_floor, nullptr, nullptr, 0, g.size());
+      const Sums sums = gradient_sums(line, xn, gn, false, nullptr, nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
-      apply(GradientLine(line, gamma, sums, g.positions, false), xn, gn, no_floor, false, out + n * g.size(), 0, g.size());
+      apply(GradientLine(line, gamma, sums, g.positions, false), xn, gn, false, false, out + n * g.size(), 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];

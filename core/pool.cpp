@@ -2,6 +2,7 @@
 #include "core/pool.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -25,6 +26,7 @@ struct Windows {
 
 Windows windows(const char* op, const Shape& x, int64_t height, int64_t width, int64_t stride, int64_t padding) {
   check(x.rank() == 4, "{}: needs (N, H, W, C), got {}", op, x);
+  check(x[1] >= 1 && x[2] >= 1, "{}: an image must have a height and a width, got {}", op, x);
   check(height >= 1 && width >= 1 && stride >= 1 && padding >= 0 && padding <= std::min(height, width) / 2,
         "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, height, width, stride,
         padding);
@@ -170,7 +172,9 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const real* in = x.data();
   real* out = y.data();
+  std::atomic<bool> nan = false;  // whether any maximum is one
   parallel_for(a.n * a.p, [&](int64_t row) {
+    Cells nans{};
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
       for (int64_t c = 0; c < a.c; c += lanes) {
         Vec best = Vec{} - std::numeric_limits<real>::infinity();
@@ -181,12 +185,19 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
           best = wins ? v : best;
           winner = wins ? Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) : winner;
         });
+        nans |= best != best;
         store(best, out + to + c, a.c - c);
         store(__builtin_convertvector(winner, Bytes), &winners[to + c], a.c - c);
       }
     });
+    for (int i = 0; i < lanes; ++i)
+      if (nans[i]) nan.store(true, std::memory_order_relaxed);
   });
-  return record(y, {x}, [a, winners = Winners(winners)](const Tensor&, const Tensor& g) { return Grads{unpick(g, a, winners)}; });
+  return record(y, {x}, [a, winners = Winners(winners), nan = nan.load()](const Tensor& out, const Tensor& g) {
+    const Tensor dx = unpick(g, a, winners);
+    // Where the maximum is NaN, so is its derivative in every cell of the window.
+    return Grads{nan ? dx + spread_average(real(0) * step(out.detach()), a) : dx};
+  });
 }
 
 Tensor avg_pool(const Tensor& x, const PoolOptions& options) { return average(x, windows("avg_pool", x.shape(), options)); }

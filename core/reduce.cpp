@@ -49,6 +49,21 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   });
 }
 
+Tensor mean(const Tensor& x) {
+  check(x.size() > 0, "mean: x must have values, its shape is {}", x.shape());
+  return sum(x) / static_cast<real>(x.size());
+}
+
+Tensor mean_rows(const Tensor& x) {
+  check(x.rows() > 0, "mean_rows: x must have rows, its shape is {}", x.shape());
+  return sum_rows(x) / static_cast<real>(x.rows());
+}
+
+Tensor mean_channels(const Tensor& x) {
+  check(x.channels() > 0, "mean_channels: x must have channels, its shape is {}", x.shape());
+  return sum_channels(x) / static_cast<real>(x.channels());
+}
+
 Tensor spread(const Tensor& s, const Shape& shape) {
   return record(Tensor::full(shape, s.item()), {s}, [to = s.shape()](const Tensor&, const Tensor& g) {
     return Grads{reshape(sum(g), to)};
@@ -86,7 +101,7 @@ Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
   check(g.shape() == y.shape(), "gate_and_sum_rows: shapes must agree, got {} and {}", g.shape(), y.shape());
   gated = Tensor::empty(g.shape());
   return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.data()](int64_t i) {
-    return out[i] = at[i] > 0 ? in[i] : real(0);
+    return out[i] = gate(in[i], at[i]);
   });
 }
 

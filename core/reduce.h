@@ -14,9 +14,9 @@ Tensor sum_channels(const Tensor& x);                                 // (rows, 
 Tensor spread_channels(const Tensor& v, const Shape& shape);          // (rows) -> (rows, C)
 Tensor sum_positions(const Tensor& x);                                // (N, ..., C) -> (N, C): within each example
 Tensor spread_positions(const Tensor& v, const Shape& shape);         // (N, C) -> (N, ..., C)
-inline Tensor mean(const Tensor& x) { return sum(x) / static_cast<real>(x.size()); }
-inline Tensor mean_rows(const Tensor& x) { return sum_rows(x) / static_cast<real>(x.rows()); }
-inline Tensor mean_channels(const Tensor& x) { return sum_channels(x) / static_cast<real>(x.channels()); }
+Tensor mean(const Tensor& x);                                         // sums divided by their number of terms, >= 1
+Tensor mean_rows(const Tensor& x);
+Tensor mean_channels(const Tensor& x);
 
 // gated = gate(g, y), and its sum over rows, in one pass; constants.
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "core/memory.h"
 #include "core/tensor.h"
 
 namespace evenkeel {
@@ -13,14 +14,17 @@ namespace evenkeel {
 // element i of a tensor then belongs to lane i % width, and to channel lane % channels.
 inline int64_t width_of(int64_t channels) {
   constexpr int64_t enough = 128;
-  return (enough + channels - 1) / channels * channels;
+  return channels == 0 ? enough : (enough + channels - 1) / channels * channels;
 }
 
 // A value for every lane, aligned. Not a Tensor: how many threads run must not show in the tensors' free list.
 class Lanes {
  public:
   explicit Lanes(int64_t channels)
-      : channels_(channels), width_(width_of(channels)), data_(new (std::align_val_t{64}) real[static_cast<size_t>(width_)]) {}
+      : channels_(channels), width_(width_of(channels)),
+        data_(new (std::align_val_t{64}) real[static_cast<size_t>(width_)]) {
+    poison_if_on(data_.get(), static_cast<size_t>(width_) * sizeof(real));
+  }
   int64_t width() const { return width_; }
   const real* data() const { return data_.get(); }
   real* data() { return data_.get(); }

@@ -9,7 +9,9 @@
 
 namespace evenkeel {
 
-inline real step(real x) { return x > 0 ? real(1) : real(0); }
+inline real relu(real x) { return x < 0 ? real(0) : x; }
+inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0, or NaN
+inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
 inline double exp(double x) { return std::exp(x); }

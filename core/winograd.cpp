@@ -389,7 +389,7 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   auto write = [&](int64_t k, const auto& sum, real* to) {
     transform<FilterTransposed<r>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
   };
-  if (products * a.k * a.c <= (1 << 16)) {
+  if (tiles == 0 || products * a.k * a.c <= (1 << 16)) {
     const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block, groups = (tiles + group - 1) / group;
     const Storage partial(groups * size);
     parallel_for(groups, [&](int64_t i) {

@@ -1,4 +1,4 @@
-#include "tests/check_grad.h"
+#include "tests/check_definition.h"
 
 using namespace evenkeel;
 
@@ -21,6 +21,17 @@ TEST_CASE("elementwise ops: derivatives up to order 3") {
   one([](const Tensor& x) { return gelu(x); }, random(s));
   one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, random(s));
   one([](const Tensor& x) { return 1 - x / 2 + 3 * x * x - (-x); }, random(s));
+}
+
+TEST_CASE("sign and step: derivatives of all orders are zero") {
+  for (const auto op : {+[](const Tensor& x) { return sign(x); }, +[](const Tensor& x) { return step(x); }}) {
+    Tensor x = Tensor::of({3}, {-2, 0, 3}), y = x.track();
+    for (int order = 0; order < 3; ++order) {
+      y = grad(sum(order == 0 ? op(x) : y * x), {x}, {.differentiable = true})[0];
+      if (order == 0) y = y * x;
+      CHECK(difference(y, Tensor::zeros({3})) == 0);
+    }
+  }
 }
 
 TEST_CASE("NaN goes in and comes out") {
