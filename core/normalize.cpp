@@ -17,30 +17,14 @@ constexpr real no_floor = -std::numeric_limits<real>::infinity();
 
 Doubles doubles(int64_t n) { return Doubles(static_cast<size_t>(n)); }
 
-// Mean and sum of squared deviations of each channel over `count` rows.
-struct Moments {
-  explicit Moments(int64_t channels) : mean(doubles(channels)), squares(doubles(channels)) {}
-  double count = 0;
-  Doubles mean, squares;
-
-  // Chan, Golub and LeVeque 1979: exact, and safe for any mean.
-  void merge(const Moments& other) {
-    const double all = count + other.count, share = other.count / all, weight = count * share;
-    double *m = mean.data(), *s = squares.data();
-    const double *om = other.mean.data(), *os = other.squares.data();
-    const size_t channels = mean.size();
-#pragma omp simd
-    for (size_t c = 0; c < channels; ++c) {
-      const double shift = om[c] - m[c];
-      m[c] += shift * share;
-      s[c] += os[c] + shift * shift * weight;
-    }
-    count = all;
-  }
-};
+Tensor rounded(const Doubles& values) {
+  Tensor t = Tensor::empty({static_cast<int64_t>(values.size())});
+  for (size_t i = 0; i < values.size(); ++i) t.data()[i] = static_cast<real>(values[i]);
+  return t;
+}
 
 // Each run in two passes: its mean, rounded, and then what differs from it. Runs are merged in order.
-Moments moments(const real* x, int64_t rows, int64_t channels) {
+Moments moments_of(const real* x, int64_t rows, int64_t channels) {
   Runs runs(channels);
   Moments all(channels), one(channels);
   Lanes pivots(channels);
@@ -69,17 +53,6 @@ Moments moments(const real* x, int64_t rows, int64_t channels) {
     }
     all.merge(one);
   }
-  return all;
-}
-
-Moments batch_moments(const Tensor& x) {
-  const int64_t channels = x.channels(), block = row_block(channels);
-  std::vector<Moments> parts(static_cast<size_t>((x.rows() + block - 1) / block), Moments(0));
-  parallel_blocks(x.rows(), block, [&](int64_t begin, int64_t end) {
-    parts[begin / block] = moments(x.data() + begin * channels, end - begin, channels);
-  });
-  Moments all = std::move(parts[0]);
-  for (size_t i = 1; i < parts.size(); ++i) all.merge(parts[i]);
   return all;
 }
 
@@ -229,12 +202,6 @@ void apply(const GradientLine& gradient, const real* x, const real* g, bool relu
     write([=](auto at, int64_t i, int64_t, auto) { return at(g + i); });
 }
 
-Tensor constant(const Doubles& values) {
-  Tensor t = Tensor::empty({static_cast<int64_t>(values.size())});
-  for (size_t i = 0; i < values.size(); ++i) t.data()[i] = static_cast<real>(values[i]);
-  return t;
-}
-
 void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
   const Shape channels{x.channels()};
   check(x.shape().rank() >= 1 && x.size() > 0, "{}: x must have values, its shape is {}", op, x.shape());
@@ -295,7 +262,7 @@ Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, con
       apply(gradient, x.data(), g.data(), relu, streamed, out, begin * channels, end * channels);
     });
   }
-  Grads d{dx, constant(sums.gx), constant(sums.g)};
+  Grads d{dx, rounded(sums.gx), rounded(sums.g)};
   if (options.add.defined()) d.push_back(g);
   return d;
 }
@@ -304,13 +271,50 @@ Tensor with_add(const std::vector<Tensor>& in) { return in.size() > 3 ? in[3] : 
 
 }  // namespace
 
+// Chan, Golub and LeVeque 1979: exact, and safe for any mean.
+void Moments::merge(const Moments& other) {
+  check(mean.size() == other.mean.size(), "moments: {} channels cannot be merged with {}", mean.size(), other.mean.size());
+  const double all = count + other.count, share = other.count / all, weight = count * share;
+  double *m = mean.data(), *s = squares.data();
+  const double *om = other.mean.data(), *os = other.squares.data();
+  const size_t channels = mean.size();
+#pragma omp simd
+  for (size_t c = 0; c < channels; ++c) {
+    const double shift = om[c] - m[c];
+    m[c] += shift * share;
+    s[c] += os[c] + shift * shift * weight;
+  }
+  count = all;
+}
+
+Tensor Moments::rounded_mean() const { return rounded(mean); }
+
+Tensor Moments::biased_var() const {
+  Doubles var = squares;
+  for (double& v : var) v /= count;
+  return rounded(var);
+}
+
+Moments moments(const Tensor& x, int64_t begin, int64_t end) {
+  check(0 <= begin && begin < end && end <= x.rows(), "moments: x {} has no rows [{}, {})", x.shape(), begin, end);
+  const int64_t channels = x.channels(), rows = end - begin, block = row_block(channels);
+  const real* first = x.data() + begin * channels;
+  std::vector<Moments> parts(static_cast<size_t>((rows + block - 1) / block));
+  parallel_blocks(rows, block, [&](int64_t from, int64_t to) {
+    parts[from / block] = moments_of(first + from * channels, to - from, channels);
+  });
+  Moments all = std::move(parts[0]);
+  for (size_t i = 1; i < parts.size(); ++i) all.merge(parts[i]);
+  return all;
+}
+
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
   check_arguments("batch_norm", x, gamma, beta, options);
   check(x.rows() >= 2,
         "batch_norm: one value per channel has no variance, x is {}; train on batches of two or more (drop a last batch of one), "
         "or normalise with the running statistics",
         x.shape());
-  Moments m = batch_moments(x);
+  Moments m = moments(x, 0, x.rows());
   Doubles& var = m.squares;
   for (double& v : var) v /= m.count;
   const auto line = std::make_shared<const Line>(m.mean, var, options.eps, gamma, beta);
@@ -321,12 +325,12 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
       return batch_norm_definition(in[0], in[1], in[2], {options.eps, with_add(in), options.relu});
     }, inputs, g);
   });
-  return {y, constant(m.mean), constant(var)};
+  return {y, m.rounded_mean(), rounded(var)};
 }
 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
   // 1. The mean and variance of the batch.
-  const Tensor centred = add_per_channel(x, -mean_rows(x));
+  const Tensor near = add_per_channel(x, -moments(x, 0, x.rows()).rounded_mean()), centred = add_per_channel(near, -mean_rows(near));
   const Tensor var = mean_rows(square(centred));
   // 2. Mean 0, variance 1 (var / (var + eps), to be exact).
   const Tensor normalised = scale_per_channel(centred, rsqrt(var + options.eps));
@@ -364,22 +368,38 @@ struct Groups {
   int64_t block() const { return row_block(size()); }    // examples
 };
 
-// The line of one example.
-Line group_line(const Groups& g, const real* x, const Tensor& gamma, const Tensor& beta, double eps) {
-  // Where all channels are one group they are one long column; else the moments of the channels are merged over each group.
-  const Moments m = g.groups == 1 ? moments(x, g.size(), 1) : moments(x, g.positions, g.channels);
-  const int64_t columns = static_cast<int64_t>(m.mean.size()) / g.groups;
-  Doubles mean = doubles(g.groups), var = doubles(g.groups);
-  for (int64_t group = 0; group < g.groups; ++group) {
-    const double share = 1 / static_cast<double>(columns);
-    const double *means = &m.mean[group * columns], *squares = &m.squares[group * columns];
-    for (int64_t c = 0; c < columns; ++c) mean[group] += means[c] * share;
-    for (int64_t c = 0; c < columns; ++c) {
-      const double shift = means[c] - mean[group];
-      var[group] += (squares[c] / m.count + shift * shift) * share;
+// Mean and variance of every group of one example.
+struct GroupStatistics {
+  GroupStatistics(const Groups& g, const real* x) : mean(doubles(g.groups)), var(doubles(g.groups)) {
+    // Where all channels are one group they are one long column; else the moments of the channels are merged over each group.
+    const Moments m = g.groups == 1 ? moments_of(x, g.size(), 1) : moments_of(x, g.positions, g.channels);
+    const int64_t columns = static_cast<int64_t>(m.mean.size()) / g.groups;
+    for (int64_t group = 0; group < g.groups; ++group) {
+      const double share = 1 / static_cast<double>(columns);
+      const double *means = &m.mean[group * columns], *squares = &m.squares[group * columns];
+      for (int64_t c = 0; c < columns; ++c) mean[group] += means[c] * share;
+      for (int64_t c = 0; c < columns; ++c) {
+        const double shift = means[c] - mean[group];
+        var[group] += (squares[c] / m.count + shift * shift) * share;
+      }
     }
   }
-  return Line(mean, var, eps, gamma, beta);
+  Doubles mean, var;
+};
+
+Line group_line(const Groups& g, const real* x, const Tensor& gamma, const Tensor& beta, double eps) {
+  const GroupStatistics s(g, x);
+  return Line(s.mean, s.var, eps, gamma, beta);
+}
+
+// (N, C): at every channel the rounded mean of its group, a constant.
+Tensor rounded_group_means(const Groups& g, const Tensor& x) {
+  Tensor means = Tensor::empty({g.examples, g.channels});
+  for (int64_t n = 0; n < g.examples; ++n) {
+    const GroupStatistics s(g, x.data() + n * g.size());
+    for (int64_t c = 0; c < g.channels; ++c) means.data()[n * g.channels + c] = static_cast<real>(s.mean[c / g.each]);
+  }
+  return means;
 }
 
 // As batch_backward, for every example by itself.
@@ -396,7 +416,7 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
-  return {dx, constant(parts[0].gx), constant(parts[0].g)};
+  return {dx, rounded(parts[0].gx), rounded(parts[0].g)};
 }
 
 }  // namespace
@@ -431,7 +451,7 @@ Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamm
     const Tensor sums = sum_channels(reshape(sum_positions(v), grouped)) / static_cast<real>(v.rows() / examples * each);
     return spread_positions(reshape(spread_channels(sums, grouped), {examples, channels}), v.shape());
   };
-  const Tensor centred = x - group_mean(x);
+  const Tensor near = x - spread_positions(rounded_group_means(Groups(x, groups), x), x.shape()), centred = near - group_mean(near);
   const Tensor normalised = centred * rsqrt(group_mean(square(centred)) + eps);
   return add_per_channel(scale_per_channel(normalised, gamma), beta);
 }

@@ -6,25 +6,35 @@
 namespace evenkeel {
 namespace {
 
-// As batch_norm, over the rows whose mask is 1.
-Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, double count, real eps) {
+// As batch_norm_definition, over the rows whose mask is 1, which are so many.
+Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, int64_t count, real eps) {
+  const int64_t channels = x.channels();
+  Tensor counted = Tensor::empty({count, channels});
+  real* next = counted.data();
+  for (int64_t i = 0; i < mask.size(); ++i)
+    if (mask.data()[i] != 0) next = std::copy_n(x.data() + i * channels, channels, next);
+  const Moments m = moments(counted, 0, count);
   const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
-  const real share = static_cast<real>(1 / count);
-  const Tensor mean = sum_rows(x * weights) * share, centred = add_per_channel(x, -mean), var = sum_rows(square(centred) * weights) * share;
-  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), mean.detach(), var.detach()};
+  const auto mean = [&](const Tensor& v) { return sum_rows(v) * (real(1) / static_cast<real>(count)); };
+  const Tensor near = add_per_channel(x, -m.rounded_mean()), centred = add_per_channel(near, -mean(near * weights));
+  const Tensor var = mean(square(centred * weights));
+  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), m.rounded_mean(), m.biased_var()};
 }
 
 // The parts of a ghost batch are the examples of an instance norm: (N, ..., C) as (parts, rows of a part, C).
 Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma, const Tensor& beta, real eps) {
   const int64_t channels = x.channels(), rows = x.rows() / parts;
   const Tensor cut = reshape(x, {parts, rows, channels});
-  Normalized result{reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), {}, {}};
-  const Recording off(false);
-  const real share = real(1) / static_cast<real>(rows);
-  const Tensor at = cut.detach(), means = sum_positions(at) * share;
-  result.mean = mean_rows(means);
-  result.var = mean_rows(sum_positions(square(at - spread_positions(means, at.shape()))) * share);
-  return result;
+  Moments all(channels);  // each part's variance is about its own mean
+  for (int64_t p = 0; p < parts; ++p) {
+    const Moments part = moments(x, p * rows, (p + 1) * rows);
+    for (size_t c = 0; c < all.mean.size(); ++c) {
+      all.mean[c] += part.mean[c] / static_cast<double>(parts);
+      all.squares[c] += part.squares[c];
+    }
+  }
+  all.count = static_cast<double>(x.rows());
+  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), all.rounded_mean(), all.biased_var()};
 }
 
 }  // namespace
@@ -70,10 +80,14 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double
   Normalized result;
   if (mask.defined()) {
     check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(), x.shape(), mask.size());
-    rows = 0;
-    for (int64_t i = 0; i < mask.size(); ++i) rows += static_cast<double>(mask.data()[i]);
-    check(rows >= 2, "batch_norm: {} row counts, one value has no variance", rows);
-    result = masked_batch_norm(x, mask, gamma, beta, rows, options.eps);
+    int64_t count = 0;
+    for (real v : mask.values()) {
+      check(v == 0 || v == 1, "batch_norm: a mask holds 1 for a row that counts and 0 for others, got {}", v);
+      count += v == 1;
+    }
+    check(count >= 2, "batch_norm: {} row counts, one value has no variance", count);
+    rows = static_cast<double>(count);
+    result = masked_batch_norm(x, mask, gamma, beta, count, options.eps);
   } else {
     int64_t equal = parts;
     while (x.dim(0) % equal != 0) --equal;

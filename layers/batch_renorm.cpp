@@ -36,13 +36,14 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   if (watch) watch(x);
   if (mode == Mode::eval)
     return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, {.eps = 0, .add = then.add, .relu = then.relu});
-  const Normalized batch = batch_norm(x.detach(), gamma.detach(), beta.detach(), {.eps = options.eps});
+  const Moments batch = moments(x, 0, x.rows());
   const int64_t channels = x.channels();
   Tensor r = Tensor::full({channels}, 1), d = Tensor::zeros({channels});
   const double r_max = r_limit(), d_max = d_limit(), w = static_cast<double>(running_weight.item());
   bool finite = true;
+  const auto sigma_of = [&](size_t c) { return std::sqrt(batch.squares[c] / batch.count + options.eps); };
   for (int64_t c = 0; c < channels; ++c) {
-    const double mean = batch.mean.data()[c], sigma = std::sqrt(static_cast<double>(batch.var.data()[c]) + options.eps);
+    const double mean = batch.mean[c], sigma = sigma_of(c);
     finite = finite && std::isfinite(mean) && std::isfinite(sigma);
     if (w == 0) continue;
     r.data()[c] = static_cast<real>(std::clamp(sigma / running_sigma.data()[c], 1 / r_max, r_max));
@@ -57,9 +58,8 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   }
   const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
   for (int64_t c = 0; c < channels; ++c) {
-    const double sigma = std::sqrt(static_cast<double>(batch.var.data()[c]) + options.eps);
-    running_mean.data()[c] = static_cast<real>((1 - step) * running_mean.data()[c] + step * batch.mean.data()[c]);
-    running_sigma.data()[c] = static_cast<real>((1 - step) * running_sigma.data()[c] + step * sigma);
+    running_mean.data()[c] = static_cast<real>((1 - step) * running_mean.data()[c] + step * batch.mean[c]);
+    running_sigma.data()[c] = static_cast<real>((1 - step) * running_sigma.data()[c] + step * sigma_of(c));
   }
   *running_weight.data() = static_cast<real>(next);
   *batches.data() += 1;

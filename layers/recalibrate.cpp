@@ -16,26 +16,9 @@ std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network) 
 }
 
 void Population::add(const Tensor& x) {
-  const int64_t channels = x.channels();
-  mean_.resize(static_cast<size_t>(channels));
-  squares_.resize(static_cast<size_t>(channels));
-  Normalized batch{{}, reshape(x.detach(), {x.size()}), Tensor::zeros({channels})};  // of one row
-  if (x.rows() > 1) batch = batch_norm(x.detach(), Tensor::zeros({channels}), Tensor::zeros({channels}));
-  const double rows = static_cast<double>(x.rows()), all = rows_ + rows;
-  for (size_t c = 0; c < mean_.size(); ++c) {
-    const double shift = batch.mean.data()[c] - mean_[c];
-    mean_[c] += shift * rows / all;
-    squares_[c] += batch.var.data()[c] * rows + shift * shift * rows_ * rows / all;
-  }
-  rows_ = all;
-}
-
-Tensor Population::mean() const { return Tensor::of({static_cast<int64_t>(mean_.size())}, {mean_.begin(), mean_.end()}); }
-
-Tensor Population::var() const {
-  Tensor v = Tensor::empty({static_cast<int64_t>(squares_.size())});
-  for (size_t c = 0; c < squares_.size(); ++c) v.data()[c] = static_cast<real>(squares_[c] / rows_);
-  return v;
+  Moments batch = moments(x, 0, x.rows());
+  if (all_.count > 0) batch.merge(all_);
+  all_ = std::move(batch);
 }
 
 void recalibrate(Layer& network, const EachBatch& each_batch) {

@@ -7,18 +7,16 @@ namespace evenkeel {
 // The layers of a network with running statistics, with their names, in order.
 std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network);
 
-// Mean and biased variance per channel of all rows that have been added: exact for any batch sizes and means (Chan, Golub and
-// LeVeque 1979).
+// Mean and biased variance per channel of all rows that have been added, in double: right for any batch sizes and means.
 class Population {
  public:
   void add(const Tensor& x);  // (rows, C)
-  double rows() const { return rows_; }
-  Tensor mean() const;        // (C)
-  Tensor var() const;
+  double rows() const { return all_.count; }
+  Tensor mean() const { return all_.rounded_mean(); }  // (C)
+  Tensor var() const { return all_.biased_var(); }
 
  private:
-  double rows_ = 0;
-  std::vector<double> mean_, squares_;
+  Moments all_;
 };
 
 // Gives its argument the inputs of a data set, batch after batch, the same at every call.
