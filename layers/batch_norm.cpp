@@ -46,12 +46,23 @@ Epilogue RunningNorm::inference() const {
   return {.scale = scale, .shift = beta - s.mean * scale};
 }
 
+void RunningNorm::check_unset(const Tensor& mean, const Tensor& spread) const {
+  const auto all = [](const Tensor& t, real value) {
+    return std::all_of(t.data(), t.data() + t.size(), [=](real v) { return v == value; });
+  };
+  check(all(mean, 0) && all(spread, 1),
+        "{}: running averages were written without their weight, and the first batch would replace them; write them by "
+        "set_statistics(mean, var, rows)",
+        describe());
+}
+
 BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
     : options(o),
       running_mean(Tensor::zeros({channels})),
       running_var(Tensor::full({channels}, 1)),
       running_weight(Tensor::scalar(0)),
-      batches(Tensor::scalar(0)) {
+      batches(Tensor::scalar(0)),
+      running_rows(Tensor::scalar(0)) {
   check(options.eps > 0, "batch_norm: eps must be positive, got {}", options.eps);
   check(options.new_weight > 0 && options.new_weight <= 1,
         "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' is 1 minus it",
@@ -67,14 +78,14 @@ Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then)
   const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
   if (watch) watch(x);
   if (mode == Mode::eval || options.frozen) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
-  double rows = 0;
+  Rows rows = {};
   Normalized result = normalise(x, norm, rows);
   if (mode == Mode::train) average(result.mean, result.var, rows);
   return result.y;
 }
 
-Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double& rows) const {
-  rows = static_cast<double>(x.rows());
+Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, Rows& rows) const {
+  rows.all = rows.each = static_cast<double>(x.rows());
   const int64_t parts = options.ghost && !mask.defined() ? std::max<int64_t>(1, x.dim(0) / options.ghost) : 1;
   if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, norm);
   Normalized result;
@@ -86,12 +97,12 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double
       count += v == 1;
     }
     check(count >= 2, "batch_norm: {} row counts, one value has no variance", count);
-    rows = static_cast<double>(count);
+    rows.all = rows.each = static_cast<double>(count);
     result = masked_batch_norm(x, mask, gamma, beta, count, options.eps);
   } else {
     int64_t equal = parts;
     while (x.dim(0) % equal != 0) --equal;
-    rows /= static_cast<double>(equal);
+    rows.each = rows.all / static_cast<double>(equal);
     result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
   }
   result.y = Epilogue{.add = norm.add, .relu = norm.relu}(result.y);
@@ -101,21 +112,25 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, double
 RunningNorm::Statistics BatchNorm::statistics() const { return {running_mean, running_var + options.eps}; }
 
 void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
+  check(rows >= 2, "batch_norm: a population of {} row has no variance", rows);
   running_mean.copy_from(mean);
   running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
   *running_weight.data() = *batches.data() = 1;
+  *running_rows.data() = static_cast<real>(rows);
 }
 
-void BatchNorm::average(const Tensor& mean, const Tensor& var, double m) {
+void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
   auto finite = [](const Tensor& t) { return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); }); };
   if (!finite(mean) || !finite(var)) {
     ++skipped;
     return;
   }
-  const double t = static_cast<double>(batches.item()) + 1;
-  const double a = options.cumulative ? 1 / t : options.new_weight;
-  const double w = (1 - a) * static_cast<double>(running_weight.item()) + a;
-  const double step = a / w, bessel = options.unbiased ? m / (m - 1) : 1;
+  const double before = running_weight.item(), t = batches.item(), counted = running_rows.item();
+  if (before == 0) check_unset(running_mean, running_var);
+  const double all = rows.all + (before == 0 ? 0 : counted > 1 ? counted : std::max(1.0, t) * rows.all);
+  const double a = options.cumulative ? rows.all / all : options.new_weight;
+  const double w = (1 - a) * before + a;
+  const double step = a / w, bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
   for (int64_t c = 0; c < mean.size(); ++c) {
     real &r = running_mean.data()[c], &v = running_var.data()[c];
     // A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
@@ -123,7 +138,8 @@ void BatchNorm::average(const Tensor& mean, const Tensor& var, double m) {
     v = static_cast<real>((1 - step) * v + step * bessel * var.data()[c]);
   }
   *running_weight.data() = static_cast<real>(w);
-  *batches.data() = static_cast<real>(t);
+  *batches.data() = static_cast<real>(t + 1);
+  *running_rows.data() = static_cast<real>(all);
 }
 
 void BatchNorm::visit(Visitor& v) {
@@ -135,6 +151,7 @@ void BatchNorm::visit(Visitor& v) {
   v.buffer("running_var", running_var);
   v.state("running_weight", running_weight);
   v.count("num_batches_tracked", batches);
+  v.state("running_rows", running_rows);
 }
 
 std::string BatchNorm::describe() const {

@@ -9,7 +9,9 @@ namespace evenkeel {
 struct BatchNormOptions {
   real eps = real(1e-5);      // inside the root
   double new_weight = 0.1;    // weight of the new value in the running averages, in (0, 1]
-  bool cumulative = false;    // instead: the t-th batch weighs 1/t, the plain mean of all batches
+  bool cumulative = false;    // instead: every row weighs the same, so that the t-th of equal batches weighs 1/t; also after
+                              // recalibrate(). Where a file does not say how many rows its averages stand for, each of its
+                              // num_batches_tracked batches weighs as much as the next one, which is PyTorch's rule.
   bool unbiased = true;       // what the running variance holds: m/(m-1) times the batch's variance, or (false) the biased one.
                               // The normaliser itself always uses the biased one.
   bool affine = true;         // gamma and beta are learned; else they are 1 and 0
@@ -26,12 +28,18 @@ struct RunningNorm : Layer {
   };
   virtual Statistics statistics() const = 0;
   Epilogue inference() const;  // the scale and the shift that it is in inference
-  virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;  // of a population of so many rows
+  // To those of a population of so many rows, as one batch that weighs all: averages, their weight and their counts. They are
+  // written by this alone: beside a weight of 0 the first training step would drop them, and it refuses instead.
+  virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;
   virtual real epsilon() const = 0;
 
   Owned gamma, beta;                          // (C)
   std::function<void(const Tensor&)> watch;   // sees every input, if set
   int64_t skipped = 0;                        // batches that were not averaged because a mean or variance was not finite
+
+ protected:
+  // Before the first batch is averaged: the averages must be as they were made, 0 and 1.
+  void check_unset(const Tensor& mean, const Tensor& spread) const;
 };
 
 // Which statistics, and what moves:
@@ -56,13 +64,17 @@ struct BatchNorm : RunningNorm {
   Owned running_mean, running_var;   // (C): corrected; 0 and 1 before the first batch
   Owned running_weight;              // (): w
   Owned batches;                     // (): how many have been averaged
+  Owned running_rows;                // (): how many rows have been; 1: a file did not say
   // Which rows count in a batch's statistics, one number for each, 1 or 0 (padding of sequences); undefined: all of them. To be set
   // before forward(); the rows that do not count must be finite, and are normalised with the others' statistics.
   Tensor mask;
 
  private:
-  Normalized normalise(const Tensor& x, const NormOptions& norm, double& rows) const;
-  void average(const Tensor& mean, const Tensor& var, double rows);
+  struct Rows {
+    double all, each;  // of a batch that count, and of each of its ghost batches
+  };
+  Normalized normalise(const Tensor& x, const NormOptions& norm, Rows& rows) const;
+  void average(const Tensor& mean, const Tensor& var, const Rows& rows);
 };
 
 }  // namespace evenkeel

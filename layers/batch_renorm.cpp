@@ -56,6 +56,7 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
     ++skipped;
     return y;
   }
+  if (w == 0) check_unset(running_mean, running_sigma);
   const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
   for (int64_t c = 0; c < channels; ++c) {
     running_mean.data()[c] = static_cast<real>((1 - step) * running_mean.data()[c] + step * batch.mean[c]);

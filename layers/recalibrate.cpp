@@ -22,12 +22,18 @@ void Population::add(const Tensor& x) {
 }
 
 void recalibrate(Layer& network, const EachBatch& each_batch) {
+  struct Watching {
+    RunningNorm& norm;
+    ~Watching() { norm.watch = nullptr; }
+  };
   const Recording off(false);
   for (const auto& [name, norm] : running_norms(network)) {
     Population population;
-    norm->watch = [&](const Tensor& x) { population.add(x); };
-    each_batch([&](const Tensor& x) { network.forward(x, Mode::eval); });
-    norm->watch = nullptr;
+    {
+      const Watching watching{*norm};
+      norm->watch = [&](const Tensor& x) { population.add(x); };
+      each_batch([&](const Tensor& x) { network.forward(x, Mode::eval); });
+    }
     check(population.rows() >= 2, "recalibrate: {} saw {} values a channel, one has no variance", name, population.rows());
     norm->set_statistics(population.mean(), population.var(), population.rows());
   }

@@ -1,9 +1,12 @@
 #include "optim/curvature.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "core/reduce.h"
+#include "optim/kept_values.h"
+#include "optim/l2_norm.h"
 
 namespace evenkeel {
 namespace {
@@ -18,6 +21,24 @@ void add_scaled(Vector& y, double s, const Vector& x) {
 
 void scale(Vector& x, double s) {
   for (double& v : x) v *= s;
+}
+
+double largest_size(const Vector& x) {
+  double largest = 0;
+  for (double v : x) largest = std::max(largest, std::abs(v));
+  return largest;
+}
+
+// A power of two that brings numbers of up to this size near 1, so that their squares are neither too large nor too small.
+double scale_for(double largest) {
+  return largest > 0 && std::isfinite(largest) ? std::ldexp(1, -std::clamp(std::ilogb(largest), -1000, 1000)) : 1;
+}
+
+double norm(const Vector& x) {
+  const double s = scale_for(largest_size(x));
+  double squares = 0;
+  for (double v : x) squares += (s * v) * (s * v);
+  return std::sqrt(squares) / s;
 }
 
 class Hessian {
@@ -36,10 +57,12 @@ class Hessian {
     return none;
   }
 
-  Vector times(const Vector& v) const {
-    Vector product;
-    for (const Tensor& t : times(tensors(v))) product.insert(product.end(), t.data(), t.data() + t.size());
-    return product;
+  Vector times(const Vector& v) const { return vector(times(tensors(v))); }
+
+  static Vector vector(const Grads& all) {
+    Vector v;
+    for (const Tensor& t : all) v.insert(v.end(), t.data(), t.data() + t.size());
+    return v;
   }
 
   Grads tensors(const Vector& v) const {
@@ -65,6 +88,10 @@ struct Pair {
 // The largest eigenvalue of a small symmetric matrix and its vector, by Jacobi's rotations.
 Pair largest_pair(std::vector<Vector> a) {
   const size_t n = a.size();
+  double largest = 0;
+  for (const Vector& row : a) largest = std::max(largest, largest_size(row));
+  const double unit = scale_for(largest);
+  for (Vector& row : a) scale(row, unit);
   std::vector<Vector> v(n, Vector(n));  // rows become eigenvectors
   for (size_t i = 0; i < n; ++i) v[i][i] = 1;
   for (int sweep = 0; sweep < 30; ++sweep) {
@@ -93,7 +120,7 @@ Pair largest_pair(std::vector<Vector> a) {
   }
   size_t best = 0;
   for (size_t i = 1; i < n; ++i) best = a[i][i] > a[best][best] ? i : best;
-  return {a[best][best], v[best]};
+  return {a[best][best] / unit, v[best]};
 }
 
 std::vector<Vector> tridiagonal(const Vector& diagonal, const Vector& beside) {
@@ -111,12 +138,9 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
 
 AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& parameters, const std::vector<double>& steps) {
   const Grads g = grad(f(), parameters);
-  std::vector<Tensor> before;
+  const KeptValues before(parameters);
   double norm = 0;
-  for (size_t i = 0; i < g.size(); ++i) {
-    before.push_back(parameters[i].clone());
-    norm += static_cast<double>(dot(g[i].detach(), g[i].detach()).item());
-  }
+  for (const Tensor& t : g) norm = std::hypot(norm, l2_norm(t));
   AlongGradient found;
   for (const double step : steps) {
     check(step > 0, "along_gradient: steps must be positive, got {}", step);
@@ -125,13 +149,9 @@ AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& para
     found.losses.push_back(loss.item());
     const Grads there = grad(loss, parameters);
     double change = 0;
-    for (size_t i = 0; i < g.size(); ++i) {
-      const Tensor d = there[i].detach() - g[i].detach();
-      change += static_cast<double>(dot(d, d).item());
-    }
-    if (norm > 0) found.smoothness = std::max(found.smoothness, std::sqrt(change / norm) / step);
+    for (size_t i = 0; i < g.size(); ++i) change = std::hypot(change, l2_norm(there[i].detach() - g[i].detach()));
+    if (norm > 0) found.smoothness = std::max(found.smoothness, change / norm / step);
   }
-  for (size_t i = 0; i < g.size(); ++i) parameters[i].detach().copy_from(before[i]);
   return found;
 }
 
@@ -157,10 +177,10 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
   for (const Tensor& p : parameters) size += p.size();
   Vector next(static_cast<size_t>(size));
   for (double& v : next) v = random.normal();
-  scale(next, 1 / std::sqrt(inner(next, next)));
+  scale(next, 1 / norm(next));
 
   // H Q = Q T + beta q e', the basis being Q's orthonormal columns and T tridiagonal: an eigenpair (value, s) of T gives u = Q s
-  // with the residual beta |s_k|.
+  // with the residual beta |s_k|. That knows nothing of the rounding of H q: it says when to stop, and the result is measured.
   std::vector<Vector> basis;
   Vector diagonal, beside;
   Eigenvalue found;
@@ -168,21 +188,25 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
     basis.push_back(next);
     const size_t k = basis.size();
     next = hessian.times(basis.back());
-    const double alpha = inner(basis.back(), next), before = std::sqrt(inner(next, next));
+    const double alpha = inner(basis.back(), next), before = norm(next);
     check(std::isfinite(before), "largest_eigenvalue: the Hessian is not finite here");
     for (int pass = 0; pass < 2; ++pass)  // twice is enough (Kahan and Parlett)
       for (const Vector& q : basis) add_scaled(next, -inner(q, next), q);
-    const double beta = std::sqrt(inner(next, next));
+    const double beta = norm(next);
     diagonal.push_back(alpha);
     const Pair pair = largest_pair(tridiagonal(diagonal, beside));
     found.value = pair.value;
-    found.residual = beta * std::abs(pair.vector.back());
+    const double residual = beta * std::abs(pair.vector.back());
     found.steps = static_cast<int>(k);
     const bool complete = beta <= 1e-14 * before || static_cast<int64_t>(k) == size;  // the basis spans all that can be reached
-    if (complete || found.residual <= options.tolerance * std::abs(pair.value) || found.steps == options.max_steps) {
+    if (complete || residual <= options.tolerance * std::abs(pair.value) || found.steps == options.max_steps) {
       Vector u(static_cast<size_t>(size));
       for (size_t i = 0; i < k; ++i) add_scaled(u, pair.vector[i], basis[i]);
       found.vector = hessian.tensors(u);
+      u = Hessian::vector(found.vector);  // as it was rounded
+      Vector rest = hessian.times(u);
+      add_scaled(rest, -found.value, u);
+      found.residual = norm(rest) / norm(u);
       return found;
     }
     beside.push_back(beta);

@@ -17,7 +17,8 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
 Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
 // The loss and how its gradient changes on the way along the negative gradient g (Santurkar et al. 2018): at the parameters less
-// step g, for every step. smoothness is the largest ||gradient there - g|| / ||step g||. The parameters are left as they were.
+// step g, for every step. smoothness is the largest ||gradient there - g|| / ||step g||. The parameters are left as they were,
+// where f throws too.
 struct AlongGradient {
   std::vector<double> losses;
   double smoothness = 0;
@@ -26,11 +27,11 @@ AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& para
 
 struct LanczosOptions {
   int max_steps = 100;      // each costs one product with H and keeps one vector as long as all parameters, in double
-  double tolerance = 1e-4;  // of the residual, relative to the eigenvalue
+  double tolerance = 1e-4;  // of the residual, relative to the eigenvalue; in float H u itself is no better than 1e-6
 };
 struct Eigenvalue {
   double value = 0;
-  double residual = 0;  // ||H u - value u||, u the unit vector found: an eigenvalue lies within this distance of `value`
+  double residual = 0;  // ||H u - value u|| / ||u||, measured, by one more product: an eigenvalue lies so near to `value`
   int steps = 0;
   Grads vector;         // u
 };

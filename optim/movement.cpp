@@ -2,28 +2,19 @@
 
 #include <cmath>
 
-#include "core/reduce.h"
+#include "core/elementwise.h"
+#include "optim/kept_values.h"
 
 namespace evenkeel {
-namespace {
-
-double inner(const Tensor& a, const Tensor& b) {
-  check(a.shape() == b.shape(), "inner product: {} and {} differ", a.shape(), b.shape());
-  double s = 0;
-  for (int64_t i = 0; i < a.size(); ++i) s += static_cast<double>(a.data()[i]) * static_cast<double>(b.data()[i]);
-  return s;
-}
-
-}  // namespace
-
-double l2_norm(const Tensor& x) { return std::sqrt(inner(x, x)); }
 
 // Of unit vectors 2 atan2(|a - b|, |a + b|) (Kahan): the arc cosine has no digits left near 0.
 double angle(const Tensor& a, const Tensor& b) {
-  const double in_a = 1 / l2_norm(a), in_b = 1 / l2_norm(b);
+  check(a.shape() == b.shape(), "angle: {} and {} differ", a.shape(), b.shape());
+  const double of_a = l2_norm(a), of_b = l2_norm(b);
+  if (of_a == 0 || of_b == 0) return 0;
   double apart = 0, together = 0;
   for (int64_t i = 0; i < a.size(); ++i) {
-    const double u = in_a * static_cast<double>(a.data()[i]), v = in_b * static_cast<double>(b.data()[i]);
+    const double u = static_cast<double>(a.data()[i]) / of_a, v = static_cast<double>(b.data()[i]) / of_b;
     apart += (u - v) * (u - v);
     together += (u + v) * (u + v);
   }
@@ -36,29 +27,35 @@ std::vector<Movement> movements(const std::vector<Parameter>& parameters, const 
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor w = parameters[i].value.detach(), g = gradients[i].detach();
     const double weight = l2_norm(w);
-    all.push_back({parameters[i].name, l2_norm(g), weight, lr / (weight * weight), angle(w, w - g * static_cast<real>(lr))});
+    const double rate = weight == 0 ? 0 : lr / weight / weight;
+    all.push_back({parameters[i].name, l2_norm(g), weight, rate, angle(w, w - g * static_cast<real>(lr))});
   }
   return all;
 }
 
 std::vector<GradientShift> gradient_shifts(const Objective& f, const std::vector<Parameter>& parameters, double lr) {
-  std::vector<Tensor> w, before;
-  for (const Parameter& p : parameters) w.push_back(p.value), before.push_back(p.value.clone());
+  std::vector<Tensor> w;
+  for (const Parameter& p : parameters) w.push_back(p.value);
+  const KeptValues before(w);
   const auto layer_of = [&](size_t i) { return parameters[i].name.substr(0, parameters[i].name.rfind('.')); };
   const Grads g = grad(f(), w);
   std::vector<GradientShift> shifts;
   for (size_t begin = 0, end = 0; begin < w.size(); begin = end) {
     while (end < w.size() && layer_of(end) == layer_of(begin)) ++end;
     const Grads shifted = begin == 0 ? g : grad(f(), w);
-    double distance = 0, along = 0, here = 0, there = 0;
+    double distance = 0, here = 0, there = 0, cosine = 0;
     for (size_t i = begin; i < end; ++i) {
-      const Tensor a = g[i].detach(), b = shifted[i].detach(), d = b - a;
-      distance += inner(d, d), along += inner(a, b), here += inner(a, a), there += inner(b, b);
-      w[i].detach().copy_from(before[i] - a * static_cast<real>(lr));
+      const Tensor a = g[i].detach(), b = shifted[i].detach();
+      distance = std::hypot(distance, l2_norm(b - a));
+      here = std::hypot(here, l2_norm(a));
+      there = std::hypot(there, l2_norm(b));
+      w[i].copy_from(before[i] - a * static_cast<real>(lr));
     }
-    shifts.push_back({layer_of(begin), std::sqrt(distance), along / std::sqrt(here * there)});
+    for (size_t i = begin; i < end && here != 0 && there != 0; ++i)
+      for (int64_t j = 0; j < g[i].size(); ++j)
+        cosine += static_cast<double>(g[i].data()[j]) / here * (static_cast<double>(shifted[i].data()[j]) / there);
+    shifts.push_back({layer_of(begin), distance, distance == 0 ? 1 : cosine});
   }
-  for (size_t i = 0; i < w.size(); ++i) w[i].detach().copy_from(before[i]);
   return shifts;
 }
 

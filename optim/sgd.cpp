@@ -2,7 +2,8 @@
 
 #include <cmath>
 
-#include "core/reduce.h"
+#include "core/map.h"
+#include "optim/l2_norm.h"
 
 namespace evenkeel {
 
@@ -52,11 +53,11 @@ void Sgd::step(const Grads& grads) {
 double clip_by_global_norm(Grads& grads, double max_norm) {
   check(max_norm > 0, "clip_by_global_norm: the largest norm must be positive, got {}", max_norm);
   const Recording off(false);
-  double squares = 0;
-  for (const Tensor& g : grads) squares += dot(g, g).item();
-  const double norm = std::sqrt(squares);
-  if (norm > max_norm && std::isfinite(norm))
-    for (Tensor& g : grads) g = g * static_cast<real>(max_norm / norm);
+  double norm = 0;
+  for (const Tensor& g : grads) norm = std::hypot(norm, l2_norm(g));
+  if (norm <= max_norm || !std::isfinite(norm)) return norm;
+  const double share = max_norm / norm;  // may be below every float
+  for (Tensor& g : grads) g = record(map(g, [share](real v) { return static_cast<real>(share * v); }), {g}, {});
   return norm;
 }
 

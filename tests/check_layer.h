@@ -20,10 +20,15 @@ inline Tensor with_parameters(Layer& layer, const Inputs& in, Mode mode) {
   };
   Swap there(Inputs(in.begin() + 1, in.end()));
   layer.visit(there);
-  const Tensor y = layer.forward(in[0], mode);
-  Swap back(there.before);
-  layer.visit(back);
-  return y;
+  struct Back {  // also where forward() throws
+    Layer& layer;
+    Swap& there;
+    ~Back() {
+      Swap back(there.before);
+      layer.visit(back);
+    }
+  } back{layer, there};
+  return layer.forward(in[0], mode);
 }
 
 // x is a batch, away from kinks where the layer has them. In double: the gradients in every mode, by the input and by all parameters, to second order.

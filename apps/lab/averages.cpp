@@ -38,7 +38,7 @@ void varying_weight(Lab& lab, Random& random) {
     const double a = varying.options.new_weight = 0.05 + 0.5 / t;
     as_cumulative.options.new_weight = 1.0 / t;
     none_left *= 1 - a;
-    const Tensor batch = t <= 10 ? Tensor::full({4, 1}, mu) : draws(8, random);
+    const Tensor batch = t <= 10 ? Tensor::full({8, 1}, mu) : draws(8, random);
     for (BatchNorm* layer : {&varying, &cumulative, &as_cumulative}) layer->forward(batch, Mode::train);
     average += mean(batch).item() / 20;
     if (t != 10) continue;

@@ -112,3 +112,14 @@ TEST_CASE("along_gradient: a quadratic's losses, its smoothness ||A g|| / ||g||,
   CHECK(found.smoothness == doctest::Approx(std::sqrt(dot(ag, ag).item() / dot(g, g).item())).epsilon(1e-12));
   CHECK_THROWS_WITH_AS(along_gradient([&] { return f.loss(); }, {f.w}, {0}), doctest::Contains("positive"), Error);
 }
+
+TEST_CASE("largest_eigenvalue of a spectrum whose squares are beyond a double, or below it") {
+  for (const double size : {1e200, 1e-200}) {
+    CAPTURE(size);
+    const Quadratic f({3 * size, -size, 0.5 * size, 7 * size});
+    Random random(1);
+    const Eigenvalue found = largest_eigenvalue([&] { return f.loss(); }, {f.w}, random, {.tolerance = 1e-10});
+    CHECK(found.value / size == doctest::Approx(7).epsilon(1e-12));
+    CHECK(found.residual / size < 1e-9);
+  }
+}

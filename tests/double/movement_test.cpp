@@ -47,3 +47,18 @@ TEST_CASE("gradient_shifts: of two layers in closed form, none for the first lay
   CHECK(a.item() == 2);
   CHECK(b.item() == -1.5);
 }
+
+TEST_CASE("norms and angles of numbers whose squares are beyond a double, or below it") {
+  for (const double size : {1e200, 1e-200}) {
+    CAPTURE(size);
+    CHECK(l2_norm(Tensor::of({2}, {3 * size, 4 * size})) / size == doctest::Approx(5).epsilon(1e-15));
+    CHECK(angle(Tensor::of({2}, {size, 0}), Tensor::of({2}, {size, size})) == doctest::Approx(M_PI / 4).epsilon(1e-15));
+  }
+  CHECK(std::isinf(l2_norm(Tensor::of({2}, {1, INFINITY}))));
+  CHECK(std::isnan(l2_norm(Tensor::of({2}, {1, NAN}))));
+  Tensor a = Tensor::scalar(1e90).track(), b = Tensor::scalar(1e90).track();
+  const std::vector<Parameter> both{{"0.weight", a, true}, {"1.weight", b, true}};
+  const std::vector<GradientShift> s = gradient_shifts([&] { return a * b; }, both, 0.5);
+  CHECK(s[1].distance == doctest::Approx(0.5e90).epsilon(1e-12));
+  CHECK(s[1].cosine == doctest::Approx(1).epsilon(1e-15));
+}

@@ -132,3 +132,12 @@ TEST_CASE("sgd says what it needs") {
   CHECK_THROWS_WITH_AS(Sgd({p}).step({numbers({1})}), doctest::Contains("layer.weight must have its shape (2), got (1)"), Error);
   CHECK_THROWS_WITH_AS(Sgd({p}).step({Tensor()}), doctest::Contains("got none"), Error);
 }
+
+TEST_CASE("clip_by_global_norm in double: gradients whose squares are beyond a double, or below it") {
+  for (const double size : {1e300, 1e160, 1e-170, 1e-300}) {
+    CAPTURE(size);
+    Grads grads{numbers({3 * size}), numbers({4 * size, 12 * size})};
+    CHECK(clip_by_global_norm(grads, 6.5 * size) / size == doctest::Approx(13).epsilon(1e-14));
+    CHECK(grads[1].data()[1] / size == doctest::Approx(6).epsilon(1e-14));
+  }
+}

@@ -1,5 +1,5 @@
 // The running averages: CLAIMS of the bias-corrected exponential average, its variants, and what must never move them.
-#include "layers/batch_norm.h"
+#include "layers/batch_renorm.h"
 
 #include <doctest/doctest.h>
 
@@ -102,4 +102,43 @@ TEST_CASE("one value a channel in training is an error that says what to do") {
   CHECK_THROWS_WITH_AS(norm.forward(Tensor::zeros({1, 3}), Mode::train), doctest::Contains("batch_norm"), Error);
   CHECK(norm.forward(Tensor::zeros({1, 3}), Mode::eval).size() == 3);
   CHECK_THROWS_WITH_AS(BatchNorm(3, {.new_weight = 0}), doctest::Contains("Keras"), Error);
+}
+
+TEST_CASE("the cumulative average weighs a batch by its rows: it is the mean of all rows") {
+  BatchNorm norm(1, {.cumulative = true, .unbiased = false});
+  norm.forward(Tensor::of({6, 1}, {0, 2, 0, 2, 0, 2}), Mode::train);  // mean 1
+  norm.forward(batch(9, 1), Mode::train);
+  CHECK(norm.running_mean.item() == doctest::Approx(3));
+  CHECK(norm.running_rows.item() == 8);
+  norm.mask = Tensor::of({4}, {1, 0, 0, 1});
+  norm.forward(Tensor::of({4, 1}, {12, 0, 0, 14}), Mode::train);  // two rows that count, of 10
+  CHECK(norm.running_mean.item() == doctest::Approx(5));
+  // Ghost batches of a batch count together.
+  BatchNorm ghost(1, {.cumulative = true, .unbiased = false, .ghost = 2});
+  ghost.forward(Tensor::of({6, 1}, {0, 2, 0, 2, 0, 2}), Mode::train);
+  ghost.forward(batch(9, 1), Mode::train);
+  CHECK(ghost.running_mean.item() == doctest::Approx(3));
+  // Rows that nobody counted, as in a file of another program: each of its batches stands for as many as the next one.
+  norm.mask = {};
+  norm.running_mean.copy_from(Tensor::of({1}, {1}));
+  *norm.batches.data() = 3;
+  *norm.running_weight.data() = *norm.running_rows.data() = 1;
+  norm.forward(batch(9, 1), Mode::train);
+  CHECK(norm.running_mean.item() == doctest::Approx(3));
+  CHECK(norm.running_rows.item() == 8);
+}
+
+TEST_CASE("averages that were written without their weight are refused by the first training step, not dropped") {
+  BatchNorm norm(2);
+  const Tensor x = Tensor::of({3, 2}, {1, 2, 3, 4, 5, 9});
+  norm.running_mean.copy_from(Tensor::of({2}, {0, 5}));
+  CHECK(norm.forward(x, Mode::eval).size() == 6);
+  CHECK_THROWS_WITH_AS(norm.forward(x, Mode::train), doctest::Contains("set_statistics"), Error);
+  CHECK(norm.running_mean.values() == std::vector<real>{0, 5});
+  norm.set_statistics(Tensor::of({2}, {0, 5}), Tensor::of({2}, {1, 1}), 100);
+  norm.forward(x, Mode::train);
+  CHECK(norm.running_mean.data()[1] == doctest::Approx(5));
+  BatchRenorm renorm(2);
+  renorm.running_sigma.copy_from(Tensor::of({2}, {1, 3}));
+  CHECK_THROWS_WITH_AS(renorm.forward(x, Mode::train), doctest::Contains("set_statistics"), Error);
 }

@@ -147,7 +147,7 @@ TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not
   for (const StoredTensor& t : capture(*network).tensors) all += fmt::format("{} {} {}\n", t.name, t.dtype, fmt::join(t.shape, ","));
   const std::string expected =
       "0.weight F32 4,2,3,3\n1.weight F32 4\n1.bias F32 4\n1.running_mean F32 4\n1.running_var F32 4\nevenkeel.1.running_weight F32 \n"
-      "1.num_batches_tracked I64 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias F32 3\n";
+      "1.num_batches_tracked I64 \nevenkeel.1.running_rows F32 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias F32 3\n";
   CHECK(all == expected);
   CHECK(load(*capture(*network).find("1.num_batches_tracked")).item() == 3);
 
