@@ -1,5 +1,7 @@
 #include "apps/data_options.h"
 
+#include <cstdio>
+
 #include "apps/suggest.h"
 #include "apps/text.h"
 

@@ -1,6 +1,7 @@
 #include "apps/interrupt.h"
 
 #include <atomic>
+#include <initializer_list>
 
 namespace evenkeel {
 namespace {

@@ -1,5 +1,6 @@
 // What a training run reports after every epoch: log.csv, and the pictures drawn from it.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

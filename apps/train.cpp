@@ -7,6 +7,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <tuple>
 
 #include "apps/console.h"
 #include "apps/data_options.h"

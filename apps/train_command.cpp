@@ -1,6 +1,7 @@
 // evenkeel train: the options, config.json, and going on from it.
 #include <fmt/format.h>
 
+#include <cctype>
 #include <filesystem>
 
 #include "apps/command.h"

@@ -1,6 +1,7 @@
 // Sequential: layers one after the other. Residual: y = body(x) + shortcut(x).
 #pragma once
 #include <concepts>
+#include <type_traits>
 
 #include "layers/layer.h"
 

@@ -1,6 +1,7 @@
 // check_layer: what every layer must do. One line a layer: check_layer(MyLayer(...), Shape{4, 5, 5, 3});
 #pragma once
 #include <set>
+#include <type_traits>
 
 #include "core/memory.h"
 #include "layers/checkpoint.h"

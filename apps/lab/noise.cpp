@@ -1,4 +1,6 @@
 // What the company of a random batch does to one example: claims A4.9 and A4.10.
+#include <tuple>
+
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {

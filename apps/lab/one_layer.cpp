@@ -1,4 +1,6 @@
 // Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them: claim A2.7.
+#include <tuple>
+
 #include "apps/lab/lab.h"
 #include "optim/curvature.h"
 

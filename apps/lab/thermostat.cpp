@@ -1,4 +1,6 @@
 // The equilibrium of decay and of gradients orthogonal to the weights: claims A8.6 to A8.8.
+#include <tuple>
+
 #include "apps/lab/lab.h"
 #include "optim/movement.h"
 

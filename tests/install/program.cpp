@@ -1,6 +1,9 @@
 // The program with a layer of one's own in its vocabulary: evenkeel train --model "flatten dense:100 norm twice dense:classes"
 #include <evenkeel/apps/program.h>
 
+#include <memory>
+#include <string>
+
 using namespace evenkeel;
 
 struct Twice : Layer {
