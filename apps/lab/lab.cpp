@@ -86,11 +86,12 @@ void Lab::observed(const std::string& claim, const std::string& statement, const
 }
 
 void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
-                  bool true_under_it, bool true_without) {
+                  bool true_under_it, bool true_without, bool of_data) {
   rows.push_back({claim, statement, "only if " + condition, measured, "",
-                  !true_under_it ? Verdict::fails
-                  : true_without ? Verdict::holds
-                                 : Verdict::only_if,
+                  of_data && synthetic() ? Verdict::not_judged
+                  : !true_under_it       ? Verdict::fails
+                  : true_without         ? Verdict::holds
+                                         : Verdict::only_if,
                   Verdict::only_if});
 }
 

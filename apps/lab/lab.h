@@ -90,9 +90,9 @@ class Lab {
                        const std::string& why);
   // A number that is shown and not judged, beside what others found.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured);
-  // A sentence of the text that needs a condition: measured to be true under it, and false without it.
+  // A sentence of the text that needs a condition: measured to be true under it, and false without it; `of_data` as above.
   void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
-               bool true_under_it, bool true_without);
+               bool true_under_it, bool true_without, bool of_data = false);
 
   void figure(const std::vector<Chart>& charts, const Caption& caption) { figures.push_back({charts, caption}); }
   void say(const std::string& paragraph) { remarks.push_back(paragraph); }

@@ -75,7 +75,7 @@ void run(Lab& lab) {
   lab.only_if("A5", "batch norm makes the largest eigenvalue smaller", "past the first 200 steps, and the other network learns",
               fmt::format("ReLU: {:.2g}x at step 0, {:.2g}x at {}; sigmoid: {:.2g}x, the plain one at {:.0f} %", early[0],
                           late.back(), at.back(), stuck.sharpness[0] / learning.sharpness[0], 100 * stuck.accuracy),
-              late.back() > 1, early[0] > 1 && stuck.sharpness[0] > learning.sharpness[0]);
+              late.back() > 1, early[0] > 1 && stuck.sharpness[0] > learning.sharpness[0], true);
   lab.figure(
       {{.title = "Sharpness in training",
         .x_label = "step (ReLU, lr 0.05, batch 64)",

@@ -71,3 +71,14 @@ TEST_CASE("lab: formulas as they are printed") {
   CHECK(html("<W_k, P_jk, m_test> & batch_norm, `two_labs`") ==
         "&lt;W<sub>k</sub>, P<sub>jk</sub>, m<sub>test</sub>&gt; &amp; batch_norm, <code>two_labs</code>");
 }
+
+TEST_CASE("lab: what is measured on images is judged on Fashion-MNIST alone") {
+  Lab lab({.quick = true, .data_dir = {}});
+  lab.images();
+  lab.between("", "", 1, 2, {3}, true);
+  lab.not_found_again("", "", 1, 2, {1.5}, "");
+  lab.only_if("", "", "", "", false, false, true);
+  for (const Row& row : lab.rows) CHECK(row.as_expected() == lab.synthetic());
+  lab.only_if("", "", "", "", false, false);
+  CHECK_FALSE(lab.rows.back().as_expected());
+}
