@@ -28,8 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr uint64_t validation_stream = 1;  // of the seed: which images are held out
-
 class Stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
@@ -50,7 +48,7 @@ TrainingData load_data(const TrainOptions& o) {
   if (o.validation > 0) {
     check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
           o.validation);
-    Random random = Random(o.model.seed).split(validation_stream);
+    Random random = Random(o.model.seed).split("validation");
     std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
   }
   return data;

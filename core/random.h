@@ -1,6 +1,7 @@
 // Random numbers: one small counter-based generator, seeded and passed explicitly, the same streams on every platform.
 #pragma once
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace evenkeel {
@@ -20,14 +21,22 @@ class Random {
   double normal();             // N(0, 1), by Marsaglia's polar method
   std::vector<int64_t> permutation(int64_t n);
 
-  // An independent stream: the same (key, name) gives the same stream, whatever has been drawn from this one.
-  Random split(uint64_t name) const { return Random(mix(key_ ^ mix(name + golden)), 0); }
+  // An independent stream: the same (key, name) gives the same stream, whatever has been drawn from this one. Its key is a hash
+  // of (key, name): different functions of the two go into the sum, so that they cannot be exchanged, nor cancel.
+  Random split(uint64_t name) const { return Random(mix(mix(key_ ^ fork) + mix(name + golden)), 0); }
+  // By what the stream is for, so that two purposes never share one. The word's number is its FNV-1a hash.
+  Random split(std::string_view purpose) const {
+    uint64_t name = 0xcbf29ce484222325;
+    for (char c : purpose) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return split(name);
+  }
 
   uint64_t key() const { return key_; }
   uint64_t counter() const { return counter_; }
 
  private:
   static constexpr uint64_t golden = 0x9e3779b97f4a7c15;
+  static constexpr uint64_t fork = 0x6a09e667f3bcc909;  // sqrt(2): no number of a stream is made with it
   static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;

@@ -67,10 +67,11 @@ void Loader::begin_epoch(int64_t epoch, int64_t first_batch) {
     ready_.wait(lock, [&] { return !busy_; });
     jobs_.clear();
   }
-  const Random random = Random(options_.seed).split(static_cast<uint64_t>(epoch));
-  augmentation_ = random.split(1);
+  const Random random(options_.seed);
+  const auto number = static_cast<uint64_t>(epoch);
+  augmentation_ = random.split("augmentation").split(number);
   if (options_.shuffle) {
-    order_ = random.split(0).permutation(size_);
+    order_ = random.split("order").split(number).permutation(size_);
   } else {
     order_.resize(size_);
     std::iota(order_.begin(), order_.end(), int64_t{0});

@@ -158,7 +158,7 @@ std::vector<Source> table() {
 Dataset read_part(const Source& source, const fs::path& folder, const std::vector<std::string>& files, int64_t size, uint64_t stream) {
   Dataset data{.name = source.name, .image = source.image, .classes = source.classes, .flips = source.flips, .class_names = source.class_names};
   if (source.layout == Layout::drawn) {
-    draw_shapes(data, size, Random(stream));
+    draw_shapes(data, size, Random().split("shapes").split(stream));
     return data;
   }
   std::vector<std::string> paths;

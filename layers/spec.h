@@ -54,7 +54,7 @@ class LayerArguments {
   int64_t classes = 0;
   bool bias = true;                   // false where a normalisation follows that would cancel a bias
   Init init;
-  Random* random = nullptr;           // for initial weights
+  Random* random = nullptr;           // for initial weights, and dropout's streams
   std::function<std::unique_ptr<Sequential>()> body;  // builds what stands in parentheses; empty where nothing does
   Shape body_output;                  // one example's shape behind it, once it is built
 

@@ -87,7 +87,7 @@ Vocabulary standard_vocabulary() {
   v["flatten"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<Flatten>(); }, "flatten"};
   v["dropout"] = {[](LayerArguments& a) -> LayerPtr {
                     const double p = a.number(0, "probability", 0, 0.999, 0.5);
-                    return std::make_unique<Dropout>(static_cast<real>(p), a.random->split(a.random->counter()));
+                    return std::make_unique<Dropout>(static_cast<real>(p), *a.random);
                   },
                   "dropout[:PROBABILITY=0.5]"};
   v["residual"] = {[](LayerArguments& a) -> LayerPtr {

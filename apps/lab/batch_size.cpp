@@ -9,7 +9,8 @@ namespace {
 // Batches drawn with replacement: of all classes, or of two.
 class Draw {
  public:
-  Draw(const Dataset& data, const Normalization& pixels, uint64_t seed) : data_(data), pixels_(pixels), random_(seed), by_class_(10) {
+  Draw(const Dataset& data, const Normalization& pixels, uint64_t seed)
+      : data_(data), pixels_(pixels), random_(Random(seed).split("batches")), by_class_(10) {
     for (int64_t i = 0; i < data.size(); ++i) by_class_[static_cast<size_t>(data.labels[static_cast<size_t>(i)])].push_back(i);
   }
   Batch operator()(int64_t size, bool two_classes) {

@@ -25,7 +25,7 @@ Run follow(Lab& lab, const std::string& norm, const std::string& activation, uin
   const std::vector<Tensor> w = values(all);
   const auto loss = [&] { return cross_entropy(network->forward(fixed.x, Mode::probe), fixed.labels); };
   Run run;
-  Random random(seed);
+  Random random = Random(seed).split("direction");  // not the stream of the weights
   for (size_t i = 0; i < at.size(); ++i) {
     train(*network, batches, {.lr = lr}, i ? at[i] - at[i - 1] : at[i]);
     run.steps.push_back(static_cast<double>(at[i]));

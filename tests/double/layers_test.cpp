@@ -41,7 +41,7 @@ TEST_CASE("every layer: gradients, names, copies, saving, modes") {
   check_layer(AvgPool({.size = 3, .stride = 2, .padding = 1}), Shape{2, 5, 5, 3});
   check_layer(GlobalAvgPool(), Shape{2, 3, 3, 4});
   check_layer(Flatten(), Shape{2, 3, 2, 4});
-  check_layer(Dropout(0.3, Random(3)), Shape{4, 5});
+  check_layer(Dropout(0.3, r), Shape{4, 5});
   check_layer(Sequential(Dense(5, 4, r), BatchNorm(4), Tanh(), Dense(4, 2, r)), Shape{6, 5});
 }
 

@@ -65,6 +65,22 @@ Seen epoch(Loader& loader, int64_t number) {
 
 }  // namespace
 
+TEST_CASE("40 seeds by 40 epochs: 1,600 orders and 1,600 ways to augment, no two alike") {
+  const Dataset data = numbers(40), images = noise(40, {8, 8, 1});
+  std::set<Labels> orders;
+  std::set<std::vector<real>> augmented;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    Loader order(data, none(1), {.batch_size = 40, .seed = seed, .background = false});
+    Loader moved(images, none(1), {.batch_size = 40, .shuffle = false, .augment = true, .seed = seed, .background = false});
+    for (int64_t number = 0; number < 40; ++number) {
+      orders.insert(epoch(order, number).labels);
+      augmented.insert(epoch(moved, number).values);
+    }
+  }
+  CHECK(orders.size() == 1600);
+  CHECK(augmented.size() == 1600);
+}
+
 TEST_CASE("an epoch shows every example once with its label, in an order that depends on seed and epoch alone") {
   const Dataset data = numbers(100);
   Loader loader(data, none(1), {.batch_size = 32, .seed = 3}), twin(data, none(1), {.batch_size = 32, .seed = 3});

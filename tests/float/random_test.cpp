@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 using namespace evenkeel;
 
@@ -26,6 +28,54 @@ TEST_CASE("a stream goes on from its key and counter; split streams depend on ke
   CHECK(a.split(4).key() != early.key());
   for (int i = 0; i < 10; ++i) CHECK(a.bits() == b.bits());
   CHECK(a.counter() == 11);
+}
+
+TEST_CASE("all keys of a large grid differ: seeds, their splits, and the splits of these") {
+  std::vector<uint64_t> numbers{uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 1, 0 - uint64_t{0x9e3779b97f4a7c15}};
+  for (uint64_t i = 0; i < 64; ++i) numbers.push_back(i);
+  std::vector<uint64_t> keys;
+  for (uint64_t seed : numbers) {
+    const Random root(seed);
+    keys.push_back(root.key());
+    for (uint64_t name : numbers) {
+      const Random child = root.split(name);
+      keys.push_back(child.key());
+      for (uint64_t second : numbers) keys.push_back(child.split(second).key());
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  CHECK(std::adjacent_find(keys.begin(), keys.end()) == keys.end());
+}
+
+TEST_CASE("streams that are neighbours by seed, name or descent are uncorrelated: their bits agree half of the time") {
+  std::vector<std::pair<Random, Random>> neighbours;
+  for (uint64_t a = 0; a < 20; ++a) {
+    const Random root(a), next(a + 1), child = root.split(a);
+    neighbours.insert(neighbours.end(), {{root, next},
+                                         {root, child},
+                                         {child, child.split(a)},
+                                         {child, root.split(a + 1)},
+                                         {child, next.split(a + 1)},
+                                         {root.split(a + 1), next.split(a)},
+                                         {child.split(0), child.split(1)}});
+  }
+  constexpr int n = 4000;
+  int64_t all = 0;
+  for (auto& [a, b] : neighbours) {
+    int64_t agree = 0;
+    double covariance = 0;
+    for (int i = 0; i < n; ++i) {
+      Random of_a(a.key(), static_cast<uint64_t>(i)), of_b(b.key(), static_cast<uint64_t>(i));
+      for (uint64_t bits = ~(of_a.bits() ^ of_b.bits()); bits; bits &= bits - 1) ++agree;
+      covariance += (a.uniform() - 0.5) * (b.uniform() - 0.5);
+    }
+    all += agree;
+    // Four standard errors: the bits are 64 n coins; a product of two uniform values around 0 has the deviation 1 / 12.
+    CHECK(std::abs(static_cast<double>(agree - 32 * n)) < 4 * std::sqrt(16.0 * n));
+    CHECK(std::abs(covariance / n) < 4 / (12 * std::sqrt(n)));
+  }
+  const auto pairs = static_cast<int64_t>(neighbours.size());
+  CHECK(std::abs(static_cast<double>(all - 32 * n * pairs)) < 4 * std::sqrt(16.0 * n * static_cast<double>(pairs)));
 }
 
 TEST_CASE("moments and ranges") {

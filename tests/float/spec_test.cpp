@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <vector>
+
 #include "layers/activation.h"
+#include "layers/dropout.h"
 
 using namespace evenkeel;
 
@@ -120,4 +124,47 @@ TEST_CASE("a model's table: shapes, parameters and multiply-adds") {
   // In a residual block the body counts; the shortcut multiplies nothing.
   auto block = make_model({.model = "residual(conv:6:3:stride=2 norm act conv:6:3) global_avgpool dense:classes", .input = {8, 8, 3}});
   CHECK(block->multiply_adds({8, 8, 3}) == 4 * 4 * 6 * (27 + 54) + 60);
+}
+
+namespace {
+
+// Every two dropout layers of a network keep an element together with the probability (1 - p)^2: their masks are independent.
+void check_masks(Layer& network) {
+  struct Find : Visitor {
+    std::vector<Dropout*> found;
+    void child(const std::string& name, Layer& layer) override {
+      if (auto* dropout = dynamic_cast<Dropout*>(&layer)) found.push_back(dropout);
+      Visitor::child(name, layer);
+    }
+  } find;
+  network.visit(find);
+  REQUIRE(find.found.size() > 1);
+  constexpr int64_t n = 20'000;
+  const Tensor ones = Tensor::full({n}, 1);
+  std::vector<std::vector<real>> masks;
+  for (Dropout* dropout : find.found) masks.push_back(dropout->forward(ones, Mode::train).values());
+  for (size_t a = 0; a < masks.size(); ++a) {
+    for (size_t b = a + 1; b < masks.size(); ++b) {
+      CAPTURE(a);
+      CAPTURE(b);
+      int64_t together = 0;
+      for (size_t i = 0; i < static_cast<size_t>(n); ++i) together += masks[a][i] > 0 && masks[b][i] > 0;
+      const double kept = (1 - static_cast<double>(find.found[a]->p)) * (1 - static_cast<double>(find.found[b]->p));
+      CHECK(std::abs(static_cast<double>(together) - n * kept) < 4 * std::sqrt(n * kept * (1 - kept)));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every dropout layer draws a mask of its own, whatever stands around it") {
+  for (const char* model :
+       {"flatten dropout dropout:0.3 dense:classes", "flatten dropout relu dropout batch dropout dense:classes", "3*(dropout) flatten dense:classes",
+        "dropout residual(dropout residual(dropout)) flatten dense:classes", "flatten dense:9 dropout dropout dense:9 dropout dense:classes"}) {
+    CAPTURE(model);
+    for (uint64_t seed : {1, 2}) check_masks(*make_model({.model = model, .input = {4, 4, 1}, .seed = seed}));
+  }
+  Random random(1);
+  Sequential by_hand(Dropout(0.5, random), Relu(), Dropout(0.5, random), Dropout(0.25, random));
+  check_masks(by_hand);
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <sstream>
+#include <tuple>
 
 #include "apps/network_file.h"
 #include "apps/train.h"
@@ -89,7 +90,7 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
   for (int64_t i = 0; i < (o.samples ? o.samples : split.train.size()); ++i) first.push_back(i);
   Dataset train = take(split.train, first), validation;
   if (o.validation) {
-    Random random = Random(o.model.seed).split(1);
+    Random random = Random(o.model.seed).split("validation");
     std::tie(train, validation) = hold_out(train, o.validation, random);
   }
   Reference r;
