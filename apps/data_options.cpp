@@ -8,8 +8,6 @@
 namespace evenkeel {
 namespace {
 
-constexpr uint64_t samples_stream = 2;  // of the seed: which images are drawn
-
 std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const FoundDataset& d : list_datasets()) names.push_back(d.name);
@@ -38,7 +36,7 @@ void check_dataset_name(const std::string& name) {
 Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
   if (samples == 0) return data;
   check(samples <= data.size(), "--samples: {} has {} images there, not {}", data.name, data.size(), samples);
-  Random random = Random(seed).split(samples_stream);
+  Random random = Random(seed).split("samples");
   return draw_in_proportion(data, samples, random);
 }
 

@@ -162,8 +162,8 @@ void Run::resume() {
          file, path("config.json"), o_.out);
   }
   const SafeTensors stored = read_safetensors(file);
-  restore(*network_, stored);
   state_ = unpack_training(stored, sgd_, file);
+  restore(*network_, stored);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
          state_.batch, o_.epochs, loader_.batches());

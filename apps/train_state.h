@@ -19,7 +19,11 @@ struct TrainState {
   int64_t best_test_correct = 0;  // at it, on the test images
 };
 
-// Into and out of the file that holds the network; `path` is for messages.
+// Of the bits that a training run ends in. A change after which a run of before could not go on to the same bits raises it; 1
+// is evenkeel 0.1.0's, 2 has other random streams. It stands in the file beside the state of the training; 1 is not written there.
+inline constexpr int training_generation = 2;
+
+// Into and out of the file that holds the network; `path` is for messages. A state of another generation is refused.
 void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file);
 TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path);
 
