@@ -20,6 +20,7 @@
 #include "core/file.h"
 #include "core/parallel.h"
 #include "layers/batch_norm.h"
+#include "layers/inspect.h"
 #include "optim/schedule.h"
 
 namespace evenkeel {
@@ -238,6 +239,7 @@ void Run::step(const Batch& batch) {
   const double value = loss.item();
   if (!std::isfinite(value)) diverged(batch, value);
   check_averages();
+  if (images_here_ == 0) check_named(*network_, batch.x, loss);
   Grads gradients = grad(std::move(loss), trained_);
   if (o_.clip > 0) clip_by_global_norm(gradients, o_.clip);
   sgd_.set_lr(static_cast<real>(schedule_.at(step_number())));

@@ -100,6 +100,21 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
   return result;
 }
 
+std::vector<Tensor> leaves(const Tensor& y) {
+  std::vector<Tensor> found;
+  std::map<int64_t, Tensor, std::greater<>> pending;
+  if (y.defined() && y.tracked()) pending.emplace(y.id(), y);
+  while (!pending.empty()) {
+    const Tensor made = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    if (!made.node()->vjp) found.push_back(made);
+    for (const Tensor& input : made.node()->inputs)
+      if (input.tracked()) pending.emplace(input.id(), input);
+  }
+  std::reverse(found.begin(), found.end());
+  return found;
+}
+
 Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g) {
   // Aliases are newer than all that the inputs were made of, so the walk ends at them.
   std::vector<Tensor> at, tracked;

@@ -40,6 +40,9 @@ struct GradOptions {
 // every activation be freed as soon as it has been used.
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options = {});
 
+// The leaves that y depends on: what track() marked, oldest first.
+std::vector<Tensor> leaves(const Tensor& y);
+
 // The gradients of f(inputs) for cotangent g, recorded: how a fused op hands its derivative to its definition.
 // f is differentiated at its inputs, not beyond them.
 Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g);

@@ -10,22 +10,14 @@ namespace {
 
 constexpr const char* real_dtype = sizeof(real) == 4 ? "F32" : "F64";
 
-enum class Kind { value, count, state };
+using Role = Named::Role;
 
-// Calls value(name, tensor, kind) for parameters and buffers, stream(name, random) for random streams; names are those in a file.
-template <class Value, class Stream>
-void walk(Layer& layer, Value value, Stream stream) {
-  struct Walk : Visitor {
-    Walk(Value& v, Stream& s) : on_value(v), on_stream(s) {}
-    void parameter(const std::string& name, Tensor& t, bool) override { on_value(full_name(name), t, Kind::value); }
-    void buffer(const std::string& name, Tensor& t) override { on_value(full_name(name), t, Kind::value); }
-    void count(const std::string& name, Tensor& t) override { on_value(full_name(name), t, Kind::count); }
-    void state(const std::string& name, Tensor& t) override { on_value(own_prefix + full_name(name), t, Kind::state); }
-    void stream(const std::string& name, Random& r) override { on_stream(own_prefix + full_name(name), r); }
-    Value& on_value;
-    Stream& on_stream;
-  } visitor(value, stream);
-  layer.visit(visitor);
+// What the layer names, under the names of a file.
+std::vector<Named> in_file(Layer& layer) {
+  std::vector<Named> all = named(layer);
+  for (Named& n : all)
+    if (n.role == Role::state || n.role == Role::stream) n.name = own_prefix + n.name;
+  return all;
 }
 
 StoredTensor store_integers(const std::string& name, std::vector<int64_t> shape, const std::vector<int64_t>& values) {
@@ -73,18 +65,14 @@ Tensor load(const StoredTensor& stored) {
 
 SafeTensors capture(Layer& layer, Part part) {
   SafeTensors all;
-  walk(
-      layer,
-      [&](const std::string& name, Tensor& t, Kind kind) {
-        if (kind == Kind::state && part == Part::weights) return;
-        if (kind == Kind::count)
-          all.tensors.push_back(store_count(name, t));
-        else
-          all.tensors.push_back(store(name, t.shape().rank() == 4 ? to_channels_first(t.detach()) : t));
-      },
-      [&](const std::string& name, Random& r) {
-        if (part == Part::everything) all.tensors.push_back(store_stream(name, r));
-      });
+  for (const Named& n : in_file(layer)) {
+    if (part == Part::weights && (n.role == Role::state || n.role == Role::stream)) continue;
+    all.tensors.push_back(
+        n.role == Role::stream ? store_stream(n.name, *n.stream)
+        : n.role == Role::count
+            ? store_count(n.name, n.tensor)
+            : store(n.name, n.tensor.shape().rank() == 4 ? to_channels_first(n.tensor.detach()) : n.tensor));
+  }
   return all;
 }
 
@@ -100,32 +88,28 @@ void restore(Layer& layer, const SafeTensors& stored, Part part) {
   // Everything is checked before anything is written, so that a wrong file changes nothing.
   std::vector<std::pair<Tensor, Tensor>> tensors;
   std::vector<std::pair<Random*, Random>> streams;
-  walk(
-      layer,
-      [&](const std::string& name, Tensor& t, Kind kind) {
-        if (kind == Kind::state && part == Part::weights && !stored.find(name)) {
-          tensors.emplace_back(t, Tensor::full(t.shape(), 1));
-          return;
-        }
-        const StoredTensor* s = found(name);
-        if (!s) return;
-        Tensor value = load(*s);
-        if (value.shape().rank() == 4) value = to_channels_last(value);
-        if (value.shape() != t.shape())
-          wrong += fmt::format("\n  {} has shape {}, the network needs {} (convolutions channels last)", name, value.shape(), t.shape());
-        tensors.emplace_back(t, value);
-      },
-      [&](const std::string& name, Random& r) {
-        if (part == Part::weights) return;
-        const StoredTensor* s = found(name);
-        if (!s) return;
-        uint64_t state[2] = {};
-        if (s->dtype != "I64" || s->bytes.size() != sizeof state)
-          wrong += fmt::format("\n  {} must be two I64", name);
-        else
-          std::memcpy(state, s->bytes.data(), sizeof state);
-        streams.emplace_back(&r, Random(state[0], state[1]));
-      });
+  for (const Named& n : in_file(layer)) {
+    if (n.role == Role::stream) {
+      if (part == Part::weights) continue;
+      const StoredTensor* s = found(n.name);
+      if (!s) continue;
+      uint64_t state[2] = {};
+      if (s->dtype != "I64" || s->bytes.size() != sizeof state)
+        wrong += fmt::format("\n  {} must be two I64", n.name);
+      else
+        std::memcpy(state, s->bytes.data(), sizeof state);
+      streams.emplace_back(n.stream, Random(state[0], state[1]));
+    } else if (n.role == Role::state && part == Part::weights && !stored.find(n.name)) {
+      tensors.emplace_back(n.tensor, Tensor::full(n.tensor.shape(), 1));
+    } else if (const StoredTensor* s = found(n.name)) {
+      Tensor value = load(*s);
+      if (value.shape().rank() == 4) value = to_channels_last(value);
+      if (value.shape() != n.tensor.shape())
+        wrong += fmt::format("\n  {} has shape {}, the network needs {} (convolutions channels last)", n.name,
+                             value.shape(), n.tensor.shape());
+      tensors.emplace_back(n.tensor, value);
+    }
+  }
   for (const StoredTensor& t : stored.tensors)
     if (!t.name.starts_with(own_prefix) && !known.contains(t.name)) wrong += fmt::format("\n  {} is nothing that the network has", t.name);
   if (!wrong.empty()) fail(Fault::bad_file, "checkpoint: it does not fit the network:{}", wrong);

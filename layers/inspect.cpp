@@ -30,6 +30,20 @@ void inspect(Sequential& network, const Tensor& x, Mode mode, const std::functio
   inspect_from(network, "", x, mode, see);
 }
 
+void check_named(Sequential& network, const Tensor& x, const Tensor& loss) {
+  if (unnamed(network, loss).empty()) return;
+  inspect(network, x, Mode::probe, [](const Sight& sight) {  // inner layers come before those around them
+    const Recording on(true);
+    const std::vector<Tensor> lost = unnamed(sight.layer, sight.layer.forward(sight.x.detach(), Mode::probe));
+    check(lost.empty(),
+          "layer {} ({}): {} of its tracked tensors, the first of shape {}, are not named by its visit(), so they "
+          "would be neither trained nor saved; name each with parameter(), or do not track() what is a constant",
+          sight.name, sight.layer.describe(), lost.size(), lost.empty() ? Shape{} : lost[0].shape());
+  });
+  fail(Fault::usage, "training: the loss depends on {} tracked tensors that are not the network's parameters",
+       unnamed(network, loss).size());
+}
+
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
   check(x.size() > 0, "percentiles: there are none of no values, x is {}", x.shape());
   const int64_t rows = x.rows(), channels = x.channels(), count = static_cast<int64_t>(shares.size());

@@ -17,6 +17,10 @@ struct Sight {
 // twice: probe or eval, where nothing moves.
 void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const Sight&)>& see);
 
+// Error with the layer's name where the loss, made from x by this network, depends on tracked tensors that no visit()
+// names: they would be neither trained nor saved. To be called before the first step of a training.
+void check_named(Sequential& network, const Tensor& x, const Tensor& loss);
+
 // (rows, C) -> (shares, C): the value below which this share of a channel's rows lies, between two rows by linear interpolation.
 // Of all values together: percentiles(reshape(x, {x.size(), 1}), ...).
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares);

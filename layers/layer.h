@@ -1,4 +1,12 @@
-// Layer: some tensors and a function. A new one is a struct with forward() and visit(), checked by one line, check_layer().
+// Layer: some tensors and a function. A new one is a struct with forward() and visit(), checked by one line,
+// check_layer().
+//
+// Thread safety. A layer is the caller's: one thread at a time, of one network, in Mode::train (averages and random
+// streams move), in Mode::probe (a random stream is read) and while its tensors are written (an optimiser's step,
+// restore(), recalibrate()). In Mode::eval forward() changes nothing in the layer, so that any number of threads may
+// share a network which none of them writes to, each with inputs of its own; a RunningNorm's `watch`, where one is set,
+// is called on all of them. Layers of one's own keep that rule. What one thread recorded may be differentiated on
+// another, after it.
 #pragma once
 #include <memory>
 #include <string>
@@ -22,7 +30,9 @@ struct Owned : Tensor {
   Owned(Tensor t) : Tensor(std::move(t)) {}
   Owned(const Owned& other) : Tensor(other.defined() ? copy(other) : Tensor()) {}
   Owned(Owned&&) = default;
-  Owned& operator=(const Owned& other) { return *this = Owned(other); }
+  // Writes the values into the tensor that is there, so that an optimiser which holds it goes on; an undefined one
+  // becomes a copy. Moving hands over the tensor itself.
+  Owned& operator=(const Owned& other);
   Owned& operator=(Owned&&) = default;
 
  private:
@@ -62,7 +72,21 @@ struct Layer {
 
 using LayerPtr = std::unique_ptr<Layer>;
 
+// What a layer and its children name, in order: the one place where names are collected. Error, with the layer to
+// blame, where one name stands for two things, two names for one tensor, a name for no tensor, or a parameter's for one
+// that cannot be trained.
+struct Named {
+  enum class Role { parameter, buffer, count, state, stream } role;  // the Visitor's function that was called
+  std::string name;
+  Tensor tensor = {};        // a handle: the layer's own
+  Random* stream = nullptr;  // a stream's, in place of a tensor
+  bool decay = false;        // a parameter's
+};
+std::vector<Named> named(Layer& layer);
+
 std::vector<Parameter> parameters(Layer& layer);
+// The leaves that y, made by the layer, depends on and parameters() lacks: they would be neither trained nor saved.
+std::vector<Tensor> unnamed(Layer& layer, const Tensor& y);
 std::vector<Tensor> values(const std::vector<Parameter>& parameters);
 int64_t parameter_count(Layer& layer);
 // The shape of one example behind a layer that gets `input`, found by running it on one.

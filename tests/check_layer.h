@@ -32,63 +32,111 @@ inline Tensor with_parameters(Layer& layer, const Inputs& in, Mode mode) {
   return layer.forward(in[0], mode);
 }
 
-// x is a batch, away from kinks where the layer has them. In double: the gradients in every mode, by the input and by all parameters, to second order.
+// What is wrong with a layer, "" if nothing is. x is a batch, away from kinks where the layer has them. In double: the
+// gradients in every mode, by the input and by all parameters, to second order.
+template <class L>
+std::string layer_fault(L layer, const Tensor& x) {
+  std::string wrong;
+  const auto need = [&](bool holds, const std::string& what) {
+    if (!holds) wrong += (wrong.empty() ? "" : "\n") + what;
+  };
+  const auto same = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && a.values() == b.values(); };
+  const auto same_state = [](const SafeTensors& a, const SafeTensors& b) {
+    bool equal = a.tensors.size() == b.tensors.size();
+    for (size_t i = 0; equal && i < a.tensors.size(); ++i)
+      equal = a.tensors[i].name == b.tensors[i].name && a.tensors[i].bytes == b.tensors[i].bytes;
+    return equal;
+  };
+  const auto state = [](Layer& l) { return capture(l); };
+  const auto overwrite = [](Layer& l) {  // everything that it names
+    for (const Named& n : named(l))
+      if (n.role == Named::Role::stream)
+        *n.stream = Random(999);
+      else
+        std::fill_n(Tensor(n.tensor).data(), n.tensor.size(), real(7));
+  };
+  const Tensor other =
+      map(x, [](real v) { return real(1.5) * v; });  // another batch: averages of x alone would stay as they are
+  try {
+    // What it is made of is named, once, and all that is named matters.
+    layer.forward(x, Mode::train);  // so that running statistics are those of data
+    const SafeTensors before = state(layer);
+    const Tensor probed = layer.forward(x, Mode::probe), evaluated = layer.forward(x, Mode::eval);
+    for (const Tensor& t : unnamed(layer, probed))
+      need(false, fmt::format("a tracked tensor of shape {} is not named by visit()", t.shape()));
+    std::set<int64_t> used;
+    for (const Tensor& t : leaves(probed)) used.insert(t.id());
+    for (const Parameter& p : parameters(layer))
+      need(used.contains(p.value.id()), p.name + " is named by visit(), and forward() does not use it");
+
+    // A probe gives what training gives and moves nothing; evaluation is deterministic and moves nothing.
+    need(same_state(state(layer), before), "a probe or an evaluation moves what visit() names");
+    need(same(layer.forward(x, Mode::probe), probed), "two probes give different results");
+    need(same(layer.forward(x, Mode::eval), evaluated), "two evaluations give different results");
+
+    // What happens to a copy does not happen to the layer; a layer that takes over another's values keeps its tensors.
+    if constexpr (std::is_copy_constructible_v<L>) {
+      L copy = layer;
+      need(same(copy.forward(x, Mode::train), probed), "a copy does not train as the layer would");
+      copy.forward(other, Mode::train);
+      overwrite(copy);
+      need(same_state(state(layer), before) && same(layer.forward(x, Mode::probe), probed) &&
+               same(layer.forward(x, Mode::eval), evaluated),
+           "a copy shares memory with the layer; its tensors must be Owned");
+      if constexpr (std::is_copy_assignable_v<L>) {
+        const std::vector<Named> own = named(copy);
+        copy = layer;
+        need(same_state(state(copy), before), "assigned from the layer, a copy does not have its values");
+        const std::vector<Named> now = named(copy);
+        for (size_t i = 0; i < own.size(); ++i)
+          need(own[i].role == Named::Role::stream || own[i].tensor.id() == now[i].tensor.id(),
+               "assigned from the layer, a copy has another tensor as its " + own[i].name +
+                   ", and an optimiser the old one");
+        overwrite(copy);
+        need(same_state(state(layer), before), "assigned from the layer, a copy shares memory with it");
+      }
+    }
+
+    // Saved and loaded it does the same, and nothing that it computes depends on memory that nobody wrote.
+    need(same(layer.forward(x, Mode::train), probed), "a probe does not give what training gives");
+    layer.forward(other, Mode::train);
+    restore(layer, parse_safetensors(format_safetensors(before), "a checkpoint in memory"));
+    need(same_state(state(layer), before), "what was saved and loaded is not what was saved");
+    poison_memory(true);
+    const bool restored = same(layer.forward(x, Mode::probe), probed) && same(layer.forward(x, Mode::eval), evaluated);
+    poison_memory(false);
+    need(restored, "saved, trained on and loaded it computes something else, or it reads memory that nobody wrote");
+
+    // The epilogue is what it says.
+    const Tensor add = random(evaluated.shape());
+    const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .relu = true}), plain = relu(evaluated + add);
+    bool close = true;
+    for (int64_t i = 0; i < plain.size(); ++i)
+      close = close && std::abs(fused.data()[i] - plain.data()[i]) <= 1e-12 * (1 + std::abs(plain.data()[i]));
+    need(close, "forward_then() is not forward() and then what follows");
+
+    if constexpr (sizeof(real) == 8) {
+      // Parameters are inputs of the function too: their values are put into the layer's own tensors.
+      Inputs at{x};
+      for (const Parameter& p : parameters(layer)) at.push_back(p.value);
+      for (Mode mode : {Mode::probe, Mode::eval}) {
+        const double error = grad_error([&](const Inputs& in) { return with_parameters(layer, in, mode); }, at, 2);
+        need(error < 1e-7, fmt::format("its gradients {} are wrong by {}",
+                                       mode == Mode::eval ? "in inference" : "in training", error));
+      }
+    }
+  } catch (const Error& error) {
+    poison_memory(false);
+    need(false, error.what());
+  }
+  return wrong;
+}
+
 template <class L>
 void check_layer(L layer, const Tensor& x) {
   const std::string described = layer.describe();
   CAPTURE(described);
-  auto same = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && a.values() == b.values(); };
-
-  // Names are unique, parameters are tracked leaves.
-  std::set<std::string> names;
-  for (const Parameter& p : parameters(layer)) {
-    CHECK(names.insert(p.name).second);
-    CHECK(p.value.tracked());
-  }
-  auto state = [](Layer& l) { return capture(l); };
-  auto same_state = [](const SafeTensors& a, const SafeTensors& b) {
-    bool same = a.tensors.size() == b.tensors.size();
-    for (size_t i = 0; same && i < a.tensors.size(); ++i) same = a.tensors[i].name == b.tensors[i].name && a.tensors[i].bytes == b.tensors[i].bytes;
-    return same;
-  };
-
-  // A probe gives what training gives and moves nothing; evaluation is deterministic and moves nothing.
-  layer.forward(x, Mode::train);  // so that running statistics are those of data
-  const SafeTensors before = state(layer);
-  const Tensor probed = layer.forward(x, Mode::probe), evaluated = layer.forward(x, Mode::eval);
-  CHECK(same_state(state(layer), before));
-  CHECK(same(layer.forward(x, Mode::eval), evaluated));
-
-  if constexpr (std::is_copy_constructible_v<L>) {  // copies are independent
-    L copy = layer;
-    CHECK(same(copy.forward(x, Mode::train), probed));
-    for (const Parameter& p : parameters(copy)) std::fill_n(Tensor(p.value).data(), p.value.size(), real(7));
-    CHECK(same_state(state(layer), before));
-  }
-
-  // Saved and loaded it does the same, and nothing that it computes depends on memory that nobody wrote.
-  const Tensor trained = layer.forward(x, Mode::train);
-  CHECK(same(trained, probed));
-  restore(layer, parse_safetensors(format_safetensors(before), "a checkpoint in memory"));
-  CHECK(same_state(state(layer), before));
-  poison_memory(true);
-  CHECK(same(layer.forward(x, Mode::probe), probed));
-  CHECK(same(layer.forward(x, Mode::eval), evaluated));
-  poison_memory(false);
-
-  // The epilogue is what it says.
-  const Tensor add = random(evaluated.shape());
-  const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .relu = true}), plain = relu(evaluated + add);
-  for (int64_t i = 0; i < plain.size(); ++i) CHECK(fused.data()[i] == doctest::Approx(plain.data()[i]).epsilon(1e-12));
-
-  if constexpr (sizeof(real) == 8) {
-    // Parameters are inputs of the function too: their values are put into the layer's own tensors.
-    std::vector<Parameter> own = parameters(layer);
-    Inputs at{x};
-    for (const Parameter& p : own) at.push_back(p.value);
-    for (Mode mode : {Mode::probe, Mode::eval})
-      check_grad([&](const Inputs& in) { return with_parameters(layer, in, mode); }, at, 2);
-  }
+  CHECK(layer_fault(std::move(layer), x) == "");
 }
 
 template <class L>
