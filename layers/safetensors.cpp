@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -17,6 +18,7 @@ constexpr uint64_t max_header = 16 << 20;
 // Two keys, because a flipped bit in the checksum's own name would take it away: where one stands the other must.
 constexpr const char* format_key = "evenkeel.format";
 constexpr const char* checksum_key = "evenkeel.crc32";
+constexpr const char* metadata_key = "__metadata__";
 
 size_t dtype_size(const std::string& dtype) {
   static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
@@ -28,7 +30,7 @@ size_t dtype_size(const std::string& dtype) {
 // The header's text with the checksum's place filled by zeros, then the data: what the checksum is taken over.
 std::string header_text(const SafeTensors& contents, const std::string& checksum) {
   Json header = Json::object();
-  Json& metadata = header["__metadata__"] = Json::object();
+  Json& metadata = header[metadata_key] = Json::object();
   for (const auto& [key, value] : contents.metadata)
     metadata[key] = value;
   metadata[format_key] = "1";
@@ -38,45 +40,29 @@ std::string header_text(const SafeTensors& contents, const std::string& checksum
     header[t.name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
     offset += t.bytes.size();
   }
-  std::string text = header.dump();
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const Json::exception& error) {
+    fail(Fault::usage, "safetensors: names and metadata must be text in UTF-8, and one is not UTF-8: {}", error.what());
+  }
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begin at a multiple of 8
   return text;
 }
 
-std::string checksum_text(uint32_t crc) { return fmt::format("{:08x}", crc); }
+// Called with every condition of the format and what is wrong where it does not hold.
+using Need = std::function<void(bool holds, const std::string& what)>;
 
-}  // namespace
+struct Header {
+  SafeTensors contents;                               // without bytes
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;  // of the data, one for each tensor
+};
 
-const StoredTensor* SafeTensors::find(const std::string& name) const {
-  const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const StoredTensor& t) { return t.name == name; });
-  return at == tensors.end() ? nullptr : &*at;
-}
-
-std::string format_safetensors(const SafeTensors& contents) {
-  uint32_t crc = crc32(header_text(contents, "00000000"));
-  size_t size = 0;
-  for (const StoredTensor& t : contents.tensors) crc = crc32(t.bytes, crc), size += t.bytes.size();
-  const std::string header = header_text(contents, checksum_text(crc));
-  std::string file;
-  file.reserve(8 + header.size() + size);
-  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
-  file += header;
-  for (const StoredTensor& t : contents.tensors) file += t.bytes;
-  return file;
-}
-
-void write_safetensors(const std::string& path, const SafeTensors& contents) { write_file(path, format_safetensors(contents)); }
-
-SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
-  auto need = [&](bool holds, const std::string& what) {
-    if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
-  };
-  need(file.size() >= 8, "it is shorter than its header's length");
-  uint64_t header_size = 0;
-  for (int i = 7; i >= 0; --i) header_size = header_size << 8 | static_cast<unsigned char>(file[static_cast<size_t>(i)]);
-  need(header_size <= max_header, fmt::format("its header would have {} bytes; at most {} are read", header_size, max_header));
-  need(header_size <= file.size() - 8, "it ends inside its header");
-  const std::string header(file, 8, header_size);
+// What a file of so many bytes of data may begin with: read before it is written, too, so that what is written can be
+// read.
+Header parse_header(const std::string& header, uint64_t data_size, const Need& need) {
+  need(header.size() <= max_header,
+       fmt::format("its header would have {} bytes; at most {} are read", header.size(), max_header));
   need(!header.empty() && header[0] == '{', "its header does not begin with '{'");
 
   // A parser callback, because a JSON object would silently keep only one of two equal names.
@@ -95,11 +81,11 @@ SafeTensors parse_safetensors(const std::string& file, const std::string& name) 
   need(!json.is_discarded() && json.is_object() && !deep, "its header is not a JSON object of the right form");
   need(!duplicate, "its header has a name twice");
 
-  SafeTensors contents;
-  const uint64_t data_size = file.size() - 8 - header_size;
+  Header result;
+  SafeTensors& contents = result.contents;
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   for (const auto& [key, value] : json.items()) {
-    if (key == "__metadata__") {
+    if (key == metadata_key) {
       need(value.is_object(), "its metadata is not an object");
       for (const auto& [k, v] : value.items()) {
         need(v.is_string(), "a value of its metadata is not a string");
@@ -121,8 +107,9 @@ SafeTensors parse_safetensors(const std::string& file, const std::string& name) 
       need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size), fmt::format("tensor '{}' has a shape too large", key));
     need(size == end - begin, fmt::format("tensor '{}' has {} bytes, its shape needs {}", key, end - begin, size));
     ranges.emplace_back(begin, end);
-    contents.tensors.push_back({key, value["dtype"], shape.get<std::vector<int64_t>>(), file.substr(8 + header_size + begin, size)});
+    contents.tensors.push_back({key, value["dtype"], shape.get<std::vector<int64_t>>(), {}});
   }
+  result.ranges = ranges;
   std::sort(ranges.begin(), ranges.end());
   uint64_t at = 0;
   for (const auto& [begin, end] : ranges) {
@@ -130,6 +117,61 @@ SafeTensors parse_safetensors(const std::string& file, const std::string& name) 
     at = end;
   }
   need(at == data_size, "it has bytes that belong to no tensor");
+  return result;
+}
+
+std::string checksum_text(uint32_t crc) { return fmt::format("{:08x}", crc); }
+
+}  // namespace
+
+const StoredTensor* SafeTensors::find(const std::string& name) const {
+  const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const StoredTensor& t) { return t.name == name; });
+  return at == tensors.end() ? nullptr : &*at;
+}
+
+std::string format_safetensors(const SafeTensors& contents) {
+  std::set<std::string> names{metadata_key};
+  for (const StoredTensor& t : contents.tensors)
+    check(names.insert(t.name).second, "safetensors: {} '{}'; every tensor must have a name of its own",
+          t.name == metadata_key ? "no tensor can be called" : "two tensors are called", t.name);
+  const std::string zeroed = header_text(contents, "00000000");
+  uint32_t crc = crc32(zeroed);
+  size_t size = 0;
+  for (const StoredTensor& t : contents.tensors) crc = crc32(t.bytes, crc), size += t.bytes.size();
+  parse_header(zeroed, size, [](bool holds, const std::string& what) {
+    check(holds, "safetensors: a file is not written that nobody could read: {}", what);
+  });
+  const std::string header = header_text(contents, checksum_text(crc));
+  std::string file;
+  file.reserve(8 + header.size() + size);
+  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
+  file += header;
+  for (const StoredTensor& t : contents.tensors) file += t.bytes;
+  return file;
+}
+
+void write_safetensors(const std::string& path, const SafeTensors& contents) {
+  write_file(path, format_safetensors(contents));
+}
+
+SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
+  const Need need = [&](bool holds, const std::string& what) {
+    if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
+  };
+  need(file.size() >= 8, "it is shorter than its header's length");
+  uint64_t header_size = 0;
+  for (int i = 7; i >= 0; --i)
+    header_size = header_size << 8 | static_cast<unsigned char>(file[static_cast<size_t>(i)]);
+  need(header_size <= max_header,
+       fmt::format("its header would have {} bytes; at most {} are read", header_size, max_header));
+  need(header_size <= file.size() - 8, "it ends inside its header");
+  const std::string header(file, 8, header_size);
+  Header parsed = parse_header(header, file.size() - 8 - header_size, need);
+  SafeTensors contents = std::move(parsed.contents);
+  for (size_t i = 0; i < parsed.ranges.size(); ++i) {
+    const auto [begin, end] = parsed.ranges[i];
+    contents.tensors[i].bytes = file.substr(8 + header_size + begin, end - begin);
+  }
 
   const auto found = contents.metadata.find(checksum_key);
   need((found != contents.metadata.end()) == contents.metadata.contains(format_key),

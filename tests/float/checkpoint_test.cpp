@@ -85,6 +85,22 @@ TEST_CASE("safetensors: headers that lie are refused with the reason") {
   refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "right form");
 }
 
+TEST_CASE("safetensors: what could not be read again is not written, whoever asks") {
+  const StoredTensor good{"a", "F32", {2}, std::string(8, 'x')};
+  const auto kept = [](const SafeTensors& contents, const char* reason) {
+    CHECK_THROWS_WITH_AS(format_safetensors(contents), doctest::Contains(reason), Error);
+  };
+  CHECK(parse_safetensors(format_safetensors({{}, {good}}), "good").tensors.size() == 1);
+  kept({{}, {good, good}}, "two tensors are called 'a'");
+  kept({{}, {{"__metadata__", "F32", {}, "1234"}}}, "__metadata__");
+  kept({{}, {{"a", "F32", {3}, "1234"}}}, "'a' has 4 bytes, its shape needs 12");
+  kept({{}, {{"a", "F99", {1}, "1234"}}}, "'a' has an unknown dtype");
+  kept({{}, {{"a", "F32", {-1}, "1234"}}}, "'a' has a bad shape");
+  kept({{}, {{"a\xff", "F32", {1}, "1234"}}}, "not UTF-8");
+  kept({{{"model", "\xff"}}, {good}}, "not UTF-8");
+  kept({{{"model", std::string(17 << 20, 'x')}}, {good}}, "its header would have");
+}
+
 TEST_CASE("a network's state goes to a file and back; convolutions are stored filters, channels, rows, columns") {
   Scratch folder;
   const ModelOptions options{.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {6, 6, 2}, .classes = 3, .seed = 1};
