@@ -246,16 +246,24 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   });
 }
 
-Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) {
-  const Geometry a = geometry("conv2d", x.shape(), w_.shape(), options_);
+PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
+  // The packed forms do not depend on the image; a large one asks for every form that any asks for.
+  const Shape& k = w_shape_;
+  const Geometry a = geometry("conv2d", {1, k[1] + 255, k[2] + 255, k[3]}, k, options);
+  const auto packed = [&](bool winograd) {
+    const auto filters = std::make_shared<Storage>(filters_size(a, winograd));
+    pack_filters(a, winograd, w.data(), filters->data);
+    return filters;
+  };
+  if (options.algorithm != ConvAlgorithm::winograd) direct_ = packed(false);
+  if (options.algorithm != ConvAlgorithm::direct && winograd_applies(a)) winograd_ = packed(true);
+}
+
+Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) const {
+  const Geometry a = geometry("conv2d", x.shape(), w_shape_, options_);
   const bool winograd = use_winograd(a, options_.algorithm, 4);
-  if (!packed_ || winograd != winograd_) {
-    packed_ = std::make_shared<Storage>(filters_size(a, winograd));
-    pack_filters(a, winograd, w_.data(), packed_->data);
-    winograd_ = winograd;
-  }
   Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
-  forward(a, winograd, x.data(), packed_->data, y.data(), Finish(then, y));
+  forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.data(), Finish(then, y));
   return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   });

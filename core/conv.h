@@ -24,19 +24,19 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C).
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
 
-// Filters that are used again and again and do not change: for inference. A copy of w, and w in the form that the first x asks for.
+// Filters that are used again and again and do not change: for inference. A copy of w in each form that some x can ask
+// for. Nothing in it changes after it was made: any number of threads may use one at a time.
 class PreparedFilters {
  public:
-  PreparedFilters(const Tensor& w, const ConvOptions& options) : w_(w.clone()), options_(options) {}
-  const Tensor& w() const { return w_; }
-  const ConvOptions& options() const { return options_; }
-  Tensor operator()(const Tensor& x, const Epilogue& then = {});  // conv2d(x, w, options, then), without a derivative
+  PreparedFilters(const Tensor& w, const ConvOptions& options);
+  const Shape& w_shape() const { return w_shape_; }
+  // conv2d(x, w, options, then), without a derivative
+  Tensor operator()(const Tensor& x, const Epilogue& then = {}) const;
 
  private:
-  Tensor w_;
+  Shape w_shape_;
   ConvOptions options_;
-  std::shared_ptr<Storage> packed_;
-  bool winograd_ = false;
+  std::shared_ptr<const Storage> direct_, winograd_;
 };
 
 }  // namespace evenkeel

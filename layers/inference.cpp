@@ -15,13 +15,13 @@ struct PreparedConv : Layer {
     return filters(x, {.scale = line.scale, .shift = line.shift, .add = then.add, .relu = then.relu});
   }
   double multiply_adds(const Shape& input) override {
-    return static_cast<double>(output_shape(*this, input).rows()) * static_cast<double>(filters.w().size());
+    return static_cast<double>(output_shape(*this, input).rows()) * static_cast<double>(filters.w_shape().size());
   }
   std::string describe() const override { return text; }
 
-  PreparedFilters filters;
-  Epilogue line;
-  std::string text;
+  const PreparedFilters filters;
+  const Epilogue line;
+  const std::string text;
 };
 
 }  // namespace

@@ -1,11 +1,47 @@
+#include "layers/inference.h"
+
 #include <doctest/doctest.h>
+
+#include <barrier>
+#include <thread>
 
 #include "core/parallel.h"
 #include "layers/batch_norm.h"
-#include "layers/inference.h"
 #include "layers/spec.h"
 
 using namespace evenkeel;
+
+TEST_CASE("threads share a network made ready for inference, each with batches of its own size") {
+  const auto network =
+      make_model({.model = "conv:16:3 norm act conv:16:3 norm act global_avgpool dense:classes", .input = {4, 4, 16}});
+  prepare_inference(*network);
+  Random random(3);
+  struct Work {
+    Tensor x, expected;
+    int wrong = 0;
+  };
+  std::vector<Work> all;
+  for (const int64_t n : {1, 24})  // one asks for the direct form, the other for Winograd's
+    all.push_back({.x = Tensor::normal({n, 4, 4, 16}, random), .expected = {}});
+  std::barrier start(2);
+  std::vector<std::thread> threads;
+  for (Work& w : all)
+    threads.emplace_back([&w, &network, &start] {
+      const Recording off(false);
+      start.arrive_and_wait();
+      for (int t = 0; t < 300; ++t) {
+        const Tensor y = network->forward(w.x, Mode::eval);
+        if (!w.expected.defined()) w.expected = y;
+        w.wrong += y.values() != w.expected.values();
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  const Recording off(false);
+  for (const Work& w : all) {
+    CHECK(w.wrong == 0);
+    CHECK(network->forward(w.x, Mode::eval).values() == w.expected.values());
+  }
+}
 
 TEST_CASE("a network made ready for inference gives the same logits, for any size of a batch, and cannot be trained") {
   for (const char* model : {"vgg", "resnet20", "conv:24:5 norm maxpool conv:16:1 act norm conv:8:3:stride=2 norm act flatten dense:9 norm act dense:classes"}) {
