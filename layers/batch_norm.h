@@ -7,7 +7,7 @@
 namespace evenkeel {
 
 struct BatchNormOptions {
-  real eps = real(1e-5);      // inside the root
+  real eps = NormOptions().eps;  // inside the root
   double new_weight = 0.1;    // weight of the new value in the running averages, in (0, 1]
   bool cumulative = false;    // instead: every row weighs the same, so that the t-th of equal batches weighs 1/t; also after
                               // recalibrate(). Where a file does not say how many rows its averages stand for, each of its

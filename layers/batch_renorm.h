@@ -5,7 +5,7 @@
 namespace evenkeel {
 
 struct BatchRenormOptions {
-  real eps = real(1e-5);      // inside the root: sigma_B = sqrt(var_B + eps)
+  real eps = NormOptions().eps;  // inside the root: sigma_B = sqrt(var_B + eps)
   double new_weight = 0.01;   // weight of the new value in the running averages, in (0, 1]
   double r_max = 3, d_max = 5;
   // Batches averaged before r_max starts to grow from 1 and d_max from 0, and when, linearly, they have arrived. The paper's numbers.

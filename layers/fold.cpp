@@ -5,6 +5,7 @@
 #include "layers/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
+#include "layers/group_norm.h"
 
 namespace evenkeel {
 namespace {
@@ -28,6 +29,9 @@ int fold_batch_norms(Sequential& network) {
     if (auto* residual = dynamic_cast<Residual*>(&network[i])) folded += fold_batch_norms(residual->body());
     const auto* norm = dynamic_cast<const RunningNorm*>(&network[i]);
     if (!norm || i == 0) continue;
+    // An instance norm would cancel the bias, so that in a description there is none: nobody could read what was
+    // folded.
+    if (i + 1 < network.size() && dynamic_cast<InstanceNorm*>(&network[i + 1])) continue;
     if (auto* conv = dynamic_cast<Conv2d*>(&network[i - 1]))
       fold(*norm, conv->weight, conv->bias);
     else if (auto* dense = dynamic_cast<Dense*>(&network[i - 1]))

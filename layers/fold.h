@@ -5,8 +5,8 @@
 namespace evenkeel {
 
 // With s = gamma / sqrt(running_var + eps):  norm(W x + b) = (s W) x + s (b - running_mean) + beta.
-// What the network computes in Mode::eval stays the same up to rounding; it is not to be trained any more. A normalisation that
-// follows anything else stays. Returns how many went.
+// What the network computes in Mode::eval stays the same up to rounding; it is not to be trained any more. A
+// normalisation that follows anything else, or stands before an instance norm, stays. Returns how many went.
 int fold_batch_norms(Sequential& network);
 
 }  // namespace evenkeel

@@ -6,8 +6,11 @@ namespace evenkeel {
 
 struct GroupNorm : Layer {
   // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta (C) per channel.
-  GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = real(1e-5))
-      : groups(number_of_groups), eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
+  GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = NormOptions().eps)
+      : groups(number_of_groups),
+        eps(epsilon),
+        gamma(Tensor::full({channels}, 1).track()),
+        beta(Tensor::zeros({channels}).track()) {
     check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size", channels, groups);
     check(eps > 0, "group_norm: eps must be positive, got {}", eps);
   }
@@ -16,17 +19,20 @@ struct GroupNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
-  std::string describe() const override { return fmt::format("group:{}{}", groups, eps == real(1e-5) ? "" : fmt::format(":eps={}", eps)); }
+  std::string describe() const override { return fmt::format("group:{}", groups) + describe_eps(); }
 
   int64_t groups;
   real eps;
   Owned gamma, beta;
+
+ protected:
+  std::string describe_eps() const { return eps == NormOptions().eps ? "" : fmt::format(":eps={}", eps); }
 };
 
 // Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
 struct InstanceNorm : GroupNorm {
-  explicit InstanceNorm(int64_t channels, real epsilon = real(1e-5)) : GroupNorm(channels, channels, epsilon) {}
-  std::string describe() const override { return eps == real(1e-5) ? "instance" : fmt::format("instance:eps={}", eps); }
+  explicit InstanceNorm(int64_t channels, real epsilon = NormOptions().eps) : GroupNorm(channels, channels, epsilon) {}
+  std::string describe() const override { return "instance" + describe_eps(); }
 };
 
 }  // namespace evenkeel

@@ -6,7 +6,7 @@ namespace evenkeel {
 
 struct LayerNorm : Layer {
   // x (N, ..., C): mean and variance per example over all positions and channels, gamma and beta (C) per channel.
-  explicit LayerNorm(int64_t channels, real epsilon = real(1e-5))
+  explicit LayerNorm(int64_t channels, real epsilon = NormOptions().eps)
       : eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
     check(eps > 0, "layer_norm: eps must be positive, got {}", eps);
   }
@@ -15,7 +15,9 @@ struct LayerNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
-  std::string describe() const override { return eps == real(1e-5) ? "layer" : fmt::format("layer:eps={}", eps); }
+  std::string describe() const override {
+    return eps == NormOptions().eps ? "layer" : fmt::format("layer:eps={}", eps);
+  }
 
   real eps;
   Owned gamma, beta;

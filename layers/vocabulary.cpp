@@ -13,6 +13,13 @@
 #include "layers/spec.h"
 
 namespace evenkeel {
+namespace {
+
+real eps_of(LayerArguments& a, real otherwise) {
+  return static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, otherwise));
+}
+
+}  // namespace
 
 Vocabulary standard_vocabulary() {
   Vocabulary v;
@@ -26,7 +33,8 @@ Vocabulary standard_vocabulary() {
   v["conv"] = {[](LayerArguments& a) -> LayerPtr {
                  check(a.input.rank() == 3, "model: conv needs an image (H, W, C), got {}", a.input);
                  const int64_t filters = a.integer(0, "filters", 1, 1 << 20), size = a.integer(1, "size", 1, 1024);
-                 const ConvOptions options{.stride = a.integer(2, "stride", 1, 1024, 1), .padding = a.integer(3, "pad", 0, 1024, size / 2)};
+                 const ConvOptions options{.stride = a.integer(2, "stride", 1, 1024, ConvOptions().stride),
+                                           .padding = a.integer(3, "pad", 0, 1024, size / 2)};
                  const double n = static_cast<double>(filters), c = static_cast<double>(a.input[2]);
                  const double height = static_cast<double>(a.input[0] + 2 * options.padding), width = static_cast<double>(a.input[1] + 2 * options.padding);
                  const double stride = static_cast<double>(options.stride);
@@ -34,55 +42,70 @@ Vocabulary standard_vocabulary() {
                  a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
                  return std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias, a.init);
                },
-               "conv:FILTERS:SIZE[:stride=1][:pad=SIZE/2]"};
-  v["batch"] = {[](LayerArguments& a) -> LayerPtr {
-                  BatchNormOptions o;
-                  o.eps = static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5));
-                  o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, 0.1);
-                  o.cumulative = a.word(SIZE_MAX, "average", {"exponential", "cumulative"}, "exponential") == "cumulative";
-                  o.unbiased = a.word(SIZE_MAX, "variance", {"unbiased", "biased"}, "unbiased") == "unbiased";
-                  o.affine = a.flag("affine", true);
-                  o.frozen = a.flag("frozen", false);
-                  o.ghost = a.integer(SIZE_MAX, "ghost", 0, 1 << 20, 0);
-                  return std::make_unique<BatchNorm>(a.input.channels(), o);
-                },
-                "batch[:eps=1e-5][:new=0.1][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]"
-                "[:frozen=on|off][:ghost=EXAMPLES]", true};
+               fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2]", ConvOptions().stride)};
+  // Defaults are those of the structs, in what is built and in what is said.
+  const BatchNormOptions batch;
+  v["batch"] = {
+      [](LayerArguments& a) -> LayerPtr {
+        BatchNormOptions o;
+        o.eps = eps_of(a, o.eps);
+        o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, o.new_weight);
+        o.cumulative = a.word(SIZE_MAX, "average", {"exponential", "cumulative"},
+                              o.cumulative ? "cumulative" : "exponential") == "cumulative";
+        o.unbiased =
+            a.word(SIZE_MAX, "variance", {"unbiased", "biased"}, o.unbiased ? "unbiased" : "biased") == "unbiased";
+        o.affine = a.flag("affine", o.affine);
+        o.frozen = a.flag("frozen", o.frozen);
+        o.ghost = a.integer(SIZE_MAX, "ghost", 0, 1 << 20, o.ghost);
+        return std::make_unique<BatchNorm>(a.input.channels(), o);
+      },
+      fmt::format("batch[:eps={}][:new={}][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]"
+                  "[:frozen=off|on][:ghost={}]",
+                  batch.eps, batch.new_weight, batch.ghost),
+      true};
+  const BatchRenormOptions renorm;
   v["renorm"] = {[](LayerArguments& a) -> LayerPtr {
                    BatchRenormOptions o;
-                   o.eps = static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5));
-                   o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, 0.01);
-                   o.r_max = a.number(SIZE_MAX, "rmax", 1, 1e6, 3);
-                   o.d_max = a.number(SIZE_MAX, "dmax", 0, 1e6, 5);
-                   o.start = a.integer(SIZE_MAX, "start", 0, int64_t{1} << 40, 5000);
-                   o.r_end = a.integer(SIZE_MAX, "rend", 0, int64_t{1} << 40, 40000);
-                   o.d_end = a.integer(SIZE_MAX, "dend", 0, int64_t{1} << 40, 25000);
+                   o.eps = eps_of(a, o.eps);
+                   o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, o.new_weight);
+                   o.r_max = a.number(SIZE_MAX, "rmax", 1, 1e6, o.r_max);
+                   o.d_max = a.number(SIZE_MAX, "dmax", 0, 1e6, o.d_max);
+                   o.start = a.integer(SIZE_MAX, "start", 0, int64_t{1} << 40, o.start);
+                   o.r_end = a.integer(SIZE_MAX, "rend", 0, int64_t{1} << 40, o.r_end);
+                   o.d_end = a.integer(SIZE_MAX, "dend", 0, int64_t{1} << 40, o.d_end);
                    return std::make_unique<BatchRenorm>(a.input.channels(), o);
                  },
-                 "renorm[:eps=1e-5][:new=0.01][:rmax=3][:dmax=5][:start=5000][:rend=40000][:dend=25000]", true};
+                 fmt::format("renorm[:eps={}][:new={}][:rmax={}][:dmax={}][:start={}][:rend={}][:dend={}]", renorm.eps,
+                             renorm.new_weight, renorm.r_max, renorm.d_max, renorm.start, renorm.r_end, renorm.d_end),
+                 true};
+  const std::string eps = fmt::format("[:eps={}]", NormOptions().eps);
   v["group"] = {[](LayerArguments& a) -> LayerPtr {
                   const int64_t groups = a.integer(0, "groups", 1, 1 << 20);
-                  return std::make_unique<GroupNorm>(a.input.channels(), groups, static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
+                  return std::make_unique<GroupNorm>(a.input.channels(), groups, eps_of(a, NormOptions().eps));
                 },
-                "group:GROUPS[:eps=1e-5]"};
+                "group:GROUPS" + eps};
   v["instance"] = {[](LayerArguments& a) -> LayerPtr {
-                     return std::make_unique<InstanceNorm>(a.input.channels(), static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
+                     return std::make_unique<InstanceNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
                    },
-                   "instance[:eps=1e-5]", true};
+                   "instance" + eps, true};
   v["layer"] = {[](LayerArguments& a) -> LayerPtr {
-                  return std::make_unique<LayerNorm>(a.input.channels(), static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, 1e-5)));
+                  return std::make_unique<LayerNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
                 },
-                "layer[:eps=1e-5]"};
+                "layer" + eps};
   const auto pool = [](LayerArguments& a) {
     check(a.input.rank() == 3, "model: {} needs an image (H, W, C), got {}", a.layer, a.input);
     PoolOptions o;
-    o.size = a.integer(0, "size", 1, 1024, 2);
+    o.size = a.integer(0, "size", 1, 1024, o.size);
     o.stride = a.integer(1, "stride", 1, 1024, o.size);
-    o.padding = a.integer(2, "pad", 0, o.size / 2, 0);
+    o.padding = a.integer(2, "pad", 0, o.size / 2, o.padding);
     return o;
   };
-  v["maxpool"] = {[pool](LayerArguments& a) -> LayerPtr { return std::make_unique<MaxPool>(pool(a)); }, "maxpool[:SIZE=2][:stride=SIZE][:pad=0]"};
-  v["avgpool"] = {[pool](LayerArguments& a) -> LayerPtr { return std::make_unique<AvgPool>(pool(a)); }, "avgpool[:SIZE=2][:stride=SIZE][:pad=0]"};
+  const std::string window =
+      fmt::format("[:SIZE={}][:stride=SIZE][:pad={}]", PoolOptions().size, PoolOptions().padding);
+  v["maxpool"] = {[pool](LayerArguments& a) -> LayerPtr { return std::make_unique<MaxPool>(pool(a)); },
+                  "maxpool" + window};
+  v["avgpool"] = {[pool](LayerArguments& a) -> LayerPtr { return std::make_unique<AvgPool>(pool(a)); },
+                  "avgpool" + window};
   v["global_avgpool"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<GlobalAvgPool>(); }, "global_avgpool"};
   v["flatten"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<Flatten>(); }, "flatten"};
   v["dropout"] = {[](LayerArguments& a) -> LayerPtr {
