@@ -41,6 +41,16 @@ TEST_CASE("schedules: the warm-up is linear and meets the rest") {
   }
 }
 
+TEST_CASE("schedules: after a warm-up the cosine is half way in the middle of what is left, and 0 at the end") {
+  for (const int64_t warmup : {0, 4, 50, 99}) {
+    const Schedule s = parse_schedule("cosine", 0.2, 10, 10, warmup);
+    CHECK(std::abs(s.at(100)) < 1e-17);
+    CHECK(s.at(warmup) == 0.2);
+    if (warmup % 2 == 0) CHECK(s.at((100 + warmup) / 2) == doctest::Approx(0.1).epsilon(1e-12));
+    for (int64_t t = warmup; t < 100; ++t) CHECK(s.at(t) > s.at(t + 1));
+  }
+}
+
 TEST_CASE("schedules: a text that is none is refused with what is allowed") {
   auto refused = [](const char* text, const char* why) {
     CHECK_THROWS_WITH_AS(parse_schedule(text, 0.1, 10, 10), doctest::Contains(why), Error);

@@ -230,6 +230,36 @@ TEST_CASE("a crop may move by more than the image is wide") {
   CHECK(std::ranges::count(seen.values, 0) > 64 * 5);
 }
 
+TEST_CASE("unless told otherwise a crop moves by up to 4 pixels from 32 pixels on, below by up to 2") {
+  for (const int64_t width : {28, 31, 32, 33}) {
+    Dataset data{.name = "white", .image = {1, width, 1}, .classes = 1};
+    data.labels.resize(200);
+    data.pixels.assign(static_cast<size_t>(200 * width), 255);
+    Loader loader(data, none(1), {.batch_size = 200, .augment = true});
+    const Seen seen = epoch(loader, 0);
+    int64_t most = 0;
+    for (int64_t i = 0; i < 200; ++i) {
+      const auto begin = seen.values.begin() + i * width;
+      const int64_t black = std::count(begin, begin + width, real(0));
+      if (black < width) most = std::max(most, black);  // else it moved down or up, out of the image
+    }
+    CHECK(most == (width < 32 ? 2 : 4));
+  }
+}
+
+TEST_CASE("an epoch may be abandoned at any batch, and the next one is not disturbed") {
+  const Dataset data = noise(160, {16, 16, 3}, true);
+  const LoaderOptions options{.batch_size = 16, .augment = true};
+  Loader loader(data, measure(data), options), reference(data, measure(data), options);
+  const Seen whole = epoch(reference, 99);
+  for (int64_t left = 0; left <= loader.batches(); ++left) {
+    Batch batch;
+    loader.begin_epoch(left);
+    for (int64_t i = 0; i < left; ++i) CHECK(loader.next(batch));
+    CHECK(epoch(loader, 99) == whole);
+  }
+}
+
 TEST_CASE("a steady state takes no memory from the system, and the same number of tensors lives at every step") {
   const Dataset data = noise(400, {16, 16, 3});
   Loader loader(data, measure(data), {.batch_size = 32, .augment = true});

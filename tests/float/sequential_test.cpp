@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "layers/fold.h"
+#include "layers/inference.h"
 #include "layers/spec.h"
 
 using namespace evenkeel;
@@ -11,6 +13,15 @@ namespace {
 // The network's layers one by one, nothing fused.
 Tensor one_by_one(Sequential& network, Tensor x, Mode mode) {
   for (size_t i = 0; i < network.size(); ++i) x = network[i].forward(x, mode);
+  return x;
+}
+
+// The same, and the layers inside of residuals one by one, too; shortcuts are the identity.
+Tensor nothing_fused(Sequential& network, Tensor x, Mode mode) {
+  for (size_t i = 0; i < network.size(); ++i) {
+    auto* residual = dynamic_cast<Residual*>(&network[i]);
+    x = residual ? nothing_fused(residual->body(), x, mode) + x : network[i].forward(x, mode);
+  }
   return x;
 }
 
@@ -33,6 +44,51 @@ TEST_CASE("what is done in one pass gives what its layers give one by one") {
         auto network = make_model({.model = model, .norm = norm, .input = {8, 8, 3}, .classes = 3});
         check_close(network->forward(x, mode), one_by_one(*network, x, mode));
       }
+}
+
+TEST_CASE(
+    "a network, a body and a block that end in a ReLU have it in every mode, folded, and made ready for inference") {
+  for (const char* model :
+       {"flatten dense:classes act", "flatten dense:classes norm act", "conv:3:3 norm act global_avgpool act",
+        "conv:3:3 norm residual(conv:3:3 norm act) global_avgpool act",
+        "conv:3:3 norm residual(conv:3:3 act) act global_avgpool act",
+        "flatten dense:classes residual(dense:classes norm act)",
+        "flatten dense:classes residual(dense:classes norm act) act",
+        "flatten dense:classes residual(residual(dense:classes act)) act", "flatten dense:classes residual(act)",
+        "flatten dense:classes act act"}) {
+    CAPTURE(model);
+    Random random(5);
+    const Tensor x = Tensor::normal({4, 5, 5, 3}, random);
+    const auto network = make_model({.model = model, .input = {5, 5, 3}, .classes = 3});
+    for (const Parameter& p : parameters(*network))
+      Tensor(p.value).copy_from(Tensor::normal(p.value.shape(), random, 0, 0.7));
+    network->forward(x, Mode::train);  // the averages are this batch's from now on: training moves them no more
+    for (Mode mode : {Mode::train, Mode::probe, Mode::eval}) {
+      const Tensor expected = nothing_fused(*network, x, mode).detach();
+      const auto same = [&](const Tensor& y, const Tensor& by_hand) { check_close(y.detach(), by_hand.detach()); };
+      for (const bool record : {true, false}) {
+        const Recording scope(record);
+        same(network->forward(x, mode), expected);
+        const Tensor add = Tensor::normal(expected.shape(), random);
+        same(network->forward_then(x, mode, {.add = add}), expected + add);
+        same(network->forward_then(x, mode, {.add = add, .relu = true}), relu(expected + add));
+        same(network->forward_then(x, mode, {.relu = true}), relu(expected));
+        const Tensor shift = Tensor::normal({3}, random);
+        same(network->forward_then(x, mode, {.shift = shift}), add_per_channel(expected, shift));
+      }
+    }
+    const Recording off(false);
+    const Tensor expected = nothing_fused(*network, x, Mode::eval);
+    fold_batch_norms(*network);
+    check_close(network->forward(x, Mode::eval), expected);
+    prepare_inference(*network);
+    check_close(network->forward(x, Mode::eval), expected);
+    const auto other = make_model({.model = model, .input = {5, 5, 3}, .classes = 3});
+    other->forward(x, Mode::train);
+    const Tensor unfolded = nothing_fused(*other, x, Mode::eval);
+    prepare_inference(*other);
+    check_close(other->forward(x, Mode::eval), unfolded);
+  }
 }
 
 TEST_CASE("residual adds its input: with an empty body it doubles") {
