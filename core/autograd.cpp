@@ -4,19 +4,19 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "core/elementwise.h"
+#include "core/parallel.h"
 
 namespace evenkeel {
 namespace {
-
-thread_local bool recording_now = true;
 
 // Adds g to sum, in place where nobody else can see it.
 void accumulate(Tensor& sum, Tensor g) {
   if (!sum.defined())
     sum = std::move(g);
-  else if (!recording_now && sum.sole_owner())
+  else if (!recording() && sum.sole_owner())
     add_to(sum, g);
   else
     sum = sum + g;
@@ -24,16 +24,16 @@ void accumulate(Tensor& sum, Tensor g) {
 
 }  // namespace
 
-bool recording() { return recording_now; }
-Recording::Recording(bool on) : before_(recording_now) { recording_now = on; }
-Recording::~Recording() { recording_now = before_; }
+bool recording() { return thread_settings().recording; }
+Recording::Recording(bool on) : before_(std::exchange(thread_settings().recording, on)) {}
+Recording::~Recording() { thread_settings().recording = before_; }
 
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp) {
   const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.tracked(); });
   Node& node = *y.node();
-  node.severed = (tracked && !recording_now) ||
+  node.severed = (tracked && !recording()) ||
                  std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.severed(); });
-  if (tracked && recording_now) {
+  if (tracked && recording()) {
     node.tracked = true;
     node.inputs = inputs;
     node.vjp = std::move(vjp);

@@ -10,8 +10,8 @@
 
 namespace evenkeel {
 
-// Whether ops note how their results were made, on this thread. On at the start; off inside grad() unless its
-// result is to be differentiated.
+// Whether ops note how their results were made, on this thread and in the blocks of its parallel_for(). On at the
+// start; off inside grad() unless its result is to be differentiated.
 bool recording();
 
 class Recording {  // sets it for a scope: `Recording off(false);`

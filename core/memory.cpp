@@ -3,6 +3,7 @@
 // back of the last layers then serves the larger ones before them.
 #include "core/memory.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -128,7 +129,12 @@ struct FreeList {
 };
 // Never destroyed: tensors with static lifetime may be released after main.
 FreeList& free_list() {
-  static FreeList* list = new FreeList;
+  static FreeList* list = [] {
+    // A fork has none of the other threads, which could give the lock back.
+    const auto unlock = [] { free_list().mutex.unlock(); };
+    pthread_atfork([] { free_list().mutex.lock(); }, unlock, unlock);
+    return new FreeList;
+  }();
   return *list;
 }
 std::atomic<bool> poison = false;

@@ -1,5 +1,8 @@
 // Threads: one pool, work cut into blocks whose size never depends on how many threads there are,
 // so that every result is the same to the bit for any number of them.
+//
+// Threads: any thread may call any of these functions at any time. One job runs at a time; of callers that come
+// together, one gets the pool, and the others do their blocks themselves. A forked process has a pool of its own.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -7,13 +10,20 @@
 
 namespace evenkeel {
 
-// Threads that work on one job, the caller included; the default is the number of cores.
+// Threads that work on one job, the caller included; the default is the number of cores. They are started by the first
+// job. Where the system has fewer, threads() is their number from then on, and a line on stderr says so.
 int threads();
-void set_threads(int n);  // n >= 1
+void set_threads(int n);  // n >= 1; waits for the job that runs, and so is an error inside a block
+
+// What is set for a thread, and goes with a job to the threads that run its blocks.
+struct ThreadSettings {
+  bool recording = true;  // see autograd.h
+};
+ThreadSettings& thread_settings();
 
 // Runs block(context, i) for i in [0, count), in any order, on any thread; returns when all are done.
 // A call from inside a block, or while another thread's job runs, does its blocks on the calling thread.
-// The first exception a block throws is rethrown to the caller.
+// The first exception a block throws is rethrown to the caller; blocks that nobody has begun by then may be left out.
 void run_blocks(int64_t count, void (*block)(void* context, int64_t i), void* context);
 
 template <class F>
