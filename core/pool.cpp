@@ -255,7 +255,7 @@ Tensor concat_channels(const std::vector<Tensor>& parts) {
   for (size_t i = 1; i < parts.size(); ++i) {
     check(parts[i].shape().rank() >= 1 && parts[i].shape().without_last() == shape.without_last(),
           "concat_channels: all axes but the last must agree, got {} and {}", parts[0].shape(), parts[i].shape());
-    shape[shape.rank() - 1] += parts[i].channels();
+    shape = shape.with_channels(shape.channels() + parts[i].channels());
   }
   Tensor y = Tensor::empty(shape);
   std::vector<int64_t> begin{0};
@@ -274,9 +274,7 @@ Tensor concat_channels(const std::vector<Tensor>& parts) {
 Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
   check(x.shape().rank() >= 1 && 0 <= begin && begin <= end && end <= x.channels(),
         "slice_channels: [{}, {}) must lie in the channels of {}", begin, end, x.shape());
-  Shape shape = x.shape();
-  shape[shape.rank() - 1] = end - begin;
-  Tensor y = Tensor::empty(shape);
+  Tensor y = Tensor::empty(x.shape().with_channels(end - begin));
   copy_matrix(x.rows(), end - begin, x.data() + begin, x.channels(), y.data(), end - begin);
   return record(y, {x}, [begin, channels = x.channels()](const Tensor&, const Tensor& g) {
     return Grads{embed_channels(g, begin, channels)};
@@ -286,9 +284,7 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
 Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
   check(x.shape().rank() >= 1 && 0 <= begin && begin + x.channels() <= channels,
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
-  Shape shape = x.shape();
-  shape[shape.rank() - 1] = channels;
-  Tensor y = Tensor::zeros(shape);
+  Tensor y = Tensor::zeros(x.shape().with_channels(channels));
   copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.data() + begin, channels);
   return record(
       y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });

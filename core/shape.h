@@ -1,4 +1,7 @@
 // The extents of a tensor: up to four axes, the last one the channels, all axes before it the rows.
+//
+// What a Shape says can be counted: its extents are not negative, and the product of any of them, in bytes and with
+// what an allocator adds, is far below 2^63. Whoever multiplies a shape's extents need not look again.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -13,6 +16,7 @@ namespace evenkeel {
 class Shape {
  public:
   static constexpr int max_rank = 4;
+  static constexpr int64_t max_size = int64_t{1} << 58;
 
   Shape() = default;  // rank 0: a scalar
   Shape(std::initializer_list<int64_t> dims) {
@@ -21,8 +25,11 @@ class Shape {
   }
 
   int rank() const { return rank_; }
-  int64_t operator[](int axis) const { return dims_[axis]; }
-  int64_t& operator[](int axis) { return dims_[axis]; }
+  int64_t operator[](int axis) const {
+    if (axis < 0 || axis >= rank_) [[unlikely]]
+      no_axis(axis);
+    return dims_[axis];
+  }
   int64_t size() const {
     int64_t n = 1;
     for (int i = 0; i < rank_; ++i) n *= dims_[i];
@@ -34,11 +41,22 @@ class Shape {
   void push_back(int64_t d) {
     check(rank_ < max_rank, "shape: at most {} axes", max_rank);
     check(d >= 0, "shape: an axis cannot be negative, got {}", d);
+    int64_t product = std::max<int64_t>(d, 1);  // of the extents that are not 0
+    for (int i = 0; i < rank_; ++i)
+      if (__builtin_mul_overflow(product, std::max<int64_t>(dims_[i], 1), &product)) product = max_size + 1;
+    if (product > max_size) [[unlikely]]
+      too_large(d);
     dims_[rank_++] = d;
   }
   Shape without_last() const {
     Shape s;
     for (int i = 0; i + 1 < rank_; ++i) s.push_back(dims_[i]);
+    return s;
+  }
+  Shape with_channels(int64_t channels) const {  // the same rows
+    check(rank_ > 0, "shape: () has no axis of channels");
+    Shape s = without_last();
+    s.push_back(channels);
     return s;
   }
   bool operator==(const Shape&) const = default;
@@ -50,6 +68,9 @@ class Shape {
   }
 
  private:
+  [[noreturn, gnu::cold]] void no_axis(int axis) const;
+  [[noreturn, gnu::cold]] void too_large(int64_t d) const;
+
   std::array<int64_t, max_rank> dims_{};
   int rank_ = 0;
 };
