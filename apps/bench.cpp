@@ -121,15 +121,26 @@ Ceilings measure_ceilings() {
   Random random(1);
   const Tensor a = Tensor::normal({n, n}, random), b = Tensor::normal({n, n}, random);
   Tensor y = Tensor::empty({jobs, n, n});
+  real* out = y.mutable_data();
   const Timing products = time_calls(
-      [&] { parallel_for(jobs, [&](int64_t i) { gemm(false, false, n, n, n, a.data(), n, b.data(), n, false, y.data() + i * n * n, n); }); }, 7);
+      [&] {
+        parallel_for(jobs, [&](int64_t i) {
+          gemm(false, false, n, n, n, a.data(), n, b.data(), n, false, out + i * n * n, n);
+        });
+      },
+      7);
   c.sgemm_gflops = 2e-6 * static_cast<double>(n * n * n * jobs) / products.ms_min;
 
   const int64_t size = int64_t{1} << 26;  // 256 MiB
   const Tensor from = Tensor::full({size}, 1);
   Tensor to = Tensor::empty({size});
+  real* copied = to.mutable_data();
   const Timing copies = time_calls(
-      [&] { parallel_blocks(size, 1 << 18, [&](int64_t begin, int64_t end) { std::copy(from.data() + begin, from.data() + end, to.data() + begin); }); },
+      [&] {
+        parallel_blocks(size, 1 << 18, [&](int64_t begin, int64_t end) {
+          std::copy(from.data() + begin, from.data() + end, copied + begin);
+        });
+      },
       7);
   c.copy_gbs = 2e-6 * bytes(from) / copies.ms_min;
   return c;

@@ -154,7 +154,7 @@ class Graph {
     if (in == out) return x;
     const int64_t from = in[2], to = out[2];
     Tensor select = Tensor::zeros({to, 1, 1, from});
-    for (int64_t c = 0; c < from; ++c) select.data()[((to - from) / 2 + c) * from + c] = 1;
+    for (int64_t c = 0; c < from; ++c) select.mutable_data()[((to - from) / 2 + c) * from + c] = 1;
     return node("Conv", {x, constant(name + ".weight", select)}, name, {attribute("kernel_shape", {1, 1}), attribute("strides", {stride, stride})});
   }
 

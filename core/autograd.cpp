@@ -22,20 +22,58 @@ void accumulate(Tensor& sum, Tensor g) {
     sum = sum + g;
 }
 
+// Values that were written to after the op was recorded would mix in its gradient with those from before.
+void check_unchanged(const Node& node) {
+  const char* advice =
+      "was written to (by an optimiser's step, copy_from() or mutable_data()) after it was recorded; its gradient "
+      "would mix old and new values: compute the result again";
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Node::Input& input = node.inputs[i];
+    check(input.tensor.node()->storage->version == input.version, "grad: input {} of {}, of shape {}, {}", i, node.op,
+          input.tensor.shape(), advice);
+  }
+  check(node.storage->version == node.version, "grad: the result of {}, of shape {}, {}", node.op, node.shape, advice);
+}
+
+void check_gradients(const Node& node, const Grads& gradients) {
+  check(gradients.size() == node.inputs.size(),
+        "grad: the vjp of {} must return a gradient for each of its {} inputs, got {}", node.op, node.inputs.size(),
+        gradients.size());
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    const Shape &shape = node.inputs[i].tensor.shape(), &got = gradients[i].shape();
+    check(got == shape,
+          "grad: the vjp of {} must return gradients of its inputs' shapes: input {} is {}, its gradient {}", node.op, i,
+          shape, got);
+  }
+}
+
 }  // namespace
 
 bool recording() { return thread_settings().recording; }
 Recording::Recording(bool on) : before_(std::exchange(thread_settings().recording, on)) {}
 Recording::~Recording() { thread_settings().recording = before_; }
 
-Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp) {
-  const bool tracked = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.tracked(); });
+Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op) {
+  bool fresh = !y.tracked(), tracked = false, severed = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& input = inputs[i];
+    check(input.defined(), "record: input {} of {} is undefined", i, op);
+    fresh = fresh && input.id() < y.id();
+    tracked = tracked || input.tracked();
+    severed = severed || input.severed();
+  }
+  check(fresh,
+        "record: the result of {} must be a tensor made for it, after its inputs, and recorded once; y.detach() is one",
+        op);
   Node& node = *y.node();
-  node.severed = (tracked && !recording()) ||
-                 std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.severed(); });
+  node.severed = severed || (tracked && !recording());
   if (tracked && recording()) {
     node.tracked = true;
-    node.inputs = inputs;
+    node.version = node.storage->version;
+    node.op = op;
+    node.inputs.reserve(inputs.size());
+    for (const Tensor& input : inputs) node.inputs.push_back({input, input.node()->storage->version});
     node.vjp = std::move(vjp);
   }
   return y;
@@ -78,10 +116,12 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
     for (auto [at, end] = wanted.equal_range(made.id()); at != end; ++at) result[at->second] = g;
     const Node& node = *made.node();
     if (!node.vjp) continue;
+    check_unchanged(node);
     Grads grads = node.vjp(made, g);
+    check_gradients(node, grads);
     g = Tensor();
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      const Tensor& input = node.inputs[i];
+      const Tensor& input = node.inputs[i].tensor;
       if (input.id() < oldest) continue;  // older than all we look for: it cannot depend on them
       check(!input.severed(), "{}", severed);
       if (input.tracked() && grads[i].defined()) {

@@ -232,7 +232,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   const bool winograd = use_winograd(a, options.algorithm);
   const Storage filters(filters_size(a, winograd));
   pack_filters(a, winograd, w.data(), filters.data);
-  forward(a, winograd, x.data(), filters.data, y.data(), Finish(then, y));
+  forward(a, winograd, x.data(), filters.data, y.mutable_data(), Finish(then, y));
   std::vector<Tensor> inputs{x, w};
   then.append_inputs(inputs);
   return record(y, inputs, [=](const Tensor& out, const Tensor& g) {
@@ -263,7 +263,7 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) const 
   const Geometry a = geometry("conv2d", x.shape(), w_shape_, options_);
   const bool winograd = use_winograd(a, options_.algorithm, 4);
   Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
-  forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.data(), Finish(then, y));
+  forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.mutable_data(), Finish(then, y));
   return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   });
@@ -272,7 +272,7 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) const 
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options) {
   const Geometry a = geometry("conv2d_dx", x_shape, w.shape(), g.shape(), options);
   Tensor dx = Tensor::empty(x_shape);
-  backward_x(a, options.algorithm, g.data(), w.data(), dx.data());
+  backward_x(a, options.algorithm, g.data(), w.data(), dx.mutable_data());
   return record(dx, {g, w}, [=](const Tensor&, const Tensor& h) {
     return Grads{g.tracked() ? conv2d(h, w, options) : Tensor(), w.tracked() ? conv2d_dw(h, g, w.shape(), options) : Tensor()};
   });
@@ -281,7 +281,7 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options) {
   const Geometry a = geometry("conv2d_dw", x.shape(), w_shape, g.shape(), options);
   Tensor dw = Tensor::empty(w_shape);
-  backward_w(a, options.algorithm, x.data(), g.data(), dw.data());
+  backward_w(a, options.algorithm, x.data(), g.data(), dw.mutable_data());
   return record(dw, {x, g}, [=](const Tensor&, const Tensor& h) {
     return Grads{x.tracked() ? conv2d_dx(g, h, x.shape(), options) : Tensor(), g.tracked() ? conv2d(x, h, options) : Tensor()};
   });

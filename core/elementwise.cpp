@@ -33,7 +33,7 @@ Tensor operator*(const Tensor& a, real b) {
 
 void add_to(Tensor& sum, const Tensor& x) {
   check(sum.shape() == x.shape(), "add_to: shapes must agree, got {} and {}", sum.shape(), x.shape());
-  real* out = sum.data();
+  real* out = sum.mutable_data();
   const real* in = x.data();
   parallel_blocks(sum.size(), elementwise_block, [=](int64_t begin, int64_t end) {
 #pragma omp simd
@@ -78,8 +78,9 @@ Tensor step(const Tensor& x) {
 }
 
 Tensor gate(const Tensor& g, const Tensor& y) {
-  return record(map(g, y, [](real a, real b) { return gate(a, b); }), {g},
-                [y = y.detach()](const Tensor&, const Tensor& h) { return Grads{gate(h, y)}; });
+  const Tensor at = y.detach();  // no gradient flows through the condition
+  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g, at},
+                [at](const Tensor&, const Tensor& h) { return Grads{gate(h, at), Tensor()}; });
 }
 
 Tensor relu(const Tensor& x) {

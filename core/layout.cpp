@@ -20,7 +20,7 @@ Tensor to_channels_first(const Tensor& x) {
   check(x.shape().rank() == 4, "to_channels_first: x must be (N, H, W, C), got {}", x.shape());
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[3], s[1], s[2]});
-  transpose(x.data(), y.data(), s[0], s[1] * s[2], s[3]);
+  transpose(x.data(), y.mutable_data(), s[0], s[1] * s[2], s[3]);
   return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_last(g)}; });
 }
 
@@ -28,7 +28,7 @@ Tensor to_channels_last(const Tensor& x) {
   check(x.shape().rank() == 4, "to_channels_last: x must be (N, C, H, W), got {}", x.shape());
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[2], s[3], s[1]});
-  transpose(x.data(), y.data(), s[0], s[1], s[2] * s[3]);
+  transpose(x.data(), y.mutable_data(), s[0], s[1], s[2] * s[3]);
   return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_first(g)}; });
 }
 

@@ -41,7 +41,7 @@ Tensor log_softmax(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape());
   const int64_t classes = x.channels();
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(x.rows(), row_block(classes), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const Row row = summary(in + r * classes, classes);
@@ -62,7 +62,8 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing)
   Tensor gradient;  // of the loss: (softmax - target) / rows, while the row is in cache
   if (with_gradient) gradient = Tensor::empty(logits.shape());
   std::vector<double> losses(static_cast<size_t>(rows));
-  parallel_blocks(rows, row_block(classes), [&, d = with_gradient ? gradient.data() : nullptr](int64_t begin, int64_t end) {
+  real* d = with_gradient ? gradient.mutable_data() : nullptr;
+  parallel_blocks(rows, row_block(classes), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const real* x = logits.data() + r * classes;
       const Row row = summary(x, classes);
@@ -91,7 +92,8 @@ Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real
   const int64_t rows = logits.rows(), classes = logits.channels();
   const Smoothing smooth(smoothing, classes);
   Tensor target = Tensor::full(logits.shape(), smooth.rest);
-  for (int64_t r = 0; r < rows; ++r) target.data()[r * classes + labels[r]] += smooth.hit;
+  real* hits = target.mutable_data();
+  for (int64_t r = 0; r < rows; ++r) hits[r * classes + labels[r]] += smooth.hit;
   return dot(target, log_softmax(logits)) / -static_cast<real>(rows);
 }
 
@@ -122,7 +124,7 @@ Tensor dropout(const Tensor& x, real p, Random& random) {
   const real scale = 1 / (1 - p);
   Tensor mask = Tensor::empty(x.shape());
   const Random start = random;
-  parallel_blocks(x.size(), elementwise_block, [=, m = mask.data()](int64_t begin, int64_t end) {
+  parallel_blocks(x.size(), elementwise_block, [=, m = mask.mutable_data()](int64_t begin, int64_t end) {
     Random stream(start.key(), start.counter() + static_cast<uint64_t>(begin / 2));
     for (int64_t i = begin; i < end; i += 2) {
       const uint64_t bits = stream.bits();

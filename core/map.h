@@ -16,7 +16,7 @@ inline int64_t row_block(int64_t channels) { return std::max<int64_t>(1, element
 template <class F, class... Reals>
 Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
   Tensor y = Tensor::empty(shape);
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]...);
@@ -45,10 +45,10 @@ Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
 // y = f(x). pull(x, y, g) is g f'(x), written once as a generic lambda: with numbers it is the fast first derivative, one
 // pass; with tensors it is made of ops, and gives every higher one.
 template <class F, class Pull>
-Tensor unary(const Tensor& x, F f, Pull pull) {
+Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
   return record(map(x, f), {x}, [x, pull](const Tensor& y, const Tensor& g) {
     return Grads{recording() ? pull(x, y, g) : map(x, y, g, pull)};
-  });
+  }, op);
 }
 
 }  // namespace evenkeel

@@ -12,7 +12,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Epilogue
   if (!then.differentiable() && recording()) return then(matmul(a, b, ta, tb));
   Tensor y = Tensor::empty({m, n});
   const Finish finish(then, y);
-  gemm_blocked(ta, tb, m, n, k, a.data(), b.data(), y.data(), &finish);
+  gemm_blocked(ta, tb, m, n, k, a.data(), b.data(), y.mutable_data(), &finish);
   std::vector<Tensor> inputs{a, b};
   then.append_inputs(inputs);
   return record(y, inputs, [=](const Tensor& out, const Tensor& g) {

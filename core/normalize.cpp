@@ -2,6 +2,7 @@
 // Batch norm sums over a whole batch, group norm over one example and the channels of a group: the same code.
 #include "core/normalize.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -19,7 +20,7 @@ Doubles doubles(int64_t n) { return Doubles(static_cast<size_t>(n)); }
 
 Tensor rounded(const Doubles& values) {
   Tensor t = Tensor::empty({static_cast<int64_t>(values.size())});
-  for (size_t i = 0; i < values.size(); ++i) t.data()[i] = static_cast<real>(values[i]);
+  std::transform(values.begin(), values.end(), t.mutable_data(), [](double v) { return static_cast<real>(v); });
   return t;
 }
 
@@ -228,7 +229,7 @@ Tensor normalize_batch(const Line& line, const Tensor& x, const NormOptions& opt
   const int64_t channels = x.channels();
   const real* add = options.add.defined() ? options.add.data() : nullptr;
   const bool streamed = worth_streaming(x.size(), channels);
-  parallel_blocks(x.rows(), row_block(channels), [&, out = y.data()](int64_t begin, int64_t end) {
+  parallel_blocks(x.rows(), row_block(channels), [&, out = y.mutable_data()](int64_t begin, int64_t end) {
     apply(line, x.data(), add, options.relu ? 0 : no_floor, streamed, out, begin * channels, end * channels);
   });
   return y;
@@ -243,7 +244,7 @@ Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, con
   const bool from_y = options.relu && options.add.defined();
   if (from_y) masked = Tensor::empty(x.shape());
   std::vector<Sums> parts(static_cast<size_t>((x.rows() + block - 1) / block), Sums(0));
-  parallel_blocks(x.rows(), block, [&, out = from_y ? masked.data() : nullptr](int64_t begin, int64_t end) {
+  parallel_blocks(x.rows(), block, [&, out = from_y ? masked.mutable_data() : nullptr](int64_t begin, int64_t end) {
     parts[begin / block] = gradient_sums(line, x.data(), g.data(), relu, from_y ? y.data() : nullptr, out,
                                          begin * channels, end * channels);
   });
@@ -258,7 +259,7 @@ Grads batch_backward(const Line& line, const Tensor& x, const Tensor& gamma, con
     const GradientLine gradient(line, gamma, sums, x.rows(), constant_statistics);
     dx = Tensor::empty(x.shape());
     const bool streamed = worth_streaming(x.size(), channels);
-    parallel_blocks(x.rows(), block, [&, out = dx.data()](int64_t begin, int64_t end) {
+    parallel_blocks(x.rows(), block, [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
       apply(gradient, x.data(), g.data(), relu, streamed, out, begin * channels, end * channels);
     });
   }
@@ -347,14 +348,17 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
   const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, options);
   const Doubles centre(mean.data(), mean.data() + mean.size()), spread(var.data(), var.data() + var.size());
   const auto line = std::make_shared<const Line>(centre, spread, options.eps, gamma, beta);
-  std::vector<Tensor> all = inputs;  // the statistics too, for record() to see whether they are severed
+  const auto definition = [=](const std::vector<Tensor>& in) {
+    const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + options.eps));
+    const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);
+    return then(y, {options.eps, with_add(in), options.relu});
+  };
+  std::vector<Tensor> all = inputs;  // the statistics too, constants, for record() to watch
   all.insert(all.end(), {mean, var});
   return record(normalize_batch(*line, x, options), all, [=](const Tensor& out, const Tensor& g) {
-    if (!recording()) return batch_backward(*line, x, gamma, out, g, options, true);
-    return pull_back([&](const std::vector<Tensor>& in) {
-      const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + options.eps));
-      return then(add_per_channel(scale_per_channel(normalised, in[1]), in[2]), {options.eps, with_add(in), options.relu});
-    }, inputs, g);
+    Grads d = recording() ? pull_back(definition, inputs, g) : batch_backward(*line, x, gamma, out, g, options, true);
+    d.resize(all.size());
+    return d;
   });
 }
 
@@ -395,9 +399,10 @@ Line group_line(const Groups& g, const real* x, const Tensor& gamma, const Tenso
 // (N, C): at every channel the rounded mean of its group, a constant.
 Tensor rounded_group_means(const Groups& g, const Tensor& x) {
   Tensor means = Tensor::empty({g.examples, g.channels});
+  real* out = means.mutable_data();
   for (int64_t n = 0; n < g.examples; ++n) {
     const GroupStatistics s(g, x.data() + n * g.size());
-    for (int64_t c = 0; c < g.channels; ++c) means.data()[n * g.channels + c] = static_cast<real>(s.mean[c / g.each]);
+    for (int64_t c = 0; c < g.channels; ++c) out[n * g.channels + c] = static_cast<real>(s.mean[c / g.each]);
   }
   return means;
 }
@@ -406,7 +411,7 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Tensor& cotangent) {
   Tensor dx = Tensor::empty(x.shape());
   std::vector<Sums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()), Sums(g.channels));
-  parallel_blocks(g.examples, g.block(), [&, out = dx.data()](int64_t begin, int64_t end) {
+  parallel_blocks(g.examples, g.block(), [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const real *xn = x.data() + n * g.size(), *gn = cotangent.data() + n * g.size();
       const Line line = group_line(g, xn, gamma, beta, eps);
@@ -430,7 +435,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
   check(g.positions * g.each >= 2, "group_norm: one value per group has no variance, x is {} in {} groups; use fewer groups", x.shape(),
         groups);
   Tensor y = Tensor::empty(x.shape());
-  parallel_blocks(g.examples, g.block(), [&, out = y.data()](int64_t begin, int64_t end) {
+  parallel_blocks(g.examples, g.block(), [&, out = y.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const real* xn = x.data() + n * g.size();
       apply(group_line(g, xn, gamma, beta, eps), xn, nullptr, no_floor, false, out + n * g.size(), 0, g.size());

@@ -84,7 +84,7 @@ Tensor unpick(const Tensor& g, const Windows& a, const Winners& winners);
 Tensor pick(const Tensor& x, const Windows& a, const Winners& winners) {
   Tensor y = Tensor::empty(a.result());
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_for(a.n * a.p, [&](int64_t row) {
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
       cells([&](int64_t cell, int64_t from) {
@@ -99,7 +99,7 @@ Tensor pick(const Tensor& x, const Windows& a, const Winners& winners) {
 Tensor unpick(const Tensor& g, const Windows& a, const Winners& winners) {
   Tensor dx = Tensor::empty(a.image());
   const real* in = g.data();
-  real* out = dx.data();
+  real* out = dx.mutable_data();
   const int64_t image = a.h * a.w * a.c;
   // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and no rest.
   const bool add = a.stride < std::max(a.height, a.width);
@@ -129,7 +129,7 @@ Tensor spread_average(const Tensor& g, const Windows& a);
 Tensor average(const Tensor& x, const Windows& a) {
   Tensor y = Tensor::empty(a.result());
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_for(a.n * a.p, [&](int64_t row) {
     for_windows(a, row, [&](int64_t to, int64_t count, auto cells) {
       std::fill_n(out + to, a.c, real(0));
@@ -147,7 +147,7 @@ Tensor average(const Tensor& x, const Windows& a) {
 Tensor spread_average(const Tensor& g, const Windows& a) {
   Tensor dx = Tensor::empty(a.image());
   const real* in = g.data();
-  real* out = dx.data();
+  real* out = dx.mutable_data();
   const int64_t image = a.h * a.w * a.c;
   parallel_for(a.n, [&](int64_t n) {
     std::fill_n(out + n * image, image, real(0));
@@ -171,7 +171,7 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   Tensor y = Tensor::empty(a.result());
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   std::atomic<bool> nan = false;  // whether any maximum is one
   parallel_for(a.n * a.p, [&](int64_t row) {
     Cells nans{};
@@ -230,7 +230,7 @@ Tensor pad(const Tensor& x, const Border& b) {
   const int64_t height = h + b.top + b.bottom, step = wc + (b.left + b.right) * c;
   Tensor y = Tensor::zeros({n, height, x.dim(2) + b.left + b.right, c});
   const real* in = x.data();
-  real* out = y.data() + b.top * step + b.left * c;
+  real* out = y.mutable_data() + b.top * step + b.left * c;
   parallel_for(n, [=](int64_t i) { copy_matrix(h, wc, in + i * h * wc, wc, out + i * height * step, step); });
   return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{crop(g, b)}; });
 }
@@ -242,7 +242,7 @@ Tensor crop(const Tensor& x, const Border& b) {
         x.shape());
   Tensor y = Tensor::empty({n, h, w, c});
   const real* in = x.data() + b.top * step + b.left * c;
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_for(
       n, [=, height = x.dim(1)](int64_t i) { copy_matrix(h, w * c, in + i * height * step, step, out + i * h * w * c, w * c); });
   return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{pad(g, b)}; });
@@ -260,7 +260,7 @@ Tensor concat_channels(const std::vector<Tensor>& parts) {
   Tensor y = Tensor::empty(shape);
   std::vector<int64_t> begin{0};
   for (const Tensor& t : parts) {
-    copy_matrix(t.rows(), t.channels(), t.data(), t.channels(), y.data() + begin.back(), y.channels());
+    copy_matrix(t.rows(), t.channels(), t.data(), t.channels(), y.mutable_data() + begin.back(), y.channels());
     begin.push_back(begin.back() + t.channels());
   }
   return record(y, parts, [parts, begin](const Tensor&, const Tensor& g) {
@@ -275,7 +275,7 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
   check(x.shape().rank() >= 1 && 0 <= begin && begin <= end && end <= x.channels(),
         "slice_channels: [{}, {}) must lie in the channels of {}", begin, end, x.shape());
   Tensor y = Tensor::empty(x.shape().with_channels(end - begin));
-  copy_matrix(x.rows(), end - begin, x.data() + begin, x.channels(), y.data(), end - begin);
+  copy_matrix(x.rows(), end - begin, x.data() + begin, x.channels(), y.mutable_data(), end - begin);
   return record(y, {x}, [begin, channels = x.channels()](const Tensor&, const Tensor& g) {
     return Grads{embed_channels(g, begin, channels)};
   });
@@ -285,7 +285,7 @@ Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
   check(x.shape().rank() >= 1 && 0 <= begin && begin + x.channels() <= channels,
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
   Tensor y = Tensor::zeros(x.shape().with_channels(channels));
-  copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.data() + begin, channels);
+  copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.mutable_data() + begin, channels);
   return record(
       y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });
 }

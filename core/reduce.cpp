@@ -82,10 +82,11 @@ Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
                        [=](int64_t i, int64_t, real& p) { p += term(i); });
   });
   Tensor y = Tensor::empty({channels});
+  real* out = y.mutable_data();
   for (int64_t c = 0; c < channels; ++c) {
     double s = 0;
     for (int64_t b = 0; b < blocks; ++b) s += partial[static_cast<size_t>(b * channels + c)];
-    y.data()[c] = static_cast<real>(s);
+    out[c] = static_cast<real>(s);
   }
   return y;
 }
@@ -100,7 +101,7 @@ Tensor sum_rows(const Tensor& x) {
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
   check(g.shape() == y.shape(), "gate_and_sum_rows: shapes must agree, got {} and {}", g.shape(), y.shape());
   gated = Tensor::empty(g.shape());
-  return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.data()](int64_t i) {
+  return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.mutable_data()](int64_t i) {
     return out[i] = gate(in[i], at[i]);
   });
 }
@@ -111,7 +112,7 @@ Tensor spread_rows(const Tensor& v, const Shape& shape) {
   Tensor y = Tensor::empty(shape);
   const int64_t channels = shape.channels();
   const real* in = v.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(in, channels, out + r * channels);
   });
@@ -123,7 +124,7 @@ Tensor sum_channels(const Tensor& x) {
   Tensor y = Tensor::empty(x.shape().without_last());
   const int64_t channels = x.channels();
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       double s = 0;
@@ -142,7 +143,7 @@ Tensor spread_channels(const Tensor& v, const Shape& shape) {
   Tensor y = Tensor::empty(shape);
   const int64_t channels = shape.channels();
   const real* in = v.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::fill_n(out + r * channels, channels, in[r]);
   });
@@ -154,7 +155,7 @@ Tensor add_per_channel(const Tensor& x, const Tensor& b) {
   Tensor y = Tensor::empty(x.shape());
   const int64_t channels = x.channels();
   const real *in = x.data(), *shift = b.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
 #pragma omp simd
@@ -168,7 +169,7 @@ Tensor scale_per_channel(const Tensor& x, const Tensor& s) {
   Tensor y = Tensor::empty(x.shape());
   const int64_t channels = x.channels();
   const real *in = x.data(), *scale = s.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
 #pragma omp simd
@@ -184,7 +185,7 @@ Tensor sum_positions(const Tensor& x) {
   const int64_t examples = x.dim(0), channels = x.channels(), positions = examples ? x.rows() / examples : 0;
   Tensor y = Tensor::empty({examples, channels});
   const real* in = x.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(examples, row_block(positions * channels), [=](int64_t begin, int64_t end) {
     std::vector<double> s(static_cast<size_t>(channels));
     for (int64_t n = begin; n < end; ++n) {
@@ -207,7 +208,7 @@ Tensor spread_positions(const Tensor& v, const Shape& shape) {
   Tensor y = Tensor::empty(shape);
   const int64_t examples = shape[0], channels = shape.channels(), positions = examples ? y.rows() / examples : 0;
   const real* in = v.data();
-  real* out = y.data();
+  real* out = y.mutable_data();
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(in + r / positions * channels, channels, out + r * channels);
   });

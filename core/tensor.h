@@ -2,7 +2,12 @@
 //
 // Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S, C).
 // (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
+//
+// Threads: a Tensor is like a shared_ptr. Any number of threads may read tensors and run ops on them, the same ones too;
+// a thread that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only one
+// that uses them.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -49,9 +54,10 @@ class evenkeel::Tensor {
   int64_t rows() const { return shape().rows(); }
   int64_t channels() const { return shape().channels(); }
 
-  // Only initialisers, optimisers, running averages and loading write through data().
+  // Only initialisers, optimisers, running averages and loading write. Call mutable_data() each time, and keep no
+  // pointer of it for later: grad() refuses a graph whose values were written to since, and this call is how it knows.
   const real* data() const;
-  real* data();
+  real* mutable_data();
   real item() const;  // the value of a tensor of one element
   std::vector<real> values() const { return {data(), data() + size()}; }
 
@@ -72,6 +78,12 @@ class evenkeel::Tensor {
 
  private:
   explicit Tensor(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  Node& checked() const {  // the node, of a tensor that must be defined
+    if (!node_) [[unlikely]]
+      undefined();
+    return *node_;
+  }
+  [[noreturn, gnu::cold]] static void undefined();
   std::shared_ptr<Node> node_;
 };
 
@@ -82,8 +94,10 @@ struct Storage {
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
+  void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   real* const data;
   const int64_t size;
+  std::atomic<int64_t> version{0};  // another one whenever somebody may have written: what was recorded before is stale
 };
 
 struct Node {
@@ -92,22 +106,35 @@ struct Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
+  struct Input {
+    Tensor tensor;
+    int64_t version;  // its storage's, when the op was recorded
+  };
+
   const int64_t id;
   const Shape shape;
   std::shared_ptr<Storage> storage;
   bool tracked = false;
   bool severed = false;
-  std::vector<Tensor> inputs;
+  // Of a tracked result; see record().
+  int64_t version = 0;
+  const char* op = nullptr;
+  std::vector<Input> inputs;
   Vjp vjp;
+  Node* next = nullptr;  // of the nodes that wait to be destroyed
 };
 
 int64_t live_nodes();  // nodes that exist now, for tests of leaks
 
-inline const Shape& Tensor::shape() const { return node_->shape; }
-inline const real* Tensor::data() const { return node_->storage->data; }
-inline real* Tensor::data() { return node_->storage->data; }
-inline bool Tensor::tracked() const { return node_->tracked; }
-inline bool Tensor::severed() const { return node_->severed; }
-inline int64_t Tensor::id() const { return node_->id; }
+inline const Shape& Tensor::shape() const { return checked().shape; }
+inline const real* Tensor::data() const { return checked().storage->data; }
+inline real* Tensor::mutable_data() {
+  Storage& storage = *checked().storage;
+  storage.written();
+  return storage.data;
+}
+inline bool Tensor::tracked() const { return checked().tracked; }
+inline bool Tensor::severed() const { return checked().severed; }
+inline int64_t Tensor::id() const { return checked().id; }
 
 }  // namespace evenkeel

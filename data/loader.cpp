@@ -146,7 +146,7 @@ void Loader::prepare(Job& job) const {
     const int64_t example = order_[job.begin + i];
     job.batch.labels[i] = data_.labels[example];
     const uint8_t* image = data_.pixels.data() + example * data_.image.size();
-    real* out = job.batch.x.data() + i * data_.image.size();
+    real* out = job.batch.x.mutable_data() + i * data_.image.size();
 
     int64_t down = 0, right = 0;  // where in the image the crop's corner is
     bool mirrored = false;

@@ -10,7 +10,7 @@ namespace {
 Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, int64_t count, real eps) {
   const int64_t channels = x.channels();
   Tensor counted = Tensor::empty({count, channels});
-  real* next = counted.data();
+  real* next = counted.mutable_data();
   for (int64_t i = 0; i < mask.size(); ++i)
     if (mask.data()[i] != 0) next = std::copy_n(x.data() + i * channels, channels, next);
   const Moments m = moments(counted, 0, count);
@@ -115,8 +115,8 @@ void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, dou
   check(rows >= 2, "batch_norm: a population of {} row has no variance", rows);
   running_mean.copy_from(mean);
   running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
-  *running_weight.data() = *batches.data() = 1;
-  *running_rows.data() = static_cast<real>(rows);
+  *running_weight.mutable_data() = *batches.mutable_data() = 1;
+  *running_rows.mutable_data() = static_cast<real>(rows);
 }
 
 void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
@@ -132,14 +132,14 @@ void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows)
   const double w = (1 - a) * before + a;
   const double step = a / w, bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
   for (int64_t c = 0; c < mean.size(); ++c) {
-    real &r = running_mean.data()[c], &v = running_var.data()[c];
+    real &r = running_mean.mutable_data()[c], &v = running_var.mutable_data()[c];
     // A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
     r = static_cast<real>((1 - step) * r + step * mean.data()[c]);
     v = static_cast<real>((1 - step) * v + step * bessel * var.data()[c]);
   }
-  *running_weight.data() = static_cast<real>(w);
-  *batches.data() = static_cast<real>(t + 1);
-  *running_rows.data() = static_cast<real>(all);
+  *running_weight.mutable_data() = static_cast<real>(w);
+  *batches.mutable_data() = static_cast<real>(t + 1);
+  *running_rows.mutable_data() = static_cast<real>(all);
 }
 
 void BatchNorm::visit(Visitor& v) {

@@ -46,8 +46,9 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
     const double mean = batch.mean[c], sigma = sigma_of(c);
     finite = finite && std::isfinite(mean) && std::isfinite(sigma);
     if (w == 0) continue;
-    r.data()[c] = static_cast<real>(std::clamp(sigma / running_sigma.data()[c], 1 / r_max, r_max));
-    d.data()[c] = static_cast<real>(std::clamp((mean - running_mean.data()[c]) / running_sigma.data()[c], -d_max, d_max));
+    r.mutable_data()[c] = static_cast<real>(std::clamp(sigma / running_sigma.data()[c], 1 / r_max, r_max));
+    d.mutable_data()[c] =
+        static_cast<real>(std::clamp((mean - running_mean.data()[c]) / running_sigma.data()[c], -d_max, d_max));
   }
   // gamma (r xhat + d) + beta is a batch norm with other gamma and beta.
   const Tensor y = batch_norm(x, gamma * r, beta + gamma * d, {.eps = options.eps, .add = then.add, .relu = then.relu}).y;
@@ -59,18 +60,19 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   if (w == 0) check_unset(running_mean, running_sigma);
   const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
   for (int64_t c = 0; c < channels; ++c) {
-    running_mean.data()[c] = static_cast<real>((1 - step) * running_mean.data()[c] + step * batch.mean[c]);
-    running_sigma.data()[c] = static_cast<real>((1 - step) * running_sigma.data()[c] + step * sigma_of(c));
+    real &m = running_mean.mutable_data()[c], &s = running_sigma.mutable_data()[c];
+    m = static_cast<real>((1 - step) * m + step * batch.mean[c]);
+    s = static_cast<real>((1 - step) * s + step * sigma_of(c));
   }
-  *running_weight.data() = static_cast<real>(next);
-  *batches.data() += 1;
+  *running_weight.mutable_data() = static_cast<real>(next);
+  *batches.mutable_data() += 1;
   return y;
 }
 
 void BatchRenorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double) {
   running_mean.copy_from(mean);
   running_sigma.copy_from(sqrt(biased_var + options.eps));
-  *running_weight.data() = 1;
+  *running_weight.mutable_data() = 1;
 }
 
 void BatchRenorm::visit(Visitor& v) {

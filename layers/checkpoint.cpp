@@ -54,7 +54,7 @@ Tensor load(const StoredTensor& stored) {
   auto convert = [&](auto number) {
     for (int64_t i = 0; i < t.size(); ++i) {
       std::memcpy(&number, stored.bytes.data() + static_cast<size_t>(i) * sizeof number, sizeof number);
-      t.data()[i] = static_cast<real>(number);
+      t.mutable_data()[i] = static_cast<real>(number);
     }
   };
   if (stored.dtype == "F32") convert(float());

@@ -14,10 +14,11 @@ void fold(const RunningNorm& norm, Owned& weight, Owned& bias) {
   const RunningNorm::Statistics statistics = norm.statistics();
   const int64_t outputs = weight.dim(0), inputs = weight.size() / outputs;
   if (!bias.defined()) bias = Tensor::zeros({outputs}).track();
+  real *w = weight.mutable_data(), *b = bias.mutable_data();
   for (int64_t k = 0; k < outputs; ++k) {
     const double scale = norm.gamma.data()[k] / std::sqrt(static_cast<double>(statistics.var.data()[k]));
-    for (int64_t i = k * inputs; i < (k + 1) * inputs; ++i) weight.data()[i] = static_cast<real>(scale * weight.data()[i]);
-    bias.data()[k] = static_cast<real>(scale * (bias.data()[k] - statistics.mean.data()[k]) + norm.beta.data()[k]);
+    for (int64_t i = k * inputs; i < (k + 1) * inputs; ++i) w[i] = static_cast<real>(scale * w[i]);
+    b[k] = static_cast<real>(scale * (b[k] - statistics.mean.data()[k]) + norm.beta.data()[k]);
   }
 }
 

@@ -57,7 +57,7 @@ Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
       check(share >= 0 && share <= 1, "percentiles: shares are from 0 to 1, got {}", share);
       const size_t below = static_cast<size_t>(place), above = std::min(below + 1, column.size() - 1);
       const real between = static_cast<real>(place - std::floor(place));
-      result.data()[k * channels + c] = column[below] + between * (column[above] - column[below]);
+      result.mutable_data()[k * channels + c] = column[below] + between * (column[above] - column[below]);
     }
   }
   return result;

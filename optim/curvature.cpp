@@ -70,7 +70,7 @@ class Hessian {
     auto at = v.begin();
     for (const Tensor& p : parameters_) {
       all.push_back(Tensor::empty(p.shape()));
-      for (int64_t i = 0; i < p.size(); ++i) all.back().data()[i] = static_cast<real>(*at++);
+      for (int64_t i = 0; i < p.size(); ++i) all.back().mutable_data()[i] = static_cast<real>(*at++);
     }
     return all;
   }
@@ -162,9 +162,9 @@ Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x) 
   if (!y.tracked()) return rows;
   for (int64_t i = 0; i < y.size(); ++i) {
     Tensor unit = Tensor::zeros(y.shape());
-    unit.data()[i] = 1;
+    unit.mutable_data()[i] = 1;
     const Tensor row = grad(y, {at}, {.cotangent = unit})[0];
-    std::copy_n(row.data(), x.size(), rows.data() + i * x.size());
+    std::copy_n(row.data(), x.size(), rows.mutable_data() + i * x.size());
   }
   return rows;
 }

@@ -31,8 +31,8 @@ void Sgd::step(const Grads& grads) {
     const real decay = p.decay || options_.decay_all ? options_.weight_decay : 0;
     // The step is straight * d + along * v.
     const real straight = options_.nesterov ? 1 : 0, along = options_.nesterov ? momentum : 1;
-    real* w = p.value.data();
-    real* v = momentum > 0 ? velocities_[i].value.data() : nullptr;
+    real* w = p.value.mutable_data();
+    real* v = momentum > 0 ? velocities_[i].value.mutable_data() : nullptr;
     const real* g = grads[i].data();
     parallel_blocks(p.value.size(), elementwise_block, [=](int64_t begin, int64_t end) {
       if (v) {

@@ -29,7 +29,7 @@ inline Tensor random_distinct(const Shape& shape) {
   static Random stream(1502);
   Tensor t = Tensor::empty(shape);
   const std::vector<int64_t> order = stream.permutation(t.size());
-  for (int64_t i = 0; i < t.size(); ++i) t.data()[i] = real(0.02) * static_cast<real>(order[i] - t.size() / 2);
+  for (int64_t i = 0; i < t.size(); ++i) t.mutable_data()[i] = real(0.02) * static_cast<real>(order[i] - t.size() / 2);
   return t;
 }
 

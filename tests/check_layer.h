@@ -53,7 +53,7 @@ std::string layer_fault(L layer, const Tensor& x) {
       if (n.role == Named::Role::stream)
         *n.stream = Random(999);
       else
-        std::fill_n(Tensor(n.tensor).data(), n.tensor.size(), real(7));
+        std::fill_n(Tensor(n.tensor).mutable_data(), n.tensor.size(), real(7));
   };
   const Tensor other =
       map(x, [](real v) { return real(1.5) * v; });  // another batch: averages of x alone would stay as they are

@@ -18,7 +18,8 @@ inline nlohmann::json golden(const std::string& name) {
 // Tensor number t of the scripts.
 inline Tensor wave(const Shape& shape, int t) {
   Tensor x = Tensor::empty(shape);
-  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<real>(std::sin(0.7 * static_cast<double>(i) + t));
+  real* to = x.mutable_data();
+  for (int64_t i = 0; i < x.size(); ++i) to[i] = static_cast<real>(std::sin(0.7 * static_cast<double>(i) + t));
   return x;
 }
 

@@ -20,6 +20,12 @@ using Inputs = std::vector<Tensor>;
 using Numbers = std::vector<double>;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
+inline Shape longer(const Shape& s, int axis, int64_t factor) {
+  Shape t;
+  for (int i = 0; i < s.rank(); ++i) t.push_back(i == axis ? s[i] * factor : s[i]);
+  return t;
+}
+
 // Where a case's sizes and choices come from: at random; or, the sizes, one combination of 0, 1 and 2 after the other.
 class Draw {
  public:
@@ -35,15 +41,15 @@ class Draw {
     Shape s;
     for (int64_t rank = small_ ? choose(low, high) : between(low, high); s.rank() < rank;) s.push_back(size());
     // Sometimes several blocks.
-    if (!small_ && s.rank() > 0 && s.size() > 0 && once_in(100))
-      s[static_cast<int>(between(0, s.rank() - 1))] *= between(1, 100000) / s.size() + 1;
-    return s;
+    if (small_ || s.rank() == 0 || s.size() == 0 || !once_in(100)) return s;
+    const int64_t factor = between(1, 100000) / s.size() + 1;
+    return longer(s, static_cast<int>(between(0, s.rank() - 1)), factor);
   }
   // Normal numbers, or integers, of which many are equal and many are 0.
   Tensor values(const Shape& s) {
     Tensor t = Tensor::normal(s, random);
     if (once_in(4))
-      for (real *p = t.data(), *end = p + t.size(); p < end; ++p) *p = std::round(*p) + real(0);
+      for (real *p = t.mutable_data(), *end = p + t.size(); p < end; ++p) *p = std::round(*p) + real(0);
     return t;
   }
   Tensor positive(const Shape& s) { return Tensor::uniform(s, random, 0.1, 3); }
@@ -149,7 +155,7 @@ inline std::string fault(const Case& c, Draw& draw) {
   for (size_t i = 0; i < c.x.size(); ++i) {
     x.push_back(c.x[i].clone());
     if (with_nan && i == nan_at && x[i].size() > 0)
-      x[i].data()[draw.between(0, x[i].size() - 1)] = static_cast<real>(not_a_number);
+      x[i].mutable_data()[draw.between(0, x[i].size() - 1)] = static_cast<real>(not_a_number);
     if (c.gradient && i + c.constants < c.x.size() && (i == 0 || !draw.once_in(4))) wanted.push_back(i);
   }
   Inputs leaves;
@@ -512,7 +518,7 @@ void for_each(const Shape& s, F f) {
 
 inline Shape image(Draw& d) {
   Shape s = d.shape(4, 4);
-  if (s.size() < 1000 && d.once_in(8)) s[3] *= 7;  // more than a vector
+  if (s.size() < 1000 && d.once_in(8)) s = longer(s, 3, 7);  // more than a vector
   return s;
 }
 
@@ -586,11 +592,11 @@ inline void add_pools(Cases& cases) {
     Inputs x;
     int64_t channels = 0;
     for (int i = 0; i < 3; ++i) {
-      s[s.rank() - 1] = d.size();
+      s = s.with_channels(d.size());
       channels += s.channels();
       x.push_back(d.values(s));
     }
-    s[s.rank() - 1] = channels;
+    s = s.with_channels(channels);
     return Case{x, concat_channels, s, [=](Naive& n) {
                   int64_t begin = 0;
                   for (size_t part = 0; part < 3; begin += x[part++].channels())
@@ -602,8 +608,7 @@ inline void add_pools(Cases& cases) {
     cases.emplace_back(cuts ? "slice_channels" : "embed_channels", [cuts](Draw& d) {
       const Shape part = d.shape(1);
       const int64_t begin = d.size(), channels = begin + part.channels() + d.size();
-      Shape whole = part;
-      whole[part.rank() - 1] = channels;
+      const Shape whole = part.with_channels(channels);
       return Case{{d.values(cuts ? whole : part)},
                   [=](const Inputs& in) {
                     return cuts ? slice_channels(in[0], begin, begin + part.channels())
@@ -697,7 +702,7 @@ struct Convolution {
     const auto channels = [&] {
       return winograd || larger ? d.between(16, d.once_in(50) ? 50 : 20) : d.size(d.once_in(20) ? 70 : 5);
     };
-    x[3] = channels();
+    x = x.with_channels(channels());
     w = {channels(), side ? side : d.size(5), side ? side : d.size(5), x[3]};
     const int64_t h = x[1] + 2 * options.padding - w[1], v = x[2] + 2 * options.padding - w[2];
     if (w[1] < 1 || w[2] < 1 || h < 0 || v < 0)
@@ -1046,7 +1051,7 @@ inline void add_norms(Cases& cases) {
     cases.emplace_back(plain ? "group_norm_definition" : "group_norm", [plain](Draw& d) {
       Shape s = d.shape(2);
       const int64_t groups = d.between(1, 3);
-      s[s.rank() - 1] *= groups;
+      s = s.with_channels(s.channels() * groups);
       const Shape c{s.channels()};
       const int64_t of_a_group = s.size() == 0 ? 0 : s.size() / s[0] / groups;
       const real eps = real(1e-3);

@@ -18,7 +18,7 @@ Tensor over(const Tensor& x, Key key, double eps) {
     double mean = 0, var = 0;
     for (int64_t i : set) mean += x.data()[i] / m;
     for (int64_t i : set) var += (x.data()[i] - mean) * (x.data()[i] - mean) / m;
-    for (int64_t i : set) y.data()[i] = (x.data()[i] - mean) / std::sqrt(var + eps);
+    for (int64_t i : set) y.mutable_data()[i] = (x.data()[i] - mean) / std::sqrt(var + eps);
   }
   return y;
 }
@@ -67,7 +67,7 @@ void run(Lab& lab) {
   // What each forgets.
   const Tensor a = exp(Tensor::normal({c}, random)), r = exp(Tensor::normal({n * 25}, random));
   Tensor example = Tensor::empty({n * 25});
-  for (int64_t i = 0; i < n * 25; ++i) example.data()[i] = r.data()[i / 25];  // one factor an example
+  for (int64_t i = 0; i < n * 25; ++i) example.mutable_data()[i] = r.data()[i / 25];  // one factor an example
   const Tensor factor = spread_channels(reshape(example, {n, 5, 5}), x.shape());
   const Tensor by_channel = add_per_channel(scale_per_channel(x, a), a), by_example = x * factor + factor;
   const auto exact_batch = [&](const Tensor& t) { return standardise(t, 0).y; };
@@ -83,7 +83,7 @@ void run(Lab& lab) {
   const auto moved = [&](auto norm) {
     return [&, norm](double f) {
       Tensor scaled = x.clone();
-      for (int64_t i = 0; i < 25 * c; ++i) scaled.data()[i] *= f;
+      for (int64_t i = 0; i < 25 * c; ++i) scaled.mutable_data()[i] *= f;
       return changed(norm(x), norm(scaled));
     };
   };

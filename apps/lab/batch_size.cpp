@@ -21,7 +21,8 @@ class Draw {
       const int64_t k =
           two_classes ? one[random_.below(one.size())] : static_cast<int64_t>(random_.below(static_cast<uint64_t>(data_.size())));
       for (int64_t p = 0; p < 784; ++p)
-        b.x.data()[i * 784 + p] = (data_.pixels[static_cast<size_t>(k * 784 + p)] - pixels_.mean[0]) / pixels_.deviation[0];
+        b.x.mutable_data()[i * 784 + p] =
+            (data_.pixels[static_cast<size_t>(k * 784 + p)] - pixels_.mean[0]) / pixels_.deviation[0];
       b.labels.push_back(data_.labels[static_cast<size_t>(k)]);
     }
     return b;

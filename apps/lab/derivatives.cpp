@@ -50,13 +50,14 @@ void run(Lab& lab) {
   Tensor closed = Tensor::empty({m, m, m}), second = Tensor::empty({m, m, m});
   for (int64_t i = 0; i < m; ++i) {
     Tensor e = Tensor::zeros({m, 1});
-    e.data()[i] = 1;
+    e.mutable_data()[i] = 1;
     const Tensor rows = jacobian([&](const Tensor& t) { return grad(b.norm(t), {t}, {.differentiable = true, .cotangent = e})[0]; }, b.x);
     for (int64_t j = 0; j < m; ++j)
       for (int64_t k = 0; k < m; ++k) {
-        second.data()[(i * m + j) * m + k] = rows.data()[j * m + k];
+        second.mutable_data()[(i * m + j) * m + k] = rows.data()[j * m + k];
         const double pairs = b.h(i) * b.projection(j, k) + b.h(j) * b.projection(i, k) + b.h(k) * b.projection(i, j);
-        closed.data()[(i * m + j) * m + k] = -b.gamma / (b.m * b.s * b.s) * (pairs - 3 / b.m * b.h(i) * b.h(j) * b.h(k));
+        closed.mutable_data()[(i * m + j) * m + k] =
+            -b.gamma / (b.m * b.s * b.s) * (pairs - 3 / b.m * b.h(i) * b.h(j) * b.h(k));
       }
   }
   lab.same("A4.6", "all m^3 second derivatives: -gamma/(m s^2) (xhat_i P_jk + xhat_j P_ik + xhat_k P_ij - 3/m xhat_i xhat_j xhat_k)",

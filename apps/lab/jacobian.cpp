@@ -13,7 +13,8 @@ void run(Lab& lab) {
   const Tensor g = Tensor::normal({m, 1}, random), J = jacobian([&](const Tensor&t) { return b.norm(t); }, b.x);
   Tensor closed = Tensor::empty({m, m});
   for (int64_t i = 0; i < m; ++i)
-    for (int64_t j = 0; j < m; ++j) closed.data()[i * m + j] = b.gamma / b.s * (b.projection(i, j) - b.h(i) * b.h(j) / b.m);
+    for (int64_t j = 0; j < m; ++j)
+      closed.mutable_data()[i * m + j] = b.gamma / b.s * (b.projection(i, j) - b.h(i) * b.h(j) / b.m);
   lab.same("A4.1", "training: J = gamma/s (P - xhat xhat' / m)", closed, J, 1e-13);
   lab.same("A4.2", "symmetric: J v = J' v", matmul(J, g), matmul(J, g, true), 1e-13);
   lab.same("A4.2", "J 1 = 0: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
@@ -37,7 +38,7 @@ void run(Lab& lab) {
             dot(d0, d0).item(), 1e-12);
 
   BatchNorm layer(1, {.eps = b.eps});
-  *layer.gamma.data() = b.gamma;
+  *layer.gamma.mutable_data() = b.gamma;
   layer.forward(b.x, Mode::train);
   const auto in = [&](Mode mode) { return jacobian([&, mode](const Tensor& t) { return layer.forward(t, mode); }, b.x); };
   const double root = std::sqrt(layer.running_var.item() + b.eps);

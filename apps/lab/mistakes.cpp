@@ -75,7 +75,7 @@ void run(Lab& lab) {
   lab.same("A6.7", "looking, recomputing and testing leave the averages alone", before, norm.running_mean.values(), 0);
   BatchNorm poisoned = norm;
   Tensor nan = x.clone();
-  nan.data()[0] = NAN;
+  nan.mutable_data()[0] = NAN;
   poisoned.forward(nan, Mode::train);
   lab.same("A6", "a batch that is not finite never enters them", before, poisoned.running_mean.values(), 0);
   // 7. Dropout before batch norm: the variance it was trained on is not that of inference.

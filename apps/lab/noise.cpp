@@ -17,7 +17,7 @@ Company company(double x, int64_t m, int batches, Random& random) {
   for (int i = 0; i < batches; ++i) {
     Tensor batch = Tensor::normal({m, features}, random);
     for (double v : standardise(batch, 0).var.values()) c.gain.add(1 / std::sqrt(v));
-    std::fill_n(batch.data(), features, x);
+    std::fill_n(batch.mutable_data(), features, x);
     const Tensor y = standardise(batch, 0).y;
     for (int64_t k = 0; k < features; ++k) c.xhat.add(y.data()[k]);
   }

@@ -19,7 +19,7 @@ struct Net {
 double moved(const Net& net, int64_t m, Random& random) {
   const Tensor x = Tensor::normal({m, features}, random), before = net.logits(x);
   Tensor other = x.clone();
-  for (int64_t f = 0; f < features; ++f) other.data()[f] = random.normal();
+  for (int64_t f = 0; f < features; ++f) other.mutable_data()[f] = random.normal();
   const Tensor after = net.logits(other);
   double most = 0;
   for (int64_t i = classes; i < before.size(); ++i) most = std::max(most, std::abs(after.data()[i] - before.data()[i]));
@@ -68,7 +68,8 @@ void run(Lab& lab) {
       Tensor masked_loss = Tensor::scalar(0);
       const Tensor all = log_softmax(net->logits(x));
       Tensor pick = Tensor::zeros(all.shape());
-      for (int64_t i = 1; i < m; ++i) pick.data()[i * classes + labels[static_cast<size_t>(i)]] = -1.0 / static_cast<double>(m - 1);
+      for (int64_t i = 1; i < m; ++i)
+        pick.mutable_data()[i * classes + labels[static_cast<size_t>(i)]] = -1.0 / static_cast<double>(m - 1);
       const Tensor in_company = grad(dot(all, pick), {net->w1})[0].detach();
       const double change = std::sqrt(dot(rest - in_company, rest - in_company).item() / dot(rest, rest).item());
       lab.between("A10.4", "batch norm: the others' gradient changes, relatively, when one example leaves", .05, INFINITY, {change});

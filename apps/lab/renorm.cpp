@@ -32,7 +32,7 @@ void run(Lab& lab) {
   // The paper's schedule: r = 1, d = 0 for 5000 steps; r_max is 3 from 40,000 on, d_max 5 from 25,000 on.
   const auto limits = [](int64_t steps) {
     BatchRenorm layer(1);
-    *layer.batches.data() = static_cast<double>(steps);
+    *layer.batches.mutable_data() = static_cast<double>(steps);
     return std::vector<double>{layer.r_limit(), layer.d_limit()};
   };
   lab.same("A9.3", "limits (r_max, d_max) at step 5000: (1, 0)", {1, 0}, limits(5000), 0);
@@ -55,7 +55,7 @@ void run(Lab& lab) {
     Sample y;
     for (int t = 0; t < 300; ++t) {
       Tensor batch = Tensor::normal({8, 512}, random);
-      std::fill_n(batch.data(), 512, 1.0);
+      std::fill_n(batch.mutable_data(), 512, 1.0);
       const Tensor out = layer.forward(batch, Mode::train).detach();
       for (int64_t c = 0; c < 512 && t >= 150; ++c) y.add(out.data()[c]);
     }

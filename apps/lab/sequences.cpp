@@ -22,8 +22,8 @@ void run(Lab& lab) {
     const int64_t valid = n * tenth / 10;
     const Tensor real_steps = exactly(valid, mu, var, random);
     Tensor padded = Tensor::zeros({n, 1}), mask = Tensor::zeros({n});
-    std::copy_n(real_steps.data(), valid, padded.data());
-    std::fill_n(mask.data(), valid, 1.0);
+    std::copy_n(real_steps.data(), valid, padded.mutable_data());
+    std::fill_n(mask.mutable_data(), valid, 1.0);
     const Normalized all = batch_norm(padded, Tensor::full({1}, 1), Tensor::zeros({1}));
     shares.push_back(p);
     means.push_back(all.mean.item());
@@ -43,7 +43,7 @@ void run(Lab& lab) {
   // Steps whose mean drifts: one pair of statistics for all steps leaves the drift, one for each removes it.
   const int64_t steps = 12, sequences = 64;
   Tensor drifting = Tensor::normal({sequences, steps}, random);
-  for (int64_t i = 0; i < sequences * steps; ++i) drifting.data()[i] += 0.5 * static_cast<double>(i % steps);
+  for (int64_t i = 0; i < sequences * steps; ++i) drifting.mutable_data()[i] += 0.5 * static_cast<double>(i % steps);
   const Tensor pooled =
       reshape(batch_norm(reshape(drifting, {sequences * steps, 1}), Tensor::full({1}, 1), Tensor::zeros({1})).y, {sequences, steps});
   const Tensor by_step = batch_norm(drifting, Tensor::full({steps}, 1), Tensor::zeros({steps})).y;

@@ -47,7 +47,7 @@ void run(Lab& lab) {
   double outlier = 0, farthest = 0;
   for (int64_t m : {3, 8, 64}) {
     Tensor x = Tensor::zeros({m, 1});
-    *x.data() = 1;
+    *x.mutable_data() = 1;
     outlier = std::max(outlier, std::abs(standardise(x, 0).y.data()[0] - std::sqrt(m - 1.0)));
     for (int i = 0; i < 200; ++i)
       for (double v : standardise(exp(Tensor::normal({m, 1}, random, 0, 3)), 0).y.values())

@@ -17,7 +17,7 @@ Study study(bool confounded, double effect, Random& random) {
   for (int64_t i = 0; i < 2 * n; ++i) s.classes.push_back(confounded ? i >= n : i % 2);
   for (int64_t i = 0; i < 2 * n; ++i)
     for (int64_t f = 0; f < features; ++f) {
-      double& v = s.x.data()[i * features + f];
+      double& v = s.x.mutable_data()[i * features + f];
       v += s.classes[static_cast<size_t>(i)] ? 1 : -1;  // the signal
       if (i >= n) v = v * (1 + effect / 4) + effect;    // laboratory 1's scale and offset
     }

@@ -19,7 +19,7 @@ const std::vector<Case> cases = {
 Tensor naive(const Tensor& x, const Tensor& w, const ConvOptions& o) {
   const int64_t h = x.dim(1), width = x.dim(2), c = x.dim(3), k = w.dim(0), r = w.dim(1), s = w.dim(2);
   Tensor y = Tensor::zeros({x.dim(0), (h + 2 * o.padding - r) / o.stride + 1, (width + 2 * o.padding - s) / o.stride + 1, k});
-  real* out = y.data();
+  real* out = y.mutable_data();
   for (int64_t n = 0; n < x.dim(0); ++n)
     for (int64_t p = 0; p < y.dim(1); ++p)
       for (int64_t q = 0; q < y.dim(2); ++q)

@@ -16,7 +16,7 @@ struct Quadratic {
       for (int64_t j = 0; j < n; ++j) {
         double s = 0;
         for (int64_t k = 0; k < n; ++k) s += q(i, k) * spectrum[k] * q(k, j);
-        matrix.data()[i * n + j] = s;
+        matrix.mutable_data()[i * n + j] = s;
       }
     w = random({n, 1}).track();
   }

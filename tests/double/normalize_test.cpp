@@ -46,7 +46,7 @@ struct Column {  // and what the formulas are made of
 
 Tensor unit(const Shape& shape, size_t i) {
   Tensor e = Tensor::zeros(shape);
-  e.data()[i] = 1;
+  e.mutable_data()[i] = 1;
   return e;
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("the variance is the biased one, and what comes out has variance var /
 TEST_CASE("no normalised value exceeds sqrt(m - 1)") {
   for (int64_t m : {2, 3, 10, 1000}) {
     Tensor x = random({m, 1});
-    x.data()[0] = 1e6;
+    x.mutable_data()[0] = 1e6;
     const Tensor y = batch_norm(x, ones(1), zeros(1), {.eps = 0}).y;
     for (real v : y.values()) CHECK(std::abs(v) <= std::sqrt(static_cast<double>(m - 1)) * (1 + 1e-12));
     CHECK(y.data()[0] == doctest::Approx(std::sqrt(static_cast<double>(m - 1))).epsilon(1e-6));
@@ -277,8 +277,8 @@ TEST_CASE("statistics are exact where the data are: sums of dyadic pairs around 
     for (int64_t r = 0; r < s[0]; r += 2)
       for (int64_t c = 0; c < s[1]; ++c) {
         const double d = 0.125 * static_cast<double>(1 + (r / 2 + c) % 2);
-        x.data()[r * s[1] + c] = 5 + d;
-        x.data()[(r + 1) * s[1] + c] = 5 - d;
+        x.mutable_data()[r * s[1] + c] = 5 + d;
+        x.mutable_data()[(r + 1) * s[1] + c] = 5 - d;
       }
     const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), {.eps = 0});
     for (int64_t c = 0; c < s[1]; ++c) {

@@ -121,8 +121,8 @@ TEST_CASE("the cumulative average weighs a batch by its rows: it is the mean of 
   // Rows that nobody counted, as in a file of another program: each of its batches stands for as many as the next one.
   norm.mask = {};
   norm.running_mean.copy_from(Tensor::of({1}, {1}));
-  *norm.batches.data() = 3;
-  *norm.running_weight.data() = *norm.running_rows.data() = 1;
+  *norm.batches.mutable_data() = 3;
+  *norm.running_weight.mutable_data() = *norm.running_rows.mutable_data() = 1;
   norm.forward(batch(9, 1), Mode::train);
   CHECK(norm.running_mean.item() == doctest::Approx(3));
   CHECK(norm.running_rows.item() == 8);

@@ -47,7 +47,7 @@ TEST_CASE("largest_eigenvalue: the residual is what H u - value u is, in float t
   Random random(3);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j <= i; ++j)
-      matrix.data()[i * n + j] = matrix.data()[j * n + i] = static_cast<real>(random.normal());
+      matrix.mutable_data()[i * n + j] = matrix.mutable_data()[j * n + i] = static_cast<real>(random.normal());
   Tensor w = Tensor::normal({n, 1}, random).track();
   const auto loss = [&] { return dot(w, matmul(matrix, w)) * real(0.5); };
   const Eigenvalue found = largest_eigenvalue(loss, {w}, random, {.tolerance = 1e-12});

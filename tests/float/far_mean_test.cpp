@@ -33,7 +33,7 @@ std::vector<Form> forms() {
     return [mode](const Tensor& x) {
       BatchNorm norm(channels);
       norm.mask = Tensor::full({examples * positions}, 1);
-      for (int64_t i = 0; i < norm.mask.size(); i += 3) norm.mask.data()[i] = 0;
+      for (int64_t i = 0; i < norm.mask.size(); i += 3) norm.mask.mutable_data()[i] = 0;
       return norm.forward(x, mode);
     };
   };

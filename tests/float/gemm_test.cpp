@@ -22,7 +22,7 @@ TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
     const Tensor a = Tensor::normal({(ta ? k : m) * lda}, random), b = Tensor::normal({(tb ? n : k) * ldb}, random);
     Tensor c = Tensor::normal({m * ldc}, random);
     const Tensor before = c.clone();
-    gemm(ta, tb, m, n, k, a.data(), lda, b.data(), ldb, add, c.data(), ldc);
+    gemm(ta, tb, m, n, k, a.data(), lda, b.data(), ldb, add, c.mutable_data(), ldc);
     double worst = 0;
     bool untouched = true;
     for (int64_t i = 0; i < m; ++i)
@@ -60,15 +60,16 @@ TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that 
       Tensor a = Tensor::empty({m, k});
       for (int64_t i = 0; i < m; ++i)
         for (int64_t p = 0; p < k; ++p)
-          a.data()[i * k + p] = memory.data()[rows[static_cast<size_t>(i)] + columns[static_cast<size_t>(p)]];
+          a.mutable_data()[i * k + p] = memory.data()[rows[static_cast<size_t>(i)] + columns[static_cast<size_t>(p)]];
       Tensor expected = Tensor::normal({m, n}, random), scattered = expected.clone(), in_rows = Tensor::empty({m, n});
       std::vector<real> packed(static_cast<size_t>(packed_size(n, k)));
       pack(false, n, k, b.data(), n, packed.data());
-      gemm(false, false, m, n, k, a.data(), k, b.data(), n, add, expected.data(), n);
+      gemm(false, false, m, n, k, a.data(), k, b.data(), n, add, expected.mutable_data(), n);
       for (int64_t begin = 0; begin < n; begin += 64) {
         const int64_t end = std::min(begin + 64, n);
-        gemm_packed(m, n, k, {memory.data(), rows.data(), columns.data()}, packed.data(), add, scattered.data(), begin, end);
-        gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.data(), begin, end);
+        gemm_packed(m, n, k, {memory.data(), rows.data(), columns.data()}, packed.data(), add, scattered.mutable_data(),
+                    begin, end);
+        gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.mutable_data(), begin, end);
       }
       CHECK(scattered.values() == expected.values());
       if (!add) CHECK(in_rows.values() == expected.values());
@@ -86,8 +87,8 @@ TEST_CASE("gemm: a sum over nothing is zero, or adds nothing") {
 
 TEST_CASE("gemm: NaN and infinity come through, a zero does not hide them") {
   Tensor a = Tensor::zeros({3 * 40}), b = Tensor::full({40 * 20}, 1), c = Tensor::empty({3 * 20});
-  b.data()[39 * 20 + 19] = std::numeric_limits<real>::infinity();
-  gemm(false, false, 3, 20, 40, a.data(), 40, b.data(), 20, false, c.data(), 20);
+  b.mutable_data()[39 * 20 + 19] = std::numeric_limits<real>::infinity();
+  gemm(false, false, 3, 20, 40, a.data(), 40, b.data(), 20, false, c.mutable_data(), 20);
   CHECK(std::isnan(c.data()[19]));
   CHECK(c.data()[18] == 0);
 }

@@ -73,10 +73,10 @@ TEST_CASE("the variance is right to 1e-5 far from zero, where E[x^2] - E[x]^2 is
 
 TEST_CASE("a channel that drifts from 0 to 1e5, or has one outlier, keeps its variance") {
   Tensor x = Tensor::empty({100000, 1});
-  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<real>(i);
+  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data()[i] = static_cast<real>(i);
   CHECK(batch_norm(x, ones(1), zeros(1)).var.item() == doctest::Approx((1e10 - 1) / 12).epsilon(1e-6));
-  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = i % 2 ? 1 : -1;
-  x.data()[0] = 1e5;
+  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data()[i] = i % 2 ? 1 : -1;
+  x.mutable_data()[0] = 1e5;
   const Exact exact(x);
   CHECK(batch_norm(x, ones(1), zeros(1)).var.item() == doctest::Approx(exact.var).epsilon(1e-5));
 }
@@ -100,7 +100,7 @@ TEST_CASE("exact data leave no error: pairs mean + d, mean - d") {
       Tensor x = Tensor::empty(s);
       for (int64_t i = 0; i < x.size(); ++i) {
         const int64_t r = i / s[1];
-        x.data()[i] = mean + (r % 2 ? 0.5f : -0.5f);
+        x.mutable_data()[i] = mean + (r % 2 ? 0.5f : -0.5f);
       }
       const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), {.eps = 0});
       bool exact = true;
@@ -156,7 +156,7 @@ TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged ne
     for (bool relu : {false, true}) {
       Random random(5);
       Tensor x = Tensor::normal({40, 3}, random);
-      x.data()[4 * 3 + 1] = bad;
+      x.mutable_data()[4 * 3 + 1] = bad;
       x.track();
       const Normalized n = batch_norm(x, ones(3), zeros(3), {.relu = relu});
       const Tensor dx = grad(n.y, {x}, {.cotangent = Tensor::normal({40, 3}, random)})[0];
@@ -181,8 +181,8 @@ TEST_CASE("on exact data the result is exact, at any number of threads") {
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < channels; ++c) {
         const real d = static_cast<real>(deviations[c][r / 2 % 4] * (r % 2 ? -1 : 1));
-        x.data()[r * channels + c] = means[c] + d;
-        y.data()[r * channels + c] = gammas[c] * (d / static_cast<real>(1 << c)) + betas[c];
+        x.mutable_data()[r * channels + c] = means[c] + d;
+        y.mutable_data()[r * channels + c] = gammas[c] * (d / static_cast<real>(1 << c)) + betas[c];
       }
     for (int n : {1, 2, 3, 5, 8}) {
       set_threads(n);
@@ -222,7 +222,8 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
   const double step = 1.0 / 1024;  // between neighbouring floats at 10,000
   Random random(9);
   Tensor x = Tensor::empty({rows, channels}), g = Tensor::uniform({rows, channels}, random, 0.5, 1.5);
-  for (int64_t i = 0; i < x.size(); ++i) x.data()[i] = static_cast<real>(10000 + step * static_cast<double>(random.below(3)));
+  for (int64_t i = 0; i < x.size(); ++i)
+    x.mutable_data()[i] = static_cast<real>(10000 + step * static_cast<double>(random.below(3)));
   x.track();
   const Tensor gamma = Tensor::full({channels}, 1).track(), beta = Tensor::zeros({channels}).track();
   const real eps = 1e-7f;

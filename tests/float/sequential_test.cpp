@@ -112,7 +112,8 @@ TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU b
 TEST_CASE("the shortcut of a block with stride and more channels takes every second pixel and pads the channels on both sides") {
   // A body that gives zeros leaves the shortcut alone.
   auto network = make_model({.model = "residual(conv:4:1:stride=2:pad=0) flatten dense:classes", .input = {3, 3, 2}, .classes = 2});
-  for (const Parameter& p : parameters((*network)[0])) std::fill_n(Tensor(p.value).data(), p.value.size(), real(0));
+  for (const Parameter& p : parameters((*network)[0]))
+    std::fill_n(Tensor(p.value).mutable_data(), p.value.size(), real(0));
   const Tensor x = Tensor::of({1, 3, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
   CHECK((*network)[0].forward(x, Mode::eval).values() == std::vector<real>{0, 1, 2, 0, 0, 5, 6, 0, 0, 13, 14, 0, 0, 17, 18, 0});
 }
@@ -123,7 +124,7 @@ TEST_CASE("the first layer whose output is not finite is named") {
   const Tensor x = Tensor::normal({4, 2, 2, 1}, random);
   CHECK(first_non_finite(*network, x) == "");
   Tensor w = parameters(*network)[0].value;
-  w.data()[0] = INFINITY;
+  w.mutable_data()[0] = INFINITY;
   CHECK(first_non_finite(*network, x) == "layer 1 (dense:3)");
   CHECK(first_non_finite(*network, Tensor::full({4, 2, 2, 1}, NAN)) == "the input");
 }

@@ -57,7 +57,7 @@ TEST_CASE("no linear function of the pixels tells the shapes apart") {
       for (Batch batch; batches.next(batch);) {
         const Tensor x = reshape(batch.x, {batch.x.dim(0), image.size()});
         const Tensor g = grad(cross_entropy(matmul(x, w), batch.labels), {w})[0];
-        for (int64_t i = 0; i < w.size(); ++i) w.data()[i] -= real(0.01) * g.data()[i];
+        for (int64_t i = 0; i < w.size(); ++i) w.mutable_data()[i] -= real(0.01) * g.data()[i];
       }
     }
     Loader whole(test, normalization, {.batch_size = test.size(), .shuffle = false});

@@ -14,6 +14,20 @@
 
 using namespace evenkeel;
 
+namespace {
+
+// Destroyed after main(), and after the main thread's thread-local variables: the address sanitiser would say what is
+// missed then.
+const Tensor outlives_main = [] {
+  Tensor y = Tensor::scalar(1).track();
+  for (int i = 0; i < 100; ++i) y = y + real(1);
+  return y;
+}();
+
+}  // namespace
+
+TEST_CASE("a tensor may be static") { CHECK(outlives_main.item() == 101); }
+
 TEST_CASE("a shape counts its values, rows and channels, and refuses what is none") {
   const Shape s{2, 3, 4, 5};
   CHECK(s.size() == 120);
@@ -30,6 +44,82 @@ TEST_CASE("a shape counts its values, rows and channels, and refuses what is non
   CHECK_THROWS_AS(full.push_back(1), Error);
 }
 
+TEST_CASE("a shape is refused where its values could not be counted, whatever its other extents are") {
+  constexpr int64_t large = int64_t{1} << 62;
+  CHECK(Shape{int64_t{1} << 58}.size() == int64_t{1} << 58);
+  CHECK_THROWS_WITH_AS(Tensor::empty({large - 1}), "shape: at most 2^58 values, got 4611686018427387903", Error);
+  CHECK_THROWS_WITH_AS((Shape{3, large}), "shape: at most 2^58 values, got 3 x 4611686018427387904", Error);
+  CHECK_THROWS_AS((Shape{large, 4}), Error);                       // 2^64: 0 in 64 bits
+  CHECK_THROWS_AS((Shape{int64_t{1} << 32, int64_t{1} << 32}), Error);
+  CHECK_THROWS_AS((Shape{large, 0}), Error);                       // no value, but more rows than a loop could count
+  CHECK_THROWS_AS((Shape{0, large}), Error);
+  CHECK_THROWS_WITH_AS((Shape{1, 0, -2}), "shape: an axis cannot be negative, got -2", Error);
+  Shape s{2, 3};
+  CHECK_THROWS_AS(s.push_back(large), Error);
+  CHECK(s == Shape{2, 3});  // as it was
+  CHECK(s.with_channels(7) == Shape{2, 7});
+  CHECK_THROWS_AS(s.with_channels(-1), Error);
+  CHECK_THROWS_AS(s.with_channels(large), Error);
+  CHECK_THROWS_WITH_AS(Shape().with_channels(1), "shape: () has no axis of channels", Error);
+}
+
+TEST_CASE("an axis that a shape does not have is an error") {
+  const Tensor x = Tensor::zeros({2, 3});
+  CHECK(x.dim(1) == 3);
+  CHECK_THROWS_WITH_AS(x.dim(2), "shape: (2, 3) has no axis 2", Error);
+  CHECK_THROWS_WITH_AS(x.dim(-1), "shape: (2, 3) has no axis -1", Error);
+  CHECK_THROWS_WITH_AS(Shape()[0], "shape: () has no axis 0", Error);
+}
+
+TEST_CASE("an undefined tensor is refused wherever it is used") {
+  Tensor none, moved = Tensor::scalar(1);
+  const Tensor to = std::move(moved);
+  const Tensor x = Tensor::zeros({2});
+  const auto undefined = doctest::Contains("tensor: it is undefined");
+  CHECK_THROWS_WITH_AS(none.shape(), undefined, Error);
+  CHECK_THROWS_WITH_AS(moved.dim(0), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.size(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.rows(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.channels(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.data(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.mutable_data(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.item(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.values(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.track(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.tracked(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.severed(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.detach(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.clone(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.viewed({1}), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.copy_from(x), undefined, Error);
+  CHECK_THROWS_WITH_AS(x.clone().copy_from(none), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.sole_owner(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none.id(), undefined, Error);
+  CHECK_THROWS_WITH_AS(none + x, undefined, Error);
+  CHECK_THROWS_WITH_AS(relu(none), undefined, Error);
+  CHECK_THROWS_WITH_AS(reshape(none, {1}), undefined, Error);
+  CHECK_THROWS_WITH_AS(grad(none, {none}), undefined, Error);
+}
+
+TEST_CASE("only a value that no other handle and no view can see has a sole owner") {
+  Tensor x = Tensor::zeros({2, 3});
+  CHECK(x.sole_owner());
+  {
+    const Tensor handle = x;
+    CHECK_FALSE(x.sole_owner());
+  }
+  CHECK(x.sole_owner());
+  {
+    const Tensor view = reshape(x, {6});  // a node of its own, on the same storage
+    CHECK_FALSE(x.sole_owner());
+    CHECK_FALSE(view.sole_owner());
+  }
+  const Tensor constant = x.detach();
+  CHECK_FALSE(x.sole_owner());
+  x = Tensor();
+  CHECK(constant.sole_owner());
+}
+
 TEST_CASE("tensors refuse what does not fit") {
   const Tensor x = Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6});
   CHECK_THROWS_WITH_AS(Tensor::of({2, 3}, {1, 2}), doctest::Contains("holds 6 values, got 2"), Error);
@@ -39,7 +129,7 @@ TEST_CASE("tensors refuse what does not fit") {
   Tensor y = Tensor::scalar(2).track() * real(3);
   CHECK_THROWS_WITH_AS(y.track(), doctest::Contains("only a leaf can be tracked"), Error);
   const Tensor copy = x.clone();
-  copy.detach().data()[0] = 9;
+  copy.detach().mutable_data()[0] = 9;
   CHECK(x.data()[0] == 1);
   CHECK(reshape(x, {3, 2}).data() == x.data());  // shared
 }

@@ -50,14 +50,14 @@ struct Subject {
 
 void fill(const Tensor& t, const std::vector<double>& values) {
   for (int64_t i = 0; i < t.size(); ++i)
-    t.detach().data()[i] = static_cast<real>(values[static_cast<size_t>(i) % values.size()]);
+    t.detach().mutable_data()[i] = static_cast<real>(values[static_cast<size_t>(i) % values.size()]);
 }
 
 // Images [begin, end), normalised as the file says.
 Tensor images(const Dataset& all, const Normalization& n, int64_t begin, int64_t end) {
   Tensor x = Tensor::empty({end - begin, 28, 28, 1});
   for (int64_t i = 0; i < x.size(); ++i)
-    x.data()[i] = (static_cast<real>(all.pixels[static_cast<size_t>(begin * 784 + i)]) - n.mean[0]) / n.deviation[0];
+    x.mutable_data()[i] = (static_cast<real>(all.pixels[static_cast<size_t>(begin * 784 + i)]) - n.mean[0]) / n.deviation[0];
   return x;
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
   fill(s.norm(6).running_mean, {0.02, 0, -0.01, 0, 0});
   fill(s.norm(6).running_var, {1.1, 0.9, 1, 1, 1.2});
   const Tensor w = s.parameter("1.weight");
-  for (int64_t p = 0; p < 784; ++p) w.detach().data()[5 * 784 + p] *= real(1e-4);  // a channel that hardly varies
+  for (int64_t p = 0; p < 784; ++p) w.detach().mutable_data()[5 * 784 + p] *= real(1e-4);  // a channel that hardly varies
   const std::string file = s.save();
 
   const double lr = 0.7;
@@ -243,8 +243,8 @@ TEST_CASE("doctor: each finding has its advice, and a network that ails nothing 
   // Just below and above a quarter of a deviation, and of the ratio of the deviations.
   const auto shifted = [&](double mean, double deviation) {
     well();
-    s.norm(2).running_mean.data()[3] += static_cast<real>(mean * std::sqrt(m.var[3] + 1e-5));
-    s.norm(2).running_var.data()[3] = static_cast<real>((m.var[3] + 1e-5) * deviation * deviation - 1e-5);
+    s.norm(2).running_mean.mutable_data()[3] += static_cast<real>(mean * std::sqrt(m.var[3] + 1e-5));
+    s.norm(2).running_var.mutable_data()[3] = static_cast<real>((m.var[3] + 1e-5) * deviation * deviation - 1e-5);
     return advice(doctor({"--lr", "0.01"}), "2: the running statistics are not those of these images");
   };
   CHECK(shifted(0.24, 1) == 0);
@@ -259,7 +259,7 @@ TEST_CASE("doctor: each finding has its advice, and a network that ails nothing 
   // All inputs below the running mean by half a deviation: 31 % are active where 50 % should be.
   well();
   for (size_t c = 0; c < 8; ++c)
-    s.norm(2).running_mean.data()[c] = static_cast<real>(m.mean[c] + 0.5 * std::sqrt(m.var[c]));
+    s.norm(2).running_mean.mutable_data()[c] = static_cast<real>(m.mean[c] + 0.5 * std::sqrt(m.var[c]));
   CHECK(advice(doctor({"--lr", "0.01"}), "% active where Phi(beta/|gamma|) says 50 %") == 1);
 
   // The angle of a step of this --lr, and the one that decay drives it to.
@@ -330,7 +330,7 @@ TEST_CASE(
   // Two classes whose logits differ by rounding alone: which of them is larger changes.
   Subject s("flatten dense:classes batch");
   const Tensor w = s.parameter("1.weight");
-  for (int64_t p = 0; p < 784; ++p) w.detach().data()[784 + p] = 3 * w.data()[p];
+  for (int64_t p = 0; p < 784; ++p) w.detach().mutable_data()[784 + p] = 3 * w.data()[p];
   fill(s.norm(2).running_mean, {0.11, 0.33, 0.1, -0.2});
   fill(s.norm(2).running_var, {0.7, 6.3 + 8e-5, 1});
   fill(s.norm(2).beta, {0.5, 0.5, -50, -51, -52, -53, -54, -55, -56, -57});

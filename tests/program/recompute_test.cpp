@@ -55,7 +55,7 @@ Judged whole(Layer& network, const Dataset& data, const Normalization& n) {
   const Recording off(false);
   Tensor x = Tensor::empty({data.size(), data.image[0], data.image[1], data.image[2]});
   for (int64_t i = 0; i < x.size(); ++i)
-    x.data()[i] = (static_cast<real>(data.pixels[static_cast<size_t>(i)]) - n.mean[0]) / n.deviation[0];
+    x.mutable_data()[i] = (static_cast<real>(data.pixels[static_cast<size_t>(i)]) - n.mean[0]) / n.deviation[0];
   const Tensor logits = network.forward(x, Mode::eval);
   Judged part;
   for (int64_t i = 0; i < data.size(); ++i) {
@@ -326,7 +326,7 @@ void save_answers(const std::string& path, int shift, real strength) {
   const auto network = make_model(m);
   for (Parameter& p : parameters(*network))
     for (int64_t i = 0; i < p.value.size(); ++i)
-      p.value.data()[i] = p.name == "1.weight" && i % 784 % 10 == (i / 784 + 10 - shift) % 10 ? strength : 0;
+      p.value.mutable_data()[i] = p.name == "1.weight" && i % 784 % 10 == (i / 784 + 10 - shift) % 10 ? strength : 0;
   write_safetensors(path, pack_network(*network, {m, "mnist", {{63}, {37}}}));
 }
 
