@@ -1,6 +1,8 @@
 // evenkeel eval: a trained network's accuracy on a data set.
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "apps/command.h"
 #include "apps/data_options.h"
 #include "apps/evaluate.h"
@@ -72,9 +74,12 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input), m.classes,
           all.name, shape_text(all.image), all.classes);
     const Dataset data = draw_samples(all, o->samples, m.seed);
+    if (!o->logits.empty()) check_output(o->logits, {o->file, split.folder});
     prepare_inference(*file.network);
     if (!o->logits.empty()) write_logits(o->logits, *file.network, data, file.info.normalization, o->batch_size);
     const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);
+    if (!std::isfinite(score.loss))
+      fail(Fault::failed, "eval: the loss on {} images of {} is {}: the network's outputs overflow", score.count, data.name, score.loss);
     fmt::print("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,
                score.count);
     return 0;

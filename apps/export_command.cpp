@@ -28,6 +28,9 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
       "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation pixels on the\n"
       "scale 0 .. 255 are normalised before they go in.");
   return [o, &vocabulary] {
+    const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
+    const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
+    check_output(out, {o->file});
     NetworkFile file = open_network(o->file, vocabulary);
     if (o->fold) {
       fold_batch_norms(*file.network);
@@ -35,8 +38,6 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
       file.info.model.norm = file.info.model.activation = "none";  // the text says all
     }
     const SafeTensors packed = pack_network(*file.network, file.info, Part::weights);
-    const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
-    const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
     write_file(out, o->format == "safetensors" ? format_safetensors(packed)
                     : o->format == "npz"       ? format_npz(packed.tensors)
                                                : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));

@@ -6,6 +6,7 @@
 #include "apps/evaluate.h"
 #include "apps/options.h"
 #include "apps/subject.h"
+#include "core/file.h"
 #include "layers/fold.h"
 
 namespace evenkeel {
@@ -22,6 +23,7 @@ Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
   app.footer("The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is written.");
   return [o, &vocabulary] {
     Subject subject = open_subject(o->subject, vocabulary);
+    check_output(o->out, {o->subject.file, subject.folder});
     NetworkFile plain = open_network(o->subject.file, vocabulary);
     const int norms = fold_batch_norms(*plain.network);
     check(norms > 0, "fold: {} has no batch normalisation right behind a convolution or dense layer", o->subject.file);

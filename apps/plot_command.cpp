@@ -31,6 +31,7 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
       const std::filesystem::path given(o->runs[i]);
       const std::filesystem::path file = std::filesystem::is_directory(given) ? given / "log.csv" : given;
       const std::filesystem::path folder = std::filesystem::absolute(file).lexically_normal().parent_path();
+      check_output(o->out, {file});
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], parse_log_csv(read_file(file), file)});
     }
     write_file(o->out, draw_runs(o->title, logs));

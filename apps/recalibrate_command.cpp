@@ -4,6 +4,7 @@
 #include "apps/evaluate.h"
 #include "apps/options.h"
 #include "apps/subject.h"
+#include "core/file.h"
 #include "layers/recalibrate.h"
 
 namespace evenkeel {
@@ -21,6 +22,7 @@ Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary) {
       "one pass over the images for each.");
   return [o, &vocabulary] {
     Subject subject = open_subject(o->subject, vocabulary);
+    check_output(o->out, {o->subject.file, subject.folder});
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
     const auto accuracy = [&] { return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size).accuracy(); };

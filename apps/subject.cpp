@@ -22,7 +22,7 @@ Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
   check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,
         shape_text(m.input), m.classes, images.name, shape_text(images.image), images.classes);
   images = draw_samples(images, std::min(o.samples, images.size()), m.seed);
-  return {std::move(file), std::move(images), o.batch_size};
+  return {std::move(file), std::move(images), std::move(split.folder), o.batch_size};
 }
 
 void Subject::each_batch(const std::function<void(const Batch&)>& see) const {

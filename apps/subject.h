@@ -14,6 +14,7 @@ void add_subject_options(CLI::App& app, SubjectOptions& options);
 struct Subject {
   NetworkFile file;
   Dataset images;
+  std::string folder;  // they are read from; empty: they were drawn
   int64_t batch_size;
   Sequential& network() { return *file.network; }
   void each_batch(const std::function<void(const Batch&)>& see) const;

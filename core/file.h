@@ -1,17 +1,52 @@
-// Files written so that a reader sees the old contents or the new, never a part.
+// Files: inputs that are opened without waiting, outputs that a reader sees old or new, never in part.
 #pragma once
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace evenkeel {
 
-// Writes to a temporary file beside `path` (path + ".part"), syncs it, renames it over `path`, syncs the folder. Symbolic links are
-// followed; a target that exists and is not a regular file is refused. On failure throws Error(Fault::io) and leaves the old
-// file as it was and nothing beside it.
+// An open file's number, closed with it.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  ~Descriptor();
+  Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  int operator*() const { return number_; }
+  bool open() const { return number_ >= 0; }
+
+ private:
+  int number_;
+};
+
+struct InputFile {
+  Descriptor file;
+  uint64_t size;  // when it was opened
+};
+
+// Opens a regular file for reading. Never waits: a FIFO, a device, a socket or a folder is refused by name with
+// Error(Fault::bad_file). Error(Fault::missing) where there is nothing, Error(Fault::io) where it cannot be opened.
+InputFile open_input(const std::string& path);
+
+// The whole file, opened so; Error(Fault::bad_file) where it is larger than max_bytes.
+std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} << 30);
+
+// Replaces `path`, or creates it: writes a temporary file of a name of its own beside it, syncs it, renames it, syncs the folder.
+//   - A replaced file's permissions and group stay, and its owner where the system allows it.
+//   - Symbolic links are followed, but not those that another user has put into a folder in which everybody may write.
+//   - What is there must be a regular file that may be written to; else it is refused.
+// On failure throws Error(Fault::io). The old file is then as it was and nothing stays beside it, unless the message says that the
+// new one is in place and only its folder could not be synced. What a killed process left beside the file is removed.
 void write_file(const std::string& path, std::string_view contents);
 
-// The whole file. Throws Error(Fault::missing) where there is none, Error(Fault::io) where it cannot be read,
-// Error(Fault::bad_file) where it is larger than max_bytes.
-std::string read_file(const std::string& path, size_t max_bytes = size_t{8} << 30);
+// Refuses with Error(Fault::usage) to write to `path` where that is one of the inputs, or lies in one that is a folder, by whatever
+// path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it begins its work.
+void check_output(const std::string& path, std::initializer_list<std::string> inputs);
 
 }  // namespace evenkeel

@@ -1,14 +1,12 @@
 #include "data/archive.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "core/check.h"
+#include "core/file.h"
 #include "data/bytes.h"
 
 namespace evenkeel {
@@ -20,13 +18,10 @@ namespace fs = std::filesystem;
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    const bool regular = file >= 0 && ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = regular ? static_cast<size_t>(status.st_size) : 0;
-    if (size_) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-    if (file >= 0) ::close(file);
-    if (!regular || address_ == MAP_FAILED) fail(Fault::io, "{}: cannot be read", path.string());
+    const InputFile input = open_input(path.string());
+    size_ = input.size;
+    if (size_) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, *input.file, 0);
+    if (address_ == MAP_FAILED) fail(Fault::io, "{}: cannot be read", path.string());
   }
   ~MappedFile() {
     if (address_) ::munmap(address_, size_);

@@ -103,5 +103,5 @@ TEST_CASE("damaged archives are refused") {
     bad[i] = '\xff';
     why(bad);
   }
-  CHECK(!error_of(Fault::io, [&] { unpack(folder / "nothing", {"one"}, folder.path); }).empty());
+  CHECK(!error_of(Fault::missing, [&] { unpack(folder / "nothing", {"one"}, folder.path); }).empty());
 }
