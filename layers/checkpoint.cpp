@@ -35,6 +35,18 @@ StoredTensor store_stream(const std::string& name, const Random& random) {
   return store_integers(name, {2}, {static_cast<int64_t>(random.key()), static_cast<int64_t>(random.counter())});
 }
 
+// What no training can have made of a normalisation's statistics, by their names; empty: nothing.
+std::string wrong_statistics(const std::string& name, const Tensor& value) {
+  const auto ends = [&](const char* ending) { return name.ends_with(ending); };
+  const bool variance = ends("running_var") || ends("num_batches_tracked"), deviation = ends("running_sigma"), weight = ends("running_weight");
+  for (const real v : value.values()) {
+    if (variance && v < 0) return fmt::format("\n  {} holds {}; it must not be negative", name, v);
+    if (deviation && v <= 0) return fmt::format("\n  {} holds {}; it must be positive", name, v);
+    if (weight && (v < 0 || v > real(1.001))) return fmt::format("\n  {} holds {}; it must be from 0 to 1", name, v);
+  }
+  return "";
+}
+
 }  // namespace
 
 StoredTensor store(const std::string& name, const Tensor& value) {
@@ -60,6 +72,9 @@ Tensor load(const StoredTensor& stored) {
   if (stored.dtype == "F32") convert(float());
   if (stored.dtype == "F64") convert(double());
   if (stored.dtype == "I64") convert(int64_t());
+  const real *begin = t.data(), *end = begin + t.size();
+  if (const real* bad = std::find_if(begin, end, [](real v) { return !std::isfinite(v); }); bad != end)
+    fail(Fault::bad_file, "checkpoint: {} holds {} at place {} of {}; every number must be finite", stored.name, *bad, bad - begin, t.size());
   return t;
 }
 
@@ -107,6 +122,7 @@ void restore(Layer& layer, const SafeTensors& stored, Part part) {
       if (value.shape() != n.tensor.shape())
         wrong += fmt::format("\n  {} has shape {}, the network needs {} (convolutions channels last)", n.name,
                              value.shape(), n.tensor.shape());
+      wrong += wrong_statistics(n.name, value);
       tensors.emplace_back(n.tensor, value);
     }
   }

@@ -18,11 +18,11 @@ enum class Part {
 };
 
 SafeTensors capture(Layer& layer, Part part = Part::everything);
-// Writes the stored values into the network. Every value that the network names must be there with its shape, and nothing besides but
-// under names of our own. Else Error(Fault::bad_file) that lists what is wrong, and the network is as it was.
+// Writes the stored values into the network. Every value that the network names must be there with its shape, finite and possible for
+// what it is (a variance is not negative), and nothing besides but under names of our own. Else Error(Fault::bad_file) that lists what is wrong, and the network is as it was.
 void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);
 
 StoredTensor store(const std::string& name, const Tensor& value);  // as it stands, no axis moved
-Tensor load(const StoredTensor& stored);
+Tensor load(const StoredTensor& stored);  // Error(Fault::bad_file) with its name where a number is not finite
 
 }  // namespace evenkeel

@@ -4,11 +4,13 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "core/file.h"
 #include "layers/batch_norm.h"
 #include "layers/spec.h"
+#include "tests/data_files.h"
 #include "tests/scratch.h"
 
 using namespace evenkeel;
@@ -53,6 +55,45 @@ TEST_CASE("safetensors: what was written is read") {
   CHECK(load(*read.find("scalar")).item() == 7);
   CHECK(read.find("other") == nullptr);
   CHECK(format_safetensors(read) == good_file());
+}
+
+TEST_CASE("values that no training can have made are refused by the tensor's name, and change nothing") {
+  const auto network = [](const char* norm) { return make_model({.model = "flatten dense:4 norm dense:3", .norm = norm, .input = {2, 2, 1}, .classes = 3}, standard_vocabulary()); };
+  const struct {
+    const char *norm, *name, *reason;
+    real value;
+  } cases[] = {{"batch", "1.weight", "finite", real(NAN)},
+               {"batch", "2.weight", "finite", real(INFINITY)},
+               {"batch", "2.running_mean", "finite", real(NAN)},
+               {"batch", "2.running_var", "finite", real(INFINITY)},
+               {"batch", "2.running_var", "negative", real(-0.5)},
+               {"batch", "2.num_batches_tracked", "negative", real(-1)},
+               {"batch", "evenkeel.2.running_weight", "from 0 to 1", real(1.5)},
+               {"renorm", "2.running_sigma", "positive", real(0)}};
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    const auto source = network(c.norm), target = network(c.norm);
+    SafeTensors stored = capture(*source);
+    bool found = false;
+    for (StoredTensor& t : stored.tensors) {
+      if (t.name != c.name) continue;
+      found = true;
+      if (t.dtype == "I64") {
+        const auto whole = static_cast<int64_t>(c.value);
+        std::memcpy(t.bytes.data(), &whole, sizeof whole);
+      } else {
+        std::memcpy(t.bytes.data(), &c.value, sizeof c.value);
+      }
+    }
+    REQUIRE(found);
+    const std::string before = format_safetensors(capture(*target));
+    for (const Part part : {Part::everything, Part::weights}) {
+      const std::string said = refusal([&] { restore(*target, stored, part); });
+      CHECK_MESSAGE(said.find(c.name + std::string(" holds ")) != std::string::npos, said);
+      CHECK_MESSAGE(said.find(c.reason) != std::string::npos, said);
+    }
+    CHECK(format_safetensors(capture(*target)) == before);
+  }
 }
 
 TEST_CASE("safetensors: every truncation and every flipped bit is refused") {
