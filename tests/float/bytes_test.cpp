@@ -73,7 +73,26 @@ TEST_CASE("a wrong checksum, bytes behind the end and too much data are named") 
   };
   CHECK(after_300(text(301)) == "file: 1 bytes follow the end of the data");
   CHECK(after_300(deflated(text(301))) == "file: the data goes on after the 300 bytes its header promises");
-  CHECK(after_300(deflated(text(300)) + "more") == "file: 4 bytes follow the end of the packed data");
+  CHECK(after_300(deflated(text(300)) + "more") == "file: 4 bytes of trailing junk follow the packed data");
+}
+
+TEST_CASE("a gzip of several members, and zeros behind it, are read; junk behind it is not") {
+  const std::string all = text(300000), two = deflated(all.substr(0, 1000)) + deflated(all.substr(1000)), none = deflated("");
+  for (const std::string& zipped : {two, two + none, none + two, two + std::string(1, '\0'), two + std::string(512, '\0'), deflated(all) + std::string(3, '\0')}) {
+    CHECK(read_all(zipped, all.size()) == all);
+    CHECK(refusal([&] { read_all(zipped, all.size() - 1); }).find("its header promises 299999 bytes") != std::string::npos);
+    CHECK(refusal([&] { read_all(zipped, all.size() + 1); }).find("its header promises 300001 bytes") != std::string::npos);
+    for (const std::string junk : {"junk", "\n"}) {
+      const std::string said = refusal([&] { read_all(zipped + junk, all.size()); });
+      CHECK_MESSAGE(said.find(" bytes of trailing junk follow the packed data") != std::string::npos, said);
+    }
+  }
+  // Bare deflate data have no members, and nothing behind them.
+  const std::string bare = deflated("x", -15) + std::string(1, '\0');
+  ByteReader reader("file", bare, Packing::deflate);
+  char x;
+  reader.read(&x, 1);
+  CHECK(refusal([&] { reader.finish(); }) == "file: 1 bytes of trailing junk follow the packed data");
 }
 
 TEST_CASE("data that cannot be there is refused before anybody allocates for it") {
