@@ -16,6 +16,9 @@
 #include "core/simd.h"
 
 extern "C" {  // OpenBLAS's own, not in every cblas.h
+// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in a shared ELF
+// library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever where they cannot have it.
+[[gnu::weak]] int openblas_num_threads_env() { return 1; }
 void openblas_set_num_threads(int);
 char* openblas_get_config();
 }
