@@ -1,5 +1,6 @@
 #include "apps/console.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -34,13 +35,14 @@ Console::Console() {
 
 void Console::print(const std::string& line) {
   clear();
-  fmt::print("{}\n", line);
+  // A failure stays noted in the stream, for run_program to end with: it is no reason to stop a training run.
+  std::fputs((line + "\n").c_str(), stdout);
   std::fflush(stdout);
 }
 
 void Console::note(const std::string& line) {
   clear();
-  fmt::print(stderr, "{}\n", line);
+  evenkeel::note(line);
 }
 
 // Overwritten in place by a carriage return and spaces: no escape sequence is needed.
@@ -61,6 +63,16 @@ void Console::clear() {
 
 std::string Console::styled(const char* code, const std::string& text) const {
   return color_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+void note(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+bool hold_standard_streams() {
+  const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+  for (int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) < 0) open("/dev/null", O_RDWR);  // gets the lowest number that is free: this one
+  }
+  return writable;
 }
 
 std::string progress_bar(double fraction, int width) {

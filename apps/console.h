@@ -28,6 +28,13 @@ class Console {
   size_t live_width_ = 0;
 };
 
+// A line on stderr. Where that cannot be written nothing happens: there is nobody to tell.
+void note(const std::string& line);
+
+// Puts /dev/null in the place of a closed standard input or error, so that no file that is opened later gets messages written into it.
+// False where standard output is closed.
+bool hold_standard_streams();
+
 // A bar of `width` characters, `fraction` of it filled.
 std::string progress_bar(double fraction, int width);
 std::string duration(double seconds);  // "0:07", "12:34", "1:02:03"

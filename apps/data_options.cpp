@@ -1,7 +1,6 @@
 #include "apps/data_options.h"
 
-#include <cstdio>
-
+#include "apps/console.h"
 #include "apps/suggest.h"
 #include "apps/text.h"
 
@@ -43,7 +42,7 @@ Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
 DataSplit load_named_dataset(const std::string& name, const std::string& data_dir) {
   check_dataset_name(name);
   DataSplit split = load_dataset(name, data_dir);
-  if (!split.folder.empty()) fmt::print(stderr, "{} is read from {}\n", name, split.folder);
+  if (!split.folder.empty()) note(fmt::format("{} is read from {}", name, split.folder));
   return split;
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "apps/text.h"
+
 namespace evenkeel {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, t
 
 std::string escaped(const std::string& text) {
   std::string safe;
-  for (char c : text) {
+  for (char c : legal_text(text)) {
     if (c == '&')
       safe += "&amp;";
     else if (c == '<')

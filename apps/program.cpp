@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/command.h"
+#include "apps/console.h"
 #include "apps/options.h"
 #include "apps/suggest.h"
 
@@ -36,7 +37,7 @@ constexpr struct {
 };
 
 int report(Fault fault, const std::string& message) {
-  fmt::print(stderr, "evenkeel: {}\n", message);
+  note("evenkeel: " + message);
   return static_cast<int>(fault);
 }
 
@@ -70,9 +71,9 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
-  // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
-  for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
+namespace {
+
+int run(int argc, char** argv, const Vocabulary& vocabulary) {
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
   layout->label("Positionals", "Arguments");
@@ -105,8 +106,21 @@ int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
   } catch (const std::bad_alloc&) {
     return report(Fault::failed, "out of memory; a smaller --batch-size needs less");
   } catch (const std::exception& error) {
+    if (std::ferror(stdout)) return static_cast<int>(Fault::io);  // run_program says why
     return report(Fault::failed, error.what());
   }
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
+  // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
+  for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
+  const bool closed = !hold_standard_streams();
+  const int status = closed ? 0 : run(argc, argv, vocabulary);
+  if (!closed && std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  const int failed = report(Fault::io, closed ? "standard output is closed" : "standard output cannot be written: it is full, or was closed");
+  return status ? status : failed;
 }
 
 }  // namespace evenkeel

@@ -16,6 +16,7 @@
 #include "apps/model_options.h"
 #include "apps/network_file.h"
 #include "apps/run_log.h"
+#include "apps/text.h"
 #include "apps/train_state.h"
 #include "core/file.h"
 #include "core/parallel.h"
@@ -65,13 +66,21 @@ ModelOptions with_images(ModelOptions model, const Dataset& data) {
   return model;
 }
 
-// Refuses a folder with something in it, unless told otherwise.
-void check_folder(const TrainOptions& o) {
-  std::error_code error;
-  if (o.resume || o.overwrite || !fs::exists(o.out, error)) return;
-  if (!fs::is_directory(o.out, error)) fail(Fault::io, "{} is there and is not a folder", o.out);
-  check(fs::is_empty(o.out, error), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", o.out,
-        o.out);
+// Refuses to go on with other images, another network or other options than the run before: all differences, both values.
+void check_same(const std::string& file, const Json& before, const Json& now) {
+  const Json was = before.flatten(), is = now.flatten();
+  std::string differences;
+  for (const auto& [key, there] : was.items()) {
+    const std::string here = is.contains(key) ? is[key].dump() : "nothing";
+    if (there.dump() != here) differences += fmt::format("\n  {}: {} there, {} now", key.substr(1), there.dump(), here);
+  }
+  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file, differences);
+}
+
+// What a run's outcome depends on, of its options.
+Json decisive(Json options) {
+  for (const char* name : {"threads", "data-dir", "checkpoint-every"}) options.erase(name);
+  return options;
 }
 
 class Run {
@@ -94,12 +103,13 @@ class Run {
     trained_ = values(parameters(*network_));
   }
 
-  void prepare(Json config);
-  void resume();
+  Json facts() const;
+  void begin(RunFolder folder, Json config);
+  void resume(RunFolder folder, const Json& config);
   int operator()();
 
  private:
-  std::string path(const char* file) const { return (fs::path(o_.out) / file).string(); }
+  std::string path(const char* file) const { return *folder_ / file; }
   bool stopped() const { return interrupt_.signal() != 0; }
   int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
 
@@ -126,6 +136,8 @@ class Run {
   std::vector<Tensor> trained_;
   TrainState state_;
   std::vector<EpochRow> rows_;
+  std::optional<RunFolder> folder_;
+  std::string identity_;  // what last.safetensors says of the run it belongs to
 
   Console console_;
   Interrupt interrupt_;
@@ -135,35 +147,48 @@ class Run {
   int64_t epoch_images_ = 0;  // in this epoch
 };
 
-void Run::prepare(Json config) {
+// Of the network and the images, as config.json keeps them.
+Json Run::facts() const {
+  Json facts;
+  facts["network"] = {{"layers", model_spec(o_.model.model)},
+                      {"parameters", parameter_count(*network_)},
+                      {"input", shape_text(info_.model.input)},
+                      {"classes", info_.model.classes}};
+  facts["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
+  const uint32_t crc = checksum(data_.test, checksum(data_.validation, checksum(data_.train)));
+  facts["images"]["crc32"] = fmt::format("{:08x}", crc);
+  facts["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
+  return facts;
+}
+
+void Run::begin(RunFolder folder, Json config) {
+  folder_.emplace(std::move(folder));
   if (is_file(o_.model.init)) load_weights(o_.model.init, *network_);
-  std::error_code error;
-  fs::create_directories(o_.out, error);
-  if (error) fail(Fault::io, "{}: the folder cannot be made: {}", o_.out, error.message());
-  // What an earlier run left must not look like this one's.
-  for (const char* file : {"config.json", "log.csv", "curves.svg", "last.safetensors", "best.safetensors"}) {
-    fs::remove(path(file), error);
-    if (error) fail(Fault::io, "{}: cannot be removed: {}", path(file), error.message());
-  }
-  config["network"] = {{"layers", model_spec(o_.model.model)},
-                       {"parameters", parameter_count(*network_)},
-                       {"input", shape_text(info_.model.input)},
-                       {"classes", info_.model.classes}};
-  config["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
-  if (!data_.folder.empty()) config["images"]["folder"] = data_.folder;
-  config["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
+  Json known = facts();
+  known["options"] = decisive(config["options"]);
+  identity_ = known.dump();
+  known.erase("options");
+  config.update(known);
+  if (!data_.folder.empty()) config["images"]["folder"] = legal_text(data_.folder);
   write_file(path("config.json"), config.dump(2) + "\n");
 }
 
-void Run::resume() {
+void Run::resume(RunFolder folder, const Json& config) {
+  folder_.emplace(std::move(folder));
   const std::string file = path("last.safetensors");
   if (!fs::exists(file)) {
     fail(Fault::missing,
          "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite starts it again",
-         file, path("config.json"), o_.out);
+         file, path("config.json"), folder_->path());
   }
   const SafeTensors stored = read_safetensors(file);
   state_ = unpack_training(stored, sgd_, file);
+  Json known = facts();
+  known["options"] = decisive(config["options"]);
+  identity_ = known.dump();
+  const Json before = Json::parse(metadata(stored, "run", file), nullptr, false);
+  if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
+  check_same(file, before, Json::parse(identity_));
   restore(*network_, stored);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
@@ -182,7 +207,7 @@ int Run::operator()() {
                             thousands(static_cast<double>(parameter_count(*network_))), o_.data,
                             thousands(static_cast<double>(data_.train.size())),
                             data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
-                            thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", o_.out));
+                            thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
   print_header();
   for (const EpochRow& row : rows_) print_row(row, false);
   while (state_.epoch <= o_.epochs) {
@@ -211,7 +236,7 @@ int Run::operator()() {
     row.seconds = epoch_clock_.seconds();
     finish_epoch(row, *test, *chooser);
   }
-  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", o_.out));
+  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", folder_->path()));
   const double count = static_cast<double>(data_.test.size());
   console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {} epochs, best {:.4f} at epoch {}",
                              static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(), o_.epochs,
@@ -284,6 +309,7 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
   if (best) write_safetensors(path("best.safetensors"), pack_network(*network_, info_));
   state_ = next;
   save_last();
+  folder_->replace_earlier();
   print_row(row, best);
 }
 
@@ -295,6 +321,7 @@ void Run::save_last() {
   }
   SafeTensors file = pack_network(*network_, info_);
   pack_training(state_, sgd_, file);
+  file.metadata["run"] = identity_;
   write_safetensors(path("last.safetensors"), file);
 }
 
@@ -303,7 +330,7 @@ int Run::stop() {
   save_last();
   console_.note(fmt::format(
       "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
-      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), o_.out));
+      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), folder_->path()));
   return 128 + number;
 }
 
@@ -371,10 +398,25 @@ void Run::print_row(const EpochRow& r, bool best) {
 
 }  // namespace
 
-int train(const TrainOptions& options, Json config, const Vocabulary& vocabulary) {
-  check_folder(options);
+int train(const TrainOptions& options, Json config, const Json& known, const Vocabulary& vocabulary) {
+  const bool numbered = options.numbered && !options.overwrite;
+  if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
   Run run(options, vocabulary);
-  options.resume ? run.resume() : run.prepare(std::move(config));
+  Json facts = run.facts();
+  for (const char* name : {"network", "images", "normalization"}) {
+    if (!known.contains(name)) facts.erase(name);
+  }
+  check_same("--config", known, Json::parse(facts.dump()));
+  run.begin(numbered            ? RunFolder::first_free(options.out)
+            : options.overwrite ? RunFolder(options.out, RunFolder::Use::overwrite)
+                                : RunFolder(options.out, RunFolder::Use::fresh),
+            std::move(config));
+  return run();
+}
+
+int resume(const TrainOptions& options, const Json& config, RunFolder folder, const Vocabulary& vocabulary) {
+  Run run(options, vocabulary);
+  run.resume(std::move(folder), config);
   return run();
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "apps/run_folder.h"
 #include "layers/spec.h"
 
 namespace evenkeel {
@@ -25,16 +26,19 @@ struct TrainOptions {
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 
   std::string out;  // the folder
+  bool numbered = false;   // where it is not free: the first that is of out-2, out-3 ...
   bool overwrite = false;
-  bool resume = false;  // go on from what the folder holds
 };
 
 // The options in the contents of a config.json; Error(Fault::bad_file) with the name where they are not what they must be.
 TrainOptions read_options(const std::string& name, const std::string& json);
 
 // Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config` is what
-// config.json begins with. Returns the exit status: 0, or 128 + n where signal n stopped it. Error(Fault::failed) where the loss is
-// not finite.
-int train(const TrainOptions& options, nlohmann::ordered_json config, const Vocabulary& vocabulary);
+// config.json begins with: its "options" are those of the run. `known` is what an earlier run's config.json says of its images and its
+// network; where these are others the run is refused. Returns the exit status: 0, or 128 + n where signal n stopped it.
+// Error(Fault::failed) where the loss is not finite.
+int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known, const Vocabulary& vocabulary);
+// Goes on with the run that the folder holds.
+int resume(const TrainOptions& options, const nlohmann::ordered_json& config, RunFolder folder, const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

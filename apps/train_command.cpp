@@ -1,12 +1,14 @@
 // evenkeel train: the options, config.json, and going on from it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
-#include <filesystem>
+#include <optional>
 
 #include "apps/command.h"
 #include "apps/data_options.h"
 #include "apps/model_options.h"
+#include "apps/text.h"
 #include "apps/train.h"
 #include "core/file.h"
 
@@ -79,6 +81,7 @@ Json option_values(const CLI::App& app, bool all) {
     }
     const std::string text = option->count() > 0 ? option->results().back() : option->get_default_str();
     if (text.empty()) continue;
+    check(is_utf8(text), "--{}: must be text in UTF-8, since config.json keeps it, got \"{}\"", name, legal_text(text));
     const Json number = Json::parse(text, nullptr, false);
     values[name] = number.is_number() ? number : Json(text);
   }
@@ -122,6 +125,20 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
   return options;
 }
 
+// What a config.json says of the images and the network that must be so again: all but what options given beside it are to change.
+Json known_facts(const Json& config, const Json& given) {
+  const auto changed = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
+  };
+  Json facts = Json::object();
+  const bool images = changed({"data", "samples", "validation", "seed"}), network = changed({"data", "model", "norm", "activation"});
+  for (const char* name : {"images", "normalization", "network"}) {
+    if (config.contains(name) && !(name == std::string("network") ? network : images)) facts[name] = config[name];
+  }
+  if (facts.contains("images") && facts["images"].is_object()) facts["images"].erase("folder");
+  return facts;
+}
+
 std::string default_folder(const TrainOptions& o) {
   std::string name = fmt::format("{}-{}-{}-{}", o.data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
   for (char& c : name) {
@@ -142,7 +159,7 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
-  add_text(app, "--out", o->out, "DIR", "folder of the results")->default_str("runs/DATA-MODEL-NORM-SEED")->group("Running");
+  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... behind it")->default_str("runs/DATA-MODEL-NORM-SEED")->group("Running");
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
   add_text(app, "--config", o->config, "FILE", "take the options from a run's config.json; those given here replace them")
       ->group("Running");
@@ -165,18 +182,26 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
               name);
       }
     }
+    const Json given = option_values(app, false);
+    std::optional<RunFolder> folder;
+    if (!o->resume.empty()) folder.emplace(o->resume, RunFolder::Use::resume);
+    const std::string config = folder ? *folder / "config.json" : o->config;
     std::unique_ptr<RunOptions> from_file;
-    const std::string config = o->resume.empty() ? o->config : (std::filesystem::path(o->resume) / "config.json").string();
-    if (!config.empty()) from_file = read_config(config, read_file(config, 1 << 20), as_arguments(option_values(app, false)));
+    Json known = Json::object();
+    if (!config.empty()) {
+      const std::string text = read_file(config, 1 << 20);
+      from_file = read_config(config, text, as_arguments(given));
+      known = known_facts(Json::parse(text), given);
+    }
     TrainOptions options = from_file ? from_file->values : o->run;
-    options.resume = !o->resume.empty();
-    options.overwrite = o->overwrite;
-    options.out = options.resume ? o->resume : o->out.empty() ? default_folder(options) : o->out;
-
     const Json values = option_values(from_file ? from_file->app : app, true);
+    if (folder) return resume(options, {{"options", values}}, std::move(*folder), vocabulary);
+    options.overwrite = o->overwrite;
+    options.numbered = o->out.empty();
+    options.out = options.numbered ? default_folder(options) : o->out;
     std::string command = "evenkeel train";
     for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);
-    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, vocabulary);
+    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, vocabulary);
   };
 }
 

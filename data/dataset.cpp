@@ -1,5 +1,7 @@
 #include "data/dataset.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 
 #include "data/source.h"
@@ -41,6 +43,11 @@ std::vector<FoundDataset> list_datasets(const std::string& data_dir) {
     found.push_back({.name = source.name, .description = source.description, .where = folder ? folder->string() : "", .drawn = drawn});
   }
   return found;
+}
+
+uint32_t checksum(const Dataset& data, uint32_t before) {
+  const uLong pixels = crc32_z(before, data.pixels.data(), data.pixels.size());
+  return static_cast<uint32_t>(crc32_z(pixels, reinterpret_cast<const Bytef*>(data.labels.data()), data.labels.size() * sizeof data.labels[0]));
 }
 
 Dataset take(const Dataset& data, const std::vector<int64_t>& indices) {

@@ -41,6 +41,9 @@ struct FoundDataset {
 };
 std::vector<FoundDataset> list_datasets(const std::string& data_dir = "");
 
+// CRC-32 of the pixels, then of the labels; `before`: of the sets that came before.
+uint32_t checksum(const Dataset& data, uint32_t before = 0);
+
 // The examples of the given indices, in their order.
 Dataset take(const Dataset& data, const std::vector<int64_t>& indices);
 

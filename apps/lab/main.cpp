@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <system_error>
 
 #include "apps/lab/experiments.h"
 #include "apps/options.h"
@@ -107,10 +108,17 @@ int program(int argc, char** argv) {
   } catch (const Error& error) {
     fmt::print(stderr, "evenkeel: {}\n", error.what());
     return static_cast<int>(error.fault);
+  } catch (const std::system_error&) {  // of fmt::print
+    return static_cast<int>(Fault::io);
   }
 }
 
 }  // namespace
 }  // namespace evenkeel::lab
 
-int main(int argc, char** argv) { return evenkeel::lab::program(argc, argv); }
+int main(int argc, char** argv) {
+  const int status = evenkeel::lab::program(argc, argv);
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  std::fputs("evenkeel: standard output cannot be written\n", stderr);
+  return static_cast<int>(evenkeel::Fault::io);
+}

@@ -3,8 +3,8 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <numeric>
 
+#include "apps/data_options.h"
 #include "apps/network_file.h"
 #include "core/loss.h"
 #include "layers/batch_norm.h"
@@ -139,7 +139,7 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
   const std::vector<std::string> out = lines(o.out);
   REQUIRE(out.size() > 5);
 
-  const Dataset all = load_dataset("mnist", data().folder.path).test;
+  const Dataset all = draw_samples(load_dataset("mnist", data().folder.path).test, count, s.info.model.seed);
   const Tensor x = images(all, s.info.normalization, 0, count);
   const Labels first_labels(all.labels.begin(), all.labels.begin() + batch);
   const std::vector<Parameter> own = parameters(*s.network);
@@ -286,7 +286,7 @@ TEST_CASE("recalibrate: the moments of what inference gives each layer, and the 
   const Outcome o = run(with_data({"recalibrate", file, "--samples", "130", "--batch-size", "50", "--out", out}));
   REQUIRE_MESSAGE(o.status == 0, o.err);
 
-  const Dataset all = load_dataset("mnist", data().folder.path).train;
+  const Dataset all = draw_samples(load_dataset("mnist", data().folder.path).train, count, s.info.model.seed);
   const Tensor x = images(all, s.info.normalization, 0, count);
   const auto accuracy = [&](Sequential& network) {
     const Tensor logits = input_of(network, x, network.size());
@@ -343,9 +343,7 @@ TEST_CASE(
   double apart = 0, largest = 0;
   int64_t changed = 0;
   const Recording off(false);
-  std::vector<int64_t> first(80);
-  std::iota(first.begin(), first.end(), 0);
-  const Dataset some = take(all, first);
+  const Dataset some = draw_samples(all, 80, s.info.model.seed);
   Loader loader(some, s.info.normalization, {.batch_size = 32, .shuffle = false});  // its normalisation, to the bit
   loader.begin_epoch(0);
   for (Batch batch; loader.next(batch);) {

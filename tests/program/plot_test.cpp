@@ -8,6 +8,7 @@
 #include "apps/console.h"
 #include "apps/run_log.h"
 #include "apps/suggest.h"
+#include "apps/text.h"
 #include "core/check.h"
 #include "tests/program/process.h"
 
@@ -35,6 +36,37 @@ TEST_CASE("plot: a line breaks where a value is not finite, and text is escaped"
   CHECK(svg.substr(path, svg.find('"', path + 9) - path).find('L') == std::string::npos);
   // Nothing to draw is still a picture.
   CHECK(svg_picture("", {{.title = "", .x_label = "", .y_label = "", .series = {}}}).find("nan") == std::string::npos);
+}
+
+TEST_CASE("text: what is not UTF-8, or no XML may hold, is replaced; the rest stays") {
+  const std::string bad = "\xef\xbf\xbd", good = "lat\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 <&>\t\n";
+  CHECK(legal_text(good) == good);
+  CHECK(is_utf8(good + "\x01"));
+  CHECK(legal_text("x\x01y\x1f") == "x" + bad + "y" + bad);
+  CHECK(legal_text("lat\xe9") == "lat" + bad);
+  CHECK(legal_text(std::string("a\0b", 3)) == "a" + bad + "b");
+  CHECK(legal_text("\xef\xbf\xbe") == bad);  // U+FFFE
+  // Cut short, too long a form, a surrogate, above 10FFFF, bytes that never occur.
+  for (const char* text : {"\xe2\x82", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\x80"}) {
+    CHECK(!is_utf8(text));
+    CHECK(is_utf8(legal_text(text)));
+    CHECK(legal_text(text).find(bad) != std::string::npos);
+  }
+}
+
+TEST_CASE("plot: a folder, a label and a title that are not UTF-8 make a picture that is") {
+  const Scratch scratch;
+  const std::string folder = scratch / "lat\xe9";
+  std::filesystem::create_directory(folder);
+  const EpochRow row{1, 0.05, 0.25, 0.9, 0.5, 0.8125, 1234.5, 6.789, {}, {}};
+  std::ofstream(folder + "/log.csv") << log_csv({row}, false);
+  for (const Arguments& more : {Arguments{}, {"--label", "\xff"}, {"--title", "x\x01y\xe9"}}) {
+    const Outcome o = run(Arguments{"plot", folder, "--out", scratch / "a.svg"} + more);
+    CHECK_MESSAGE(o.status == 0, o.err);
+    const std::string svg = slurp(scratch / "a.svg");
+    CHECK(svg.starts_with("<svg"));
+    CHECK(legal_text(svg) == svg);
+  }
 }
 
 TEST_CASE("run_log: what is written is what is read") {

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "apps/data_options.h"
 #include "apps/network_file.h"
 #include "apps/train.h"
 #include "data/loader.h"
@@ -86,9 +87,7 @@ struct Reference {
 // The run, by a loop of its own. lr: the rate of step 0, 1, ...
 Reference reference(const TrainOptions& o, const std::function<double(int64_t)>& lr) {
   const DataSplit split = load_dataset("mnist", o.data_dir);
-  std::vector<int64_t> first;
-  for (int64_t i = 0; i < (o.samples ? o.samples : split.train.size()); ++i) first.push_back(i);
-  Dataset train = take(split.train, first), validation;
+  Dataset train = draw_samples(split.train, o.samples, o.model.seed), validation;
   if (o.validation) {
     Random random = Random(o.model.seed).split("validation");
     std::tie(train, validation) = hold_out(train, o.validation, random);
