@@ -66,6 +66,7 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
     for (const char* file : run_files) {
       if (!fs::exists(fs::path(path) / file, error)) continue;
       where_ = next.string();
+      made_next_ = true;
       if (!fs::create_directory(next, error) && error) fail(Fault::io, "{}: the folder cannot be made: {}", where_, error.message());
     }
   }
@@ -87,7 +88,7 @@ RunFolder RunFolder::first_free(const std::string& path) {
 RunFolder::~RunFolder() {
   if (!lock_.open()) return;
   std::error_code ignored;
-  if (where_ != path_ && !fs::exists(*this / "last.safetensors", ignored)) fs::remove_all(where_, ignored);
+  if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored)) fs::remove_all(where_, ignored);
   ::unlink((path_ + "/.lock").c_str());
   if (created_) ::rmdir(path_.c_str());  // only where it is empty
 }

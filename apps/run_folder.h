@@ -33,7 +33,7 @@ class RunFolder {
   void install();
 
   std::string path_, where_;
-  bool created_ = false;
+  bool created_ = false, made_next_ = false;  // by this process
   Descriptor lock_;
 };
 

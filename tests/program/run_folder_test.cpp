@@ -107,14 +107,19 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   const Outcome diverged = run(quick + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
   CHECK_MESSAGE(diverged.status == 1, diverged.err);
   CHECK(files_in(out) == before);
-  Process killed(endless + over + Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none"});
+  Process killed(endless + over + Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none", "--model", "mlp:512"});
   wait_for(out + "/.next/config.json");
   killed.send(SIGKILL);
   killed.wait();
   for (const auto& [name, contents] : before) CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
 
+  const Outcome nothing = run({"train", "--resume", out});
+  CHECK(nothing.status == 3);
+  CHECK_MESSAGE(contains(nothing.err, "train --config " + out + "/.next/config.json --out " + out + " --overwrite"), nothing.err);
+  CHECK(fs::exists(out + "/.next/config.json"));
+
   // Stopped in its first epoch it can go on, and then takes the earlier one's place; the weights it began with may be the earlier one's.
-  Process stopped(quick + over + Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2", "--checkpoint-every", "1"});
+  Process stopped(quick + over + Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2", "--checkpoint-every", "100"});
   wait_for(out + "/.next/last.safetensors");
   stopped.send(SIGINT);
   const Outcome o = stopped.wait();
