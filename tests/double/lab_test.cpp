@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "apps/lab/symbols.h"
+#include "tests/svg.h"
 
 using namespace evenkeel;
 using namespace evenkeel::lab;
@@ -81,4 +82,109 @@ TEST_CASE("lab: what is measured on images is judged on Fashion-MNIST alone") {
   for (const Row& row : lab.rows) CHECK(row.as_expected() == lab.synthetic());
   lab.only_if("", "", "", "", false, false);
   CHECK_FALSE(lab.rows.back().as_expected());
+}
+
+TEST_CASE("lab: what a row prints, and how a band is judged at its edges") {
+  Lab lab({.quick = false, .data_dir = {}});
+  lab.equal("A1", "s", 1000, 1000 + 9e-8);  // 1e-10 (1 + 1000)
+  lab.equal("A1", "s", 1000, 1000 + 1.1e-7);
+  lab.equal("A1", "s", 0, -3e-11);
+  lab.same("A2", "s", Tensor::of({2}, {999, 0}), Tensor::of({2}, {999 + 9e-8, 0}));
+  lab.between("A3", "s", 1, INFINITY, {1, 2});
+  lab.between("A3", "s", -INFINITY, 1, {1, 0.5, 0.33333});
+  lab.between("A3", "s", 0.25, 1, {0.25, 1});
+  lab.observed("A4", "s", "3 (them)", {4, 5});
+  lab.only_if("A5", "s", "it rains", "wet", true, false);
+  const char* expected[][3] = {{"1000", "1000", "+- 1e-10"},         {"1000", "1000", "+- 1e-10"},
+                               {"0", "-3e-11", "+- 1e-10"},          {"equal", "differ by 9e-11", "+- 1e-10"},
+                               {"at least 1", "1, 2", "the band"},   {"at most 1", "1, 0.5, 0.3333", "the band"},
+                               {"0.25 to 1", "0.25, 1", "the band"}, {"3 (them)", "4, 5", ""},
+                               {"only if it rains", "wet", ""}};
+  const Verdict verdicts[] = {Verdict::holds, Verdict::fails, Verdict::holds,      Verdict::holds,  Verdict::holds,
+                              Verdict::holds, Verdict::holds, Verdict::not_judged, Verdict::only_if};
+  REQUIRE(lab.rows.size() == 9);
+  for (size_t i = 0; i < 9; ++i) {
+    CAPTURE(i);
+    CHECK(lab.rows[i].predicted == expected[i][0]);
+    CHECK(lab.rows[i].measured == expected[i][1]);
+    CHECK(lab.rows[i].allowed == expected[i][2]);
+    CHECK(lab.rows[i].verdict == verdicts[i]);
+  }
+  CHECK(lab.seeds() == std::vector<uint64_t>{1, 2, 3});
+  CHECK(lab.quick_or_full(1, 2) == 2);
+  CHECK(Lab({.quick = true, .data_dir = {}}).seeds() == std::vector<uint64_t>{1});
+  CHECK(Lab({.quick = true, .data_dir = {}}).quick_or_full(1, 2) == 1);
+  Sample two;
+  two.add(1), two.add(3);  // mean 2, standard error 1
+  Lab monte({.quick = true, .data_dir = {}});
+  monte.expected("B", "s", 6, two);
+  monte.expected("B", "s", 6.01, two);
+  CHECK(monte.rows[0].verdict == Verdict::holds);
+  CHECK(monte.rows[1].verdict == Verdict::fails);
+  CHECK(monte.rows[0].allowed == "+- 4 (4 s.e.)");
+  // Columns as wide as their widest cell, counted in characters.
+  Lab wide({.quick = true, .data_dir = {}});
+  wide.observed("A1", "\u03b1\u03b2", "x", {1});
+  wide.observed("A10.2", "abc", "yy", {1});
+  CHECK(terminal_table({wide.rows[0], wide.rows[1]}) ==
+        "claim  statement  predicted  measured  allowed  verdict\n"
+        "A1     \u03b1\u03b2         x          1                  not judged\n"
+        "A10.2  abc        yy         1                  not judged\n");
+}
+
+TEST_CASE(
+    "lab: the page has a section for every experiment in its chapter, with its rows, figures, counts and what is "
+    "unexpected") {
+  const Experiment first{"first", "One", "Is a < b?", "It is.", nullptr, "Try c."},
+      second{"second", "Two", "And d?", "No.", nullptr, "End."};
+  const std::vector<Chapter> chapters{{"One", "About one."}, {"Two", "About two."}, {"Three", "Nobody."}};
+  Lab a({.quick = true, .data_dir = {}}), b({.quick = true, .data_dir = {}});
+  a.equal("A1.1", "one is one", 1, 1);
+  a.equal("A1.2", "one is two", 1, 2);
+  a.only_if("A1.3", "it holds", "c", "so", true, false);
+  a.say("A remark.");
+  a.figure(
+      {{.title = "sigma^2", .x_label = "gamma", .y_label = "eps", .series = {{"beta", {1, 2, 3}, {4, 6, 5}, 1, true}}}},
+      {.shows = "Axes.", .predicted = "Law.", .seen = "Numbers."});
+  b.observed("B2", "seen", "there", {0.5});
+  const std::vector<Result> results{{&second, b, 1.25}, {&first, a, 0.5}};
+  const std::string page = html_report(chapters, results, true);
+  const auto at = [&](const std::string& part) {
+    const size_t place = page.find(part);
+    CHECK_MESSAGE(place != std::string::npos, part);
+    return place;
+  };
+  at("<strong>4 statements: 1 hold, 1 only under a condition, 1 fail, 1 shown, not judged.</strong> This was a quick "
+     "run");
+  // Chapters in their own order, whatever the order of the results.
+  CHECK(at("<h2>One</h2>\n<p>About one.</p>") < at("<section id=\"first\"><h3>Is a &lt; b?</h3>"));
+  CHECK(at("<section id=\"first\"") < at("<h2>Two</h2>"));
+  CHECK(at("<h2>Two</h2>") < at("<section id=\"second\""));
+  CHECK(page.find("Three") == std::string::npos);
+  CHECK(at("<li>One\n<ul><li><a href=\"#first\">Is a &lt; b?</a></li>\n</ul></li>") <
+        at("<li>Two\n<ul><li><a href=\"#second\">And d?</a>"));
+  at("<span class=\"tag\">Prediction</span>It is.</p>");
+  at("<span class=\"tag\">Try next</span>Try c.</p>");
+  at("<p>A remark.</p>");
+  at("Axes. <span class=\"tag\">Predicted</span>Law. <span class=\"tag\">Seen</span>Numbers.");
+  at("<code>evenkeel lab first --quick</code> took 0.5 s here");
+  at("<tr><td>A1.1<td>one is one<td class=\"n\">1<td class=\"n\">1<td class=\"n\">");
+  at("<td class=\"v holds\">holds</tr>");
+  at("<td class=\"v fails\">FAILS (unexpected)</tr>");
+  at("<td class=\"v onlyif\">only if</tr>");
+  at("<td class=\"v notjudged\">not judged</tr>");
+  const std::string whole = html_report(chapters, results, false);
+  CHECK(whole.find("quick") == std::string::npos);
+  CHECK(whole.find("<code>evenkeel lab first</code>") != std::string::npos);
+  CHECK_THROWS_AS(html_report({{"Two", ""}}, results, true), Error);
+
+  // The figure in it, read back.
+  const svg::Picture p = svg::read(picture(a.figures[0]), 1);
+  REQUIRE(p.charts[0].find("\u03b2"));
+  CHECK((p.charts[0].heading == "\u03c3\u00b2" && p.charts[0].x_label == "\u03b3" && p.charts[0].y_label == "\u03b5"));
+  const svg::Curve& beta = *p.charts[0].find("\u03b2");
+  CHECK(beta.dashed);
+  REQUIRE(beta.y.size() == 3);
+  for (size_t i = 0; i < 3; ++i) CHECK(beta.y[i] == doctest::Approx(std::vector{4, 6, 5}[i]).epsilon(2e-3));
+  CHECK(page.find(picture(a.figures[0])) != std::string::npos);
 }
