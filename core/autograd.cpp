@@ -148,7 +148,7 @@ std::vector<Tensor> leaves(const Tensor& y) {
     const Tensor made = std::move(pending.begin()->second);
     pending.erase(pending.begin());
     if (!made.node()->vjp) found.push_back(made);
-    for (const Tensor& input : made.node()->inputs)
+    for (const auto& [input, version] : made.node()->inputs)
       if (input.tracked()) pending.emplace(input.id(), input);
   }
   std::reverse(found.begin(), found.end());

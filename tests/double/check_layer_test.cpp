@@ -62,7 +62,7 @@ TEST_CASE("check_layer sees tensors that copies share") {
   seen<SharesBuffer>("a copy shares memory with the layer");
   struct SharesUnnamed : Scale {  // moves where nobody looks
     Tensor forward(const Tensor& x, Mode mode) override {
-      if (mode == Mode::train) *b.data() += 1;
+      if (mode == Mode::train) *b.mutable_data() += 1;
       return scale_per_channel(x, a) * (mode == Mode::eval ? b.item() : 1);
     }
     Tensor b = Tensor::scalar(1);
@@ -90,7 +90,7 @@ TEST_CASE("check_layer sees state that is not saved, that moves when it must not
   seen<Unsaved>("saved, trained on and loaded it computes something else");
   struct Moves : Scale {
     Tensor forward(const Tensor& x, Mode mode) override {
-      if (mode == Mode::probe) *b.data() += 1;
+      if (mode == Mode::probe) *b.mutable_data() += 1;
       return Scale::forward(x, mode);
     }
     void visit(Visitor& v) override { Scale::visit(v), v.buffer("b", b); }

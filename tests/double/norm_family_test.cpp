@@ -10,8 +10,8 @@ using namespace evenkeel;
 namespace {
 
 Tensor rows_of(const Tensor& x, int64_t begin, int64_t end) {
-  Shape s = x.shape();
-  s[0] = end - begin;
+  Shape s{end - begin};
+  for (int axis = 1; axis < x.shape().rank(); ++axis) s.push_back(x.dim(axis));
   const int64_t each = x.size() / x.dim(0);
   return Tensor::of(s, {x.data() + begin * each, x.data() + end * each});
 }

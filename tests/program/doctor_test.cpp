@@ -139,7 +139,7 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
   const std::vector<std::string> out = lines(o.out);
   REQUIRE(out.size() > 5);
 
-  const Dataset all = draw_samples(load_dataset("mnist", data().folder.path).test, count, s.info.model.seed);
+  const Dataset all = load_dataset("mnist", data().folder.path).test;
   const Tensor x = images(all, s.info.normalization, 0, count);
   const Labels first_labels(all.labels.begin(), all.labels.begin() + batch);
   const std::vector<Parameter> own = parameters(*s.network);
