@@ -43,9 +43,9 @@ Geometry geometry(const char* op, const Shape& x, const Shape& w, const Shape& g
 // filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
 bool use_winograd(const Geometry& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
-        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5 and at least 16 channels in and out; got stride {}, "
-        "{}x{}, {} and {}",
-        a.stride, a.r, a.s, a.c, a.k);
+        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out and a result of "
+        "at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
+        a.stride, a.r, a.s, a.c, a.k, a.p, a.q);
   if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
   return winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= rows(a) * a.r * a.s;
 }

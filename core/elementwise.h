@@ -1,8 +1,8 @@
 // Elementwise ops. Binary ones take two tensors of one shape, or a tensor and a number.
 //
-// NaN, in every op of core: a value that depends on a NaN is NaN, and a derivative that depends on a NaN is NaN. No
-// comparison hides one: relu, clamp, abs, sign, step and max_pool give NaN there, and so do their gradients. (The
-// derivative of a sum or a copy depends on no input; it passes the cotangent on.) count_correct counts: NaN is never right.
+// NaN, in every op of core: a value or a derivative that depends on a NaN is NaN. No comparison hides one: not relu,
+// clamp, abs, sign, step or max_pool. (The derivative of a sum or a copy depends on no input. In count_correct NaN is
+// never right.) A convolution multiplies the zeros around an image too, and Winograd's form a tile: NaN reaches all.
 #pragma once
 #include "core/map.h"
 

@@ -129,8 +129,8 @@ struct Sums {
   }
 };
 
-// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by line(x); or, if the output y
-// is given, by y, and the result goes to `masked`.
+// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by line(x); or, if the output
+// y is given, by y, and the result goes to `masked`.
 Sums gradient_sums(const Line& line, const real* x, const real* g, bool relu, const real* y, real* masked,
                    int64_t begin, int64_t end) {
   Runs runs(line.channels);

@@ -421,7 +421,7 @@ int64_t products_of_a_tile(const ConvGeometry& a) { return (a.r + outputs - 1) *
 }  // namespace
 
 bool winograd_applies(const ConvGeometry& a) {
-  return a.stride == 1 && a.r == a.s && (a.r == 3 || a.r == 5) && a.c >= 16 && a.k >= 16;
+  return a.stride == 1 && a.r == a.s && (a.r == 3 || a.r == 5) && a.c >= 16 && a.k >= 16 && a.p >= 2 && a.q >= 2;
 }
 int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
   const Grid grid(a.p, a.q);

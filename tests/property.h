@@ -698,9 +698,10 @@ struct Convolution {
                larger = algorithm == ConvAlgorithm::automatic && d.once_in(4);
     options = {.stride = winograd ? 1 : d.between(1, 3), .padding = d.between(0, 3), .algorithm = algorithm};
     x = {d.size(larger || d.once_in(10) ? 9 : 3), d.size(d.once_in(30) ? 30 : 9), d.size(9), 0};
+    if (winograd && d.once_in(2)) options.padding = 3;  // else many results are of one row
     const int64_t side = winograd ? (d.once_in(2) ? 3 : 5) : 0;
     const auto channels = [&] {
-      return winograd || larger ? d.between(16, d.once_in(50) ? 50 : 20) : d.size(d.once_in(20) ? 70 : 5);
+      return winograd || larger ? d.between(16, d.once_in(50) ? 50 : 20) : d.size(d.once_in(20) ? 140 : 5);
     };
     x = x.with_channels(channels());
     w = {channels(), side ? side : d.size(5), side ? side : d.size(5), x[3]};
@@ -709,6 +710,7 @@ struct Convolution {
       refusal = "must fit into the padded image";
     else
       y = {x[0], h / options.stride + 1, v / options.stride + 1, w[0]};
+    if (winograd && !refusal && (h == 0 || v == 0)) refusal = "a result of at least 2x2";
   }
   template <class Term>
   void terms(const Term& term) const {

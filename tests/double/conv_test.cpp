@@ -96,8 +96,8 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
   };
   for (int i = 0; i < 40; ++i) {
     const int64_t r = i % 2 ? 3 : 5, padding = between(0, r + 1);
-    const Shape x_shape{between(1, 9), std::max(r - 2 * padding, between(1, 17)), std::max(r - 2 * padding, between(1, 17)),
-                        between(16, 40)};
+    const int64_t least = std::max<int64_t>(1, r + 1 - 2 * padding);
+    const Shape x_shape{between(1, 9), between(least, 17), between(least, 17), between(16, 40)};
     const Tensor x = random(x_shape), w = random({between(16, 40), r, r, x_shape[3]});
     const ConvOptions a{.padding = padding, .algorithm = winograd}, b{.padding = padding, .algorithm = direct};
     CAPTURE(x.shape().str());

@@ -23,8 +23,14 @@ TEST_CASE("what follows a convolution or a product in one pass is what it would 
         CAPTURE(shift);
         CAPTURE(add);
         CAPTURE(relu);
-        // Winograd's form, with tiles that lie in the image and at its borders; patches; 1x1; few rows and many.
-        for (const auto& [n, h, c, k, r] : {std::array<int64_t, 5>{1, 14, 16, 16, 3}, {1, 9, 16, 16, 5}, {2, 5, 3, 7, 3}, {2, 3, 5, 4, 1}}) {
+        // Winograd's form, with tiles that lie in the image and at its borders; patches; 1x1; few rows, whose columns
+        // are cut in two, and many.
+        for (const auto& [n, h, c, k, r] : {std::array<int64_t, 5>{1, 14, 16, 16, 3},
+                                            {1, 9, 16, 16, 5},
+                                            {2, 5, 3, 7, 3},
+                                            {2, 3, 5, 4, 1},
+                                            {1, 5, 3, 96, 3},
+                                            {2, 23, 2, 96, 3}}) {
           const ConvOptions o{.padding = r / 2, .algorithm = c >= 16 ? ConvAlgorithm::winograd : ConvAlgorithm::direct};
           check_definition([&](const Inputs& in) { return conv2d(in[0], in[1], o, epilogue(in, shift, add, relu)); },
                            [&](const Inputs& in) { return epilogue(in, shift, add, relu)(conv2d(in[0], in[1], o)); },

@@ -40,10 +40,15 @@ double error(const Tensor& got, const std::vector<double>& exact) {
 
 }  // namespace
 
-TEST_CASE("Winograd's form: the largest error is within 5e-5 for 3x3 and 1e-4 for 5x5, the direct form's within 5e-6") {
+TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 for 5x5, the direct form's within 5e-6") {
   Random random(4);
-  for (const auto& [n, h, c, k, r] : {std::array<int64_t, 5>{2, 12, 64, 48, 3}, {1, 8, 256, 64, 3}, {2, 9, 16, 16, 3}, {15, 9, 16, 24, 3},
-                                      {2, 14, 32, 64, 5}, {1, 11, 16, 24, 5}, {15, 11, 24, 16, 5}}) {
+  std::vector<std::array<int64_t, 5>> sizes = {{2, 12, 64, 48, 3}, {1, 8, 256, 64, 3}, {2, 9, 16, 16, 3},
+                                               {15, 9, 16, 24, 3}, {2, 14, 32, 64, 5}, {1, 11, 16, 24, 5},
+                                               {15, 11, 24, 16, 5}};
+  for (int64_t r : {3, 5})
+    for (int64_t h = 1; h <= 8; ++h)
+      for (int64_t n : {1, 6}) sizes.push_back({n, h, 16, 20, r});
+  for (const auto& [n, h, c, k, r] : sizes) {
     const Tensor x = Tensor::normal({n, h, h, c}, random), w = Tensor::normal({k, r, r, c}, random),
                  g = Tensor::normal({n, h, h, k}, random);
     std::vector<double> y(static_cast<size_t>(g.size())), dx(static_cast<size_t>(x.size())), dw(static_cast<size_t>(w.size()));
@@ -62,8 +67,9 @@ TEST_CASE("Winograd's form: the largest error is within 5e-5 for 3x3 and 1e-4 fo
           }
       }
     for (ConvAlgorithm algorithm : {ConvAlgorithm::winograd, ConvAlgorithm::direct}) {
-      const double bound = algorithm == ConvAlgorithm::direct ? 5e-6 : r == 3 ? 5e-5 : 1e-4;
-      const ConvOptions o{.padding = r / 2, .algorithm = algorithm};
+      const double bound = algorithm == ConvAlgorithm::direct ? 5e-6 : r == 3 ? 2e-5 : 1e-4;
+      // A result of one row or column is left to the direct form.
+      const ConvOptions o{.padding = r / 2, .algorithm = h == 1 ? ConvAlgorithm::automatic : algorithm};
       CHECK(error(conv2d(x, w, o), y) < bound);
       CHECK(error(conv2d_dx(g, w, x.shape(), o), dx) < bound);
       CHECK(error(conv2d_dw(x, g, w.shape(), o), dw) < bound);
