@@ -182,7 +182,7 @@ void Run::resume(RunFolder folder, const Json& config) {
          file, path("config.json"), folder_->path());
   }
   const SafeTensors stored = read_safetensors(file);
-  state_ = unpack_training(stored, sgd_, file);
+  check_generation(stored, file);
   Json known = facts();
   known["options"] = decisive(config["options"]);
   identity_ = known.dump();
@@ -190,6 +190,7 @@ void Run::resume(RunFolder folder, const Json& config) {
   if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
   check_same(file, before, Json::parse(identity_));
   restore(*network_, stored);
+  state_ = unpack_training(stored, sgd_, file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
          state_.batch, o_.epochs, loader_.batches());

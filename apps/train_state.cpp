@@ -33,17 +33,21 @@ void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file) {
   for (const Parameter& v : sgd.velocities()) file.tensors.push_back(store(velocity_prefix + v.name, v.value));
 }
 
+void check_generation(const SafeTensors& file, const std::string& path) {
+  metadata(file, "training", path);
+  const auto generation = file.metadata.find("generation");
+  const std::string from = generation == file.metadata.end() ? "1" : generation->second;
+  if (from == std::to_string(training_generation)) return;
+  fail(Fault::bad_file,
+       "{}: the run cannot go on to the same bits: it is of generation {}, this program of generation {}, with other "
+       "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train --init {}",
+       path, from, training_generation, path);
+}
+
 TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path) {
   TrainState state;
   try {
     const auto members = nlohmann::json::parse(metadata(file, "training", path));
-    const auto generation = file.metadata.find("generation");
-    const std::string from = generation == file.metadata.end() ? "1" : generation->second;
-    if (from != std::to_string(training_generation)) {
-      fail(Fault::bad_file, "{}: the run cannot go on to the same bits: it is of generation {}, this program of generation {}, with other "
-           "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train --init {}",
-           path, from, training_generation, path);
-    }
     each_member(state, [&](const char* name, auto& value) { members.at(name).get_to(value); });
   } catch (const nlohmann::json::exception& error) {
     fail(Fault::bad_file, "{}: its \"training\" is wrong: {}", path, error.what());

@@ -23,7 +23,10 @@ struct TrainState {
 // is evenkeel 0.1.0's, 2 has other random streams. It stands in the file beside the state of the training; 1 is not written there.
 inline constexpr int training_generation = 2;
 
-// Into and out of the file that holds the network; `path` is for messages. A state of another generation is refused.
+// Refuses a file without a training state, and one of another generation. `path` is for messages, here and below.
+void check_generation(const SafeTensors& file, const std::string& path);
+
+// Into and out of the file that holds the network.
 void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file);
 TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path);
 

@@ -330,6 +330,7 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
 }
 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
+  check_arguments("batch_norm_definition", x, gamma, beta, options);
   // 1. The mean and variance of the batch.
   const Tensor near = add_per_channel(x, -moments(x, 0, x.rows()).rounded_mean()), centred = add_per_channel(near, -mean_rows(near));
   const Tensor var = mean_rows(square(centred));

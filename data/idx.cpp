@@ -14,7 +14,8 @@ IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank) {
   for (int axis = 0; axis < rank; ++axis) {
     const uint32_t extent = reader.read_big_endian();
     if (extent == 0) fail(Fault::bad_file, "{}: its header says that axis {} is empty", name, axis);
-    if (__builtin_mul_overflow(size, extent, &size)) fail(Fault::bad_file, "{}: its header promises more than 2^64 bytes", name);
+    if (__builtin_mul_overflow(size, extent, &size) || size > static_cast<uint64_t>(Shape::max_size))
+      fail(Fault::bad_file, "{}: its header promises more than 2^58 bytes", name);
     array.shape.push_back(extent);
   }
   reader.expect(size);

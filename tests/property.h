@@ -1026,10 +1026,9 @@ inline void add_norms(Cases& cases) {
       Inputs x{d.values(s), d.values(c), d.values(c)};
       if (add) x.push_back(d.values(s));
       if (kind == inference) x.insert(x.end(), {d.values(c), d.positive(c)});
-      const char* refusal = s.size() == 0                       ? "x must have values"
-                            : kind != inference && s.rows() < 2 ? "one value per channel"
-                                                                : nullptr;
-      if (kind == definition) refusal = s.rows() == 0 ? "must have rows" : nullptr;
+      const char* refusal = s.size() == 0                    ? "x must have values"
+                            : kind == kernel && s.rows() < 2 ? "one value per channel"
+                                                             : nullptr;
       return Case{x,
                   [=](const Inputs& in) {
                     const NormOptions o{eps, add ? in[3] : Tensor(), relu};

@@ -33,7 +33,7 @@ TEST_CASE("an IDX header that lies is refused, with what is wrong") {
   CHECK(why(idx({0, 2, 3}, {7}), 3) == "file: its header says that axis 0 is empty");
   CHECK(why(idx({4, 0, 3}, {7}), 3) == "file: its header says that axis 1 is empty");
   CHECK(why(big_endian(0x803) + big_endian(0xffffffff) + big_endian(0xffffffff) + big_endian(0xffffffff), 3) ==
-        "file: its header promises more than 2^64 bytes");
+        "file: its header promises more than 2^58 bytes");
   CHECK(why(big_endian(0x803) + big_endian(0xffffffff) + big_endian(28) + big_endian(28) + "data", 3) ==
         "file: its header promises 3367254359280 bytes of data, the file has 4");
   CHECK(why(good + "x", 3) == "file: its header promises 24 bytes of data, the file has 25");

@@ -68,12 +68,12 @@ Tensor input_of(Sequential& network, Tensor x, size_t to) {
   return x;
 }
 
-struct Moments {
+struct PerChannel {
   std::vector<double> mean, var;
 };
-Moments moments(const Tensor& x) {
+PerChannel moments(const Tensor& x) {
   const int64_t c = x.channels();
-  Moments m{std::vector<double>(static_cast<size_t>(c)), std::vector<double>(static_cast<size_t>(c))};
+  PerChannel m{std::vector<double>(static_cast<size_t>(c)), std::vector<double>(static_cast<size_t>(c))};
   const double rows = static_cast<double>(x.rows());
   for (int64_t i = 0; i < x.size(); ++i) m.mean[static_cast<size_t>(i % c)] += x.data()[i] / rows;
   for (int64_t i = 0; i < x.size(); ++i)
@@ -151,7 +151,7 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
     BatchNorm& norm = s.norm(at);
     const std::vector<std::string> row = cells(out[at == 2 ? 1 : 2]);
     const Tensor in = input_of(*s.network, x, at);
-    const Moments m = moments(in);
+    const PerChannel m = moments(in);
     double mean_gap = 0, var_gap = 0, predicted = 0, active = 0;
     int floor = 0;
     for (size_t c = 0; c < m.mean.size(); ++c) {
@@ -219,7 +219,7 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
 TEST_CASE("doctor: each finding has its advice, and a network that ails nothing has none") {
   Subject s("flatten dense:8 batch relu dense:classes");
   const Dataset all = load_dataset("mnist", data().folder.path).train;
-  const Moments m = moments(input_of(*s.network, images(all, s.info.normalization, 0, 150), 2));
+  const PerChannel m = moments(input_of(*s.network, images(all, s.info.normalization, 0, 150), 2));
   const auto well = [&] {
     fill(s.norm(2).gamma, {1});
     fill(s.norm(2).beta, {0});
@@ -298,7 +298,7 @@ TEST_CASE("recalibrate: the moments of what inference gives each layer, and the 
   NetworkFile changed = open_network(out, standard_vocabulary());
   for (const size_t at : {size_t{1}, size_t{5}}) {
     const Tensor in = input_of(*changed.network, x, at);  // what the layers before it, recalibrated, give
-    const Moments m = moments(in);
+    const PerChannel m = moments(in);
     const double n = static_cast<double>(in.rows());
     const auto& norm = dynamic_cast<BatchNorm&>((*changed.network)[at]);
     for (size_t c = 0; c < m.mean.size(); ++c) {
