@@ -56,6 +56,13 @@ void RunningNorm::check_unset(const Tensor& mean, const Tensor& spread) const {
         describe());
 }
 
+// A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
+[[gnu::noinline]] void move_average(Tensor& average, double keep, double weight, const Tensor& value) {
+  real* a = average.mutable_data();
+  const real* v = value.data();
+  for (int64_t c = 0; c < average.size(); ++c) a[c] = static_cast<real>(keep * a[c] + weight * v[c]);
+}
+
 BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
     : options(o),
       running_mean(Tensor::zeros({channels})),
@@ -131,12 +138,8 @@ void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows)
   const double a = options.cumulative ? rows.all / all : options.new_weight;
   const double w = (1 - a) * before + a;
   const double step = a / w, bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
-  for (int64_t c = 0; c < mean.size(); ++c) {
-    real &r = running_mean.mutable_data()[c], &v = running_var.mutable_data()[c];
-    // A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
-    r = static_cast<real>((1 - step) * r + step * mean.data()[c]);
-    v = static_cast<real>((1 - step) * v + step * bessel * var.data()[c]);
-  }
+  move_average(running_mean, 1 - step, step, mean);
+  move_average(running_var, 1 - step, step * bessel, var);
   *running_weight.mutable_data() = static_cast<real>(w);
   *batches.mutable_data() = static_cast<real>(t + 1);
   *running_rows.mutable_data() = static_cast<real>(all);

@@ -42,6 +42,10 @@ struct RunningNorm : Layer {
   void check_unset(const Tensor& mean, const Tensor& spread) const;
 };
 
+// average <- keep average + weight value, per channel, computed in double. It is not inline: how a compiler fuses this sum
+// differs from place to place, and norms that are equal by definition must move by the same bits.
+void move_average(Tensor& average, double keep, double weight, const Tensor& value);
+
 // Which statistics, and what moves:
 //                 normalises with        running averages
 //   Mode::train   the batch's            move (unless the batch is not finite: then skipped is counted)

@@ -59,11 +59,10 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   }
   if (w == 0) check_unset(running_mean, running_sigma);
   const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
-  for (int64_t c = 0; c < channels; ++c) {
-    real &m = running_mean.mutable_data()[c], &s = running_sigma.mutable_data()[c];
-    m = static_cast<real>((1 - step) * m + step * batch.mean[c]);
-    s = static_cast<real>((1 - step) * s + step * sigma_of(c));
-  }
+  Tensor sigma = Tensor::empty({channels});
+  for (int64_t c = 0; c < channels; ++c) sigma.mutable_data()[c] = static_cast<real>(sigma_of(c));
+  move_average(running_mean, 1 - step, step, batch.rounded_mean());
+  move_average(running_sigma, 1 - step, step, sigma);
   *running_weight.mutable_data() = static_cast<real>(next);
   *batches.mutable_data() += 1;
   return y;
