@@ -120,7 +120,7 @@ void RunFolder::replace_earlier() {
   install();
 }
 
-// Puts what is ready into its place. It can be cut short anywhere and done again.
+// Moves the finished files into place. If it is interrupted, calling it again completes it.
 void RunFolder::install() {
   const fs::path ready = fs::path(path_) / ".ready";
   std::error_code error;

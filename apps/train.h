@@ -11,7 +11,7 @@ namespace evenkeel {
 struct TrainOptions {
   std::string data = "synthetic", data_dir;
   int64_t validation = 0;  // training images held out, to choose the best epoch by
-  int64_t samples = 0;     // train on so many images, drawn by the seed; 0: all
+  int64_t samples = 0;     // training images drawn by the seed, of all classes in proportion; 0: all
   bool augment = false;
 
   ModelOptions model;  // its seed is that of everything

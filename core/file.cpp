@@ -55,7 +55,7 @@ struct stat replaced_file(const std::string& target, const std::string& path) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) return {};
   if (!S_ISREG(status.st_mode)) fail(Fault::io, "cannot write {}: it is {}, not a regular file", path, kind_of(status.st_mode));
-  // Asked for besides, because root may write to what is read-only.
+  // The mode is checked too: root may write to a read-only file.
   if ((status.st_mode & 0222) == 0) fail(Fault::io, "cannot write {}: it is read-only; remove it, or choose another name", path);
   if (::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) fail_io("cannot write", path, errno);
   return status;
@@ -66,8 +66,8 @@ constexpr size_t part_digits = 12;
 
 std::string part_prefix(const fs::path& target) { return target.filename().string().substr(0, 200) + "."; }
 
-// A temporary file beside its target, locked for as long as it is written, so that one that nobody holds was left by a process that
-// was killed.
+// A temporary file beside its target. The process that writes it holds a lock on it: a file without a lock was left by a
+// process that was killed.
 class Part {
  public:
   Part(const fs::path& target, mode_t mode) {

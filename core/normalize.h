@@ -34,8 +34,9 @@ struct Normalized {
 
 // x (rows, C), gamma (C), beta (C) -> (rows, C): per channel, over all rows,
 //   mu = mean(x), var = mean((x - mu)^2), y = gamma (x - mu) / sqrt(var + eps) + beta.
-// Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2. The definitions first take the rounded mean away, as a
-// constant: the result is the same for any constant, and so are its derivatives; what is left has a mean near 0, without loss.
+// Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2. The definitions first
+// subtract the rounded mean as a constant. Neither the result nor a derivative depends on that constant, and no digits
+// are lost, as the remaining mean is near 0.
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
 

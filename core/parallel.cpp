@@ -93,7 +93,7 @@ class Pool {
   void work() {
     for (;;) {
       const uint64_t seen = claim();
-      if (stop_) return;  // asked after the ticket was read: what is set before a ticket is seen with it
+      if (stop_) return;  // read after the ticket: a stop that was set before it is visible
       int i = 0;
       while (i < spins && ticket_.load(std::memory_order_relaxed) == seen) ++i, pause();
       if (i == spins) ticket_.wait(seen);
