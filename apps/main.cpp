@@ -1,3 +1,3 @@
-#include "apps/program.h"
+#include "apps/cli/program.h"
 
 int main(int argc, char** argv) { return evenkeel::run_program(argc, argv); }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "data/source.h"
+#include "data/catalogue/source.h"
 
 namespace evenkeel {
 namespace {

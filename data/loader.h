@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "core/tensor.h"
+#include "core/engine/tensor.h"
 #include "data/dataset.h"
 
 namespace evenkeel {

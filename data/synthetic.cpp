@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/parallel.h"
+#include "core/base/parallel.h"
 
 namespace evenkeel {
 namespace {

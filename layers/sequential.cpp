@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "layers/activation.h"
-#include "layers/batch_norm.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 

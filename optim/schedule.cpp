@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/check.h"
+#include "core/base/check.h"
 
 namespace evenkeel {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/map.h"
+#include "core/engine/map.h"
 #include "optim/l2_norm.h"
 
 namespace evenkeel {

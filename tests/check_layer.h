@@ -3,8 +3,8 @@
 #include <set>
 #include <type_traits>
 
-#include "core/memory.h"
-#include "layers/checkpoint.h"
+#include "core/base/memory.h"
+#include "layers/model/checkpoint.h"
 #include "tests/check_grad.h"
 
 namespace evenkeel {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/check.h"
+#include "core/base/check.h"
 
 // Compressed by zlib; window_bits: 31 a gzip, -15 bare deflate data.
 inline std::string deflated(const std::string& bytes, int window_bits = 31) {

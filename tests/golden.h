@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/ops.h"
+#include "core/ops/ops.h"
 
 namespace evenkeel {
 

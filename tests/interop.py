@@ -74,7 +74,7 @@ class Residual(nn.Module):
 
 
 def torch_model(name, norm, height, width, channels, classes):
-    """The named models of layers/spec.cpp in PyTorch: a convolution has a bias where no batch normalisation follows it."""
+    """The named models of layers/model/spec.cpp in PyTorch: a convolution has a bias where no batch normalisation follows it."""
     bn = norm == "batch"
 
     def conv(i, o, size, stride=1):

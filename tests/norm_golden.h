@@ -1,6 +1,6 @@
 // Normalisations, losses and a training trajectory against PyTorch's values; see tests/golden/make_norm_golden.py.
 #pragma once
-#include "layers/batch_norm.h"
+#include "layers/norm/batch_norm.h"
 #include "optim/sgd.h"
 #include "tests/golden.h"
 

@@ -11,8 +11,8 @@
 #include <map>
 #include <string>
 
-#include "core/memory.h"
-#include "core/ops.h"
+#include "core/base/memory.h"
+#include "core/ops/ops.h"
 
 namespace evenkeel::property {
 

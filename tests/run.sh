@@ -27,9 +27,8 @@ case "${1:-}" in
     shift
     install_missing valgrind
     cd "$root" && run cmake --preset valgrind "$@" && run cmake --build --preset valgrind
-    files=$(printf '*/%s_test.cpp,' $(basename -s .cpp core/*.cpp))
     for scalar in float double; do
-      run valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/valgrind/tests/test_$scalar" --source-file="$files"
+      run valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/valgrind/tests/test_$scalar" --source-file="*tests/core/*"
     done
     exit ;;
   --coverage)

@@ -1,4 +1,4 @@
-// A picture of apps/plot.h's, read back from the SVG: curves in the units of their axes, as a reader would take them
+// A picture of apps/report/plot.h's, read back from the SVG: curves in the units of their axes, as a reader would take them
 // from the ticks.
 #pragma once
 #include <algorithm>

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "apps/text.h"
+#include "apps/cli/text.h"
 
 namespace evenkeel::lab {
 namespace {

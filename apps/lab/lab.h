@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/plot.h"
-#include "core/ops.h"
+#include "apps/report/plot.h"
+#include "core/ops/ops.h"
 #include "data/loader.h"
 
 namespace evenkeel::lab {

@@ -9,10 +9,10 @@
 #include <system_error>
 
 #include "apps/lab/experiments.h"
-#include "apps/options.h"
-#include "apps/suggest.h"
-#include "core/file.h"
-#include "core/parallel.h"
+#include "apps/cli/options.h"
+#include "apps/cli/suggest.h"
+#include "core/base/file.h"
+#include "core/base/parallel.h"
 
 namespace evenkeel::lab {
 namespace {

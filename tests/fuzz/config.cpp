@@ -1,8 +1,8 @@
 // Fuzz target: config.json.
 #include <cstddef>
 
-#include "apps/train.h"
-#include "core/check.h"
+#include "apps/train/run.h"
+#include "core/base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

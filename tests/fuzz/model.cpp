@@ -1,8 +1,8 @@
 // Fuzz target: model specs. What is accepted is small here, so that time goes into the text and not into arithmetic.
 #include <cstddef>
 
-#include "core/parallel.h"
-#include "layers/spec.h"
+#include "core/base/parallel.h"
+#include "layers/model/spec.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const evenkeel::Vocabulary words = evenkeel::standard_vocabulary();

@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <cstdlib>
 
-#include "core/check.h"
-#include "layers/safetensors.h"
+#include "core/base/check.h"
+#include "layers/model/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

@@ -1,0 +1,51 @@
+// Measurements of speed: the standard workloads, single layers, and what the machine can do at most.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/base/shape.h"
+
+namespace evenkeel {
+
+// A training step is forward, cross-entropy, backward and SGD with momentum and decay on a batch in memory; inference is forward alone.
+struct Workload {
+  std::string name, what, model, activation;
+  Shape input;
+  int64_t batch;
+  bool training;
+};
+const std::vector<Workload>& workloads();
+
+struct Timing {
+  double ms = 0, ms_min = 0, ms_p90 = 0;  // median, minimum and 90th percentile of the counted calls
+};
+// Calls f until `steps` calls are counted; the `warmup` first ones are not.
+Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup = 3);
+
+struct WorkloadResult {
+  Timing timing;
+  int64_t batch = 0, parameters = 0;
+  double gflop = 0;         // of direct convolutions and products, backward counted as twice forward
+  double first_step_s = 0;  // from the start of the process to the end of the first step
+  double tensor_mib = 0;    // the most that tensors took at a time
+  double rss_mib = 0;       // the most that the process took
+};
+// batch 0: the workload's own.
+WorkloadResult run_workload(const Workload& workload, const std::string& norm, int64_t batch, int64_t steps);
+
+struct Ceilings {
+  double sgemm_gflops = 0;  // products of 1024 x 1024 matrices, one a thread
+  double copy_gbs = 0;      // a copy far larger than the caches, bytes read and bytes written both counted
+};
+Ceilings measure_ceilings();
+
+struct LayerTiming {
+  std::string name;
+  Timing forward, backward;
+  double gflop = 0;                           // of the forward pass; backward does twice as much
+  double forward_bytes = 0, backward_bytes = 0;  // that must move at least, each tensor read or written once
+};
+std::vector<LayerTiming> time_layers(int64_t steps);
+
+}  // namespace evenkeel

@@ -1,0 +1,183 @@
+// evenkeel bench: how fast it is here, beside what the machine can do and beside other programs.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "apps/bench/bench.h"
+#include "apps/cli/command.h"
+#include "apps/cli/options.h"
+#include "core/base/check.h"
+#include "core/kernels/gemm.h"
+#include "core/base/parallel.h"
+#include "core/base/process.h"
+
+namespace evenkeel {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const Workload& workload_named(const std::string& name) {
+  std::string known;
+  for (const Workload& w : workloads()) {
+    if (name == w.name) return w;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", w.name);
+  }
+  fail(Fault::usage, "bench: there is no workload {}; there are {}", name, known);
+}
+
+Json rounded(double value, int digits = 4) { return Json::parse(fmt::format("{:.{}g}", value, digits + 2)); }
+
+Json as_json(const Workload& w, const std::string& norm, const WorkloadResult& r) {
+  return {{"workload", w.name},
+          {"model", w.model},
+          {"norm", norm},
+          {"batch", r.batch},
+          {"threads", threads()},
+          {"ms", rounded(r.timing.ms)},
+          {"ms_min", rounded(r.timing.ms_min)},
+          {"ms_p90", rounded(r.timing.ms_p90)},
+          {"images_per_s", rounded(static_cast<double>(r.batch) / r.timing.ms * 1e3)},
+          {"gflop_per_step", rounded(r.gflop)},
+          {"gflops", rounded(r.gflop / r.timing.ms * 1e3)},
+          {"parameters", r.parameters},
+          {"tensor_mib", rounded(r.tensor_mib)},
+          {"rss_mib", rounded(r.rss_mib)},
+          {"first_step_s", rounded(r.first_step_s)}};
+}
+
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
+}
+
+using Arguments = std::vector<std::string>;
+
+// A run of one workload in a process of its own: its memory and its first step are then its own too.
+Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
+  return {"/proc/self/exe", "bench", "--workload", w.name, "--model", w.model, "--norm", norm, "--batch-size", std::to_string(batch),
+          "--threads", std::to_string(threads()), "--steps", std::to_string(steps), "--json"};
+}
+
+// Runs a program; the last line that it prints, which must be JSON with "ms".
+Json json_of(const Arguments& command) {
+  const ProcessResult r = run_process(command);
+  const std::string last = r.text.substr(r.text.rfind('\n') + 1);
+  const Json json = Json::parse(last, nullptr, false);
+  if (r.status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
+    fail(Fault::failed, "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
+         shell_text(command), r.status, last);
+  return json;
+}
+
+// The two programs in turn, so that both see the machine as it is at the time.
+void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
+  std::vector<double> a, b, ratio;
+  fmt::print("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
+  for (int64_t i = 0; i < rounds; ++i) {
+    a.push_back(json_of(ours)["ms"]);
+    b.push_back(json_of(theirs)["ms"]);
+    ratio.push_back(b.back() / a.back());
+    fmt::print("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", i + 1, a.back(), b.back(), ratio.back());
+    std::fflush(stdout);
+  }
+  const auto [low, high] = std::minmax_element(ratio.begin(), ratio.end());
+  fmt::print("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low, *high);
+}
+
+void report_all(const std::string& norm, int64_t steps, bool json) {
+  const Ceilings ceilings = measure_ceilings();
+  Json all;
+  all["threads"] = threads();
+  all["blas"] = blas_description();
+  all["ceilings"] = {{"sgemm_gflops", rounded(ceilings.sgemm_gflops)}, {"copy_gbs", rounded(ceilings.copy_gbs)}};
+  if (!json) {
+    fmt::print("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(), blas_description(),
+               ceilings.sgemm_gflops, ceilings.copy_gbs);
+    fmt::print("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
+               "of sgemm", "MiB", "first step");
+  }
+  for (const Workload& w : workloads())
+    for (const int64_t batch : w.training ? std::vector<int64_t>{w.batch} : std::vector<int64_t>{w.batch, 1}) {
+      const Json r = json_of(command_of(w, norm, batch, steps));
+      all["workloads"].push_back(r);
+      if (json) continue;
+      const auto number = [&](const char* key) { return r[key].get<double>(); };
+      fmt::print("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what, batch, number("ms"),
+                 number("ms_min"), number("images_per_s"), number("gflops"), number("gflops") / ceilings.sgemm_gflops, number("rss_mib"),
+                 number("first_step_s"));
+      std::fflush(stdout);
+    }
+  if (!json)
+    fmt::print("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s", "GB/s", "GB/s");
+  for (const LayerTiming& l : time_layers(steps)) {
+    all["layers"].push_back({{"layer", l.name},
+                             {"forward_ms", rounded(l.forward.ms)},
+                             {"backward_ms", rounded(l.backward.ms)},
+                             {"forward_gflops", rounded(l.gflop / l.forward.ms * 1e3)},
+                             {"backward_gflops", rounded(2 * l.gflop / l.backward.ms * 1e3)},
+                             {"forward_gbs", rounded(l.forward_bytes / l.forward.ms * 1e-6)},
+                             {"backward_gbs", rounded(l.backward_bytes / l.backward.ms * 1e-6)}});
+    if (json) continue;
+    auto rate = [](double work, double ms) { return work > 0 ? fmt::format("{:.1f}", work / ms) : std::string(); };
+    fmt::print("{:<32} {:>11.3f} {:>12.3f} {:>9} {:>9} {:>8} {:>8}\n", l.name, l.forward.ms, l.backward.ms, rate(l.gflop * 1e3, l.forward.ms),
+               rate(2e3 * l.gflop, l.backward.ms), rate(l.forward_bytes * 1e-6, l.forward.ms), rate(l.backward_bytes * 1e-6, l.backward.ms));
+  }
+  if (json) fmt::print("{}\n", all.dump());
+}
+
+}  // namespace
+
+Action bench_command(CLI::App& app, const Vocabulary&) {
+  struct Options {
+    std::string workload, model, norm = "batch";
+    std::vector<std::string> other;
+    int64_t batch = 0, steps = 10, rounds = 5;
+    bool json = false, against = false;
+  };
+  const auto o = std::make_shared<Options>();
+  add_text(app, "--workload", o->workload, "NAME", "only this one: W1 to W6")->group("What");
+  add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")->group("What");
+  add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
+  add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
+  add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")->group("What");
+  add_flag(app, "--against", o->against,
+           "run another program in turn with this, --against -- PROGRAM ARG...; it prints a line of JSON with \"ms\"")
+      ->group("Comparison");
+  app.add_option("PROGRAM", o->other, "the other program and its arguments, behind -- ");
+  add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
+  add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
+  add_threads(app)->group("Running");
+  std::string footer = "Workloads:\n";
+  for (const Workload& w : workloads()) footer += fmt::format("  {}  {}, batch {}\n", w.name, w.what, w.batch);
+  app.footer(footer);
+  return [o] {
+    check(o->against == !o->other.empty(), "bench: another program is given as --against -- PROGRAM ARG...");
+    check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
+    if (o->workload.empty()) {
+      report_all(o->norm, o->steps, o->json);
+      return 0;
+    }
+    Workload w = workload_named(o->workload);
+    if (!o->model.empty()) w.model = w.what = o->model;
+    if (o->against) {
+      compare(command_of(w, o->norm, o->batch, o->steps), o->other, o->rounds);
+      return 0;
+    }
+    const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);
+    if (o->json)
+      fmt::print("{}\n", as_json(w, o->norm, r).dump());
+    else
+      fmt::print("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} images/s, first step after {:.2f} s, "
+                 "{:.0f} MiB\n",
+                 w.name, w.what, threads(), r.batch, o->norm, r.timing.ms, r.timing.ms_min, r.gflop / r.timing.ms * 1e3,
+                 static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);
+    return 0;
+  };
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,99 @@
+#include "apps/cli/console.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace evenkeel {
+namespace {
+
+bool set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && *value;
+}
+
+size_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+Console::Console() {
+  const char* kind = std::getenv("TERM");
+  terminal_ = isatty(STDOUT_FILENO) && !(kind && std::string_view(kind) == "dumb");
+  color_ = terminal_ && !set("NO_COLOR");
+}
+
+void Console::print(const std::string& line) {
+  clear();
+  // A failure stays noted in the stream, for run_program to end with: it is no reason to stop a training run.
+  std::fputs((line + "\n").c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void Console::note(const std::string& line) {
+  clear();
+  evenkeel::note(line);
+}
+
+// Overwritten in place by a carriage return and spaces: no escape sequence is needed.
+void Console::live(const std::string& line) {
+  if (!terminal_) return;
+  const std::string shown = line.substr(0, terminal_columns() - 1);
+  fmt::print("\r{:<{}}", shown, std::max(live_width_, shown.size()));
+  std::fflush(stdout);
+  live_width_ = shown.size();
+}
+
+void Console::clear() {
+  if (live_width_ == 0) return;
+  fmt::print("\r{:{}}\r", "", live_width_);
+  std::fflush(stdout);
+  live_width_ = 0;
+}
+
+std::string Console::styled(const char* code, const std::string& text) const {
+  return color_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+void note(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+bool hold_standard_streams() {
+  const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+  for (int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(number, F_GETFD) < 0) open("/dev/null", O_RDWR);  // gets the lowest number that is free: this one
+  }
+  return writable;
+}
+
+std::string progress_bar(double fraction, int width) {
+  const int filled = std::clamp(static_cast<int>(std::lround(fraction * width)), 0, width);
+  return fmt::format("[{:#<{}}{:-<{}}]", "", filled, "", width - filled);
+}
+
+std::string duration(double seconds) {
+  const int64_t s = std::llround(std::clamp(seconds, 0.0, 1e9));
+  if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
+  return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+std::string thousands(double value) {
+  const std::string digits = fmt::format("{:.0f}", std::abs(value));
+  std::string text(value < 0 ? 1 : 0, '-');
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,16 @@
+// The options that say which network.
+#pragma once
+#include "apps/cli/options.h"
+#include "layers/model/spec.h"
+
+namespace evenkeel {
+
+void add_network_options(CLI::App& app, ModelOptions& options);  // --model, --norm, --activation
+
+// make_model, with the nearest name where --model, --norm or --activation is mistyped.
+std::unique_ptr<Sequential> make_named_model(const ModelOptions& options, const Vocabulary& vocabulary);
+
+std::string shape_text(const Shape& shape);  // "28x28x1"
+Shape parse_shape(const std::string& text);  // the other way round; three axes, each at least 1
+
+}  // namespace evenkeel

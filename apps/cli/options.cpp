@@ -1,0 +1,128 @@
+#include "apps/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "apps/cli/text.h"
+#include "core/base/parallel.h"
+
+namespace evenkeel {
+namespace {
+
+// The whole text as a number, or not.
+template <class Number>
+bool parse(const std::string& text, Number& value) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && rest == end;
+}
+
+std::string words(const Limits& l) {
+  const char* low = l.above ? "above" : "at least";
+  return l.high == no_limit ? fmt::format("{} {}", low, l.low) : fmt::format("{} {} and at most {}", low, l.low, l.high);
+}
+
+// `accepts` says whether the text is a value; `must_be` completes "must be ...".
+template <class Accepts>
+CLI::Option* checked(CLI::Option* option, const char* type, const std::string& must_be, Accepts accepts) {
+  auto test = [=](std::string& text) {
+    return accepts(text) ? std::string() : fmt::format("must be {}, got \"{}\"", must_be, text);
+  };
+  return option->capture_default_str()->type_name(type)->check(CLI::Validator(test, ""));
+}
+
+CLI::Option* checked_integer(CLI::Option* option, int64_t low, int64_t high) {
+  return checked(option, "N", fmt::format("an integer from {} to {}", low, high), [=](const std::string& text) {
+    int64_t v = 0;
+    return parse(text, v) && v >= low && v <= high;
+  });
+}
+
+// Two columns, the second one wrapped.
+std::string two_columns(const std::string& left, const std::string& right) {
+  constexpr size_t first = 30, width = 110;
+  std::string out = fmt::format("{:<{}}", "  " + left, first);
+  if (left.size() + 2 > first - 2) out += "\n" + std::string(first, ' ');
+  size_t column = first;
+  for (size_t begin = 0; begin < right.size();) {
+    const size_t end = std::min(right.find(' ', begin), right.size());
+    if (column > first && column + (end - begin) > width) {
+      out.pop_back();
+      out += "\n" + std::string(first, ' ');
+      column = first;
+    }
+    out += right.substr(begin, end - begin) + " ";
+    column += end - begin + 1;
+    begin = end + 1;
+  }
+  while (out.ends_with(' ')) out.pop_back();
+  return out + "\n";
+}
+
+}  // namespace
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Limits limits, const std::string& help) {
+  return checked(app.add_option(name, value, help), "NUMBER", "a number " + words(limits), [limits](const std::string& text) {
+    double v = 0;
+    return parse(text, v) && std::isfinite(v) && v <= limits.high && (limits.above ? v > limits.low : v >= limits.low);
+  });
+}
+
+CLI::Option* add_integer(CLI::App& app, const std::string& name, int64_t& value, int64_t low, int64_t high,
+                         const std::string& help) {
+  return checked_integer(app.add_option(name, value, help), low, high);
+}
+
+CLI::Option* add_seed(CLI::App& app, const std::string& name, uint64_t& value, const std::string& help) {
+  return checked(app.add_option(name, value, help), "N", fmt::format("an integer from 0 to {}", UINT64_MAX),
+                 [](const std::string& text) {
+                   uint64_t v = 0;
+                   return parse(text, v);
+                 });
+}
+
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
+                      const std::string& help) {
+  return app.add_option(name, value, help)->capture_default_str()->type_name(type);
+}
+
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
+                        const std::string& help) {
+  const std::string known = joined(choices, " or ");
+  return checked(app.add_option(name, value, help + ": " + known), "WORD", known,
+                 [choices](const std::string& text) { return std::find(choices.begin(), choices.end(), text) != choices.end(); });
+}
+
+CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
+  return app.add_flag(name, value, help);
+}
+
+CLI::Option* add_threads(CLI::App& app) {
+  auto set = [](const int64_t& n) { set_threads(static_cast<int>(n)); };
+  CLI::Option* option =
+      app.add_option_function<int64_t>("--threads", set, "threads to compute on; results are the same to the bit for any number");
+  return checked_integer(option, 1, 256)->default_str(std::to_string(threads()));
+}
+
+std::string HelpLayout::make_option(const CLI::Option* option, bool positional) const {
+  std::string name = positional ? option->get_name(true, false) : option->get_name(false, true);
+  if (!positional && option->get_expected_max() != 0) name += " " + option->get_type_name();
+  std::string help = option->get_description();
+  if (!option->get_default_str().empty()) help += " [" + option->get_default_str() + "]";
+  return two_columns(name, help);
+}
+
+std::string HelpLayout::make_subcommand(const CLI::App* command) const {
+  return two_columns(command->get_name(), command->get_description());
+}
+
+std::string HelpLayout::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
+  std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+  for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
+}  // namespace evenkeel

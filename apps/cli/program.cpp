@@ -1,0 +1,126 @@
+#include "apps/cli/program.h"
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/options.h"
+#include "apps/cli/suggest.h"
+
+namespace evenkeel {
+namespace {
+
+constexpr struct {
+  const char* name;
+  Command declare;
+  const char* help;
+} commands[] = {
+    {"train", train_command, "Train a network and keep what comes of it in a folder."},
+    {"eval", eval_command, "Evaluate a trained network on a data set."},
+    {"export", export_command, "Write a trained network as other programs read it: safetensors, npz, ONNX."},
+    {"model", model_command, "Show a network layer by layer: output shape, parameters, work, memory."},
+    {"data", data_command, "List the data sets that are here, or fetch one."},
+    {"bench", bench_command, "Measure the speed of training and inference here."},
+    {"plot", plot_command, "Draw the curves of several runs into one picture."},
+    {"doctor", doctor_command, "Examine a trained network's batch normalisations, with advice."},
+    {"recalibrate", recalibrate_command, "Replace running statistics by those of a data set."},
+    {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
+    {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
+};
+
+int report(Fault fault, const std::string& message) {
+  note("evenkeel: " + message);
+  return static_cast<int>(fault);
+}
+
+// The innermost sub-command that the command line named.
+CLI::App& innermost(CLI::App& app) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  return chosen.empty() ? app : innermost(*chosen.front());
+}
+
+std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
+  CLI::App& command = innermost(app);
+  std::string path = command.get_name();
+  for (CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
+  const std::string help = "\nTry " + path + " --help";
+
+  // A word nobody knows explains more than what is missing because of it.
+  const std::vector<std::string> unknown = command.remaining();
+  if (unknown.empty()) return (std::string(error.what()).empty() ? "the command line is wrong" : error.what()) + help;
+  const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  std::vector<std::string> known;
+  if (word.starts_with("-")) {
+    for (const CLI::Option* o : command.get_options()) {
+      if (!o->get_positional()) known.push_back(o->get_name());
+    }
+    return fmt::format("unknown option {}{}{}", word, suggestion(word, known), help);
+  }
+  for (const CLI::App* c : command.get_subcommands({})) known.push_back(c->get_name());
+  return fmt::format("{} \"{}\"{}{}", known.empty() ? "unexpected argument" : "unknown command", word, suggestion(word, known),
+                     help);
+}
+
+}  // namespace
+
+namespace {
+
+int run(int argc, char** argv, const Vocabulary& vocabulary) {
+  CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
+  const auto layout = std::make_shared<HelpLayout>();
+  layout->label("Positionals", "Arguments");
+  layout->label("SUBCOMMAND", "COMMAND");
+  app.formatter(layout);
+  app.set_version_flag("--version", "evenkeel " EVENKEEL_VERSION, "print the version");
+  app.set_help_flag("--help,-h", "print this");
+  app.require_subcommand(1);
+  try {
+    Action action;
+    for (const auto& c : commands) {
+      CLI::App& sub = *app.add_subcommand(c.name, c.help);
+      sub.group("Commands");
+      sub.final_callback([&action, run = c.declare(sub, vocabulary)] { action = run; });
+    }
+    // Last: sub-commands inherit what is set before them.
+    app.footer(
+        "Exit status: 0 done, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
+        "5 input or output failed, 130 interrupted. Try evenkeel train --help");
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+      return app.exit(success);
+    } catch (const CLI::ParseError& error) {
+      return report(Fault::usage, usage_message(app, error));
+    }
+    return action();
+  } catch (const Error& error) {
+    return report(error.fault, error.what());
+  } catch (const std::bad_alloc&) {
+    return report(Fault::failed, "out of memory; a smaller --batch-size needs less");
+  } catch (const std::exception& error) {
+    if (std::ferror(stdout)) return static_cast<int>(Fault::io);  // run_program says why
+    return report(Fault::failed, error.what());
+  }
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
+  // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
+  for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
+  const bool closed = !hold_standard_streams();
+  const int status = closed ? 0 : run(argc, argv, vocabulary);
+  if (!closed && std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  const int failed = report(Fault::io, closed ? "standard output is closed" : "standard output cannot be written: it is full, or was closed");
+  return status ? status : failed;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,80 @@
+// evenkeel data: the data sets that are here, and fetching one.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/data_options.h"
+#include "apps/cli/interrupt.h"
+#include "data/catalogue/fetch.h"
+
+namespace evenkeel {
+namespace {
+
+struct Options {
+  std::string name, data_dir, mirror;
+  int (*action)(const Options&);
+};
+
+int list(const Options& o) {
+  const std::vector<FoundDataset> found = list_datasets(o.data_dir);
+  size_t name_width = 4, description_width = 11;
+  for (const FoundDataset& d : found) {
+    name_width = std::max(name_width, d.name.size());
+    description_width = std::max(description_width, d.description.size());
+  }
+  fmt::print("{:<{}}  {:<{}}  {}\n", "name", name_width, "description", description_width, "where");
+  for (const FoundDataset& d : found) {
+    const std::string where = d.drawn           ? "drawn, needs no file"
+                              : d.where.empty() ? "not here: evenkeel data fetch " + d.name
+                                                : d.where;
+    fmt::print("{:<{}}  {:<{}}  {}\n", d.name, name_width, d.description, description_width, where);
+  }
+  return 0;
+}
+
+int fetch(const Options& o) {
+  check_dataset_name(o.name);
+  struct Stopped {};
+  Interrupt interrupt;
+  Console console;
+  FetchReport report;
+  report.log = [&](const std::string& line) { console.note(line); };
+  report.progress = [&](int64_t done, int64_t total) {
+    if (interrupt.signal() != 0) throw Stopped();
+    const double part = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
+    console.live(fmt::format("{} {} {:.1f} of {:.1f} MB", o.name, progress_bar(part, 20), 1e-6 * static_cast<double>(done),
+                             1e-6 * static_cast<double>(total)));
+  };
+  try {
+    console.print(fetch_dataset(o.name, o.data_dir, o.mirror, report).string());
+    return 0;
+  } catch (const Stopped&) {
+    console.note("evenkeel: stopped; what was not complete is removed");
+    return 128 + interrupt.signal();
+  }
+}
+
+}  // namespace
+
+Action data_command(CLI::App& app, const Vocabulary&) {
+  const auto o = std::make_shared<Options>();
+  app.require_subcommand(1);
+  CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");
+  add_data_dir(listing, o->data_dir);
+  listing.final_callback([o] { o->action = list; });
+
+  CLI::App& fetching =
+      *app.add_subcommand("fetch", "Fetch a data set, check it, and put it where train finds it; print the folder.")
+           ->group("Commands");
+  fetching.add_option("NAME", o->name, "the data set")->required();
+  add_data_dir(fetching, o->data_dir);
+  add_text(fetching, "--mirror", o->mirror, "URL",
+           "look for NAME/FILE below this URL (http, https or file) and nowhere else; also $EVENKEEL_MIRROR");
+  fetching.final_callback([o] { o->action = fetch; });
+  return [o] { return o->action(*o); };
+}
+
+}  // namespace evenkeel

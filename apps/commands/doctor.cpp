@@ -1,0 +1,145 @@
+// evenkeel doctor: what ails a network's batch normalisations, layer by layer, with advice.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "apps/cli/options.h"
+#include "apps/commands/subject.h"
+#include "apps/cli/text.h"
+#include "layers/model/inspect.h"
+#include "layers/norm/recalibrate.h"
+#include "optim/curvature/movement.h"
+
+namespace evenkeel {
+namespace {
+
+// One normalisation and what stands around it.
+struct Patient {
+  std::string name;
+  RunningNorm* norm;
+  Population inputs = {};
+  double active = 0, seen = 0;  // values above zero behind it
+  bool relu_behind = false;
+  Tensor weight = {}, bias = {};  // of the layer before it
+};
+
+void examine(Patient& p, const Sight& s) {
+  p.inputs.add(s.x);
+  p.active += static_cast<double>(std::count_if(s.y.data(), s.y.data() + s.y.size(), [](real v) { return v > 0; }));
+  p.seen += static_cast<double>(s.y.size());
+  p.relu_behind = s.behind && s.behind->describe() == "relu";
+  if (!s.before) return;
+  for (const Parameter& q : parameters(*s.before)) {
+    if (q.name == "weight" && q.decay) p.weight = q.value;
+    if (q.name == "bias") p.bias = q.value;
+  }
+}
+
+double predicted_active(const RunningNorm& norm) {
+  double sum = 0;
+  for (int64_t c = 0; c < norm.gamma.size(); ++c) {
+    const double g = std::abs(static_cast<double>(norm.gamma.data()[c])), b = norm.beta.data()[c];
+    sum += g > 0 ? 0.5 * std::erfc(-b / g / std::sqrt(2.0)) : b > 0;
+  }
+  return sum / static_cast<double>(norm.gamma.size());
+}
+
+}  // namespace
+
+Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
+  struct Options {
+    SubjectOptions subject;
+    double lr = 0.1, weight_decay = 0;
+  };
+  const auto o = std::make_shared<Options>();
+  o->subject.samples = 2000;
+  o->subject.batch_size = 64;
+  add_subject_options(app, o->subject);
+  add_number(app, "--lr", o->lr, {.low = 0, .above = true}, "the learning rate it is trained with")->group("Training");
+  add_number(app, "--weight-decay", o->weight_decay, {.low = 0}, "and the weight decay")->group("Training");
+  app.footer(
+      "mean gap, var gap  running against population statistics on these images, the largest of a channel: |difference of means| in standard\n"
+      "                   deviations, and the ratio of the variances' roots, less 1\n"
+      "active             values above zero behind it: Phi(beta / |gamma|), the prediction, and what was counted\n"
+      "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
+      "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
+  return [o, &vocabulary] {
+    Subject subject = open_subject(o->subject, vocabulary);
+    Sequential& network = subject.network();
+    std::vector<Patient> all;
+    subject.each_batch([&](const Batch& b) {
+      inspect(network, b.x, Mode::eval, [&](const Sight& s) {
+        auto* norm = dynamic_cast<RunningNorm*>(&s.layer);
+        if (!norm) return;
+        auto p = std::find_if(all.begin(), all.end(), [&](const Patient& known) { return known.norm == norm; });
+        if (p == all.end()) p = all.insert(p, {.name = s.name, .norm = norm});
+        examine(*p, s);
+      });
+    });
+    check(!all.empty(), "doctor: {} has no normalisation with running statistics", o->subject.file);
+
+    // With a batch's statistics and with the running ones: the same image, other logits.
+    double apart = 0, size = 0, changed = 0, images = 0;
+    const std::vector<Parameter> own = parameters(network);
+    std::vector<Movement> moves;
+    subject.each_batch([&](const Batch& b) {
+      if (b.labels.size() < 2) return;
+      Tensor train = network.forward(b.x, Mode::probe);
+      if (moves.empty()) moves = movements(own, grad(cross_entropy(train, b.labels), values(own)), o->lr);
+      const Recording off(false);
+      train = train.detach();
+      const Tensor eval = network.forward(b.x, Mode::eval).detach();
+      for (int64_t i = 0; i < eval.size(); ++i) apart += std::pow(train.data()[i] - eval.data()[i], 2), size += std::pow(eval.data()[i], 2);
+      for (int64_t i = 0; i < eval.rows(); ++i) {
+        const auto best = [&](const Tensor& t) { return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) - (t.data() + i * t.channels()); };
+        changed += static_cast<double>(best(train) != best(eval));
+      }
+      images += static_cast<double>(eval.rows());
+    });
+
+    std::vector<std::string> advice;
+    fmt::print("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)", "floor", "eff. lr", "angle");
+    for (const Patient& p : all) {
+      const RunningNorm::Statistics s = p.norm->statistics();
+      const Tensor mean = p.inputs.mean(), var = p.inputs.var();
+      double mean_gap = 0, var_gap = 0;
+      int64_t floor = 0;
+      for (int64_t c = 0; c < mean.size(); ++c) {
+        const double root = std::sqrt(static_cast<double>(var.data()[c]) + p.norm->epsilon());
+        mean_gap = std::max(mean_gap, std::abs(static_cast<double>(mean.data()[c] - s.mean.data()[c])) / root);
+        var_gap = std::max(var_gap, std::abs(std::sqrt(static_cast<double>(s.var.data()[c])) / root - 1));
+        floor += var.data()[c] < 10 * p.norm->epsilon();
+      }
+      const double active = p.active / p.seen, predicted = predicted_active(*p.norm);
+      std::string rate = "-", angle = "-";
+      double step = 0;
+      for (size_t i = 0; i < moves.size() && p.weight.defined(); ++i) {
+        if (own[i].value.node() != p.weight.node()) continue;
+        step = moves[i].angle;
+        rate = fmt::format("{:.3g}", moves[i].effective_rate);
+        angle = fmt::format("{:.3g}", step);
+      }
+      fmt::print("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
+                 p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate, angle);
+      if (mean_gap > 0.25 || var_gap > 0.25)
+        advice.push_back(fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in training a larger new= forgets sooner, a smaller one is less noisy).", p.name));
+      if (floor > 0) advice.push_back(fmt::format("{}: {} of {} channels hardly vary, their scale is eps's; a dead unit before them, or weight decay on a channel that is not used.", p.name, floor, mean.size()));
+      if (p.relu_behind && active < 0.1) advice.push_back(fmt::format("{}: only {:.0f} % of its ReLUs are active; beta is far below zero: a smaller learning rate, or no decay elsewhere to fight.", p.name, 100 * active));
+      if (p.relu_behind && std::abs(active - predicted) > 0.1)
+        advice.push_back(fmt::format("{}: {:.0f} % active where Phi(beta/|gamma|) says {:.0f} %: its inputs are far from normal, or not what the running statistics say.", p.name, 100 * active, 100 * predicted));
+      if (p.bias.defined()) advice.push_back(fmt::format("{}: the bias of the layer before it is idle, the mean takes it away again; leave it out.", p.name));
+      if (step > 0.3) advice.push_back(fmt::format("{}: a step turns the weights before it by {:.2f} radians; they grow until steps are smaller, or take a smaller --lr.", p.name, step));
+      if (o->weight_decay > 0 && step > 0 && (step < 0.1 * std::sqrt(2 * o->lr * o->weight_decay)))
+        advice.push_back(fmt::format("{}: a step's angle is far below its equilibrium sqrt(2 lr wd) = {:.3g}; the weights are still shrinking, or the gradient has gone.", p.name, std::sqrt(2 * o->lr * o->weight_decay)));
+    }
+    const double disagreement = std::sqrt(apart / std::max(size, 1e-300));
+    fmt::print("\ntrain against eval on batches of {}: logits differ by {:.1f} % of their size, {:.2f} % of {:.0f} predictions change\n", subject.batch_size, 100 * disagreement, 100 * changed / images, images);
+    if (changed / images > 0.05) advice.push_back("train and eval disagree on one image in twenty or more: larger batches, recalibrate, renorm or group norm.");
+    for (const std::string& line : advice) fmt::print("- {}\n", line);
+    if (advice.empty()) fmt::print("nothing to complain of\n");
+    return 0;
+  };
+}
+
+}  // namespace evenkeel

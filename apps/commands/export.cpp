@@ -1,0 +1,49 @@
+// evenkeel export: a trained network in a form that other programs read.
+#include <fmt/core.h>
+
+#include <filesystem>
+
+#include "apps/cli/command.h"
+#include "apps/formats/network_file.h"
+#include "apps/formats/npz.h"
+#include "apps/formats/onnx.h"
+#include "apps/cli/options.h"
+#include "core/base/file.h"
+#include "layers/model/fold.h"
+
+namespace evenkeel {
+
+Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
+  struct Options {
+    std::string file, format, out;
+    bool fold = false;
+  };
+  const auto o = std::make_shared<Options>();
+  app.add_option("FILE", o->file, "a .safetensors file that evenkeel train wrote")->required();
+  add_choice(app, "--format", o->format, {"safetensors", "npz", "onnx"}, "of the file to write")->required();
+  add_text(app, "--out", o->out, "FILE", "the file to write")->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
+  add_flag(app, "--fold", o->fold, "make every batch normalisation behind a convolution or dense layer part of that layer's weights");
+  app.footer(
+      "safetensors and npz: the weights and running averages under PyTorch's names and with its shapes, and nothing else.\n"
+      "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation pixels on the\n"
+      "scale 0 .. 255 are normalised before they go in.");
+  return [o, &vocabulary] {
+    const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
+    const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
+    check_output(out, {o->file});
+    NetworkFile file = open_network(o->file, vocabulary);
+    if (o->fold) {
+      fold_batch_norms(*file.network);
+      file.info.model.model = file.network->describe();
+      file.info.model.norm = file.info.model.activation = "none";  // the text says all
+    }
+    const SafeTensors packed = pack_network(*file.network, file.info, Part::weights);
+    write_file(out, o->format == "safetensors" ? format_safetensors(packed)
+                    : o->format == "npz"       ? format_npz(packed.tensors)
+                                               : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));
+    fmt::print("wrote {}\n", out);
+    return 0;
+  };
+}
+
+}  // namespace evenkeel

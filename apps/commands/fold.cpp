@@ -1,0 +1,56 @@
+// evenkeel fold: a network without its batch normalisations that computes the same.
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "apps/trainer/evaluate.h"
+#include "apps/cli/options.h"
+#include "apps/commands/subject.h"
+#include "core/base/file.h"
+#include "layers/model/fold.h"
+
+namespace evenkeel {
+
+Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
+  struct Options {
+    SubjectOptions subject;
+    std::string out;
+  };
+  const auto o = std::make_shared<Options>();
+  o->subject.split = "test";
+  add_subject_options(app, o->subject);
+  add_text(app, "--out", o->out, "FILE", "write the network without normalisations here")->required();
+  app.footer("The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is written.");
+  return [o, &vocabulary] {
+    Subject subject = open_subject(o->subject, vocabulary);
+    check_output(o->out, {o->subject.file, subject.folder});
+    NetworkFile plain = open_network(o->subject.file, vocabulary);
+    const int norms = fold_batch_norms(*plain.network);
+    check(norms > 0, "fold: {} has no batch normalisation right behind a convolution or dense layer", o->subject.file);
+    plain.info.model.model = plain.network->describe();
+    plain.info.model.norm = plain.info.model.activation = "none";  // the text says all
+    double apart = 0, largest = 0;
+    int64_t changed = 0;
+    subject.each_batch([&](const Batch& batch) {
+      const Recording off(false);
+      const Tensor a = subject.network().forward(batch.x, Mode::eval), b = plain.network->forward(batch.x, Mode::eval);
+      for (int64_t i = 0; i < a.size(); ++i) {
+        const double d = std::abs(a.data()[i] - b.data()[i]);
+        apart = d > apart || std::isnan(d) ? d : apart;
+        largest = std::max(largest, std::abs(static_cast<double>(a.data()[i])));
+      }
+      for (int64_t i = 0; i < a.rows(); ++i) {
+        const auto best = [&](const Tensor& t) { return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) - (t.data() + i * t.channels()); };
+        changed += best(a) != best(b);
+      }
+    });
+    fmt::print("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} predictions change\n", norms, subject.images.size(),
+               subject.images.name, apart, largest, changed);
+    if (!(apart <= 1e-3 * largest)) fail(Fault::failed, "fold: that is more than rounding, nothing was written; running statistics near zero variance amplify it (see evenkeel doctor)");
+    write_safetensors(o->out, pack_network(*plain.network, plain.info));
+    fmt::print("{}\n", o->out);
+    return 0;
+  };
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,73 @@
+// evenkeel model: a network's table, and what networks are made of.
+#include <fmt/core.h>
+
+#include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/model_options.h"
+
+namespace evenkeel {
+namespace {
+
+int list(const Vocabulary& vocabulary) {
+  fmt::print("models\n");
+  for (const std::string& name : model_names()) fmt::print("  {:<10}{}\n", name, model_spec(name));
+  fmt::print("\nlayers\n");
+  for (const auto& [name, kind] : vocabulary) fmt::print("  {}\n", kind.usage);
+  return 0;
+}
+
+}  // namespace
+
+Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
+  struct Options {
+    ModelOptions model;
+    std::string input = "28x28x1";
+    int64_t batch_size = 64;
+    bool list = false;
+  };
+  const auto o = std::make_shared<Options>();
+  add_network_options(app, o->model);
+  add_text(app, "--init", o->model.init, "INIT", "initial weights: he, glorot, gaussian:DEVIATION")->group("Network");
+  add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
+  add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
+  add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");
+  app.add_flag("--list", o->list, "instead: the named models as layers in order, and every layer with its arguments")->group("Network");
+  app.footer(
+      "MFLOP are those of the forward pass of one image, a multiplication and an addition being two; training needs about three\n"
+      "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU done in the\n"
+      "same pass as the layer before it.");
+  return [o, &vocabulary] {
+    if (o->list) return list(vocabulary);
+    o->model.input = parse_shape(o->input);
+    const std::unique_ptr<Sequential> network = make_named_model(o->model, vocabulary);
+    const std::vector<LayerSummary> rows = summarize(*network, o->model.input);
+
+    size_t name_width = 4, layer_width = 5;
+    for (const LayerSummary& r : rows) {
+      name_width = std::max(name_width, r.name.size());
+      layer_width = std::max(layer_width, std::min<size_t>(r.layer.size(), 60));
+    }
+    const auto print = [&](const std::string& name, const std::string& layer, const std::string& output,
+                           const std::string& parameters, const std::string& mflop, const std::string& memory) {
+      fmt::print("{:<{}}  {:<{}}  {:>16}  {:>12}  {:>10}  {:>12}\n", name, name_width, layer, layer_width, output, parameters,
+                 mflop, memory);
+    };
+    const auto mebibytes = [&](double values) { return fmt::format("{:.2f} MiB", values * sizeof(real) / (1 << 20)); };
+    print("name", "layer", "output", "parameters", "MFLOP", "memory");
+    double parameters = 0, mflop = 0, values = 0;
+    for (const LayerSummary& r : rows) {
+      const double work = 2e-6 * r.multiply_adds, outputs = static_cast<double>(r.output.size() * o->batch_size);
+      print(r.name, r.layer, r.output.str(), thousands(static_cast<double>(r.parameters)), fmt::format("{:.3f}", work),
+            mebibytes(outputs));
+      parameters += static_cast<double>(r.parameters);
+      mflop += work;
+      values += outputs;
+    }
+    print("", "total", "", thousands(parameters), fmt::format("{:.3f}", mflop), mebibytes(values));
+    fmt::print("\ninput {}, {} classes; memory of a batch of {}, the parameters take {} besides\n", o->model.input,
+               o->model.classes, o->batch_size, mebibytes(parameters));
+    return 0;
+  };
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,31 @@
+// A trained network in a file: its weights, and in the metadata all that is needed to use it on images.
+#pragma once
+#include "data/loader.h"
+#include "layers/model/checkpoint.h"
+#include "layers/model/spec.h"
+
+namespace evenkeel {
+
+struct NetworkInfo {
+  ModelOptions model;           // its text written out: named models may change, files stay
+  std::string data;             // the set it was trained on
+  Normalization normalization;  // of the pixels
+};
+
+struct NetworkFile {
+  NetworkInfo info;
+  std::unique_ptr<Sequential> network;
+};
+
+SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
+// The network that options describe with the weights of a file, which may be another program's.
+NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
+// Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
+void load_weights(const std::string& path, Sequential& network);
+// Error(Fault::bad_file) with the path where the file does not hold a network.
+NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
+
+// The value of a key of the metadata; Error(Fault::bad_file) where there is none.
+const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path);
+
+}  // namespace evenkeel

@@ -1,0 +1,51 @@
+#include "apps/lab/training.h"
+
+namespace evenkeel::lab {
+
+std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed,
+                                    const std::string& init) {
+  return make_model(
+      {.model = model, .norm = norm, .activation = activation, .init = init, .input = {28, 28, 1}, .classes = 10, .seed = seed});
+}
+
+std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed) {
+  auto made = network(model, norm, activation, seed);
+  for (Parameter& p : parameters(*made))
+    if (p.decay) p.value.copy_from(p.value.detach() * (1 / std::sqrt(6.0)));
+  return made;
+}
+
+Batch first(const Dataset& data, const Normalization& normalization, int64_t count) {
+  Loader loader(data, normalization, {.batch_size = std::min(count, data.size()), .shuffle = false, .background = false});
+  loader.begin_epoch(0);
+  Batch batch;
+  loader.next(batch);
+  return batch;
+}
+
+Batch Batches::next() {
+  Batch batch;
+  while (epoch_ < 0 || !loader_.next(batch)) loader_.begin_epoch(++epoch_);
+  return batch;
+}
+
+void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps, const std::function<void(const Step&)>& before) {
+  const std::vector<Parameter> all = parameters(net);
+  Sgd sgd(all, options);
+  for (int64_t t = 0; t < steps; ++t) {
+    const Batch batch = batches.next();
+    Tensor loss = cross_entropy(net.forward(batch.x, Mode::train), batch.labels);
+    const double value = loss.item();
+    if (!std::isfinite(value)) return;
+    const Grads gradients = grad(std::move(loss), values(all));
+    before({t, value, batch, gradients});
+    sgd.step(gradients);
+  }
+}
+
+double accuracy(Layer& net, const Batch& batch, Mode mode) {
+  const Recording off(false);
+  return static_cast<double>(count_correct(net.forward(batch.x, mode), batch.labels)) / static_cast<double>(batch.labels.size());
+}
+
+}  // namespace evenkeel::lab

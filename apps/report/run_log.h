@@ -1,0 +1,37 @@
+// What a training run reports after every epoch: log.csv, and the pictures drawn from it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/report/plot.h"
+
+namespace evenkeel {
+
+struct EpochRow {
+  int64_t epoch = 0;                          // from 1
+  double lr = 0;                              // at its last step
+  double train_loss = 0, train_accuracy = 0;  // mean over the epoch's batches, as they were when they were trained on
+  double test_loss = 0, test_accuracy = 0;    // after it
+  double images_per_second = 0;               // of training
+  double seconds = 0;                         // of the whole epoch, evaluation included
+  std::optional<double> validation_loss, validation_accuracy;
+};
+
+// The columns epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds, and where there is a
+// validation split validation_loss,validation_accuracy after them.
+std::string log_csv(const std::vector<EpochRow>& rows, bool validation);
+std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& name);  // name: for messages
+
+// Loss and accuracy of one run, on the training, the test and the validation images.
+std::string draw_run(const std::string& title, const std::vector<EpochRow>& rows);
+
+// The same curves of several runs, one colour each.
+struct NamedLog {
+  std::string name;
+  std::vector<EpochRow> rows;
+};
+std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs);
+
+}  // namespace evenkeel

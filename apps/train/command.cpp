@@ -1,0 +1,208 @@
+// evenkeel train: the options, config.json, and going on from it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <optional>
+
+#include "apps/cli/command.h"
+#include "apps/cli/data_options.h"
+#include "apps/cli/model_options.h"
+#include "apps/cli/text.h"
+#include "apps/train/run.h"
+#include "core/base/file.h"
+
+namespace evenkeel {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The options that make the run what it is: what config.json keeps.
+void add_run_options(CLI::App& app, TrainOptions& o) {
+  constexpr int64_t many = 1'000'000'000;
+  add_data_options(app, o.data, o.data_dir);
+  add_integer(app, "--samples", o.samples, 0, many, "train on N images only, of all classes in proportion, drawn by the seed; 0: all")->group("Data");
+  add_integer(app, "--validation", o.validation, 0, many,
+              "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
+      ->group("Data");
+  add_flag(app, "--augment", o.augment, "crop at random and, where the images allow it, mirror them")->group("Data");
+
+  add_network_options(app, o.model);
+  add_text(app, "--init", o.model.init, "INIT",
+           "initial weights: he, glorot, gaussian:DEVIATION, or a .safetensors file of evenkeel's or PyTorch's, with its running averages")
+      ->group("Network");
+
+  add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
+  add_integer(app, "--batch-size", o.batch_size, 1, 1 << 20, "images in a step")->group("Training");
+  add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true}, "learning rate")->group("Training");
+  add_number(app, "--momentum", o.momentum, {.low = 0, .high = 1}, "v <- momentum v + gradient; w <- w - lr v")->group("Training");
+  add_flag(app, "--nesterov", o.nesterov, "Nesterov's momentum")->group("Training");
+  add_number(app, "--weight-decay", o.weight_decay, {.low = 0, .high = 1e9}, "adds so many times the weight to its gradient")
+      ->group("Training");
+  add_flag(app, "--decay-all", o.decay_all, "decay biases and the norms' gamma and beta too")->group("Training");
+  add_text(app, "--schedule", o.schedule, "SCHEDULE",
+           "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three quarters of it), "
+           "step:60,80:0.2 (five times, after 60 and 80 epochs)")
+      ->group("Training");
+  add_number(app, "--warmup", o.warmup, {.low = 0, .high = 1e6}, "epochs over which the learning rate grows to its value")
+      ->group("Training");
+  add_number(app, "--clip", o.clip, {.low = 0, .high = 1e30}, "largest norm of all gradients together; 0: no limit")
+      ->group("Training");
+  add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999}, "share of the target spread over all classes")
+      ->group("Training");
+  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")->group("Training");
+  add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many, "save last.safetensors after every N steps too; 0: after every epoch only")
+      ->group("Running");
+  add_threads(app)->group("Running");
+  for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+// A scratch application with these options alone, to read config.json by.
+struct RunOptions {
+  CLI::App app;
+  TrainOptions values;
+  RunOptions() { add_run_options(app, values); }
+};
+
+bool is_flag(const CLI::Option& option) { return option.get_expected_max() == 0; }
+
+// name -> value of the run's options; with `all`, defaults too.
+Json option_values(const CLI::App& app, bool all) {
+  const RunOptions known;
+  Json values = Json::object();
+  for (const CLI::Option* named : known.app.get_options()) {
+    const std::string name = named->get_single_name();
+    if (name == "help") continue;
+    const CLI::Option* option = app.get_option("--" + name);
+    if (option->count() == 0 && !all) continue;
+    if (is_flag(*option)) {
+      values[name] = option->count() > 0 && option->as<bool>();
+      continue;
+    }
+    const std::string text = option->count() > 0 ? option->results().back() : option->get_default_str();
+    if (text.empty()) continue;
+    check(is_utf8(text), "--{}: must be text in UTF-8, since config.json keeps it, got \"{}\"", name, legal_text(text));
+    const Json number = Json::parse(text, nullptr, false);
+    values[name] = number.is_number() ? number : Json(text);
+  }
+  return values;
+}
+
+std::vector<std::string> as_arguments(const Json& values) {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : values.items()) {
+    arguments.push_back(fmt::format("--{}={}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  return arguments;
+}
+
+std::string quoted(const std::string& argument) {
+  if (argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/+") == std::string::npos)
+    return argument;
+  std::string text = "'";
+  for (char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
+  return text + "'";
+}
+
+// The options of a config.json, the arguments given before them.
+std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json, const std::vector<std::string>& given) {
+  const Json config = Json::parse(json, nullptr, false);
+  if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
+    fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
+  }
+  for (const auto& [name, value] : config["options"].items()) {
+    if (!value.is_primitive() || value.is_null()) fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", path, name);
+  }
+  std::vector<std::string> arguments = as_arguments(config["options"]);
+  arguments.insert(arguments.end(), given.begin(), given.end());
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  auto options = std::make_unique<RunOptions>();
+  try {
+    options->app.parse(std::move(arguments));
+  } catch (const CLI::Error& error) {
+    fail(Fault::bad_file, "{}: {}", path, error.what());
+  }
+  return options;
+}
+
+// What a config.json says of the images and the network that must be so again: all but what options given beside it are to change.
+Json known_facts(const Json& config, const Json& given) {
+  const auto changed = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
+  };
+  Json facts = Json::object();
+  const bool images = changed({"data", "samples", "validation", "seed"}), network = changed({"data", "model", "norm", "activation"});
+  for (const char* name : {"images", "normalization", "network"}) {
+    if (config.contains(name) && !(name == std::string("network") ? network : images)) facts[name] = config[name];
+  }
+  if (facts.contains("images") && facts["images"].is_object()) facts["images"].erase("folder");
+  return facts;
+}
+
+std::string default_folder(const TrainOptions& o) {
+  std::string name = fmt::format("{}-{}-{}-{}", o.data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
+  for (char& c : name) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.' && c != '=') c = '_';
+  }
+  return "runs/" + name;
+}
+
+}  // namespace
+
+TrainOptions read_options(const std::string& name, const std::string& json) { return read_config(name, json, {})->values; }
+
+Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
+  struct Options {
+    TrainOptions run;
+    std::string out, config, resume;
+    bool overwrite = false;
+  };
+  const auto o = std::make_shared<Options>();
+  add_run_options(app, o->run);
+  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... behind it")->default_str("runs/DATA-MODEL-NORM-SEED")->group("Running");
+  add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
+  add_text(app, "--config", o->config, "FILE", "take the options from a run's config.json; those given here replace them")
+      ->group("Running");
+  add_text(app, "--resume", o->resume, "DIR", "go on with a run that was stopped; its options are in its config.json")
+      ->group("Running");
+  app.footer(
+      "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, last.safetensors\n"
+      "(after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on the held-out images, or\n"
+      "without --validation on the test images). The last line gives the test accuracy of both. train loss and train acc are\n"
+      "means over the epoch's batches as they were when trained on; test and valid are measured after the epoch; seconds\n"
+      "include that.\n"
+      "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at once.");
+  return [o, &app, &vocabulary] {
+    check(o->resume.empty() || (o->config.empty() && o->out.empty() && !o->overwrite),
+          "--resume takes everything from the folder: leave out --config, --out and --overwrite");
+    if (!o->resume.empty()) {
+      const Json given = option_values(app, false);
+      for (const auto& [name, value] : given.items()) {
+        check(name == "threads" || name == "data-dir", "--resume: --{} is the folder's; only --threads and --data-dir can be given",
+              name);
+      }
+    }
+    const Json given = option_values(app, false);
+    std::optional<RunFolder> folder;
+    if (!o->resume.empty()) folder.emplace(o->resume, RunFolder::Use::resume);
+    const std::string config = folder ? *folder / "config.json" : o->config;
+    std::unique_ptr<RunOptions> from_file;
+    Json known = Json::object();
+    if (!config.empty()) {
+      const std::string text = read_file(config, 1 << 20);
+      from_file = read_config(config, text, as_arguments(given));
+      known = known_facts(Json::parse(text), given);
+    }
+    TrainOptions options = from_file ? from_file->values : o->run;
+    const Json values = option_values(from_file ? from_file->app : app, true);
+    if (folder) return resume(options, {{"options", values}}, std::move(*folder), vocabulary);
+    options.overwrite = o->overwrite;
+    options.numbered = o->out.empty();
+    options.out = options.numbered ? default_folder(options) : o->out;
+    std::string command = "evenkeel train";
+    for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);
+    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, vocabulary);
+  };
+}
+
+}  // namespace evenkeel

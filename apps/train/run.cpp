@@ -1,0 +1,424 @@
+#include "apps/train/run.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <tuple>
+
+#include "apps/cli/console.h"
+#include "apps/cli/data_options.h"
+#include "apps/trainer/evaluate.h"
+#include "apps/cli/interrupt.h"
+#include "apps/cli/model_options.h"
+#include "apps/formats/network_file.h"
+#include "apps/report/run_log.h"
+#include "apps/cli/text.h"
+#include "apps/train/state.h"
+#include "core/base/file.h"
+#include "core/base/parallel.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/model/inspect.h"
+#include "optim/schedule.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+struct TrainingData {
+  Dataset train, validation, test;  // validation may be empty
+  std::string folder;
+};
+
+TrainingData load_data(const TrainOptions& o) {
+  DataSplit split = load_named_dataset(o.data, o.data_dir);
+  TrainingData data{draw_samples(split.train, o.samples, o.model.seed), {}, std::move(split.test), std::move(split.folder)};
+  if (o.validation > 0) {
+    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
+          o.validation);
+    Random random = Random(o.model.seed).split("validation");
+    std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
+  }
+  return data;
+}
+
+// Whether --init names a file of weights, which then take the place of random ones.
+bool is_file(const std::string& init) { return init.ends_with(".safetensors"); }
+
+ModelOptions with_images(ModelOptions model, const Dataset& data) {
+  model.input = data.image;
+  model.classes = data.classes;
+  if (is_file(model.init)) model.init = ModelOptions().init;
+  return model;
+}
+
+// Refuses to go on with other images, another network or other options than the run before: all differences, both values.
+void check_same(const std::string& file, const Json& before, const Json& now) {
+  const Json was = before.flatten(), is = now.flatten();
+  std::string differences;
+  for (const auto& [key, there] : was.items()) {
+    const std::string here = is.contains(key) ? is[key].dump() : "nothing";
+    if (there.dump() != here) differences += fmt::format("\n  {}: {} there, {} now", key.substr(1), there.dump(), here);
+  }
+  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file, differences);
+}
+
+// What a run's outcome depends on, of its options.
+Json decisive(Json options) {
+  for (const char* name : {"threads", "data-dir", "checkpoint-every"}) options.erase(name);
+  return options;
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const Vocabulary& vocabulary)
+      : o_(options),
+        data_(load_data(options)),
+        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train)},
+        network_(make_named_model(info_.model, vocabulary)),
+        sgd_(parameters(*network_), {.lr = static_cast<real>(options.lr),
+                                     .momentum = static_cast<real>(options.momentum),
+                                     .weight_decay = static_cast<real>(options.weight_decay),
+                                     .nesterov = options.nesterov,
+                                     .decay_all = options.decay_all}),
+        loader_(data_.train, info_.normalization,
+                {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}) {
+    check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
+    const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
+    schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
+    trained_ = values(parameters(*network_));
+  }
+
+  Json facts() const;
+  void begin(RunFolder folder, Json config);
+  void resume(RunFolder folder, const Json& config);
+  int operator()();
+
+ private:
+  std::string path(const char* file) const { return *folder_ / file; }
+  bool stopped() const { return interrupt_.signal() != 0; }
+  int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
+
+  void step(const Batch& batch);
+  void train_epoch();
+  void finish_epoch(const EpochRow& row, const Score& test, const Score& chooser);
+  std::optional<Score> score(const Dataset& data, const char* what);
+  void save_last();
+  int stop();
+  void check_averages() const;
+  [[noreturn]] void diverged(const Batch& batch, double loss);
+  std::string advice() const;
+  void show_progress(const char* doing);
+  void print_header();
+  void print_row(const EpochRow& row, bool best);
+
+  const TrainOptions& o_;
+  TrainingData data_;
+  NetworkInfo info_;
+  std::unique_ptr<Sequential> network_;
+  Sgd sgd_;
+  Loader loader_;
+  Schedule schedule_;
+  std::vector<Tensor> trained_;
+  TrainState state_;
+  std::vector<EpochRow> rows_;
+  std::optional<RunFolder> folder_;
+  std::string identity_;  // what last.safetensors says of the run it belongs to
+
+  Console console_;
+  Interrupt interrupt_;
+  Stopwatch run_clock_, epoch_clock_;
+  double shown_ = -1;         // when the live line was last written
+  int64_t images_here_ = 0;   // trained on by this process,
+  int64_t epoch_images_ = 0;  // in this epoch
+};
+
+// Of the network and the images, as config.json keeps them.
+Json Run::facts() const {
+  Json facts;
+  facts["network"] = {{"layers", model_spec(o_.model.model)},
+                      {"parameters", parameter_count(*network_)},
+                      {"input", shape_text(info_.model.input)},
+                      {"classes", info_.model.classes}};
+  facts["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
+  const uint32_t crc = checksum(data_.test, checksum(data_.validation, checksum(data_.train)));
+  facts["images"]["crc32"] = fmt::format("{:08x}", crc);
+  facts["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
+  return facts;
+}
+
+void Run::begin(RunFolder folder, Json config) {
+  folder_.emplace(std::move(folder));
+  if (is_file(o_.model.init)) load_weights(o_.model.init, *network_);
+  Json known = facts();
+  known["options"] = decisive(config["options"]);
+  identity_ = known.dump();
+  known.erase("options");
+  config.update(known);
+  if (!data_.folder.empty()) config["images"]["folder"] = legal_text(data_.folder);
+  write_file(path("config.json"), config.dump(2) + "\n");
+}
+
+void Run::resume(RunFolder folder, const Json& config) {
+  folder_.emplace(std::move(folder));
+  const std::string file = path("last.safetensors");
+  if (!fs::exists(file)) {
+    fail(Fault::missing,
+         "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite starts it again",
+         file, path("config.json"), folder_->path());
+  }
+  const SafeTensors stored = read_safetensors(file);
+  check_generation(stored, file);
+  Json known = facts();
+  known["options"] = decisive(config["options"]);
+  identity_ = known.dump();
+  const Json before = Json::parse(metadata(stored, "run", file), nullptr, false);
+  if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
+  check_same(file, before, Json::parse(identity_));
+  restore(*network_, stored);
+  state_ = unpack_training(stored, sgd_, file);
+  if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
+    fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
+         state_.batch, o_.epochs, loader_.batches());
+  }
+  if (state_.epoch == 1) return;
+  rows_ = parse_log_csv(read_file(path("log.csv")), path("log.csv"));
+  // A row may be ahead of the checkpoint, never behind it.
+  if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1) fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
+  rows_.resize(static_cast<size_t>(state_.epoch - 1));
+}
+
+int Run::operator()() {
+  console_.note(fmt::format("{} ({}), norm {}, {} parameters, on {}: {} images to train on{}, {} to test; {} thread{}; into {}",
+                            o_.model.model, shape_text(info_.model.input), o_.model.norm,
+                            thousands(static_cast<double>(parameter_count(*network_))), o_.data,
+                            thousands(static_cast<double>(data_.train.size())),
+                            data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
+                            thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
+  print_header();
+  for (const EpochRow& row : rows_) print_row(row, false);
+  while (state_.epoch <= o_.epochs) {
+    epoch_clock_ = {};
+    epoch_images_ = 0;
+    train_epoch();
+    if (stopped()) return stop();
+    EpochRow row{.epoch = state_.epoch,
+                 .lr = schedule_.at(step_number() - 1),
+                 .train_loss = state_.loss_sum / static_cast<double>(state_.seen),
+                 .train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen),
+                 .images_per_second = static_cast<double>(epoch_images_) / epoch_clock_.seconds(),
+                 .validation_loss = {},
+                 .validation_accuracy = {}};
+    const std::optional<Score> test = score(data_.test, "testing");
+    if (!test) return stop();
+    std::optional<Score> chooser = test;
+    if (data_.validation.size() > 0) {
+      chooser = score(data_.validation, "validating");
+      if (!chooser) return stop();
+      row.validation_loss = chooser->loss;
+      row.validation_accuracy = chooser->accuracy();
+    }
+    row.test_loss = test->loss;
+    row.test_accuracy = test->accuracy();
+    row.seconds = epoch_clock_.seconds();
+    finish_epoch(row, *test, *chooser);
+  }
+  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", folder_->path()));
+  const double count = static_cast<double>(data_.test.size());
+  console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {} epochs, best {:.4f} at epoch {}",
+                             static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(), o_.epochs,
+                             static_cast<double>(state_.best_test_correct) / count, state_.best_epoch));
+  return 0;
+}
+
+void Run::train_epoch() {
+  loader_.begin_epoch(state_.epoch, state_.batch);
+  for (Batch batch; !stopped() && loader_.next(batch);) {
+    step(batch);
+    if (o_.checkpoint_every > 0 && step_number() % o_.checkpoint_every == 0) save_last();
+    show_progress("training");
+  }
+}
+
+void Run::step(const Batch& batch) {
+  const int64_t n = static_cast<int64_t>(batch.labels.size());
+  Tensor loss;
+  {
+    const Tensor logits = network_->forward(batch.x, Mode::train);
+    loss = cross_entropy(logits, batch.labels, static_cast<real>(o_.label_smoothing));
+    state_.correct += count_correct(logits, batch.labels);
+  }  // nothing keeps an activation but the loss
+  const double value = loss.item();
+  if (!std::isfinite(value)) diverged(batch, value);
+  check_averages();
+  if (images_here_ == 0) check_named(*network_, batch.x, loss);
+  Grads gradients = grad(std::move(loss), trained_);
+  if (o_.clip > 0) clip_by_global_norm(gradients, o_.clip);
+  sgd_.set_lr(static_cast<real>(schedule_.at(step_number())));
+  sgd_.step(gradients);
+  state_.loss_sum += value * static_cast<double>(n);
+  state_.seen += n;
+  state_.batch += 1;
+  images_here_ += n;
+  epoch_images_ += n;
+}
+
+// Nothing where a signal stopped it.
+std::optional<Score> Run::score(const Dataset& data, const char* what) {
+  const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double) {
+    show_progress(what);
+    return !stopped();
+  });
+  if (stopped()) return {};
+  if (!std::isfinite(s.loss)) {
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} images is {}. {}", state_.epoch, step_number(),
+         data.size(), std::abs(s.loss), advice());
+  }
+  return s;
+}
+
+// The log is never behind the checkpoint, so that a run killed in between goes on from the checkpoint.
+void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& chooser) {
+  rows_.push_back(row);
+  const bool best = chooser.correct > state_.best_correct;
+  if (best) {
+    state_.best_epoch = state_.epoch;
+    state_.best_correct = chooser.correct;
+    state_.best_test_correct = test.correct;
+  }
+  const TrainState next{.epoch = state_.epoch + 1,
+                        .test_correct = test.correct,
+                        .best_epoch = state_.best_epoch,
+                        .best_correct = state_.best_correct,
+                        .best_test_correct = state_.best_test_correct};
+  write_file(path("log.csv"), log_csv(rows_, data_.validation.size() > 0));
+  write_file(path("curves.svg"), draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
+  if (best) write_safetensors(path("best.safetensors"), pack_network(*network_, info_));
+  state_ = next;
+  save_last();
+  folder_->replace_earlier();
+  print_row(row, best);
+}
+
+void Run::save_last() {
+  for (const Tensor& w : trained_) {  // the step just done may have gone wrong, which its own loss could not show
+    if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch, step_number(),
+         advice());
+  }
+  SafeTensors file = pack_network(*network_, info_);
+  pack_training(state_, sgd_, file);
+  file.metadata["run"] = identity_;
+  write_safetensors(path("last.safetensors"), file);
+}
+
+int Run::stop() {
+  const int number = interrupt_.signal();
+  save_last();
+  console_.note(fmt::format(
+      "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
+      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), folder_->path()));
+  return 128 + number;
+}
+
+void Run::diverged(const Batch& batch, double loss) {
+  const Recording off(false);
+  const std::string layer = first_non_finite(*network_, batch.x);
+  fail(Fault::failed, "the run diverged: in epoch {}, step {}, the loss is {}; {}. {}", state_.epoch, step_number() + 1,
+       std::abs(loss), layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer,
+       advice());
+}
+
+// A variance too large for a float leaves the loss finite, as the normalised values are then 0.
+void Run::check_averages() const {
+  struct Find : Visitor {
+    std::string found;
+    void child(const std::string& name, Layer& layer) override {
+      const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
+      if (norm && norm->skipped > 0 && found.empty()) found = fmt::format("{} ({})", full_name(name), norm->describe());
+      Visitor::child(name, layer);
+    }
+  } find;
+  network_->visit(find);
+  if (!find.found.empty()) {
+    fail(Fault::failed, "the run diverged: in epoch {}, step {}, layer {} got a batch whose mean or variance is not finite. {}",
+         state_.epoch, step_number() + 1, find.found, advice());
+  }
+}
+
+// After a divergence.
+std::string Run::advice() const {
+  return "A smaller --lr, --warmup or --clip may help. " +
+         (fs::exists(path("last.safetensors")) ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
+}
+
+void Run::show_progress(const char* doing) {
+  const double now = run_clock_.seconds();
+  if (!console_.terminal() || now - shown_ < 0.1) return;
+  shown_ = now;
+  const double done = static_cast<double>(state_.batch) / static_cast<double>(loader_.batches()),
+               seen = static_cast<double>(state_.seen);
+  // Steps left, at the pace of this process so far.
+  const double images_left =
+      static_cast<double>(o_.epochs * data_.train.size()) - (static_cast<double>((state_.epoch - 1) * data_.train.size()) + seen);
+  const double left = now / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
+  const double rate = static_cast<double>(epoch_images_) / epoch_clock_.seconds();
+  console_.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state_.epoch, o_.epochs,
+                            progress_bar(done, 20), doing, state_.loss_sum / std::max(seen, 1.0),
+                            static_cast<double>(state_.correct) / std::max(seen, 1.0), thousands(rate), duration(left)));
+}
+
+void Run::print_header() {
+  std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss", "train acc",
+                                 "test loss", "test acc", "images/s", "seconds");
+  if (data_.validation.size() > 0) line += fmt::format(" {:>10} {:>9}", "valid loss", "valid acc");
+  console_.print(console_.bold(line));
+}
+
+void Run::print_row(const EpochRow& r, bool best) {
+  std::string line =
+      fmt::format("{:>5} {:>9.3g} {:>11.4f} {:>10.4f} {:>10.4f} {:>9.4f} {:>9} {:>8.1f}", r.epoch, r.lr, r.train_loss,
+                  r.train_accuracy, r.test_loss, r.test_accuracy, thousands(r.images_per_second), r.seconds);
+  if (r.validation_loss) line += fmt::format(" {:>10.4f} {:>9.4f}", *r.validation_loss, *r.validation_accuracy);
+  console_.print(best ? console_.green(line) : line);
+}
+
+}  // namespace
+
+int train(const TrainOptions& options, Json config, const Json& known, const Vocabulary& vocabulary) {
+  const bool numbered = options.numbered && !options.overwrite;
+  if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
+  Run run(options, vocabulary);
+  Json facts = run.facts();
+  for (const char* name : {"network", "images", "normalization"}) {
+    if (!known.contains(name)) facts.erase(name);
+  }
+  check_same("--config", known, Json::parse(facts.dump()));
+  run.begin(numbered            ? RunFolder::first_free(options.out)
+            : options.overwrite ? RunFolder(options.out, RunFolder::Use::overwrite)
+                                : RunFolder(options.out, RunFolder::Use::fresh),
+            std::move(config));
+  return run();
+}
+
+int resume(const TrainOptions& options, const Json& config, RunFolder folder, const Vocabulary& vocabulary) {
+  Run run(options, vocabulary);
+  run.resume(std::move(folder), config);
+  return run();
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,44 @@
+// Training: from options to a folder of results.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "apps/train/run_folder.h"
+#include "layers/model/spec.h"
+
+namespace evenkeel {
+
+struct TrainOptions {
+  std::string data = "synthetic", data_dir;
+  int64_t validation = 0;  // training images held out, to choose the best epoch by
+  int64_t samples = 0;     // training images drawn by the seed, of all classes in proportion; 0: all
+  bool augment = false;
+
+  ModelOptions model;  // its seed is that of everything
+  int64_t epochs = 5, batch_size = 64;
+  double lr = 0.05, momentum = 0.9, weight_decay = 5e-4;
+  bool nesterov = false, decay_all = false;
+  std::string schedule = "cosine";
+  double warmup = 0;  // epochs
+  double clip = 0;    // 0: off
+  double label_smoothing = 0;
+
+  int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
+
+  std::string out;  // the folder
+  bool numbered = false;   // where it is not free: the first that is of out-2, out-3 ...
+  bool overwrite = false;
+};
+
+// The options in the contents of a config.json; Error(Fault::bad_file) with the name where they are not what they must be.
+TrainOptions read_options(const std::string& name, const std::string& json);
+
+// Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config` is what
+// config.json begins with: its "options" are those of the run. `known` is what an earlier run's config.json says of its images and its
+// network; where these are others the run is refused. Returns the exit status: 0, or 128 + n where signal n stopped it.
+// Error(Fault::failed) where the loss is not finite.
+int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known, const Vocabulary& vocabulary);
+// Goes on with the run that the folder holds.
+int resume(const TrainOptions& options, const nlohmann::ordered_json& config, RunFolder folder, const Vocabulary& vocabulary);
+
+}  // namespace evenkeel

@@ -1,0 +1,140 @@
+#include "apps/train/run_folder.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+// In the order in which they take their places: what --resume reads comes last.
+constexpr const char* run_files[] = {"log.csv", "curves.svg", "best.safetensors", "config.json", "last.safetensors"};
+
+std::string holder() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return fmt::format("process {} on {} since {:%Y-%m-%d %H:%M:%S} UTC", ::getpid(), host, fmt::gmtime(std::time(nullptr)));
+}
+
+std::string contents(const Descriptor& file) {
+  char text[512];
+  const ssize_t n = ::pread(*file, text, sizeof text, 0);
+  return n > 0 ? std::string(text, static_cast<size_t>(n)) : "another process";
+}
+
+// Whether there is nothing, or an empty folder.
+bool is_free(const std::string& folder) {
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  if (error) return !fs::exists(folder, error);
+  for (const auto& entry : entries) {
+    if (entry.path().filename() != ".lock") return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void check_free(const std::string& path) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_directory(path, error)) fail(Fault::io, "{} is there and is not a folder", path);
+  check(is_free(path), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", path, path);
+}
+
+RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
+  std::error_code error;
+  if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
+  if (use == Use::fresh) check_free(path);
+  created_ = fs::create_directories(path, error);
+  if (error) fail(Fault::io, "{}: the folder cannot be made: {}", path, error.message());
+  lock();
+  install();
+  if (use == Use::fresh) check_free(path);  // again: now nobody else writes there
+  const fs::path next = fs::path(path) / ".next";
+  if (use == Use::overwrite) {
+    fs::remove_all(next, error);
+    for (const char* file : run_files) {
+      if (!fs::exists(fs::path(path) / file, error)) continue;
+      where_ = next.string();
+      made_next_ = true;
+      if (!fs::create_directory(next, error) && error) fail(Fault::io, "{}: the folder cannot be made: {}", where_, error.message());
+    }
+  }
+  if (use == Use::resume && fs::exists(next, error)) where_ = next.string();
+}
+
+RunFolder RunFolder::first_free(const std::string& path) {
+  for (int number = 1;; ++number) {
+    const std::string name = number == 1 ? path : fmt::format("{}-{}", path, number);
+    if (!is_free(name)) continue;
+    try {
+      return RunFolder(name, Use::fresh);
+    } catch (const Error& error) {
+      if (error.fault != Fault::usage) throw;  // else another run has taken it in this moment
+    }
+  }
+}
+
+RunFolder::~RunFolder() {
+  if (!lock_.open()) return;
+  std::error_code ignored;
+  if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored)) fs::remove_all(where_, ignored);
+  ::unlink((path_ + "/.lock").c_str());
+  if (created_) ::rmdir(path_.c_str());  // only where it is empty
+}
+
+void RunFolder::lock() {
+  const std::string file = path_ + "/.lock";
+  struct stat here {}, there {};
+  do {  // again, where the one that held it has removed the file meanwhile
+    lock_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
+    if (!lock_.open()) fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(errno));
+    if (::flock(*lock_, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      const Descriptor other = std::move(lock_);
+      if (error == EWOULDBLOCK) fail(Fault::usage, "{} is in use by {}; choose another --out, or wait for it", path_, contents(other));
+      fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(error));
+    }
+  } while (::fstat(*lock_, &here) != 0 || ::stat(file.c_str(), &there) != 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev);
+  const std::string me = holder();
+  if (::ftruncate(*lock_, 0) != 0 || ::pwrite(*lock_, me.data(), me.size(), 0) != static_cast<ssize_t>(me.size()))
+    fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(errno));
+}
+
+void RunFolder::replace_earlier() {
+  if (where_ == path_) return;
+  std::error_code error;
+  fs::rename(where_, path_ + "/.ready", error);
+  if (error) fail(Fault::io, "{}: cannot be renamed: {}", where_, error.message());
+  where_ = path_;
+  install();
+}
+
+// Moves the finished files into place. If it is interrupted, calling it again completes it.
+void RunFolder::install() {
+  const fs::path ready = fs::path(path_) / ".ready";
+  std::error_code error;
+  if (!fs::exists(ready, error)) return;
+  for (const char* file : run_files) {
+    const fs::path from = ready / file, to = fs::path(path_) / file;
+    if (!fs::exists(from, error)) continue;
+    const fs::perms kept = fs::status(to, error).permissions();
+    if (!error && fs::exists(to)) fs::permissions(from, kept, error);
+    fs::rename(from, to, error);
+    if (error) fail(Fault::io, "{}: cannot be renamed to {}: {}", from.string(), to.string(), error.message());
+  }
+  fs::remove_all(ready, error);
+  if (error) fail(Fault::io, "{}: cannot be removed: {}", ready.string(), error.message());
+}
+
+}  // namespace evenkeel

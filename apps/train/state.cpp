@@ -1,0 +1,67 @@
+#include "apps/train/state.h"
+
+#include <nlohmann/json.hpp>
+
+#include "apps/formats/network_file.h"
+
+namespace evenkeel {
+namespace {
+
+const std::string velocity_prefix = own_prefix + "velocity.";
+
+// The members by name, for both directions.
+template <class State, class Visit>
+void each_member(State& s, Visit visit) {
+  visit("epoch", s.epoch);
+  visit("batch", s.batch);
+  visit("loss_sum", s.loss_sum);
+  visit("correct", s.correct);
+  visit("seen", s.seen);
+  visit("test_correct", s.test_correct);
+  visit("best_epoch", s.best_epoch);
+  visit("best_correct", s.best_correct);
+  visit("best_test_correct", s.best_test_correct);
+}
+
+}  // namespace
+
+void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file) {
+  nlohmann::ordered_json members;
+  each_member(state, [&](const char* name, const auto& value) { members[name] = value; });
+  file.metadata["training"] = members.dump();
+  file.metadata["generation"] = std::to_string(training_generation);
+  for (const Parameter& v : sgd.velocities()) file.tensors.push_back(store(velocity_prefix + v.name, v.value));
+}
+
+void check_generation(const SafeTensors& file, const std::string& path) {
+  metadata(file, "training", path);
+  const auto generation = file.metadata.find("generation");
+  const std::string from = generation == file.metadata.end() ? "1" : generation->second;
+  if (from == std::to_string(training_generation)) return;
+  fail(Fault::bad_file,
+       "{}: the run cannot go on to the same bits: it is of generation {}, this program of generation {}, with other "
+       "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train --init {}",
+       path, from, training_generation, path);
+}
+
+TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path) {
+  TrainState state;
+  try {
+    const auto members = nlohmann::json::parse(metadata(file, "training", path));
+    each_member(state, [&](const char* name, auto& value) { members.at(name).get_to(value); });
+  } catch (const nlohmann::json::exception& error) {
+    fail(Fault::bad_file, "{}: its \"training\" is wrong: {}", path, error.what());
+  }
+  for (const Parameter& v : sgd.velocities()) {
+    const StoredTensor* stored = file.find(velocity_prefix + v.name);
+    if (!stored) fail(Fault::bad_file, "{}: it lacks {}{}", path, velocity_prefix, v.name);
+    const Tensor value = load(*stored);
+    if (value.shape() != v.value.shape()) {
+      fail(Fault::bad_file, "{}: {}{} has shape {}, not {}", path, velocity_prefix, v.name, value.shape(), v.value.shape());
+    }
+    Tensor(v.value).copy_from(value);
+  }
+  return state;
+}
+
+}  // namespace evenkeel

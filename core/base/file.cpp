@@ -1,0 +1,202 @@
+#include "core/base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail_io(const std::string& what, const std::string& path, int error) {
+  fail(Fault::io, "{} {}: {}", what, path, std::strerror(error));
+}
+
+const char* kind_of(mode_t mode) {
+  return S_ISDIR(mode)    ? "a folder"
+         : S_ISFIFO(mode) ? "a FIFO"
+         : S_ISSOCK(mode) ? "a socket"
+         : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+                                          : "something else";
+}
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
+
+// Where a path leads through symbolic links, also where nothing is there yet. As the kernel does where fs.protected_symlinks is set,
+// this follows a link in a folder in which everybody may write only if it is the user's own or the folder's owner's.
+fs::path resolve(fs::path path) {
+  struct stat link {}, folder {};
+  for (int links = 0; ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode); ++links) {
+    if (links == 40) fail_io("cannot follow", path, ELOOP);
+    if (::stat(folder_of(path).c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) && link.st_uid != ::geteuid() &&
+        link.st_uid != folder.st_uid)
+      fail(Fault::io, "cannot write {}: it is a symbolic link that another user has put into a folder in which everybody may write",
+           path.string());
+    std::error_code error;
+    const fs::path to = fs::read_symlink(path, error);
+    if (error) fail_io("cannot follow", path, error.value());
+    path = path.parent_path() / to;
+  }
+  return path;
+}
+
+// What stands where an output is to go, refused if it is not to be replaced; st_nlink is 0 where nothing is there.
+struct stat replaced_file(const std::string& target, const std::string& path) {
+  struct stat status {};
+  if (::stat(target.c_str(), &status) != 0) return {};
+  if (!S_ISREG(status.st_mode)) fail(Fault::io, "cannot write {}: it is {}, not a regular file", path, kind_of(status.st_mode));
+  // The mode is checked too: root may write to a read-only file.
+  if ((status.st_mode & 0222) == 0) fail(Fault::io, "cannot write {}: it is read-only; remove it, or choose another name", path);
+  if (::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) fail_io("cannot write", path, errno);
+  return status;
+}
+
+constexpr std::string_view part_ending = ".part";
+constexpr size_t part_digits = 12;
+
+std::string part_prefix(const fs::path& target) { return target.filename().string().substr(0, 200) + "."; }
+
+// A temporary file beside its target. The process that writes it holds a lock on it: a file without a lock was left by a
+// process that was killed.
+class Part {
+ public:
+  Part(const fs::path& target, mode_t mode) {
+    std::random_device random;
+    for (int tries = 0; tries < 100; ++tries) {
+      const uint64_t number = (uint64_t{random()} << 32 | random()) & 0xffffffffffff;
+      name_ = (folder_of(target) / fmt::format("{}{:012x}{}", part_prefix(target), number, part_ending)).string();
+      file_ = Descriptor(::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+      if (!file_.open()) {
+        if (errno == EEXIST) continue;
+        const int error = errno;
+        name_.clear();
+        fail_io("cannot create", target, error);
+      }
+      // Another process may take it for a file left behind, in the moment before it is locked.
+      struct stat status {};
+      const bool taken = ::flock(*file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+      if (!taken && ::fstat(*file_, &status) == 0 && status.st_nlink > 0) return;
+    }
+    fail(Fault::io, "cannot create {}: no name for a temporary file beside it is free", target.string());
+  }
+  ~Part() {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+
+  int file() const { return *file_; }
+  void rename_to(const std::string& target) {
+    if (::rename(name_.c_str(), target.c_str()) != 0) fail_io("cannot rename to", target, errno);
+    name_.clear();
+  }
+
+ private:
+  std::string name_;
+  Descriptor file_;
+};
+
+void remove_left_parts(const fs::path& target) {
+  const std::string prefix = part_prefix(target);
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_of(target), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() != prefix.size() + part_digits + part_ending.size() || !name.starts_with(prefix) || !name.ends_with(part_ending) ||
+        name.find_first_not_of("0123456789abcdef", prefix.size()) != prefix.size() + part_digits)
+      continue;
+    const Descriptor part(::open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+    if (part.open() && ::flock(*part, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+  }
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat x {}, y {};
+  return ::stat(a.c_str(), &x) == 0 && ::stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+InputFile open_input(const std::string& path) {
+  // O_NONBLOCK: a FIFO that nobody writes to is opened all the same. It changes nothing for a regular file.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const int error = errno;
+  struct stat status {};
+  const bool known = file.open() ? ::fstat(*file, &status) == 0 : ::stat(path.c_str(), &status) == 0;
+  if (known && !S_ISREG(status.st_mode)) fail(Fault::bad_file, "{}: it is {}, not a regular file", path, kind_of(status.st_mode));
+  if (!file.open() && (error == ENOENT || error == ENOTDIR)) fail(Fault::missing, "there is no file {}", path);
+  if (!file.open()) fail_io("cannot open", path, error);
+  if (!known) fail_io("cannot read", path, errno);
+  return {std::move(file), static_cast<uint64_t>(status.st_size)};
+}
+
+std::string read_file(const std::string& path, uint64_t max_bytes) {
+  const InputFile input = open_input(path);
+  if (input.size > max_bytes) fail(Fault::bad_file, "{}: it has {} bytes; at most {} are read", path, input.size, max_bytes);
+  std::string contents(input.size, '\0');
+  size_t done = 0;
+  while (done < contents.size()) {
+    const ssize_t n = ::read(*input.file, contents.data() + done, contents.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_io("cannot read", path, errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  contents.resize(done);
+  return contents;
+}
+
+void write_file(const std::string& path, std::string_view contents) {
+  const fs::path resolved = resolve(path);
+  const std::string target = resolved;
+  const struct stat old = replaced_file(target, path);
+  const bool replaces = old.st_nlink > 0;
+  remove_left_parts(resolved);
+  {
+    Part part(resolved, replaces ? 0600 : 0666);
+    if (replaces) {
+      mode_t mode = old.st_mode & 0777;
+      if (::fchown(part.file(), old.st_uid, old.st_gid) != 0 && ::fchown(part.file(), static_cast<uid_t>(-1), old.st_gid) != 0)
+        mode &= ~mode_t{070};  // what the old group might do, another must not
+      if (::fchmod(part.file(), mode) != 0) fail_io("cannot set the permissions of", target, errno);
+    }
+    for (size_t done = 0; done < contents.size();) {
+      const ssize_t n = ::write(part.file(), contents.data() + done, contents.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail_io("cannot write", target, n < 0 ? errno : ENOSPC);
+      done += static_cast<size_t>(n);
+    }
+    if (::fsync(part.file()) != 0) fail_io("cannot sync", target, errno);
+    part.rename_to(target);
+  }
+  const Descriptor folder(::open(folder_of(resolved).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.open() || ::fsync(*folder) != 0)
+    fail(Fault::io, "{} is written and in place, but its folder cannot be synced: {}; a power failure now may undo it", target,
+         std::strerror(errno));
+}
+
+void check_output(const std::string& path, std::initializer_list<std::string> inputs) {
+  const fs::path resolved = resolve(path);
+  for (const std::string& input : inputs) {
+    check(!same_file(resolved, input), "the output {} is the input {}; choose another name", path, input);
+    check(!same_file(folder_of(resolved), input), "the output {} lies in {}, which is read; choose another folder", path, input);
+  }
+  replaced_file(resolved, path);
+  if (struct stat status {}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+    fail(Fault::io, "cannot write {}: there is no folder {}", path, folder_of(resolved).string());
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,244 @@
+// The caching allocator. Small blocks: four buckets per power of two (at most a quarter of a block is wasted), last in first out.
+// Large ones: the lowest place that is free in one range of addresses, where free neighbours become one: what the backward pass gives
+// back of the last layers then serves the larger ones before them.
+#include "core/base/memory.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace evenkeel {
+namespace {
+
+constexpr size_t alignment = 64;
+constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;
+
+struct Bucket {
+  int index;
+  size_t size;
+};
+
+// Sizes 64, then (4 + j) * 2^k for j = 0..3: 64 80 96 112 128 160 ... each rounded up to the alignment.
+Bucket bucket_of(size_t bytes) {
+  bytes = std::max(bytes, alignment);
+  const int k = std::bit_width(bytes - 1) - 3;  // bytes in (4 * 2^k, 8 * 2^k]
+  const size_t step = size_t{1} << k;
+  const size_t j = (bytes - 1) / step - 3;  // 1..4
+  const size_t size = (4 + j) * step;
+  return {k * 4 + static_cast<int>(j), (size + alignment - 1) / alignment * alignment};
+}
+
+// What a large block takes of the range: whole pages, of whatever size.
+size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
+
+// Bytes that can be used from now on: memory that is free or can be freed, and free swap; or what the container allows.
+size_t memory_available() {
+  size_t bytes = 0;
+  std::string word;
+  for (std::ifstream file("/proc/meminfo"); file >> word;)
+    if (size_t kilobytes = 0; (word == "MemAvailable:" || word == "SwapFree:") && file >> kilobytes) bytes += kilobytes * 1024;
+  if (bytes == 0) bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
+    if (size_t allowed = 0; std::ifstream(limit) >> allowed) bytes = std::min(bytes, allowed);
+  return bytes;
+}
+
+// The range of addresses, reserved at first use; pages that were never touched take no memory.
+class Range {
+ public:
+  explicit Range(size_t most) : size_(most) {}
+  // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places given out so far.
+  void* take(size_t size, bool& fresh) {
+    if (!begin_) reserve();
+    auto place = free_.begin();
+    while (place != free_.end() && place->second < size) ++place;
+    if (place == free_.end()) return nullptr;
+    const auto [at, length] = *place;
+    if (at + size > usable_) {  // addresses alone cost nothing; what is asked for, the system may refuse
+      const size_t more = (at + size - usable_ + huge_page - 1) / huge_page * huge_page;
+      if (mprotect(begin_ + usable_, more, PROT_READ | PROT_WRITE) != 0) return nullptr;
+      usable_ += more;
+    }
+    free_.erase(place);
+    if (length > size) free_.emplace(at + size, length - size);
+    cached_ -= std::min(cached_, std::min(at + size, touched_) - std::min(at, touched_));
+    fresh = at + size > touched_;
+    touched_ = std::max(touched_, at + size);
+    return begin_ + at;
+  }
+  bool has(const void* block) const { return begin_ && block >= begin_ && block < begin_ + size_; }
+  void give(void* block, size_t size) {
+    size_t at = static_cast<size_t>(static_cast<char*>(block) - begin_);
+    cached_ += size;
+    auto next = free_.lower_bound(at);
+    if (next != free_.end() && next->first == at + size) {
+      size += next->second;
+      next = free_.erase(next);
+    }
+    if (next != free_.begin())
+      if (const auto before = std::prev(next); before->first + before->second == at) {
+        before->second += size;
+        return;
+      }
+    free_.emplace(at, size);
+  }
+  size_t cached() const { return cached_; }
+  void return_pages() {
+    for (const auto& [at, length] : free_)
+      if (at < touched_) madvise(begin_ + at, std::min(length, touched_ - at), MADV_DONTNEED);
+    cached_ = touched_ = 0;
+  }
+
+ private:
+  void reserve() {
+    for (size_ = size_ / huge_page * huge_page; size_ >= large; size_ = size_ / 2 / huge_page * huge_page) {
+      void* p = mmap(nullptr, size_ + huge_page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (p == MAP_FAILED) continue;
+      const uintptr_t aligned = (reinterpret_cast<uintptr_t>(p) + huge_page - 1) / huge_page * huge_page;
+      begin_ = reinterpret_cast<char*>(aligned);
+      madvise(begin_, size_, MADV_HUGEPAGE);
+      free_.emplace(0, size_);
+      return;
+    }
+  }
+
+  char* begin_ = nullptr;
+  size_t size_, usable_ = 0, touched_ = 0, cached_ = 0;
+  std::map<size_t, size_t> free_;  // where a free place begins, and its bytes
+};
+
+struct FreeList {
+  std::mutex mutex;
+  std::array<std::vector<void*>, 64 * 4> buckets;
+  const size_t most = memory_available();
+  Range range{most};
+  MemoryStats stats;
+};
+// Never destroyed: tensors with static lifetime may be released after main.
+FreeList& free_list() {
+  static FreeList* list = [] {
+    // A fork has none of the other threads, which could give the lock back.
+    const auto unlock = [] { free_list().mutex.unlock(); };
+    pthread_atfork([] { free_list().mutex.lock(); }, unlock, unlock);
+    return new FreeList;
+  }();
+  return *list;
+}
+std::atomic<bool> poison = false;
+
+}  // namespace
+
+void poison_memory(bool on) { poison = on; }
+void poison_if_on(void* block, size_t bytes) noexcept {
+  if (poison) std::memset(block, 0xff, bytes);  // all ones is a NaN in float and in double
+}
+
+void* allocate(size_t bytes) {
+  const auto [index, size] = bucket_of(bytes);
+  FreeList& list = free_list();
+  void* block = nullptr;
+  {
+    std::lock_guard lock(list.mutex);
+    // The system hands out more than there is, and ends the process that uses it.
+    if (static_cast<size_t>(list.stats.live_bytes) + size > list.most) throw std::bad_alloc();
+    auto& bucket = list.buckets[index];
+    bool fresh = bucket.empty();
+    if (bytes >= large) block = list.range.take(in_range(bytes), fresh);
+    if (!block && !fresh) {
+      block = bucket.back();
+      bucket.pop_back();
+      list.stats.cached_bytes -= static_cast<int64_t>(size);
+    }
+    list.stats.system_allocations += fresh;
+    list.stats.live_bytes += static_cast<int64_t>(size);
+    list.stats.peak_bytes = std::max(list.stats.peak_bytes, list.stats.live_bytes);
+  }
+  if (!block) block = std::aligned_alloc(alignment, size);
+  if (!block) {
+    std::lock_guard lock(list.mutex);
+    list.stats.live_bytes -= static_cast<int64_t>(size);
+    throw std::bad_alloc();
+  }
+  poison_if_on(block, bytes);
+  return block;
+}
+
+void release(void* block, size_t bytes) noexcept {
+  if (!block) return;
+  poison_if_on(block, bytes);
+  const auto [index, size] = bucket_of(bytes);
+  FreeList& list = free_list();
+  std::lock_guard lock(list.mutex);
+  list.stats.live_bytes -= static_cast<int64_t>(size);
+  if (list.range.has(block)) return list.range.give(block, in_range(bytes));
+  list.stats.cached_bytes += static_cast<int64_t>(size);
+  list.buckets[index].push_back(block);
+}
+
+MemoryStats memory_stats() {
+  FreeList& list = free_list();
+  std::lock_guard lock(list.mutex);
+  MemoryStats stats = list.stats;
+  stats.cached_bytes += static_cast<int64_t>(list.range.cached());
+  return stats;
+}
+
+void release_cached_memory() {
+  FreeList& list = free_list();
+  std::lock_guard lock(list.mutex);
+  for (auto& bucket : list.buckets) {
+    for (void* block : bucket) std::free(block);
+    bucket.clear();
+  }
+  list.range.return_pages();
+  list.stats.cached_bytes = 0;
+}
+
+namespace {
+
+struct ScratchStack {
+  ~ScratchStack() {
+    for (const auto& [block, size] : blocks) std::free(block);
+  }
+  std::vector<std::pair<void*, size_t>> blocks;
+  size_t used = 0;
+};
+thread_local ScratchStack scratch;
+
+}  // namespace
+
+void* push_scratch(size_t bytes) {
+  if (scratch.used == scratch.blocks.size()) scratch.blocks.emplace_back(nullptr, 0);
+  auto& [block, size] = scratch.blocks[scratch.used];
+  if (!block || size < bytes) {
+    const size_t wanted = bucket_of(bytes).size;
+    void* larger = std::aligned_alloc(alignment, wanted);
+    if (!larger) throw std::bad_alloc();
+    std::free(block);
+    block = larger;
+    size = wanted;
+  }
+  ++scratch.used;
+  poison_if_on(block, size);
+  return block;
+}
+
+void pop_scratch() noexcept {
+  const auto& [block, size] = scratch.blocks[--scratch.used];
+  poison_if_on(block, size);
+}
+
+}  // namespace evenkeel

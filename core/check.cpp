@@ -1,7 +1,0 @@
-#include "core/check.h"
-
-namespace evenkeel {
-
-void fail_with(Fault fault, fmt::string_view format, fmt::format_args args) { throw Error(fault, fmt::vformat(format, args)); }
-
-}  // namespace evenkeel

@@ -1,0 +1,170 @@
+// The engine. Ids are creation numbers and inputs are older than what is made of them, so an ordered map, newest first, is
+// the topological order: no search, no recursion, no visited set.
+#include "core/engine/autograd.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "core/ops/elementwise.h"
+#include "core/base/parallel.h"
+
+namespace evenkeel {
+namespace {
+
+// Adds g to sum, in place where nobody else can see it.
+void accumulate(Tensor& sum, Tensor g) {
+  if (!sum.defined())
+    sum = std::move(g);
+  else if (!recording() && sum.sole_owner())
+    add_to(sum, g);
+  else
+    sum = sum + g;
+}
+
+// Values that were written to after the op was recorded would mix in its gradient with those from before.
+void check_unchanged(const Node& node) {
+  const char* advice =
+      "was written to (by an optimiser's step, copy_from() or mutable_data()) after it was recorded; its gradient "
+      "would mix old and new values: compute the result again";
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Node::Input& input = node.inputs[i];
+    check(input.tensor.node()->storage->version == input.version, "grad: input {} of {}, of shape {}, {}", i, node.op,
+          input.tensor.shape(), advice);
+  }
+  check(node.storage->version == node.version, "grad: the result of {}, of shape {}, {}", node.op, node.shape, advice);
+}
+
+void check_gradients(const Node& node, const Grads& gradients) {
+  check(gradients.size() == node.inputs.size(),
+        "grad: the vjp of {} must return a gradient for each of its {} inputs, got {}", node.op, node.inputs.size(),
+        gradients.size());
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    const Shape &shape = node.inputs[i].tensor.shape(), &got = gradients[i].shape();
+    check(got == shape,
+          "grad: the vjp of {} must return gradients of its inputs' shapes: input {} is {}, its gradient {}", node.op, i,
+          shape, got);
+  }
+}
+
+}  // namespace
+
+bool recording() { return thread_settings().recording; }
+Recording::Recording(bool on) : before_(std::exchange(thread_settings().recording, on)) {}
+Recording::~Recording() { thread_settings().recording = before_; }
+
+Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op) {
+  bool fresh = !y.tracked(), tracked = false, severed = false;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Tensor& input = inputs[i];
+    check(input.defined(), "record: input {} of {} is undefined", i, op);
+    fresh = fresh && input.id() < y.id();
+    tracked = tracked || input.tracked();
+    severed = severed || input.severed();
+  }
+  check(fresh,
+        "record: the result of {} must be a tensor made for it, after its inputs, and recorded once; y.detach() is one",
+        op);
+  Node& node = *y.node();
+  node.severed = severed || (tracked && !recording());
+  if (tracked && recording()) {
+    node.tracked = true;
+    node.version = node.storage->version;
+    node.op = op;
+    node.inputs.reserve(inputs.size());
+    for (const Tensor& input : inputs) node.inputs.push_back({input, input.node()->storage->version});
+    node.vjp = std::move(vjp);
+  }
+  return y;
+}
+
+Tensor alias(const Tensor& y) {
+  return record(y.detach(), {y}, [](const Tensor&, const Tensor& g) { return Grads{g}; });
+}
+
+Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
+  const char* severed =
+      "grad: the result depends on a tensor that was computed while recording was off; compute it with recording on "
+      "(a gradient: with differentiable = true), or detach() it if it is meant to be a constant";
+  check(!y.severed(), "{}", severed);
+  check(y.tracked(), "grad: the result depends on no tracked tensor; call track() on the leaves");
+  check(options.cotangent.defined() || y.size() == 1,
+        "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1", y.shape());
+  Tensor cotangent = options.cotangent.defined() ? options.cotangent : Tensor::full(y.shape(), 1);
+  check(cotangent.shape() == y.shape(), "grad: the cotangent's shape {} is not the result's, {}", cotangent.shape(), y.shape());
+
+  int64_t oldest = y.id();
+  std::multimap<int64_t, size_t> wanted;
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    check(wrt[i].defined() && wrt[i].tracked(), "grad: tensor {} of those to differentiate by is not tracked; call track() on it", i);
+    oldest = std::min(oldest, wrt[i].id());
+    wanted.emplace(wrt[i].id(), i);
+  }
+
+  Recording scope(options.differentiable);
+  Grads result(wrt.size());
+  struct Pending {
+    Tensor y, g;
+  };
+  std::map<int64_t, Pending, std::greater<>> pending;
+  const int64_t root = y.id();
+  pending.emplace(root, Pending{std::move(y), std::move(cotangent)});
+  while (!pending.empty()) {
+    auto [made, g] = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    for (auto [at, end] = wanted.equal_range(made.id()); at != end; ++at) result[at->second] = g;
+    const Node& node = *made.node();
+    if (!node.vjp) continue;
+    check_unchanged(node);
+    Grads grads = node.vjp(made, g);
+    check_gradients(node, grads);
+    g = Tensor();
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      const Tensor& input = node.inputs[i].tensor;
+      if (input.id() < oldest) continue;  // older than all we look for: it cannot depend on them
+      check(!input.severed(), "{}", severed);
+      if (input.tracked() && grads[i].defined()) {
+        Pending& p = pending[input.id()];
+        if (!p.y.defined()) p.y = input;
+        accumulate(p.g, std::move(grads[i]));
+      }
+    }
+  }
+  for (size_t i = 0; i < wrt.size(); ++i) {
+    if (!result[i].defined()) result[i] = Tensor::zeros(wrt[i].shape());
+    if (options.differentiable) continue;
+    result[i] = result[i].detach();
+    result[i].node()->severed = true;
+  }
+  return result;
+}
+
+std::vector<Tensor> leaves(const Tensor& y) {
+  std::vector<Tensor> found;
+  std::map<int64_t, Tensor, std::greater<>> pending;
+  if (y.defined() && y.tracked()) pending.emplace(y.id(), y);
+  while (!pending.empty()) {
+    const Tensor made = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    if (!made.node()->vjp) found.push_back(made);
+    for (const auto& [input, version] : made.node()->inputs)
+      if (input.tracked()) pending.emplace(input.id(), input);
+  }
+  std::reverse(found.begin(), found.end());
+  return found;
+}
+
+Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g) {
+  // Aliases are newer than all that the inputs were made of, so the walk ends at them.
+  std::vector<Tensor> at, tracked;
+  for (const Tensor& t : inputs) at.push_back(alias(t));
+  for (const Tensor& t : at)
+    if (t.tracked()) tracked.push_back(t);
+  Grads some = grad(f(at), tracked, {.differentiable = true, .cotangent = g}), all(inputs.size());
+  for (size_t i = 0, j = 0; i < inputs.size(); ++i)
+    if (at[i].tracked()) all[i] = some[j++];
+  return all;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,54 @@
+// Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels under the
+// elementwise ops, and the way to write one's own: unary() needs the function and its derivative, nothing else.
+#pragma once
+#include "core/engine/autograd.h"
+#include "core/base/parallel.h"
+#include "core/base/scalar.h"
+
+namespace evenkeel {
+
+constexpr int64_t elementwise_block = 1 << 15;  // 128 KiB of floats: below it a second thread does not pay
+
+// How many rows of C channels make a block.
+inline int64_t row_block(int64_t channels) { return std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, channels)); }
+
+// The result is a constant until record() says how it was made.
+template <class F, class... Reals>
+Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
+  Tensor y = Tensor::empty(shape);
+  real* out = y.mutable_data();
+  parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]...);
+  });
+  return y;
+}
+
+template <class F>
+Tensor map(const Tensor& x, F f) {
+  return map_onto(x.shape(), f, x.data());
+}
+
+template <class F>
+Tensor map(const Tensor& a, const Tensor& b, F f) {
+  check(a.shape() == b.shape(), "elementwise: shapes must agree, got {} and {}", a.shape(), b.shape());
+  return map_onto(a.shape(), f, a.data(), b.data());
+}
+
+template <class F>
+Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
+  check(a.shape() == b.shape() && a.shape() == c.shape(), "elementwise: shapes must agree, got {}, {} and {}", a.shape(), b.shape(),
+        c.shape());
+  return map_onto(a.shape(), f, a.data(), b.data(), c.data());
+}
+
+// y = f(x). pull(x, y, g) is g f'(x), written once as a generic lambda: with numbers it is the fast first derivative, one
+// pass; with tensors it is made of ops, and gives every higher one.
+template <class F, class Pull>
+Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
+  return record(map(x, f), {x}, [x, pull](const Tensor& y, const Tensor& g) {
+    return Grads{recording() ? pull(x, y, g) : map(x, y, g, pull)};
+  }, op);
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,108 @@
+#include "core/engine/tensor.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/base/memory.h"
+
+namespace evenkeel {
+namespace {
+
+std::atomic<int64_t> next_id{1};
+std::atomic<int64_t> nodes{0};
+
+// Frees a node. What it was the last to hold is freed by the outermost call, one after the other:
+// a chain of any length is destroyed without recursion. The queue goes through the nodes, and so needs neither memory
+// nor a destructor: tensors with static lifetime are destroyed when this thread's variables are gone.
+void destroy(Node* node) {
+  static constinit thread_local Node* waiting = nullptr;
+  static constinit thread_local bool unwinding = false;
+  node->next = waiting;
+  waiting = node;
+  if (unwinding) return;
+  unwinding = true;
+  while (Node* last = waiting) {
+    waiting = last->next;
+    delete last;
+  }
+  unwinding = false;
+}
+
+}  // namespace
+
+Storage::Storage(int64_t n)
+    : data(static_cast<real*>(allocate(static_cast<size_t>(n) * sizeof(real)))), size(n) {}
+Storage::~Storage() { release(data, static_cast<size_t>(size) * sizeof(real)); }
+
+Node::Node(const Shape& s, std::shared_ptr<Storage> st) : id(next_id++), shape(s), storage(std::move(st)) { ++nodes; }
+Node::~Node() { --nodes; }
+
+int64_t live_nodes() { return nodes; }
+
+void Tensor::undefined() {
+  fail(Fault::usage, "tensor: it is undefined (default-constructed, or moved from); give it a value before it is used");
+}
+
+Tensor Tensor::empty(const Shape& shape) {
+  return Tensor({new Node(shape, std::make_shared<Storage>(shape.size())), destroy});
+}
+
+Tensor Tensor::full(const Shape& shape, real value) {
+  Tensor t = empty(shape);
+  std::fill_n(t.mutable_data(), t.size(), value);
+  return t;
+}
+
+Tensor Tensor::of(const Shape& shape, const std::vector<real>& values) {
+  check(shape.size() == static_cast<int64_t>(values.size()), "tensor: shape {} holds {} values, got {}", shape, shape.size(),
+        values.size());
+  Tensor t = empty(shape);
+  std::copy(values.begin(), values.end(), t.mutable_data());
+  return t;
+}
+
+Tensor Tensor::normal(const Shape& shape, Random& random, double mean, double deviation) {
+  Tensor t = empty(shape);
+  std::generate_n(t.mutable_data(), t.size(), [&] { return static_cast<real>(mean + deviation * random.normal()); });
+  return t;
+}
+
+Tensor Tensor::uniform(const Shape& shape, Random& random, double low, double high) {
+  Tensor t = empty(shape);
+  std::generate_n(t.mutable_data(), t.size(), [&] { return static_cast<real>(random.uniform(low, high)); });
+  return t;
+}
+
+real Tensor::item() const {
+  check(size() == 1, "item: the tensor must have one element, its shape is {}", shape());
+  return *data();
+}
+
+Tensor& Tensor::track() {
+  Node& node = checked();
+  check(node.inputs.empty() && !node.severed, "track: only a leaf can be tracked; detach() the tensor first");
+  node.tracked = true;
+  return *this;
+}
+
+Tensor Tensor::viewed(const Shape& s) const {
+  check(s.size() == size(), "reshape: {} has {} elements, {} has {}", shape(), size(), s, s.size());
+  return Tensor({new Node(s, node_->storage), destroy});
+}
+
+Tensor Tensor::detach() const { return viewed(shape()); }
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape());
+  std::copy_n(data(), size(), t.mutable_data());
+  return t;
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  check(source.shape() == shape(), "copy: shapes differ: {} from {}", shape(), source.shape());
+  std::copy_n(source.data(), size(), mutable_data());
+}
+
+bool Tensor::sole_owner() const { return checked().storage.use_count() == 1 && node_.use_count() == 1; }
+
+}  // namespace evenkeel

@@ -1,0 +1,140 @@
+// Tensor: a value and how it was made. Copying one copies a handle; ops never modify their arguments.
+//
+// Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S, C).
+// (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
+//
+// Threads: a Tensor is like a shared_ptr. Any number of threads may read tensors and run ops on them, the same ones too;
+// a thread that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only one
+// that uses them.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/base/shape.h"
+
+namespace evenkeel {
+
+// One scalar type a build. The inline namespace makes mixing the float and the double library a link error.
+#ifdef EVENKEEL_DOUBLE
+inline namespace f64 {
+using real = double;
+#else
+inline namespace f32 {
+using real = float;
+#endif
+class Tensor;
+}  // namespace f32 or f64
+
+struct Node;
+using Grads = std::vector<Tensor>;
+// Vector-Jacobian product: from the op's own result y and the cotangent g = dL/dy, one gradient for every input.
+using Vjp = std::function<Grads(const Tensor& y, const Tensor& g)>;
+
+}  // namespace evenkeel
+
+class evenkeel::Tensor {
+ public:
+  Tensor() = default;  // undefined: stands for "no gradient"
+
+  static Tensor empty(const Shape& shape);  // unspecified contents: whoever asks for it writes all of it
+  static Tensor full(const Shape& shape, real value);
+  static Tensor zeros(const Shape& shape) { return full(shape, 0); }
+  static Tensor scalar(real value) { return full({}, value); }
+  static Tensor of(const Shape& shape, const std::vector<real>& values);
+  static Tensor normal(const Shape& shape, Random& random, double mean = 0, double deviation = 1);
+  static Tensor uniform(const Shape& shape, Random& random, double low = 0, double high = 1);
+
+  bool defined() const { return node_ != nullptr; }
+  const Shape& shape() const;
+  int64_t dim(int axis) const { return shape()[axis]; }
+  int64_t size() const { return shape().size(); }
+  int64_t rows() const { return shape().rows(); }
+  int64_t channels() const { return shape().channels(); }
+
+  // Only initialisers, optimisers, running averages and loading write. Call mutable_data() each time, and keep no
+  // pointer of it for later: grad() refuses a graph whose values were written to since, and this call is how it knows.
+  const real* data() const;
+  real* mutable_data();
+  real item() const;  // the value of a tensor of one element
+  std::vector<real> values() const { return {data(), data() + size()}; }
+
+  // Derivatives are taken with respect to tracked tensors: leaves marked by track(), and all that is computed from them.
+  // A severed tensor was computed from tracked ones while recording was off; a derivative through it is an error.
+  Tensor& track();
+  bool tracked() const;
+  bool severed() const;
+
+  Tensor detach() const;                     // the same storage, as a constant
+  Tensor clone() const;                      // a copy of the values, as a constant
+  Tensor viewed(const Shape& shape) const;   // the same storage under another shape, as a constant; see reshape()
+  void copy_from(const Tensor& source);      // overwrites the values; shapes must agree
+  bool sole_owner() const;                   // nobody else can see this value
+
+  int64_t id() const;  // creation number: a node's inputs are always older than it
+  Node* node() const { return node_.get(); }
+
+ private:
+  explicit Tensor(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  Node& checked() const {  // the node, of a tensor that must be defined
+    if (!node_) [[unlikely]]
+      undefined();
+    return *node_;
+  }
+  [[noreturn, gnu::cold]] static void undefined();
+  std::shared_ptr<Node> node_;
+};
+
+namespace evenkeel {
+
+struct Storage {
+  explicit Storage(int64_t size);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  real* const data;
+  const int64_t size;
+  std::atomic<int64_t> version{0};  // another one whenever somebody may have written: what was recorded before is stale
+};
+
+struct Node {
+  Node(const Shape& shape, std::shared_ptr<Storage> storage);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  struct Input {
+    Tensor tensor;
+    int64_t version;  // its storage's, when the op was recorded
+  };
+
+  const int64_t id;
+  const Shape shape;
+  std::shared_ptr<Storage> storage;
+  bool tracked = false;
+  bool severed = false;
+  // Of a tracked result; see record().
+  int64_t version = 0;
+  const char* op = nullptr;
+  std::vector<Input> inputs;
+  Vjp vjp;
+  Node* next = nullptr;  // of the nodes that wait to be destroyed
+};
+
+int64_t live_nodes();  // nodes that exist now, for tests of leaks
+
+inline const Shape& Tensor::shape() const { return checked().shape; }
+inline const real* Tensor::data() const { return checked().storage->data; }
+inline real* Tensor::mutable_data() {
+  Storage& storage = *checked().storage;
+  storage.written();
+  return storage.data;
+}
+inline bool Tensor::tracked() const { return checked().tracked; }
+inline bool Tensor::severed() const { return checked().severed; }
+inline int64_t Tensor::id() const { return checked().id; }
+
+}  // namespace evenkeel

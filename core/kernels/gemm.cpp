@@ -1,0 +1,322 @@
+// The products' inner loop keeps a tile of C in registers, and for every k adds the product of a column of A, number by number, and
+// a row of B, vectors (Goto and van de Geijn 2008). B is cut into panels as wide as the tile that stay in the first-level cache; A
+// is read where it lies. OpenBLAS of the distributions has such loops as well, but none for AVX-512 on processors that came after
+// it, and it copies both matrices first, which at the sizes of small networks costs as much as a tenth of the work.
+#include "core/kernels/gemm.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+#include <utility>
+
+#include "core/base/memory.h"
+#include "core/base/parallel.h"
+#include "core/kernels/simd.h"
+
+extern "C" {  // OpenBLAS's own, not in every cblas.h
+// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in a shared ELF
+// library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever where they cannot have it.
+[[gnu::weak]] int openblas_num_threads_env() { return 1; }
+void openblas_set_num_threads(int);
+char* openblas_get_config();
+}
+
+namespace evenkeel {
+namespace {
+
+#ifdef EVENKEEL_DOUBLE
+constexpr auto blas_gemm = cblas_dgemm;
+#else
+constexpr auto blas_gemm = cblas_sgemm;
+#endif
+
+// OpenBLAS's threads mixed with ours would cost three to fourteen times the work, and its results would change with their number.
+const bool pinned = [] {
+  openblas_set_num_threads(1);
+  return true;
+}();
+
+// The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family (EVENKEEL_NATIVE
+// off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
+constexpr int tile_rows = gemm_rows, tile_vecs = 2;
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool own = true;
+#else
+constexpr bool own = false;
+#endif
+constexpr int panel = tile_vecs * lanes;  // columns
+constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
+
+// A whose element (i, p) lies at a + i down + p along.
+struct Dense {
+  const real* a;
+  int64_t down, along;
+};
+Indexed from(const Indexed& a, int64_t i, int64_t p) { return {a.a, a.rows + i, a.columns + p}; }
+Dense from(const Dense& a, int64_t i, int64_t p) { return {a.a + i * a.down + p * a.along, a.down, a.along}; }
+
+// M rows of A, column after column.
+template <int M, class A>
+struct Column;
+template <int M>
+struct Column<M, Dense> {
+  explicit Column(const Dense& a) : down(a.down), along(a.along) {
+    for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
+  }
+  real operator[](int i) const { return row[i / 3][i % 3 * down]; }
+  void next() {
+    for (const real*& r : row) r += along;
+  }
+  const real* row[(M + 2) / 3];  // every third; those between are reached by an addressing mode
+  int64_t down, along;
+};
+template <int M>
+struct Column<M, Indexed> {
+  explicit Column(const Indexed& a) : column(a.columns) {
+    for (int i = 0; i < M; ++i) row[i] = a.a + a.rows[i];
+  }
+  real operator[](int i) const { return row[i][*column]; }
+  void next() { ++column; }
+  const real* row[M];
+  const int64_t* column;
+};
+
+// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
+template <int M, int V, class A>
+void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
+    Vec sum[M][V];
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
+    Column<M, A> column(a);
+    const real* next = b;
+    for (int64_t p = 0; p < k; ++p, next += ldb, column.next()) {
+      Vec line[V];
+      for (int v = 0; v < V; ++v) line[v] = vec(next + v * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < M; ++i) {
+        const real factor = column[i];
+        for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
+      }
+    }
+    if (add)
+#pragma GCC unroll 16
+      for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sum[i][v] += Vec(vec(c + i * ldc + v * lanes));
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = sum[i][v];
+  }
+}
+
+template <class A>
+using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, real*, int64_t, bool);
+template <class A, int V, size_t... M>
+constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
+  return {tile<M + 1, V, A>...};
+}
+// By number of Vecs and of rows, each less one.
+template <class A>
+constexpr std::array<Tile<A>, tile_rows> tiles[] = {tiles_of<A, 1>(std::make_index_sequence<tile_rows>()),
+                                                    tiles_of<A, tile_vecs>(std::make_index_sequence<tile_rows>())};
+
+// The elements of a and b in turn, from those at `from` on.
+template <size_t from, size_t... I>
+Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
+#else  // GCC knows that one from version 12 on
+  using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+  return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
+#endif
+}
+
+// A square of Vecs, mirrored along its diagonal: each round deals the upper half of the rows between those of the lower.
+void transpose(Vec (&v)[lanes]) {
+  constexpr std::make_index_sequence<lanes> all;
+  for (int round = 1; round < lanes; round *= 2) {
+    Vec next[lanes];
+    for (int i = 0; i < lanes / 2; ++i) {
+      next[2 * i] = deal<0>(v[i], v[i + lanes / 2], all);
+      next[2 * i + 1] = deal<lanes / 2>(v[i], v[i + lanes / 2], all);
+    }
+    std::copy(next, next + lanes, v);
+  }
+}
+
+// to (k x panel) = the first `width` columns of op(B), then zeros.
+void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, real* to) {
+  if (!tb && width == panel) {
+    for (int64_t p = 0; p < k; ++p) copy_line(b + p * ldb, panel, to + p * panel);
+    return;
+  }
+  for (int64_t p = 0; p < k; ++p) std::fill(to + p * panel + width / lanes * lanes, to + (p + 1) * panel, real(0));
+  if (!tb) {
+    for (int64_t p = 0; p < k; ++p) std::copy_n(b + p * ldb, width, to + p * panel);
+    return;
+  }
+  const int64_t squares = k / lanes * lanes;
+  int64_t j = 0;
+  for (; j + lanes <= width; j += lanes)
+    for (int64_t p = 0; p < squares; p += lanes) {
+      Vec v[lanes];
+      for (int i = 0; i < lanes; ++i) v[i] = vec(b + (j + i) * ldb + p);
+      transpose(v);
+      for (int i = 0; i < lanes; ++i) vec(to + (p + i) * panel + j) = v[i];
+    }
+  for (int64_t i = 0; i < width; ++i)
+    for (int64_t p = i < j ? squares : 0; p < k; ++p) to[p * panel + i] = b[i * ldb + p];
+}
+
+// C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
+template <class A>
+void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+  const int vecs = width > lanes ? tile_vecs : 1;
+  const auto& by_rows = tiles<A>[vecs > 1];
+  const int64_t times = m / tile_rows, rest = m % tile_rows, done = m - rest;
+  if (width == vecs * lanes) {
+    by_rows[tile_rows - 1](times, k, a, b, ldb, c, ldc, add);
+    if (rest) by_rows[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, c + done * ldc, ldc, add);
+    return;
+  }
+  alignas(64) real corner[tile_rows * panel];
+  for (int64_t i = 0; i < m; i += tile_rows) {
+    const int64_t count = std::min<int64_t>(tile_rows, m - i);
+    by_rows[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, panel, false);
+    for (int64_t r = i; r < i + count; ++r)
+      for (int64_t s = 0; s < width; ++s) c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
+  }
+}
+
+// A product without an inner dimension.
+void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
+  for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real(0));
+}
+
+void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
+              real* c, int64_t ldc) {
+  alignas(64) static thread_local real copied[depth * panel];
+  const Dense op_a{a, ta ? 1 : lda, ta ? lda : 1};
+  for (int64_t p = 0; p < k; p += depth, add = true) {
+    const int64_t length = std::min(depth, k - p);
+    for (int64_t j = 0; j < n; j += panel) {
+      const int64_t width = std::min<int64_t>(panel, n - j);
+      const real* lines = tb ? b + j * ldb + p : b + p * ldb + j;
+      int64_t step = ldb;
+      // A copy pays where many tiles use it, or else rows far apart would share few sets of the cache.
+      if (tb || width % lanes != 0 || (m > 4 * tile_rows && ldb > 2 * panel)) {
+        copy_panel(tb, length, width, lines, ldb, copied);
+        lines = copied;
+        step = panel;
+      }
+      multiply_panel(m, width, length, from(op_a, 0, p), lines, step, c + j, ldc, add);
+    }
+  }
+}
+
+}  // namespace
+
+const char* blas_description() { return openblas_get_config(); }
+
+void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
+          real* c, int64_t ldc) {
+  if (k == 0) {
+    if (!add) set_zero(m, n, c, ldc);
+    return;
+  }
+  if (own) return own_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
+  check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m, n, k);
+  blas_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
+            static_cast<int>(k), 1, a, static_cast<int>(lda), b, static_cast<int>(ldb), add, c, static_cast<int>(ldc));
+}
+
+int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }
+
+void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
+  const int64_t wide = own ? panel : n;
+  for (int64_t j = 0; j < n; j += wide) {
+    const real* from = b + j * (tb ? ldb : 1);
+    if (own)
+      copy_panel(tb, k, std::min(wide, n - j), from, ldb, to + j * k);
+    else
+      for (int64_t p = 0; p < k; ++p)
+        for (int64_t i = 0; i < n; ++i) to[p * n + i] = from[tb ? i * ldb + p : p * ldb + i];
+  }
+}
+
+namespace {
+template <class A>
+void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+  if (k == 0 && !add) set_zero(m, end - begin, c + begin, n);
+  for (int64_t p = 0; p < k; p += depth)
+    for (int64_t j = begin; j < end; j += panel)
+      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p), packed + j * k + p * panel, panel, c + j, n,
+                     add || p > 0);
+}
+}  // namespace
+
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
+  own ? own_gemm_packed(m, n, k, Dense{a, lda, 1}, packed, false, c, begin, end)
+      : gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
+}
+
+void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+  if (own) return own_gemm_packed(m, n, k, a, packed, add, c, begin, end);
+  const Scratch<real> copy(m * k);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t p = 0; p < k; ++p) copy.data[i * k + p] = a.a[a.rows[i] + a.columns[p]];
+  gemm(false, false, m, end - begin, k, copy.data, k, packed + begin, n, add, c + begin, n);
+}
+
+void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {
+  parallel_blocks(n, 1 << 13, [=](int64_t begin, int64_t end) {
+    if (parts == 0) std::fill(out + begin, out + end, real(0));
+    if (parts > 0) std::copy(partial + begin, partial + end, out + begin);
+    for (int64_t i = 1; i < parts; ++i)
+#pragma omp simd
+      for (int64_t j = begin; j < end; ++j) out[j] += partial[i * n + j];
+  });
+}
+
+void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish) {
+  const int64_t lda = ta ? m : k, ldb = tb ? k : n;
+  if (finish && !*finish) finish = nullptr;
+  // The block of C whose rows and columns begin at i and j.
+  auto block_of = [&](int64_t i, int64_t rows, int64_t j, int64_t columns) {
+    gemm(ta, tb, rows, columns, k, a + i * (ta ? 1 : k), lda, b + j * (tb ? k : 1), ldb, false, c + i * n + j, n);
+    if (finish) (*finish)(c + i * n + j, rows, j, columns);
+  };
+  constexpr int64_t serial = int64_t{1} << 19;  // multiply-adds below which waking a thread costs more than it saves
+  if (m * n * k <= serial) return block_of(0, m, 0, n);
+
+  // A long inner dimension over a small result: partial products, added in order.
+  constexpr int64_t inner = 2048;
+  if (k >= 2 * inner && m * n <= 512 * 1024) {
+    const int64_t parts = (k + inner - 1) / inner;
+    const Storage partial(parts * m * n);
+    parallel_for(parts, [&](int64_t i) {
+      const int64_t begin = i * inner, length = std::min(inner, k - begin);
+      gemm(ta, tb, m, n, length, a + begin * (ta ? m : 1), lda, b + begin * (tb ? 1 : n), ldb, false, partial.data + i * m * n, n);
+    });
+    add_in_order(parts, m * n, partial.data, c);
+    if (finish) (*finish)(c, m, 0, n);
+    return;
+  }
+  // Blocks of rows or of columns, whichever side is longer: at least two, and enough work in each.
+  const bool by_rows = m >= n;
+  const int64_t side = by_rows ? m : n, other = by_rows ? n : m;
+  const int64_t wanted = std::max<int64_t>(serial / 2 / std::max<int64_t>(1, other * k), 1);
+  const int64_t block =
+      std::clamp<int64_t>(std::max<int64_t>((wanted + 15) / 16 * 16, 64), 1, std::max<int64_t>(16, (side / 2 + 15) / 16 * 16));
+  parallel_blocks(side, block, [&](int64_t begin, int64_t end) {
+    by_rows ? block_of(begin, end - begin, 0, n) : block_of(0, m, begin, end - begin);
+  });
+}
+
+}  // namespace evenkeel

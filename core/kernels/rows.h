@@ -1,0 +1,99 @@
+// Sums over rows, per channel: the loop under normalisations and reductions, as fast for 3 channels as for 512.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+#include "core/base/memory.h"
+#include "core/engine/tensor.h"
+
+namespace evenkeel {
+
+// Neighbouring rows are taken together until they fill some vector registers, so that 3 channels are as fast as 512:
+// element i of a tensor then belongs to lane i % width, and to channel lane % channels.
+inline int64_t width_of(int64_t channels) {
+  constexpr int64_t enough = 128;
+  return channels == 0 ? enough : (enough + channels - 1) / channels * channels;
+}
+
+// A value for every lane, aligned. Not a Tensor: how many threads run must not show in the tensors' free list.
+class Lanes {
+ public:
+  explicit Lanes(int64_t channels)
+      : channels_(channels), width_(width_of(channels)),
+        data_(new (std::align_val_t{64}) real[static_cast<size_t>(width_)]) {
+    poison_if_on(data_.get(), static_cast<size_t>(width_) * sizeof(real));
+  }
+  int64_t width() const { return width_; }
+  const real* data() const { return data_.get(); }
+  real* data() { return data_.get(); }
+  void fill(real value) { std::fill_n(data(), width_, value); }
+  void repeat() {  // what the first `channels` lanes hold, in all others
+    for (int64_t j = channels_; j < width_; ++j) data_[j] = data_[j - channels_];
+  }
+
+ private:
+  struct Delete {
+    void operator()(real* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  int64_t channels_, width_;
+  std::unique_ptr<real[], Delete> data_;
+};
+
+// f(i, lane) for the elements [begin, end); begin is the first of a row.
+template <class F>
+void for_elements(int64_t begin, int64_t end, int64_t width, F f) {
+  for (int64_t i = begin; i < end; i += width) {
+    const int64_t n = std::min(width, end - i);
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) f(i + j, j);
+  }
+}
+
+// Sums over rows, per channel, of one term or of two. Within a run of rows they are made in `real`, where runs are short, and across runs in
+// double. A run stays in the first-level cache, so it can be read twice.
+class Runs {
+ public:
+  explicit Runs(int64_t channels) : channels_(channels), first_(channels), second_(channels) {}
+
+  int64_t size() const {  // elements: 16 KiB of floats, or 8 rows
+    return std::max<int64_t>(8, 4096 / first_.width() / 2 * 2) * first_.width();
+  }
+
+  // a[c] += sum of p over the elements [begin, end) of channel c, where f(i, lane, p) adds to p.
+  template <class F>
+  void add(int64_t begin, int64_t end, double* a, F f) {
+    for (int64_t i = begin; i < end; i += size()) {
+      real* p = first_.data();
+      first_.fill(0);
+      for_elements(i, std::min(end, i + size()), first_.width(), [=](int64_t at, int64_t j) { f(at, j, p[j]); });
+      fold(p, a);
+    }
+  }
+
+  // The same for two sums, a of p and b of q, where f(i, lane, p, q) adds to both.
+  template <class F>
+  void add(int64_t begin, int64_t end, double* a, double* b, F f) {
+    for (int64_t i = begin; i < end; i += size()) {
+      real *p = first_.data(), *q = second_.data();
+      first_.fill(0);
+      second_.fill(0);
+      for_elements(i, std::min(end, i + size()), first_.width(), [=](int64_t at, int64_t j) { f(at, j, p[j], q[j]); });
+      fold(p, a);
+      fold(q, b);
+    }
+  }
+
+ private:
+  void fold(const real* lanes, double* sums) const {
+    for (int64_t lane = 0; lane < first_.width(); lane += channels_)
+#pragma omp simd
+      for (int64_t c = 0; c < channels_; ++c) sums[c] += lanes[lane + c];
+  }
+
+  int64_t channels_;
+  Lanes first_, second_;
+};
+
+}  // namespace evenkeel

@@ -1,0 +1,58 @@
+// Vec: neighbouring numbers that are computed with together, as many as a register of the processor compiled for holds.
+#pragma once
+#include "core/engine/tensor.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace evenkeel {
+
+#if defined(__AVX512F__)
+constexpr int vec_bytes = 64;
+#elif defined(__AVX__)
+constexpr int vec_bytes = 32;
+#else
+constexpr int vec_bytes = 16;
+#endif
+constexpr int lanes = vec_bytes / sizeof(real);
+using Vec [[gnu::vector_size(vec_bytes), gnu::may_alias]] = real;
+
+// A Vec in memory, wherever a number may lie. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
+struct [[gnu::packed, gnu::may_alias]] VecPlace {
+  Vec value;
+  operator Vec() const { return value; }
+  void operator=(Vec v) { value = v; }
+};
+inline const VecPlace& vec(const real* p) { return *reinterpret_cast<const VecPlace*>(p); }
+inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
+
+// to = from, n numbers, at least `lanes` of them: for lines too short to call memmove for.
+inline void copy_line(const real* from, int64_t n, real* to) {
+  for (int64_t i = 0; i + lanes < n; i += lanes) vec(to + i) = vec(from + i);
+  vec(to + n - lanes) = vec(from + n - lanes);
+}
+
+// *p = v past the caches, p aligned as a Vec: for results too large to be found there again, whose old contents would be read first
+// otherwise. stream_end() before another thread may read them.
+inline void stream(real* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)v);
+#elif defined(__AVX__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), (__m256i)v);
+#elif defined(__SSE2__)
+  _mm_stream_si128(reinterpret_cast<__m128i*>(p), (__m128i)v);
+#else
+  vec(p) = v;
+#endif
+}
+inline void stream_end() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than what a third-level cache keeps for the next op, and in whole vectors
+  return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
+}
+
+}  // namespace evenkeel

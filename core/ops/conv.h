@@ -1,0 +1,42 @@
+// Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two adjoints, channels last.
+#pragma once
+#include "core/ops/epilogue.h"
+
+namespace evenkeel {
+
+enum class ConvAlgorithm {
+  automatic,  // by shape, the same for all three functions; see use_winograd() in conv.cpp
+  direct,     // matrix products with patches of the image: any shape
+  winograd    // winograd.h: a quarter of the multiplications, at most 20 times the error: the bounds stand there
+};
+
+struct ConvOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;  // zeros on all four sides
+  ConvAlgorithm algorithm = ConvAlgorithm::automatic;
+};
+
+// y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
+// and then what follows. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Epilogue& then = {});
+// The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C) -> x_shape (N, H, W, C).
+Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options = {});
+// The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C).
+Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
+
+// Filters that are used again and again and do not change: for inference. A copy of w in each form that some x can ask
+// for. Nothing in it changes after it was made: any number of threads may use one at a time.
+class PreparedFilters {
+ public:
+  PreparedFilters(const Tensor& w, const ConvOptions& options);
+  const Shape& w_shape() const { return w_shape_; }
+  // conv2d(x, w, options, then), without a derivative
+  Tensor operator()(const Tensor& x, const Epilogue& then = {}) const;
+
+ private:
+  Shape w_shape_;
+  ConvOptions options_;
+  std::shared_ptr<const Storage> direct_, winograd_;
+};
+
+}  // namespace evenkeel

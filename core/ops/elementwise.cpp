@@ -1,0 +1,127 @@
+#include "core/ops/elementwise.h"
+
+namespace evenkeel {
+
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; });
+}
+
+Tensor operator-(const Tensor& a, const Tensor& b) {
+  return record(map(a, b, [](real x, real y) { return x - y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, -g}; });
+}
+
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  return record(map(a, b, [](real x, real y) { return x * y; }), {a, b}, [a, b](const Tensor&, const Tensor& g) {
+    return Grads{a.tracked() ? g * b : Tensor(), b.tracked() ? g * a : Tensor()};
+  });
+}
+
+Tensor operator/(const Tensor& a, const Tensor& b) {
+  return record(map(a, b, [](real x, real y) { return x / y; }), {a, b}, [b](const Tensor& y, const Tensor& g) {
+    const Tensor da = g / b;
+    return Grads{da, b.tracked() ? -(da * y) : Tensor()};
+  });
+}
+
+Tensor operator+(const Tensor& a, real b) {
+  return record(map(a, [b](real x) { return x + b; }), {a}, [](const Tensor&, const Tensor& g) { return Grads{g}; });
+}
+
+Tensor operator*(const Tensor& a, real b) {
+  return record(map(a, [b](real x) { return x * b; }), {a}, [b](const Tensor&, const Tensor& g) { return Grads{g * b}; });
+}
+
+void add_to(Tensor& sum, const Tensor& x) {
+  check(sum.shape() == x.shape(), "add_to: shapes must agree, got {} and {}", sum.shape(), x.shape());
+  real* out = sum.mutable_data();
+  const real* in = x.data();
+  parallel_blocks(sum.size(), elementwise_block, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] += in[i];
+  });
+}
+
+Tensor square(const Tensor& x) {
+  return unary(x, [](real v) { return v * v; }, [](auto a, auto, auto g) { return 2 * (g * a); });
+}
+
+Tensor sqrt(const Tensor& x) {
+  return unary(x, [](real v) { return std::sqrt(v); }, [](auto, auto y, auto g) { return real(0.5) * (g / y); });
+}
+
+Tensor rsqrt(const Tensor& x) {
+  return unary(x, [](real v) { return rsqrt(v); }, [](auto, auto y, auto g) { return real(-0.5) * (g * y * y * y); });
+}
+
+Tensor reciprocal(const Tensor& x) {
+  return unary(x, [](real v) { return 1 / v; }, [](auto, auto y, auto g) { return -(g * y * y); });
+}
+
+Tensor exp(const Tensor& x) {
+  return unary(x, [](real v) { return exp(v); }, [](auto, auto y, auto g) { return g * y; });
+}
+
+Tensor log(const Tensor& x) {
+  return unary(x, [](real v) { return std::log(v); }, [](auto a, auto, auto g) { return g / a; });
+}
+
+Tensor abs(const Tensor& x) {
+  return unary(x, [](real v) { return std::abs(v); }, [](auto a, auto, auto g) { return g * sign(a); });
+}
+
+Tensor sign(const Tensor& x) {
+  return unary(x, [](real v) { return sign(v); }, [](auto a, auto, auto g) { return g * (real(0) * step(a)); });
+}
+
+Tensor step(const Tensor& x) {
+  return unary(x, [](real v) { return step(v); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
+}
+
+Tensor gate(const Tensor& g, const Tensor& y) {
+  const Tensor at = y.detach();  // no gradient flows through the condition
+  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g, at},
+                [at](const Tensor&, const Tensor& h) { return Grads{gate(h, at), Tensor()}; });
+}
+
+Tensor relu(const Tensor& x) {
+  return record(map(x, [](real v) { return relu(v); }), {x},
+                [](const Tensor& y, const Tensor& g) { return Grads{gate(g, y)}; });
+}
+
+Tensor leaky_relu(const Tensor& x, real slope) {
+  return unary(x, [slope](real v) { return v > 0 ? v : slope * v; },
+               [slope](auto a, auto, auto g) { return g * (slope + (1 - slope) * step(a)); });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return unary(x, [](real v) { return sigmoid(v); }, [](auto, auto y, auto g) { return g * y * (1 - y); });
+}
+
+Tensor tanh(const Tensor& x) {
+  return unary(x, [](real v) { return tanh(v); }, [](auto, auto y, auto g) { return g * (1 - y * y); });
+}
+
+Tensor softplus(const Tensor& x) {
+  return unary(x, [](real v) { return softplus(v); }, [](auto a, auto, auto g) { return g * sigmoid(a); });
+}
+
+Tensor normal_cdf(const Tensor& x) {
+  return unary(x, [](real v) { return normal_cdf(v); }, [](auto a, auto, auto g) { return g * normal_pdf(a); });
+}
+
+Tensor normal_pdf(const Tensor& x) {
+  return unary(x, [](real v) { return normal_pdf(v); }, [](auto a, auto y, auto g) { return -(g * a * y); });
+}
+
+Tensor gelu(const Tensor& x) {
+  return unary(x, [](real v) { return v * normal_cdf(v); },
+               [](auto a, auto, auto g) { return g * (normal_cdf(a) + a * normal_pdf(a)); });
+}
+
+Tensor clamp(const Tensor& x, real low, real high) {
+  check(low <= high, "clamp: low must not exceed high, got {} and {}", low, high);
+  return unary(x, [low, high](real v) { return v < low ? low : v > high ? high : v; },
+               [low, high](auto a, auto, auto g) { return g * (step(a - low) * step(high - a)); });
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,46 @@
+// Elementwise ops. Binary ones take two tensors of one shape, or a tensor and a number.
+//
+// NaN, in every op of core: a value or a derivative that depends on a NaN is NaN. No comparison hides one: not relu,
+// clamp, abs, sign, step or max_pool. (The derivative of a sum or a copy depends on no input. In count_correct NaN is
+// never right.) A convolution multiplies the zeros around an image too, and Winograd's form a tile: NaN reaches all.
+#pragma once
+#include "core/engine/map.h"
+
+namespace evenkeel {
+
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+Tensor operator+(const Tensor& a, real b);
+Tensor operator*(const Tensor& a, real b);
+inline Tensor operator+(real a, const Tensor& b) { return b + a; }
+inline Tensor operator*(real a, const Tensor& b) { return b * a; }
+inline Tensor operator-(const Tensor& a) { return a * real(-1); }
+inline Tensor operator-(const Tensor& a, real b) { return a + -b; }
+inline Tensor operator-(real a, const Tensor& b) { return -b + a; }
+inline Tensor operator/(const Tensor& a, real b) { return a * (1 / b); }
+
+void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for sums nobody else can see
+
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
+Tensor reciprocal(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor sign(const Tensor& x);  // -1, 0 or 1; its derivatives of all orders are zero
+Tensor step(const Tensor& x);  // 1 where x > 0, else 0; its derivatives of all orders are zero
+Tensor relu(const Tensor& x);  // max(x, 0); derivative 0 at 0
+Tensor leaky_relu(const Tensor& x, real slope = real(0.01));
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor softplus(const Tensor& x);    // log(1 + e^x)
+Tensor normal_cdf(const Tensor& x);  // Phi(x), the standard normal distribution function
+Tensor normal_pdf(const Tensor& x);  // its derivative
+Tensor gelu(const Tensor& x);        // x Phi(x) (Hendrycks and Gimpel 2016), exact
+Tensor clamp(const Tensor& x, real low, real high);
+Tensor gate(const Tensor& g, const Tensor& y);  // g where y > 0, else 0: how relu pulls a gradient back
+
+}  // namespace evenkeel

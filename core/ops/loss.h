@@ -1,0 +1,23 @@
+// Losses, log-softmax, and dropout.
+#pragma once
+#include <vector>
+
+#include "core/engine/autograd.h"
+
+namespace evenkeel {
+
+using Labels = std::vector<int32_t>;
+
+Tensor log_softmax(const Tensor& x);  // (rows, C): x - log(sum over channels of e^x), each row
+// The mean over rows of -sum_c t_c log_softmax(logits)_c, t = (1 - smoothing) onehot(label) + smoothing / C
+// (smoothing: Szegedy et al. 2016, section 7). logits (rows, C); labels 0 .. C-1.
+Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing = 0);
+Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real smoothing = 0);
+Tensor mean_squared_error(const Tensor& x, const Tensor& target);  // mean of (x - target)^2 over all elements
+int64_t count_correct(const Tensor& logits, const Labels& labels);  // rows whose largest logit is the label's; NaN is never right
+
+// x * mask / (1 - p), each mask element 0 with probability p (Srivastava et al. 2014, inverted). 0 <= p < 1.
+// Draws one number of the stream for every two elements.
+Tensor dropout(const Tensor& x, real p, Random& random);
+
+}  // namespace evenkeel

@@ -1,0 +1,28 @@
+// Pooling, padding, cropping, and joining along channels, channels last.
+#pragma once
+#include "core/engine/autograd.h"
+
+namespace evenkeel {
+
+struct PoolOptions {
+  int64_t size = 2;
+  int64_t stride = 0;   // 0: the same as size
+  int64_t padding = 0;  // at most size / 2; padding is never the maximum and never counts in an average
+};
+
+// (N, H, W, C) -> (N, P, Q, C) with P = (H + 2 padding - size) / stride + 1.
+Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the first in row order
+Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
+Tensor global_avg_pool(const Tensor& x);  // (N, H, W, C) -> (N, C)
+
+struct Border {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+Tensor pad(const Tensor& x, const Border& border);   // zeros around; its adjoint is crop
+Tensor crop(const Tensor& x, const Border& border);  // takes the border away; its adjoint is pad
+
+Tensor concat_channels(const std::vector<Tensor>& parts);                    // (rows, C1), (rows, C2) ... -> (rows, C1 + C2 + ...)
+Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end);          // (rows, C) -> (rows, end - begin)
+Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels);     // the adjoint of slice: zeros elsewhere
+
+}  // namespace evenkeel

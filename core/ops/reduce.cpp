@@ -1,0 +1,222 @@
+// Reductions add in blocks whose size depends on the shape alone, the blocks' results in order, in double.
+#include "core/ops/reduce.h"
+
+#include "core/kernels/rows.h"
+
+#include <algorithm>
+
+namespace evenkeel {
+namespace {
+
+// Sum of term(i) for i in [0, n): floats within short runs, doubles across them.
+template <class Term>
+double total(int64_t n, Term term) {
+  constexpr int64_t run = 256;
+  const int64_t blocks = (n + elementwise_block - 1) / elementwise_block;
+  std::vector<double> partial(static_cast<size_t>(std::max<int64_t>(blocks, 1)), 0.0);
+  parallel_blocks(n, elementwise_block, [&](int64_t begin, int64_t end) {
+    double block = 0;
+    for (int64_t i = begin; i < end; i += run) {
+      real part = 0;
+      const int64_t stop = std::min(end, i + run);
+#pragma omp simd reduction(+ : part)
+      for (int64_t j = i; j < stop; ++j) part += term(j);
+      block += part;
+    }
+    partial[static_cast<size_t>(begin / elementwise_block)] = block;
+  });
+  double sum = 0;
+  for (double p : partial) sum += p;
+  return sum;
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) {
+  const real* in = x.data();
+  const double s = total(x.size(), [in](int64_t i) { return in[i]; });
+  return record(Tensor::scalar(static_cast<real>(s)), {x}, [shape = x.shape()](const Tensor&, const Tensor& g) {
+    return Grads{spread(g, shape)};
+  });
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "dot: shapes must agree, got {} and {}", a.shape(), b.shape());
+  const real *pa = a.data(), *pb = b.data();
+  const double s = total(a.size(), [=](int64_t i) { return pa[i] * pb[i]; });
+  return record(Tensor::scalar(static_cast<real>(s)), {a, b}, [a, b](const Tensor&, const Tensor& g) {
+    return Grads{a.tracked() ? spread(g, b.shape()) * b : Tensor(), b.tracked() ? spread(g, a.shape()) * a : Tensor()};
+  });
+}
+
+Tensor mean(const Tensor& x) {
+  check(x.size() > 0, "mean: x must have values, its shape is {}", x.shape());
+  return sum(x) / static_cast<real>(x.size());
+}
+
+Tensor mean_rows(const Tensor& x) {
+  check(x.rows() > 0, "mean_rows: x must have rows, its shape is {}", x.shape());
+  return sum_rows(x) / static_cast<real>(x.rows());
+}
+
+Tensor mean_channels(const Tensor& x) {
+  check(x.channels() > 0, "mean_channels: x must have channels, its shape is {}", x.shape());
+  return sum_channels(x) / static_cast<real>(x.channels());
+}
+
+Tensor spread(const Tensor& s, const Shape& shape) {
+  return record(Tensor::full(shape, s.item()), {s}, [to = s.shape()](const Tensor&, const Tensor& g) {
+    return Grads{reshape(sum(g), to)};
+  });
+}
+
+namespace {
+
+// (C): the sums over rows of term(i), i the number of an element.
+template <class Term>
+Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
+  const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
+  std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
+  parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
+    Runs(channels).add(begin * channels, end * channels, &partial[static_cast<size_t>(begin / block * channels)],
+                       [=](int64_t i, int64_t, real& p) { p += term(i); });
+  });
+  Tensor y = Tensor::empty({channels});
+  real* out = y.mutable_data();
+  for (int64_t c = 0; c < channels; ++c) {
+    double s = 0;
+    for (int64_t b = 0; b < blocks; ++b) s += partial[static_cast<size_t>(b * channels + c)];
+    out[c] = static_cast<real>(s);
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor sum_rows(const Tensor& x) {
+  const Tensor y = sums_over_rows(x.rows(), x.channels(), [in = x.data()](int64_t i) { return in[i]; });
+  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_rows(g, shape)}; });
+}
+
+Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
+  check(g.shape() == y.shape(), "gate_and_sum_rows: shapes must agree, got {} and {}", g.shape(), y.shape());
+  gated = Tensor::empty(g.shape());
+  return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.mutable_data()](int64_t i) {
+    return out[i] = gate(in[i], at[i]);
+  });
+}
+
+Tensor spread_rows(const Tensor& v, const Shape& shape) {
+  check(v.shape() == Shape{shape.channels()}, "spread_rows: {} needs one value a channel, shape ({}), got {}", shape, shape.channels(),
+        v.shape());
+  Tensor y = Tensor::empty(shape);
+  const int64_t channels = shape.channels();
+  const real* in = v.data();
+  real* out = y.mutable_data();
+  parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::copy_n(in, channels, out + r * channels);
+  });
+  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_rows(g)}; });
+}
+
+Tensor sum_channels(const Tensor& x) {
+  check(x.shape().rank() >= 1, "sum_channels: needs at least one axis, got {}", x.shape());
+  Tensor y = Tensor::empty(x.shape().without_last());
+  const int64_t channels = x.channels();
+  const real* in = x.data();
+  real* out = y.mutable_data();
+  parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      double s = 0;
+      const real* row = in + r * channels;
+#pragma omp simd reduction(+ : s)
+      for (int64_t c = 0; c < channels; ++c) s += row[c];
+      out[r] = static_cast<real>(s);
+    }
+  });
+  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_channels(g, shape)}; });
+}
+
+Tensor spread_channels(const Tensor& v, const Shape& shape) {
+  check(shape.rank() >= 1 && v.shape() == shape.without_last(), "spread_channels: {} needs one value a row, shape {}, got {}", shape,
+        shape.without_last(), v.shape());
+  Tensor y = Tensor::empty(shape);
+  const int64_t channels = shape.channels();
+  const real* in = v.data();
+  real* out = y.mutable_data();
+  parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::fill_n(out + r * channels, channels, in[r]);
+  });
+  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_channels(g)}; });
+}
+
+Tensor add_per_channel(const Tensor& x, const Tensor& b) {
+  check(b.shape() == Shape{x.channels()}, "add_per_channel: {} needs one value a channel, got {}", x.shape(), b.shape());
+  Tensor y = Tensor::empty(x.shape());
+  const int64_t channels = x.channels();
+  const real *in = x.data(), *shift = b.data();
+  real* out = y.mutable_data();
+  parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+#pragma omp simd
+      for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] + shift[c];
+  });
+  return record(y, {x, b}, [b](const Tensor&, const Tensor& g) { return Grads{g, b.tracked() ? sum_rows(g) : Tensor()}; });
+}
+
+Tensor scale_per_channel(const Tensor& x, const Tensor& s) {
+  check(s.shape() == Shape{x.channels()}, "scale_per_channel: {} needs one value a channel, got {}", x.shape(), s.shape());
+  Tensor y = Tensor::empty(x.shape());
+  const int64_t channels = x.channels();
+  const real *in = x.data(), *scale = s.data();
+  real* out = y.mutable_data();
+  parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+#pragma omp simd
+      for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] * scale[c];
+  });
+  return record(y, {x, s}, [x, s](const Tensor&, const Tensor& g) {
+    return Grads{x.tracked() ? scale_per_channel(g, s) : Tensor(), s.tracked() ? sum_rows(g * x) : Tensor()};
+  });
+}
+
+Tensor sum_positions(const Tensor& x) {
+  check(x.shape().rank() >= 2, "sum_positions: needs an axis of examples and one of channels, got {}", x.shape());
+  const int64_t examples = x.dim(0), channels = x.channels(), positions = examples ? x.rows() / examples : 0;
+  Tensor y = Tensor::empty({examples, channels});
+  const real* in = x.data();
+  real* out = y.mutable_data();
+  parallel_blocks(examples, row_block(positions * channels), [=](int64_t begin, int64_t end) {
+    std::vector<double> s(static_cast<size_t>(channels));
+    for (int64_t n = begin; n < end; ++n) {
+      std::fill(s.begin(), s.end(), 0.0);
+      double* sum = s.data();
+      for (int64_t p = 0; p < positions; ++p) {
+        const real* row = in + (n * positions + p) * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; ++c) sum[c] += row[c];
+      }
+      for (int64_t c = 0; c < channels; ++c) out[n * channels + c] = static_cast<real>(sum[c]);
+    }
+  });
+  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_positions(g, shape)}; });
+}
+
+Tensor spread_positions(const Tensor& v, const Shape& shape) {
+  check(shape.rank() >= 2 && v.shape() == Shape{shape[0], shape.channels()},
+        "spread_positions: {} needs one value per example and channel, got {}", shape, v.shape());
+  Tensor y = Tensor::empty(shape);
+  const int64_t examples = shape[0], channels = shape.channels(), positions = examples ? y.rows() / examples : 0;
+  const real* in = v.data();
+  real* out = y.mutable_data();
+  parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::copy_n(in + r / positions * channels, channels, out + r * channels);
+  });
+  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_positions(g)}; });
+}
+
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  return record(x.viewed(shape), {x}, [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,30 @@
+// Sums and their adjoints, the spreads; reshape. A tensor is seen as a matrix of rows x channels.
+//
+// Each sum is the adjoint of the spread beside it: <sum(x), g> = <x, spread(g)>, so each is the other's derivative.
+#pragma once
+#include "core/ops/elementwise.h"
+
+namespace evenkeel {
+
+Tensor sum(const Tensor& x);                                          // any shape -> ()
+Tensor spread(const Tensor& s, const Shape& shape);                   // () -> shape
+Tensor sum_rows(const Tensor& x);                                     // (rows, C) -> (C): over all rows
+Tensor spread_rows(const Tensor& v, const Shape& shape);              // (C) -> (rows, C)
+Tensor sum_channels(const Tensor& x);                                 // (rows, C) -> (rows)
+Tensor spread_channels(const Tensor& v, const Shape& shape);          // (rows) -> (rows, C)
+Tensor sum_positions(const Tensor& x);                                // (N, ..., C) -> (N, C): within each example
+Tensor spread_positions(const Tensor& v, const Shape& shape);         // (N, C) -> (N, ..., C)
+Tensor mean(const Tensor& x);                                         // sums divided by their number of terms, >= 1
+Tensor mean_rows(const Tensor& x);
+Tensor mean_channels(const Tensor& x);
+
+// gated = gate(g, y), and its sum over rows, in one pass; constants.
+Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
+
+Tensor dot(const Tensor& a, const Tensor& b);                         // sum of a_i b_i, ()
+Tensor add_per_channel(const Tensor& x, const Tensor& b);             // x + b, b (C)
+Tensor scale_per_channel(const Tensor& x, const Tensor& s);           // x * s, s (C)
+
+Tensor reshape(const Tensor& x, const Shape& shape);                  // the same values; shares storage
+
+}  // namespace evenkeel

@@ -1,0 +1,118 @@
+#include "data/catalogue/archive.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "core/base/check.h"
+#include "core/base/file.h"
+#include "data/formats/bytes.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file's bytes without a copy: archives may be larger than memory.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& path) {
+    const InputFile input = open_input(path.string());
+    size_ = input.size;
+    if (size_) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, *input.file, 0);
+    if (address_ == MAP_FAILED) fail(Fault::io, "{}: cannot be read", path.string());
+  }
+  ~MappedFile() {
+    if (address_) ::munmap(address_, size_);
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  std::string_view bytes() const { return {static_cast<const char*>(address_), size_}; }
+
+ private:
+  void* address_ = nullptr;
+  size_t size_ = 0;
+};
+
+// Copies `size` bytes to a new file, or to nowhere.
+void copy(ByteReader& reader, uint64_t size, const fs::path& target = {}) {
+  std::ofstream out;
+  if (!target.empty()) out.open(target, std::ios::binary | std::ios::trunc);
+  std::string buffer;
+  for (uint64_t done = 0; done < size; done += buffer.size()) {
+    buffer.resize(std::min<uint64_t>(size - done, 1 << 20));
+    reader.read(buffer.data(), buffer.size());
+    if (!target.empty()) out.write(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+  }
+  out.close();
+  if (!target.empty() && !out) fail(Fault::io, "cannot write {}", target.string());
+}
+
+// If the archive's member is one of the wanted files: that file, which is then no longer wanted.
+std::string claim(std::vector<std::string>& wanted, std::string_view member) {
+  const std::string file(member.substr(member.rfind('/') + 1));
+  return std::erase(wanted, file) ? file : "";
+}
+
+// A tar is a row of members, each a header of 512 bytes (name 0..99, size in octal digits 124..135, type 156) and its data,
+// filled up to a multiple of 512; an empty header ends it. (POSIX.1-1988, ustar)
+void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted, const fs::path& folder) {
+  ByteReader reader(name, bytes);
+  while (!wanted.empty()) {
+    std::string header(512, '\0');
+    reader.read(header.data(), header.size());
+    if (header[0] == '\0') return;
+    uint64_t size = 0;
+    for (const char c : header.substr(124, 12)) {
+      if (c == ' ' || c == '\0') continue;
+      if (c < '0' || c > '7') fail(Fault::bad_file, "{}: a header of the tar is damaged", name);
+      size = size * 8 + static_cast<uint64_t>(c - '0');
+    }
+    const bool regular = header[156] == '0' || header[156] == '\0';
+    const std::string file = regular ? claim(wanted, header.substr(0, std::min<size_t>(header.find('\0'), 100))) : "";
+    copy(reader, size, file.empty() ? fs::path() : folder / file);
+    copy(reader, (512 - size % 512) % 512);
+  }
+}
+
+uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t at, int count) {
+  if (at + static_cast<uint64_t>(count) > bytes.size()) fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
+  uint32_t value = 0;
+  for (int i = count - 1; i >= 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[at + static_cast<uint64_t>(i)]);
+  return value;
+}
+
+// A zip ends with a directory of its members, and that with a record that says where it begins. (PKWARE's APPNOTE, 4.3)
+void unpack_zip(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted, const fs::path& folder) {
+  const auto number = [&](uint64_t at, int count) { return little_endian(name, bytes, at, count); };
+  const size_t end = bytes.rfind("PK\5\6");
+  if (end == std::string_view::npos) fail(Fault::bad_file, "{}: the zip has no directory", name);
+  uint64_t at = number(end + 16, 4);
+  for (uint32_t left = number(end + 10, 2); left > 0 && !wanted.empty(); --left) {
+    if (number(at, 4) != 0x02014b50) fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
+    const uint32_t method = number(at + 10, 2), packed = number(at + 20, 4), size = number(at + 24, 4), length = number(at + 28, 2);
+    const uint64_t local = number(at + 42, 4);
+    number(at + 46 + length, 0);
+    const std::string file = claim(wanted, bytes.substr(at + 46, length));
+    at += 46 + length + number(at + 30, 2) + number(at + 32, 2);
+    if (file.empty()) continue;
+    const uint64_t begin = local + 30 + number(local + 26, 2) + number(local + 28, 2);
+    number(begin + packed, 0);
+    if (method != 0 && method != 8) fail(Fault::bad_file, "{}: {} is packed by method {}, not by deflate", name, file, method);
+    ByteReader reader(name, bytes.substr(begin, packed), method ? Packing::deflate : Packing::none);
+    copy(reader, size, folder / file);
+    reader.finish();
+  }
+}
+
+}  // namespace
+
+void unpack(const fs::path& archive, const std::vector<std::string>& files, const fs::path& folder) {
+  const MappedFile mapped(archive);
+  std::vector<std::string> wanted = files;
+  (mapped.bytes().starts_with("PK") ? unpack_zip : unpack_tar)(archive.string(), mapped.bytes(), wanted, folder);
+  if (!wanted.empty()) fail(Fault::bad_file, "{}: {} is not in it", archive.string(), wanted.front());
+}
+
+}  // namespace evenkeel

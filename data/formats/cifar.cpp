@@ -1,0 +1,26 @@
+#include "data/formats/cifar.h"
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+
+void parse_cifar(Dataset& data, const std::string& name, std::string_view bytes, int64_t records, int64_t label_bytes) {
+  const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels, record = label_bytes + image;
+  if (static_cast<int64_t>(bytes.size()) != records * record)
+    fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record, bytes.size());
+  const size_t first = data.pixels.size();
+  data.pixels.resize(first + static_cast<size_t>(records * image));
+  for (int64_t i = 0; i < records; ++i) {
+    const auto* in = reinterpret_cast<const uint8_t*>(bytes.data()) + i * record + label_bytes;
+    const uint8_t label = in[-1];
+    if (label >= data.classes)
+      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", name, data.classes, i, label);
+    data.labels.push_back(label);
+    uint8_t* out = data.pixels.data() + first + i * image;
+    for (int64_t p = 0; p < plane; ++p) {
+      for (int64_t c = 0; c < channels; ++c) out[p * channels + c] = in[c * plane + p];
+    }
+  }
+}
+
+}  // namespace evenkeel

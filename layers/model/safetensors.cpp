@@ -1,0 +1,196 @@
+#include "layers/model/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/check.h"
+#include "core/base/checksum.h"
+#include "core/base/file.h"
+
+namespace evenkeel {
+namespace {
+
+using Json = nlohmann::ordered_json;
+constexpr uint64_t max_header = 16 << 20;
+// Two keys, because a flipped bit in the checksum's own name would take it away: where one stands the other must.
+constexpr const char* format_key = "evenkeel.format";
+constexpr const char* checksum_key = "evenkeel.crc32";
+constexpr const char* metadata_key = "__metadata__";
+
+size_t dtype_size(const std::string& dtype) {
+  static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
+                                                      {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+  const auto found = sizes.find(dtype);
+  return found == sizes.end() ? 0 : found->second;
+}
+
+// The header's text with the checksum's place filled by zeros, then the data: what the checksum is taken over.
+std::string header_text(const SafeTensors& contents, const std::string& checksum) {
+  Json header = Json::object();
+  Json& metadata = header[metadata_key] = Json::object();
+  for (const auto& [key, value] : contents.metadata)
+    metadata[key] = value;
+  metadata[format_key] = "1";
+  metadata[checksum_key] = checksum;
+  uint64_t offset = 0;
+  for (const StoredTensor& t : contents.tensors) {
+    header[t.name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
+    offset += t.bytes.size();
+  }
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const Json::exception& error) {
+    fail(Fault::usage, "safetensors: names and metadata must be text in UTF-8, and one is not UTF-8: {}", error.what());
+  }
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begin at a multiple of 8
+  return text;
+}
+
+// Called with every condition of the format and what is wrong where it does not hold.
+using Need = std::function<void(bool holds, const std::string& what)>;
+
+struct Header {
+  SafeTensors contents;                               // without bytes
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;  // of the data, one for each tensor
+};
+
+// What a file of so many bytes of data may begin with: read before it is written, too, so that what is written can be
+// read.
+Header parse_header(const std::string& header, uint64_t data_size, const Need& need) {
+  need(header.size() <= max_header,
+       fmt::format("its header would have {} bytes; at most {} are read", header.size(), max_header));
+  need(!header.empty() && header[0] == '{', "its header does not begin with '{'");
+
+  // A parser callback, because a JSON object would silently keep only one of two equal names.
+  std::vector<std::set<std::string>> names;
+  bool duplicate = false, deep = false;
+  const Json json = Json::parse(
+      header,
+      [&](int depth, Json::parse_event_t event, Json& value) {
+        deep |= depth > 8;
+        if (event == Json::parse_event_t::object_start) names.emplace_back();
+        if (event == Json::parse_event_t::object_end) names.pop_back();
+        if (event == Json::parse_event_t::key) duplicate |= !names.back().insert(value.get<std::string>()).second;
+        return depth <= 8;
+      },
+      false);
+  need(!json.is_discarded() && json.is_object() && !deep, "its header is not a JSON object of the right form");
+  need(!duplicate, "its header has a name twice");
+
+  Header result;
+  SafeTensors& contents = result.contents;
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const auto& [key, value] : json.items()) {
+    if (key == metadata_key) {
+      need(value.is_object(), "its metadata is not an object");
+      for (const auto& [k, v] : value.items()) {
+        need(v.is_string(), "a value of its metadata is not a string");
+        contents.metadata[k] = v.get<std::string>();
+      }
+      continue;
+    }
+    auto is_size = [](const Json& j) { return j.is_number_unsigned() && j.get<uint64_t>() <= uint64_t{1} << 48; };
+    need(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") && value.contains("data_offsets"),
+         fmt::format("tensor '{}' needs dtype, shape and data_offsets, and nothing else", key));
+    need(value["dtype"].is_string() && dtype_size(value["dtype"]) > 0, fmt::format("tensor '{}' has an unknown dtype", key));
+    const Json &shape = value["shape"], &offsets = value["data_offsets"];
+    need(shape.is_array() && shape.size() <= 16 && std::all_of(shape.begin(), shape.end(), is_size), fmt::format("tensor '{}' has a bad shape", key));
+    need(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), fmt::format("tensor '{}' has bad offsets", key));
+    const uint64_t begin = offsets[0], end = offsets[1];
+    need(begin <= end && end <= data_size, fmt::format("tensor '{}' lies outside the file", key));
+    uint64_t size = dtype_size(value["dtype"]);
+    for (const Json& d : shape)
+      need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size), fmt::format("tensor '{}' has a shape too large", key));
+    need(size == end - begin, fmt::format("tensor '{}' has {} bytes, its shape needs {}", key, end - begin, size));
+    ranges.emplace_back(begin, end);
+    contents.tensors.push_back({key, value["dtype"], shape.get<std::vector<int64_t>>(), {}});
+  }
+  result.ranges = ranges;
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t at = 0;
+  for (const auto& [begin, end] : ranges) {
+    need(begin == at, "its tensors overlap or leave a hole");
+    at = end;
+  }
+  need(at == data_size, "it has bytes that belong to no tensor");
+  return result;
+}
+
+std::string checksum_text(uint32_t crc) { return fmt::format("{:08x}", crc); }
+
+}  // namespace
+
+const StoredTensor* SafeTensors::find(const std::string& name) const {
+  const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const StoredTensor& t) { return t.name == name; });
+  return at == tensors.end() ? nullptr : &*at;
+}
+
+std::string format_safetensors(const SafeTensors& contents) {
+  std::set<std::string> names{metadata_key};
+  for (const StoredTensor& t : contents.tensors)
+    check(names.insert(t.name).second, "safetensors: {} '{}'; every tensor must have a name of its own",
+          t.name == metadata_key ? "no tensor can be called" : "two tensors are called", t.name);
+  const std::string zeroed = header_text(contents, "00000000");
+  uint32_t crc = crc32(zeroed);
+  size_t size = 0;
+  for (const StoredTensor& t : contents.tensors) crc = crc32(t.bytes, crc), size += t.bytes.size();
+  parse_header(zeroed, size, [](bool holds, const std::string& what) {
+    check(holds, "safetensors: a file is not written that nobody could read: {}", what);
+  });
+  const std::string header = header_text(contents, checksum_text(crc));
+  std::string file;
+  file.reserve(8 + header.size() + size);
+  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
+  file += header;
+  for (const StoredTensor& t : contents.tensors) file += t.bytes;
+  return file;
+}
+
+void write_safetensors(const std::string& path, const SafeTensors& contents) {
+  write_file(path, format_safetensors(contents));
+}
+
+SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
+  const Need need = [&](bool holds, const std::string& what) {
+    if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
+  };
+  need(file.size() >= 8, "it is shorter than its header's length");
+  uint64_t header_size = 0;
+  for (int i = 7; i >= 0; --i)
+    header_size = header_size << 8 | static_cast<unsigned char>(file[static_cast<size_t>(i)]);
+  need(header_size <= max_header,
+       fmt::format("its header would have {} bytes; at most {} are read", header_size, max_header));
+  need(header_size <= file.size() - 8, "it ends inside its header");
+  const std::string header(file, 8, header_size);
+  Header parsed = parse_header(header, file.size() - 8 - header_size, need);
+  SafeTensors contents = std::move(parsed.contents);
+  for (size_t i = 0; i < parsed.ranges.size(); ++i) {
+    const auto [begin, end] = parsed.ranges[i];
+    contents.tensors[i].bytes = file.substr(8 + header_size + begin, end - begin);
+  }
+
+  const auto found = contents.metadata.find(checksum_key);
+  need((found != contents.metadata.end()) == contents.metadata.contains(format_key),
+       fmt::format("of {} and {} in its metadata only one is there", format_key, checksum_key));
+  if (found != contents.metadata.end()) {
+    // The checksum stands in the header that it covers, with zeros in its place.
+    std::string zeroed = header;
+    const std::string entry = fmt::format("\"{}\":\"{}\"", checksum_key, found->second);
+    const size_t place = zeroed.find(entry);
+    need(found->second.size() == 8 && place != std::string::npos, "its checksum is malformed");
+    zeroed.replace(place + entry.size() - 9, 8, "00000000");
+    const uint32_t crc = crc32(std::string_view(file).substr(8 + header_size), crc32(zeroed));
+    need(checksum_text(crc) == found->second, "its checksum does not fit: it was changed after it was written");
+    contents.metadata.erase(found);
+    contents.metadata.erase(format_key);
+  }
+  return contents;
+}
+
+SafeTensors read_safetensors(const std::string& path) { return parse_safetensors(read_file(path), path); }
+
+}  // namespace evenkeel

@@ -1,0 +1,315 @@
+#include "layers/model/spec.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace evenkeel {
+namespace {
+
+constexpr int max_depth = 16;  // of parentheses
+constexpr int64_t max_count = 10'000;
+
+struct Item {
+  std::string text;         // "conv:64:3", or "" for a group
+  size_t at = 0;            // where it stands, for messages
+  int64_t count = 1;        // N*(...)
+  bool has_body = false;
+  std::vector<Item> body;
+};
+
+// The text as a tree; nothing is built yet.
+class Parser {
+ public:
+  explicit Parser(const std::string& text) : text_(text) {}
+  std::vector<Item> parse() {
+    std::vector<Item> items = sequence(0);
+    if (at_ != text_.size()) fail_here("an opening parenthesis is missing");
+    if (items.empty()) fail_here("a model needs at least one layer");
+    return items;
+  }
+
+ private:
+  [[noreturn]] void fail_here(const std::string& what) const {
+    fail(Fault::usage, "model: {}, at character {} of '{}'", what, at_ + 1, text_);
+  }
+  void skip_spaces() {
+    while (at_ < text_.size() && text_[at_] == ' ') ++at_;
+  }
+  std::vector<Item> sequence(int depth) {
+    if (depth > max_depth) fail_here(fmt::format("parentheses go at most {} deep", max_depth));
+    std::vector<Item> items;
+    for (skip_spaces(); at_ < text_.size() && text_[at_] != ')'; skip_spaces()) items.push_back(item(depth));
+    return items;
+  }
+  Item item(int depth) {
+    Item result;
+    result.at = at_;
+    if (const size_t star = text_.find_first_not_of("0123456789", at_); star != std::string::npos && star > at_ && text_[star] == '*') {
+      const auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + star, result.count);
+      if (error != std::errc() || result.count < 1 || result.count > max_count) fail_here(fmt::format("a count must be 1 to {}", max_count));
+      at_ = star + 1;
+    }
+    const size_t end = std::min(text_.find_first_of(" ()", at_), text_.size());
+    result.text = text_.substr(at_, end - at_);
+    at_ = end;
+    if (at_ < text_.size() && text_[at_] == '(') {
+      ++at_;
+      result.body = sequence(depth + 1);
+      result.has_body = true;
+      if (at_ == text_.size()) fail_here("a closing parenthesis is missing");
+      ++at_;
+    }
+    if (result.text.empty() && !result.has_body) fail_here("a layer's name is missing");
+    return result;
+  }
+
+  const std::string& text_;
+  size_t at_ = 0;
+};
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts{""};
+  for (char c : text)
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
+template <class Number>
+Number parse_number(const LayerArguments& layer, const std::string& key, const std::string& text, Number low, Number high) {
+  Number value{};
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  check(error == std::errc() && stop == text.data() + text.size() && value >= low && value <= high,
+        "model: {}'s {} must be a number from {} to {}, got '{}'", layer.layer, key, low, high, text);
+  return value;
+}
+
+}  // namespace
+
+std::string LayerArguments::text(size_t position, const std::string& key) {
+  if (const auto found = named_.find(key); found != named_.end()) {
+    const std::string value = found->second;
+    named_.erase(found);
+    check(position >= positional_.size(), "model: {} is given its {} twice", layer, key);
+    return value;
+  }
+  if (position >= positional_.size()) return "";
+  used_[position] = true;
+  return positional_[position];
+}
+
+int64_t LayerArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high) {
+  std::string value = text(position, key);
+  check(!value.empty(), "model: {} needs its {}", layer, key);
+  if (value == "classes") value = std::to_string(classes);
+  return parse_number<int64_t>(*this, key, value, low, high);
+}
+
+int64_t LayerArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise) {
+  const std::string value = text(position, key);
+  return value.empty() ? otherwise : parse_number<int64_t>(*this, key, value, low, high);
+}
+
+double LayerArguments::number(size_t position, const std::string& key, double low, double high, double otherwise) {
+  const std::string value = text(position, key);
+  return value.empty() ? otherwise : parse_number<double>(*this, key, value, low, high);
+}
+
+std::string LayerArguments::word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
+                                 const std::string& otherwise) {
+  const std::string value = text(position, key);
+  if (value.empty()) return otherwise;
+  std::string list;
+  for (const std::string& a : allowed) list.append(list.empty() ? "" : ", ").append(a);
+  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "model: {}'s {} must be one of {}, got '{}'", layer, key, list, value);
+  return value;
+}
+
+bool LayerArguments::flag(const std::string& key, bool otherwise) {
+  return word(SIZE_MAX, key, {"on", "off"}, otherwise ? "on" : "off") == "on";
+}
+
+void LayerArguments::needs_weights(double count) const {
+  check(count <= static_cast<double>(left_.weights),
+        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", layer, input, count, left_.weights);
+}
+
+void LayerArguments::needs_values(double count) const {
+  check(count <= static_cast<double>(left_.values),
+        "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give", layer, input, count,
+        left_.values);
+}
+
+class SpecBuilder {
+ public:
+  SpecBuilder(const ModelOptions& options, const Vocabulary& vocabulary)
+      : options_(options), vocabulary_(vocabulary), init_(parse_init(options.init)), random_(options.seed), left_(options.limits) {}
+
+  std::unique_ptr<Sequential> build() {
+    check(options_.input.rank() == 3 && options_.input.size() > 0 && options_.input.size() <= left_.values,
+          "model: the input must be (H, W, C), at most {} values, got {}", left_.values, options_.input);
+    check(options_.classes >= 1 && options_.classes <= 1'000'000, "model: classes must be 1 to 1000000, got {}", options_.classes);
+    Shape shape = options_.input;
+    const std::string text = model_spec(options_.model);
+    auto network = build(Parser(text).parse(), shape);
+    check(shape == Shape{options_.classes}, "model: its output must be one value a class, {}, got {}; end it with dense:classes",
+          Shape{options_.classes}, shape);
+    return network;
+  }
+
+ private:
+  // A sequence of items for inputs of `shape`, one example's; leaves the output's shape there.
+  std::unique_ptr<Sequential> build(const std::vector<Item>& items, Shape& shape) {
+    std::vector<Item> flat;
+    expand(items, flat);
+    auto sequence = std::make_unique<Sequential>();
+    for (size_t i = 0; i < flat.size(); ++i) {
+      const bool bias = i + 1 == flat.size() || !kind_of(flat[i + 1]).cancels_bias;
+      LayerPtr layer = make(flat[i], shape, bias);
+      shape = output_of(*layer, shape, flat[i]);
+      sequence->add(std::move(layer));
+    }
+    return sequence;
+  }
+
+  // Counts multiplied out, groups opened, `norm` and `act` replaced by what they stand for.
+  void expand(const std::vector<Item>& items, std::vector<Item>& flat) {
+    for (const Item& item : items) {
+      for (int64_t i = 0; i < item.count; ++i) {
+        const bool stands_for = item.text == "norm" || item.text == "act";
+        if (stands_for) {
+          const std::string& text = item.text == "norm" ? options_.norm : options_.activation;
+          if (text == "none") continue;
+          std::vector<Item> one = Parser(text).parse();
+          check(one.size() == 1 && one[0].text != "norm" && one[0].text != "act", "model: {} must be one layer, got '{}'", item.text, text);
+          one[0].at = item.at;
+          flat.push_back(std::move(one[0]));
+        } else if (item.text.empty()) {
+          expand(item.body, flat);
+        } else {
+          flat.push_back(item);
+          flat.back().count = 1;
+        }
+        check(static_cast<int64_t>(flat.size()) <= options_.limits.layers && ++expanded_ <= options_.limits.layers * 4,
+              "model: at most {} layers", options_.limits.layers);
+      }
+    }
+  }
+
+  const LayerKind& kind_of(const Item& item) const {
+    const std::string name = item.text.substr(0, item.text.find(':'));
+    const auto found = vocabulary_.find(name);
+    if (found != vocabulary_.end()) return found->second;
+    std::string known;
+    for (const auto& [n, kind] : vocabulary_) known.append(known.empty() ? "" : ", ").append(n);
+    fail(Fault::usage, "model: no layer is called '{}'; there are {}, and norm and act", name, known);
+  }
+
+  LayerPtr make(const Item& item, const Shape& shape, bool bias) {
+    const LayerKind& kind = kind_of(item);
+    const std::vector<std::string> parts = split(item.text, ':');
+    LayerArguments arguments;
+    arguments.layer = parts[0];
+    arguments.input = shape;
+    arguments.left_ = left_;
+    arguments.classes = options_.classes;
+    arguments.bias = bias;
+    arguments.init = init_;
+    arguments.random = &random_;
+    for (size_t i = 1; i < parts.size(); ++i) {
+      const size_t equals = parts[i].find('=');
+      if (equals == std::string::npos)
+        arguments.positional_.push_back(parts[i]);
+      else
+        check(arguments.named_.emplace(parts[i].substr(0, equals), parts[i].substr(equals + 1)).second, "model: {} is given its {} twice",
+              parts[0], parts[i].substr(0, equals));
+    }
+    arguments.used_.resize(arguments.positional_.size());
+    bool body_used = false;
+    if (item.has_body)
+      arguments.body = [&] {
+        body_used = true;
+        Shape inside = shape;
+        auto body = build(item.body, inside);
+        arguments.body_output = inside;
+        return body;
+      };
+    LayerPtr layer = kind.make(arguments);
+    const bool all_used = std::all_of(arguments.used_.begin(), arguments.used_.end(), [](bool u) { return u; });
+    check(all_used && arguments.named_.empty() && body_used == item.has_body, "model: '{}' has an argument it does not know; it is written {}",
+          item.text, kind.usage);
+    arguments.needs_weights(static_cast<double>(parameter_count(*layer)));
+    left_.weights = arguments.left_.weights - parameter_count(*layer);  // what stands in parentheses is counted with the layer
+    return layer;
+  }
+
+  // By running it on one example: no layer has to say its shape.
+  Shape output_of(Layer& layer, const Shape& shape, const Item& item) {
+    const Shape out = output_shape(layer, shape);
+    check(out.size() > 0 && out.size() <= left_.values, "model: '{}' gives {}: all layers together may give at most {} values an example",
+          item.text, out, options_.limits.values);
+    left_.values -= out.size();
+    return out;
+  }
+
+  const ModelOptions& options_;
+  const Vocabulary& vocabulary_;
+  Init init_;
+  Random random_;
+  ModelLimits left_;
+  int64_t expanded_ = 0;
+};
+
+namespace {
+
+const std::pair<const char*, const char*> named_models[] = {
+    {"lenet", "conv:32:5 norm act maxpool:2 conv:64:5 norm act maxpool:2 flatten dense:512 act dense:classes"},
+    {"vgg",
+     "2*(conv:64:3 norm act) maxpool:2 2*(conv:128:3 norm act) maxpool:2 2*(conv:256:3 norm act) maxpool:2 global_avgpool dense:classes"},
+    {"resnet20",  // He et al. 2015, section 4.2
+     "conv:16:3 norm act 3*(residual(conv:16:3 norm act conv:16:3 norm) act)"
+     " residual(conv:32:3:stride=2 norm act conv:32:3 norm) act 2*(residual(conv:32:3 norm act conv:32:3 norm) act)"
+     " residual(conv:64:3:stride=2 norm act conv:64:3 norm) act 2*(residual(conv:64:3 norm act conv:64:3 norm) act)"
+     " global_avgpool dense:classes"},
+};
+
+}  // namespace
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names{"mlp"};
+  for (const auto& [name, spec] : named_models) names.push_back(name);
+  return names;
+}
+
+std::string model_spec(const std::string& model) {
+  for (const auto& [name, spec] : named_models)
+    if (model == name) return spec;
+  if (model != "mlp" && !model.starts_with("mlp:")) return model;
+  std::string spec = "flatten";
+  for (const std::string& width : split(model == "mlp" ? "512-512" : model.substr(4), '-')) {
+    check(!width.empty() && width.size() < 10 && width.find_first_not_of("0123456789") == std::string::npos,
+          "model: mlp is written mlp or mlp:WIDTH-WIDTH..., got '{}'", model);
+    spec += " dense:" + width + " norm act";
+  }
+  return spec + " dense:classes";
+}
+
+std::unique_ptr<Sequential> make_model(const ModelOptions& options, const Vocabulary& vocabulary) {
+  return SpecBuilder(options, vocabulary).build();
+}
+
+std::vector<LayerSummary> summarize(Sequential& network, const Shape& input) {
+  std::vector<LayerSummary> rows;
+  Shape shape = input;
+  for (size_t i = 0; i < network.size(); ++i) {
+    Layer& layer = network[i];
+    const double work = layer.multiply_adds(shape);
+    shape = output_shape(layer, shape);
+    rows.push_back({std::to_string(i), layer.describe(), shape, parameter_count(layer), work});
+  }
+  return rows;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,173 @@
+#include "layers/norm/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace evenkeel {
+namespace {
+
+// As batch_norm_definition, over the rows whose mask is 1, which are so many.
+Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, int64_t count, real eps) {
+  const int64_t channels = x.channels();
+  Tensor counted = Tensor::empty({count, channels});
+  real* next = counted.mutable_data();
+  for (int64_t i = 0; i < mask.size(); ++i)
+    if (mask.data()[i] != 0) next = std::copy_n(x.data() + i * channels, channels, next);
+  const Moments m = moments(counted, 0, count);
+  const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
+  const auto mean = [&](const Tensor& v) { return sum_rows(v) * (real(1) / static_cast<real>(count)); };
+  const Tensor near = add_per_channel(x, -m.rounded_mean()), centred = add_per_channel(near, -mean(near * weights));
+  const Tensor var = mean(square(centred * weights));
+  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), m.rounded_mean(), m.biased_var()};
+}
+
+// The parts of a ghost batch are the examples of an instance norm: (N, ..., C) as (parts, rows of a part, C).
+Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma, const Tensor& beta, real eps) {
+  const int64_t channels = x.channels(), rows = x.rows() / parts;
+  const Tensor cut = reshape(x, {parts, rows, channels});
+  Moments all(channels);  // each part's variance is about its own mean
+  for (int64_t p = 0; p < parts; ++p) {
+    const Moments part = moments(x, p * rows, (p + 1) * rows);
+    for (size_t c = 0; c < all.mean.size(); ++c) {
+      all.mean[c] += part.mean[c] / static_cast<double>(parts);
+      all.squares[c] += part.squares[c];
+    }
+  }
+  all.count = static_cast<double>(x.rows());
+  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), all.rounded_mean(), all.biased_var()};
+}
+
+}  // namespace
+
+Epilogue RunningNorm::inference() const {
+  const Recording off(false);
+  const Statistics s = statistics();
+  const Tensor scale = gamma * rsqrt(s.var);
+  return {.scale = scale, .shift = beta - s.mean * scale};
+}
+
+void RunningNorm::check_unset(const Tensor& mean, const Tensor& spread) const {
+  const auto all = [](const Tensor& t, real value) {
+    return std::all_of(t.data(), t.data() + t.size(), [=](real v) { return v == value; });
+  };
+  check(all(mean, 0) && all(spread, 1),
+        "{}: running averages were written without their weight, and the first batch would replace them; write them by "
+        "set_statistics(mean, var, rows)",
+        describe());
+}
+
+// A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
+[[gnu::noinline]] void move_average(Tensor& average, double keep, double weight, const Tensor& value) {
+  real* a = average.mutable_data();
+  const real* v = value.data();
+  for (int64_t c = 0; c < average.size(); ++c) a[c] = static_cast<real>(keep * a[c] + weight * v[c]);
+}
+
+BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
+    : options(o),
+      running_mean(Tensor::zeros({channels})),
+      running_var(Tensor::full({channels}, 1)),
+      running_weight(Tensor::scalar(0)),
+      batches(Tensor::scalar(0)),
+      running_rows(Tensor::scalar(0)) {
+  check(options.eps > 0, "batch_norm: eps must be positive, got {}", options.eps);
+  check(options.new_weight > 0 && options.new_weight <= 1,
+        "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' is 1 minus it",
+        options.new_weight);
+  check(options.ghost >= 0, "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got {}", options.ghost);
+  gamma = Tensor::full({channels}, 1);
+  beta = Tensor::zeros({channels});
+  if (options.affine) gamma.track(), beta.track();
+}
+
+Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
+  if (then.per_channel()) return then(forward(x, mode));
+  const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
+  if (watch) watch(x);
+  if (mode == Mode::eval || options.frozen) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
+  Rows rows = {};
+  Normalized result = normalise(x, norm, rows);
+  if (mode == Mode::train) average(result.mean, result.var, rows);
+  return result.y;
+}
+
+Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, Rows& rows) const {
+  rows.all = rows.each = static_cast<double>(x.rows());
+  const int64_t parts = options.ghost && !mask.defined() ? std::max<int64_t>(1, x.dim(0) / options.ghost) : 1;
+  if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, norm);
+  Normalized result;
+  if (mask.defined()) {
+    check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(), x.shape(), mask.size());
+    int64_t count = 0;
+    for (real v : mask.values()) {
+      check(v == 0 || v == 1, "batch_norm: a mask holds 1 for a row that counts and 0 for others, got {}", v);
+      count += v == 1;
+    }
+    check(count >= 2, "batch_norm: {} row counts, one value has no variance", count);
+    rows.all = rows.each = static_cast<double>(count);
+    result = masked_batch_norm(x, mask, gamma, beta, count, options.eps);
+  } else {
+    int64_t equal = parts;
+    while (x.dim(0) % equal != 0) --equal;
+    rows.each = rows.all / static_cast<double>(equal);
+    result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
+  }
+  result.y = Epilogue{.add = norm.add, .relu = norm.relu}(result.y);
+  return result;
+}
+
+RunningNorm::Statistics BatchNorm::statistics() const { return {running_mean, running_var + options.eps}; }
+
+void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
+  check(rows >= 2, "batch_norm: a population of {} row has no variance", rows);
+  running_mean.copy_from(mean);
+  running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
+  *running_weight.mutable_data() = *batches.mutable_data() = 1;
+  *running_rows.mutable_data() = static_cast<real>(rows);
+}
+
+void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
+  auto finite = [](const Tensor& t) { return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); }); };
+  if (!finite(mean) || !finite(var)) {
+    ++skipped;
+    return;
+  }
+  const double before = running_weight.item(), t = batches.item(), counted = running_rows.item();
+  if (before == 0) check_unset(running_mean, running_var);
+  const double all = rows.all + (before == 0 ? 0 : counted > 1 ? counted : std::max(1.0, t) * rows.all);
+  const double a = options.cumulative ? rows.all / all : options.new_weight;
+  const double w = (1 - a) * before + a;
+  const double step = a / w, bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
+  move_average(running_mean, 1 - step, step, mean);
+  move_average(running_var, 1 - step, step * bessel, var);
+  *running_weight.mutable_data() = static_cast<real>(w);
+  *batches.mutable_data() = static_cast<real>(t + 1);
+  *running_rows.mutable_data() = static_cast<real>(all);
+}
+
+void BatchNorm::visit(Visitor& v) {
+  if (options.affine) {
+    v.parameter("weight", gamma, false);
+    v.parameter("bias", beta, false);
+  }
+  v.buffer("running_mean", running_mean);
+  v.buffer("running_var", running_var);
+  v.state("running_weight", running_weight);
+  v.count("num_batches_tracked", batches);
+  v.state("running_rows", running_rows);
+}
+
+std::string BatchNorm::describe() const {
+  const BatchNormOptions standard;
+  std::string s = "batch";
+  if (options.eps != standard.eps) s += fmt::format(":eps={}", options.eps);
+  if (options.cumulative) s += ":average=cumulative";
+  if (options.new_weight != standard.new_weight) s += fmt::format(":new={}", options.new_weight);
+  if (!options.unbiased) s += ":variance=biased";
+  if (!options.affine) s += ":affine=off";
+  if (options.frozen) s += ":frozen=on";
+  if (options.ghost) s += fmt::format(":ghost={}", options.ghost);
+  return s;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,29 @@
+// Population statistics in place of running averages (precise batch norm, Wu and Johnson 2021, exactly).
+#pragma once
+#include "layers/norm/batch_norm.h"
+
+namespace evenkeel {
+
+// The layers of a network with running statistics, with their names, in order.
+std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network);
+
+// Mean and biased variance per channel of all rows that have been added, in double: right for any batch sizes and means.
+class Population {
+ public:
+  void add(const Tensor& x);  // (rows, C)
+  double rows() const { return all_.count; }
+  Tensor mean() const { return all_.rounded_mean(); }  // (C)
+  Tensor var() const { return all_.biased_var(); }
+
+ private:
+  Moments all_;
+};
+
+// Gives its argument the inputs of a data set, batch after batch, the same at every call.
+using EachBatch = std::function<void(const std::function<void(const Tensor&)>&)>;
+
+// Sets every running statistic to that of the data set: the first layer's from its inputs, the second's from what inference then
+// gives it, and so on; one pass over the data for each. Afterwards inference normalises exactly with the population's moments.
+void recalibrate(Layer& network, const EachBatch& each_batch);
+
+}  // namespace evenkeel

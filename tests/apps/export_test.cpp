@@ -1,0 +1,81 @@
+// evenkeel export, and weights that come from other programs; tests/interop.py compares with those programs.
+#include <doctest/doctest.h>
+
+#include "layers/model/safetensors.h"
+#include "tests/apps/process.h"
+
+namespace {
+
+const Arguments small{"train", "--samples", "300", "--epochs", "1", "--model", "conv:4:3:stride=2 norm act dropout:0.1 flatten dense:classes"};
+
+std::string accuracy(const Arguments& what) {
+  const Outcome o = run(Arguments{"eval"} + what);
+  CHECK_MESSAGE(o.status == 0, o.err);
+  return last_line(o.out);
+}
+
+}  // namespace
+
+TEST_CASE("export: every form is written, and what can be read again computes the same") {
+  const Scratch scratch;
+  REQUIRE(run(small + Arguments{"--out", scratch / "run"}).status == 0);
+  const std::string file = scratch / "run/last.safetensors", exported = scratch / "run/last.export.safetensors";
+  CHECK(run({"export", file, "--format", "safetensors"}).out == "wrote " + exported + "\n");
+  for (const auto& t : evenkeel::read_safetensors(exported).tensors) CHECK(!t.name.starts_with("evenkeel."));
+  CHECK(accuracy({exported}) == accuracy({file}));
+
+  REQUIRE(run({"export", file, "--format", "safetensors", "--fold", "--out", scratch / "folded"}).status == 0);
+  CHECK(evenkeel::read_safetensors(scratch / "folded").find("1.running_mean") == nullptr);
+  CHECK(accuracy({scratch / "folded"}) == accuracy({file}));
+
+  REQUIRE(run({"export", file, "--format", "npz"}).status == 0);
+  CHECK(slurp(scratch / "run/last.npz").starts_with("PK\x03\x04"));
+  REQUIRE(run({"export", file, "--format", "onnx", "--fold"}).status == 0);
+  CHECK(slurp(scratch / "run/last.onnx").find("BatchNormalization") == std::string::npos);
+  REQUIRE(run({"export", file, "--format", "onnx"}).status == 0);
+  CHECK(slurp(scratch / "run/last.onnx").find("BatchNormalization") != std::string::npos);
+}
+
+TEST_CASE("export: what cannot be is said") {
+  const Scratch scratch;
+  REQUIRE(run(small + Arguments{"--norm", "layer", "--out", scratch / "run"}).status == 0);
+  const Outcome o = run({"export", scratch / "run/last.safetensors", "--format", "onnx"});
+  CHECK(o.status == 2);
+  CHECK(o.err.find("onnx: nothing in it computes what layer 1 (layer) does") != std::string::npos);
+  CHECK(!std::filesystem::exists(scratch / "run/last.onnx"));
+  CHECK(run({"export", scratch / "run/last.safetensors"}).status == 2);
+  CHECK(run({"export", scratch / "nothing.safetensors", "--format", "npz"}).status == 3);
+  CHECK(run({"export", scratch / "run/config.json", "--format", "npz"}).status == 4);
+  CHECK(run({"export", scratch / "run/last.safetensors", "--format", "npz", "--out", scratch / "no/such/folder"}).status == 5);
+}
+
+TEST_CASE("weights without a description are evaluated and trained on where the options describe the network") {
+  const Scratch scratch;
+  REQUIRE(run(small + Arguments{"--out", scratch / "run"}).status == 0);
+  const std::string file = scratch / "run/last.safetensors", bare = scratch / "bare.safetensors";
+  evenkeel::SafeTensors contents = evenkeel::read_safetensors(file);
+  contents.metadata.clear();
+  std::erase_if(contents.tensors, [](const auto& t) { return t.name.starts_with("evenkeel."); });
+  evenkeel::write_safetensors(bare, contents);
+  CHECK(run({"eval", bare}).status == 4);
+  CHECK(run({"eval", bare, "--model", small.back()}).status == 2);  // no --data
+  CHECK(run({"eval", file, "--norm", "none"}).status == 2);         // no --model
+  const Arguments network{"--model", small.back(), "--data", "synthetic"};
+  CHECK(accuracy(Arguments{bare} + network) == accuracy(Arguments{file} + network));
+  const Outcome other = run(Arguments{"eval", bare, "--norm", "none"} + network);
+  CHECK(other.status == 4);
+  CHECK_MESSAGE(other.err.find("1.running_mean is nothing that the network has") != std::string::npos, other.err);
+
+  // Steps too small to matter: what comes out is what went in.
+  const Arguments still{"--lr", "1e-30", "--weight-decay", "0", "--schedule", "constant", "--seed", "9"};
+  REQUIRE(run(small + still + Arguments{"--init", bare, "--out", scratch / "on"}).status == 0);
+  const evenkeel::SafeTensors on = evenkeel::read_safetensors(scratch / "on/last.safetensors");
+  for (const char* name : {"0.weight", "1.weight", "5.weight", "5.bias"})
+    if (const auto* t = contents.find(name)) CHECK_MESSAGE(on.find(name)->bytes == t->bytes, name);
+  CHECK(on.find("0.weight"));
+  CHECK(on.find("1.running_mean")->bytes != contents.find("1.running_mean")->bytes);
+  const Outcome wrong = run(small + Arguments{"--norm", "none", "--init", bare, "--out", scratch / "wrong"});
+  CHECK(wrong.status == 4);
+  CHECK(wrong.err.find(bare) != std::string::npos);
+  CHECK(!std::filesystem::exists(scratch / "wrong"));
+}

@@ -1,0 +1,177 @@
+// What the program reads and writes: nothing waits, nothing that is read is written over, nothing fails in silence.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/text.h"
+#include "layers/model/safetensors.h"
+#include "tests/data_files.h"
+#include "tests/apps/process.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const std::string& network() {  // a trained one, for all tests
+  static const Scratch scratch;
+  static const std::string file = [] {
+    const Outcome o = run({"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--out", scratch / "run"});
+    REQUIRE_MESSAGE(o.status == 0, o.err);
+    return scratch / "run/best.safetensors";
+  }();
+  return file;
+}
+
+// The program as a shell starts it: with redirections and limits.
+int shell(const std::string& command, const std::string& err = "/dev/null") {
+  const int status = std::system(("timeout -s KILL 60 sh -c '" + command + "' 2>" + err).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const std::string program = EVENKEEL_PROGRAM;
+
+}  // namespace
+
+TEST_CASE("files: a FIFO in place of any input is refused at once, in every command") {
+  const Scratch scratch;
+  const std::string fifo = scratch / "pipe";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  fs::create_directories(scratch / "data/mnist");
+  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+    fs::create_symlink(fifo, scratch / "data/mnist/" + file);
+  fs::create_directory(scratch / "run");
+  for (const char* file : {"config.json", "log.csv"}) fs::create_symlink(fifo, scratch / "run/" + file);
+  for (const Arguments& command : {Arguments{"eval", fifo},
+                                   {"eval", network(), "--data", "mnist", "--data-dir", scratch / "data"},
+                                   {"export", fifo, "--format", "npz"},
+                                   {"doctor", fifo},
+                                   {"recalibrate", fifo, "--out", scratch / "new"},
+                                   {"fold", fifo, "--out", scratch / "new"},
+                                   {"plot", scratch / "run"},
+                                   {"plot", fifo},
+                                   {"train", "--config", fifo, "--out", scratch / "new"},
+                                   {"train", "--resume", scratch / "run"},
+                                   {"train", "--samples", "50", "--init", fifo + ".safetensors", "--out", scratch / "new"},
+                                   {"train", "--data", "mnist", "--data-dir", scratch / "data", "--out", scratch / "new"}}) {
+    if (!fs::exists(fifo + ".safetensors")) fs::create_symlink(fifo, fifo + ".safetensors");
+    CAPTURE(command[0]);
+    const Outcome o = run(command);
+    CHECK(o.status == 4);
+    CHECK_MESSAGE(contains(o.err, ": it is a FIFO, not a regular file"), o.err);
+    CHECK(!fs::exists(scratch / "new"));
+  }
+}
+
+TEST_CASE("files: no command writes over what it reads, by whatever path") {
+  const Scratch scratch;
+  const std::string file = scratch / "net.safetensors", link = scratch / "link";
+  fs::copy_file(network(), file);
+  fs::create_symlink(file, link);
+  const std::string before = slurp(file);
+  fs::create_directory(scratch / "run");
+  fs::copy_file(fs::path(network()).parent_path() / "log.csv", scratch / "run/log.csv");
+  for (const std::string& out : {file, link, scratch / "run/../net.safetensors"}) {
+    for (const Arguments& command : {Arguments{"eval", file, "--logits", out},
+                                     {"export", file, "--format", "npz", "--out", out},
+                                     {"export", link, "--format", "onnx", "--out", out},
+                                     {"recalibrate", file, "--samples", "100", "--out", out},
+                                     {"fold", link, "--samples", "100", "--out", out}}) {
+      CAPTURE(command[0]);
+      const Outcome o = run(command);
+      CHECK(o.status == 2);
+      CHECK_MESSAGE(contains(o.err, "is the input"), o.err);
+      CHECK(slurp(file) == before);
+    }
+  }
+  CHECK(run({"plot", scratch / "run", "--out", scratch / "run/log.csv"}).status == 2);
+}
+
+TEST_CASE("files: weights that are not finite, or statistics that cannot be, are refused by the tensor's name") {
+  const Scratch scratch;
+  for (const auto& [name, value] : {std::pair{"1.weight", NAN}, {"2.running_var", -1.f}, {"2.running_var", INFINITY}}) {
+    evenkeel::SafeTensors file = evenkeel::read_safetensors(network());
+    for (auto& t : file.tensors) {
+      if (t.name == name) std::memcpy(t.bytes.data(), &value, sizeof value);
+    }
+    evenkeel::write_safetensors(scratch / "bad.safetensors", file);
+    for (const Arguments& command : {Arguments{"eval", scratch / "bad.safetensors"},
+                                     {"train", "--samples", "200", "--model", "mlp:8", "--init", scratch / "bad.safetensors", "--out", scratch / "run"}}) {
+      const Outcome o = run(command);
+      CHECK(o.status == 4);
+      CHECK_MESSAGE(contains(o.err, name + std::string(" holds ")), o.err);
+    }
+    CHECK(!fs::exists(scratch / "run"));
+  }
+  // Weights that are finite, and so large that the outputs are not.
+  evenkeel::SafeTensors file = evenkeel::read_safetensors(network());
+  const float huge = 3e38f;
+  for (auto& t : file.tensors) {
+    if (t.name != "4.weight" && t.name != "2.weight") continue;
+    for (size_t i = 0; i < t.bytes.size(); i += sizeof huge) std::memcpy(t.bytes.data() + i, &huge, sizeof huge);
+  }
+  evenkeel::write_safetensors(scratch / "huge.safetensors", file);
+  const Outcome o = run({"eval", scratch / "huge.safetensors"});
+  CHECK_MESSAGE(o.status == 1, o.out);
+  CHECK_MESSAGE(contains(o.err, "the loss on 2000 images"), o.err);
+  CHECK(o.out.empty());
+}
+
+TEST_CASE("files: a standard output that is full or closed ends every command with status 5") {
+  const Scratch scratch;
+  const std::string commands[] = {"--version",
+                                  "--help",
+                                  "train --help",
+                                  "model --model mlp",
+                                  "model --list",
+                                  "data list",
+                                  "lab list",
+                                  "eval " + network(),
+                                  "export " + network() + " --format npz --out " + scratch / "x.npz",
+                                  "doctor " + network() + " --samples 100",
+                                  "plot " + fs::path(network()).parent_path().string() + " --out " + scratch / "x.svg",
+                                  "train --samples 100 --model mlp:8 --epochs 1 --overwrite --out " + scratch / "run"};
+  for (const std::string& command : commands) {
+    if (command.starts_with("lab") && !fs::exists(fs::path(program).parent_path() / "evenkeel-lab")) continue;
+    for (const char* where : {">/dev/full", ">&-"}) {
+      CAPTURE(command);
+      CAPTURE(where);
+      CHECK(shell("exec " + program + " " + command + " " + where, scratch / "err") == 5);
+      CHECK_MESSAGE(contains(slurp(scratch / "err"), "standard output"), slurp(scratch / "err"));
+    }
+    CHECK(shell("exec " + program + " " + command + " >/dev/null") == 0);
+  }
+  CHECK(shell("exec " + program + " eval nosuch >/dev/full 2>/dev/full") == 3);
+  // A run is not lost for what it cannot print, and nothing it prints ends up in its files.
+  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "kept" + " >/dev/full") == 5);
+  CHECK(run({"eval", scratch / "kept/last.safetensors"}).status == 0);
+  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "closed" + " <&- >/dev/null 2>&-") == 0);
+  CHECK(run({"eval", scratch / "closed/last.safetensors"}).status == 0);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // whose shadow memory needs terabytes of addresses
+TEST_CASE("files: where there is little address space the program ends") {
+  for (const char* limit : {"100000", "150000", "200000"}) {
+    CAPTURE(limit);
+    CHECK(shell("ulimit -v " + std::string(limit) + "; exec " + program + " --version >/dev/null") == 0);
+  }
+}
+#endif
+
+TEST_CASE("files: an option that JSON cannot hold is refused before a run begins") {
+  const Scratch scratch;
+  const Outcome o = run({"train", "--data-dir", scratch / "lat\xe9", "--out", scratch / "run"});
+  CHECK(o.status == 2);
+  CHECK_MESSAGE(contains(o.err, "--data-dir: must be text in UTF-8"), o.err);
+  CHECK(evenkeel::is_utf8(o.err));
+  CHECK(!fs::exists(scratch / "run"));
+  // A folder of results is not kept in a file.
+  const Outcome named = run({"train", "--samples", "100", "--model", "mlp:8", "--epochs", "1", "--out", scratch / "lat\xe9"});
+  CHECK_MESSAGE(named.status == 0, named.err);
+  CHECK(nlohmann::json::accept(slurp(scratch / "lat\xe9/config.json")));
+}

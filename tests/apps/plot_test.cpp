@@ -1,0 +1,350 @@
+// Pictures, the log they are drawn from, and small things the program prints.
+#include "apps/report/plot.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "apps/cli/console.h"
+#include "apps/report/run_log.h"
+#include "apps/cli/suggest.h"
+#include "apps/cli/text.h"
+#include "core/base/check.h"
+#include "core/base/random.h"
+#include "tests/apps/process.h"
+#include "tests/svg.h"
+
+using namespace evenkeel;
+
+namespace {
+
+// What a reader takes from the ticks: within a tenth of a pixel.
+void check_curve(const svg::Chart& chart, const std::string& name, const std::vector<double>& x,
+                 const std::vector<double>& y) {
+  CAPTURE(name);
+  const svg::Curve* c = chart.find(name);
+  REQUIRE(c);
+  REQUIRE(c->x.size() == x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    CHECK(std::abs(c->x[i] - x[i]) <= 0.15 * chart.x.a_pixel());
+    CHECK(std::abs(c->y[i] - y[i]) <= 0.15 * chart.y.a_pixel());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("plot: ticks are round and lie within") {
+  CHECK(axis_ticks(0, 10, 6) == std::vector<double>{0, 2, 4, 6, 8, 10});
+  CHECK(axis_ticks(1, 5, 8) == std::vector<double>{1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5});
+  CHECK(axis_ticks(1, 5, 8, 1) == std::vector<double>{1, 2, 3, 4, 5});
+  CHECK(axis_ticks(0.5, 1.5, 8, 1) == std::vector<double>{1});
+  CHECK(axis_ticks(-0.05, 0.05, 3).size() == 3);
+}
+
+TEST_CASE(
+    "plot: ticks of any range are 1, 2 or 5 times a power of ten apart, as many as asked for, and reach its ends") {
+  Random random(1);
+  for (int i = 0; i < 2000; ++i) {
+    const double size = std::pow(10, random.uniform(-6, 6)), low = random.uniform(-3, 3) * size,
+                 high = low + random.uniform(0.1, 3) * size;
+    const int count = static_cast<int>(3 + random.below(8));
+    const std::vector<double> ticks = axis_ticks(low, high, count);
+    CAPTURE(low);
+    CAPTURE(high);
+    CAPTURE(count);
+    const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : high - low,
+                 digits = step / std::pow(10, std::floor(std::log10(step) + 1e-6));
+    if (ticks.size() > 1)
+      CHECK((std::abs(digits - 1) < 1e-6 || std::abs(digits - 2) < 1e-6 || std::abs(digits - 5) < 1e-6));
+    REQUIRE(!ticks.empty());
+    CHECK(ticks.size() <= static_cast<size_t>(count) + 1);
+    CHECK(2.6 * (static_cast<double>(ticks.size()) + 1) >= count);  // the next finer step would be too many
+    CHECK(ticks.front() >= low - 1e-6 * size);
+    CHECK(ticks.back() <= high + 1e-6 * size);
+    CHECK(ticks.front() - low < step * 1.000001);
+    CHECK(high - ticks.back() < step * 1.000001);
+    for (size_t k = 1; k < ticks.size(); ++k) CHECK(ticks[k] - ticks[k - 1] == doctest::Approx(step));
+  }
+}
+
+TEST_CASE("plot: a curve's points lie where the axes say, under its own name, colour and dashes") {
+  const std::vector<double> x{1, 2, 3, 4, 5, 6}, up{0.1, 0.2, 0.35, 0.5, 0.7, 0.95},
+      down{0.9, 0.4, 0.3, 0.05, 0.02, -0.4}, few{2, 5}, far{1.5e6, 3e6};
+  const std::vector<double> fine{0.00012, 0.00031};
+  const std::string text = svg_picture(
+      "two charts",
+      {{.title = "left",
+        .x_label = "epoch",
+        .y_label = "share",
+        .series = {{"up", x, up, 0, false}, {"down", x, down, 3, true}, {"up again", x, {0, 0, 1, 1, 0, 0}, 9, false}}},
+       {.title = "right", .x_label = "step", .y_label = "size", .series = {{"large", few, far, 1, false}}},
+       {.title = "third", .x_label = "u", .y_label = "v", .series = {{"small", {0.25, 0.5}, fine, 8, true}}}});
+  const svg::Picture p = svg::read(text, 3);
+  CHECK(p.title == "two charts");
+  CHECK(p.width == 3 * 460);
+  CHECK(p.inside);
+  const svg::Chart &left = p.charts[0], &right = p.charts[1], &third = p.charts[2];
+  CHECK((left.heading == "left" && left.x_label == "epoch" && left.y_label == "share"));
+  CHECK((right.heading == "right" && right.x_label == "step" && right.y_label == "size"));
+  for (const svg::Chart& c : p.charts) {
+    CAPTURE(c.heading);
+    CHECK(c.x.worst() < 0.15);
+    CHECK(c.y.worst() < 0.15);
+    REQUIRE((c.x.pixels.size() >= 2 && c.y.pixels.size() >= 3));
+    CHECK(c.right - c.left == doctest::Approx(460 - 58 - 18));
+    for (size_t i = 1; i < c.x.values.size(); ++i)
+      CHECK((c.x.values[i] - c.x.values[i - 1]) * (c.x.pixels[i] - c.x.pixels[i - 1]) > 0);  // to the right
+    for (size_t i = 1; i < c.y.values.size(); ++i)
+      CHECK((c.y.values[i] - c.y.values[i - 1]) * (c.y.pixels[i] - c.y.pixels[i - 1]) < 0);  // upwards
+  }
+  check_curve(left, "up", x, up);
+  check_curve(left, "down", x, down);
+  check_curve(left, "up again", x, {0, 0, 1, 1, 0, 0});
+  check_curve(right, "large", few, far);
+  check_curve(third, "small", {0.25, 0.5}, fine);
+  // The x axis begins and ends with the points, the y axis leaves a twentieth free.
+  CHECK(left.x.at(left.left) == doctest::Approx(1).epsilon(1e-3));
+  CHECK(left.x.at(left.right) == doctest::Approx(6).epsilon(1e-3));
+  CHECK(left.y.at(left.bottom) == doctest::Approx(-0.4 - 0.05 * 1.4).epsilon(2e-3));
+  CHECK(left.x.values == x);  // whole numbers where the points are
+  // Names in the order of the series, colours by their number, modulo the eight there are.
+  REQUIRE(left.curves.size() == 3);
+  CHECK((left.curves[0].name == "up" && left.curves[1].name == "down" && left.curves[2].name == "up again"));
+  CHECK((left.curves[0].color == "#0072b2" && left.curves[1].color == "#cc79a7" && left.curves[2].color == "#d55e00"));
+  CHECK((!left.curves[0].dashed && left.curves[1].dashed && !left.curves[2].dashed));
+  CHECK(third.curves[0].color == left.curves[0].color);
+  // Dots on what is drawn through.
+  REQUIRE(left.dots.size() == 2);
+  CHECK(left.dots[0].color == "#0072b2");
+  for (size_t i = 0; i < x.size(); ++i) CHECK(std::abs(left.dots[0].y[i] - up[i]) <= 0.15 * left.y.a_pixel());
+  CHECK(third.dots.empty());
+  // Dashes are drawn over lines, not under them.
+  CHECK(text.find("stroke-dasharray") > text.find("stroke=\"#d55e00\"/>"));
+
+  std::vector<double> many(41);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<double>(i);
+  const auto dots = [&](size_t points) {
+    const std::vector<double> some(many.begin(), many.begin() + static_cast<int64_t>(points));
+    return svg::all(
+               svg_picture("", {{.title = "", .x_label = "", .y_label = "", .series = {{"", some, some, 0, false}}}}),
+               "<circle")
+        .size();
+  };
+  CHECK(dots(40) == 40);
+  CHECK(dots(41) == 0);
+}
+
+TEST_CASE("plot: one value alone has an axis around it") {
+  for (const double v : {0.0, 5.0, -200.0}) {
+    const svg::Picture p = svg::read(
+        svg_picture("", {{.title = "", .x_label = "", .y_label = "", .series = {{"a", {1}, {v}, 0, false}}}}), 1);
+    CAPTURE(v);
+    CHECK(p.inside);
+    REQUIRE(p.charts[0].y.pixels.size() > 1);
+    REQUIRE(p.charts[0].dots.size() == 1);
+    CHECK(std::abs(p.charts[0].dots[0].y[0] - v) <= 0.15 * p.charts[0].y.a_pixel());
+    REQUIRE(p.charts[0].x.values == std::vector<double>{1});  // in the middle
+    CHECK(std::abs(p.charts[0].x.pixels[0] - (p.charts[0].left + p.charts[0].right) / 2) < 0.15);
+    CHECK(p.charts[0].y.at(p.charts[0].bottom) == doctest::Approx(v - std::max(0.5, std::abs(v) / 10)).epsilon(2e-3));
+  }
+}
+
+TEST_CASE("run_log: every curve of a run, and of two runs, is the column that its name says") {
+  std::vector<EpochRow> rows, others;
+  for (int e = 1; e <= 4; ++e) {
+    rows.push_back({e, 0.1, 2.0 / e, 0.1 * e, 2.5 / e, 0.15 * e, 100, 1, 3.0 / e, 0.2 * e});
+    others.push_back({e, 0.1, 1.0 / e, 0.05 * e, 1.5 / e, 0.07 * e, 100, 1, {}, {}});
+  }
+  const auto column = [](const std::vector<EpochRow>& r, auto value) {
+    std::vector<double> v;
+    for (const EpochRow& row : r) v.push_back(value(row));
+    return v;
+  };
+  const std::vector<double> epochs{1, 2, 3, 4};
+  const auto train_loss = [](const EpochRow& r) { return r.train_loss; };
+  const auto test_loss = [](const EpochRow& r) { return r.test_loss; };
+  const auto train_accuracy = [](const EpochRow& r) { return r.train_accuracy; };
+  const auto test_accuracy = [](const EpochRow& r) { return r.test_accuracy; };
+
+  const svg::Picture one = svg::read(draw_run("a run", rows), 2);
+  CHECK((one.title == "a run" && one.inside));
+  const svg::Chart &loss = one.charts[0], &accuracy = one.charts[1];
+  CHECK((loss.heading == "Loss" && loss.x_label == "epoch" && loss.y_label == "cross-entropy"));
+  CHECK((accuracy.heading == "Accuracy" && accuracy.x_label == "epoch" && accuracy.y_label == "fraction right"));
+  check_curve(loss, "training", epochs, column(rows, train_loss));
+  check_curve(loss, "test", epochs, column(rows, test_loss));
+  check_curve(loss, "validation", epochs, column(rows, [](const EpochRow& r) { return *r.validation_loss; }));
+  check_curve(accuracy, "training", epochs, column(rows, train_accuracy));
+  check_curve(accuracy, "test", epochs, column(rows, test_accuracy));
+  check_curve(accuracy, "validation", epochs, column(rows, [](const EpochRow& r) { return *r.validation_accuracy; }));
+  for (const svg::Chart& c : one.charts) {
+    REQUIRE(c.curves.size() == 3);
+    CHECK((c.curves[0].dashed && !c.curves[1].dashed && !c.curves[2].dashed));
+    CHECK((c.curves[0].color != c.curves[1].color && c.curves[1].color != c.curves[2].color &&
+           c.curves[0].color != c.curves[2].color));
+    for (size_t i = 0; i < 3; ++i) CHECK(c.curves[i].color == loss.curves[i].color);
+  }
+  CHECK(svg::read(draw_run("", others), 2).charts[0].curves.size() == 2);
+
+  const svg::Picture two = svg::read(draw_runs("both", {{"a", rows}, {"b", others}}), 2);
+  CHECK((two.title == "both" && two.inside));
+  for (const auto& [name, r] : {std::pair{"a", &rows}, {"b", &others}}) {
+    check_curve(two.charts[0], std::string(name) + ", training", epochs, column(*r, train_loss));
+    check_curve(two.charts[0], std::string(name) + ", test", epochs, column(*r, test_loss));
+    check_curve(two.charts[1], std::string(name) + ", training", epochs, column(*r, train_accuracy));
+    check_curve(two.charts[1], std::string(name) + ", test", epochs, column(*r, test_accuracy));
+    for (const svg::Chart& c : two.charts) {
+      REQUIRE((c.find(std::string(name) + ", training") && c.find(std::string(name) + ", test")));
+      CHECK(c.find(std::string(name) + ", training")->color == c.find(std::string(name) + ", test")->color);
+      CHECK(c.find(std::string(name) + ", training")->dashed);
+      CHECK_FALSE(c.find(std::string(name) + ", test")->dashed);
+    }
+  }
+  CHECK(two.charts[0].curves.front().color != two.charts[0].curves.back().color);
+}
+
+TEST_CASE("plot: a line breaks where a value is not finite, and text is escaped") {
+  const std::string svg = svg_picture(
+      "a < b > \"c\"\n\x1b"
+      "d",
+      {{.title = "t",
+        .x_label = "x",
+        .y_label = "y",
+        .series = {{.name = "a&b", .x = {1, 2, 3, 4}, .y = {1, NAN, INFINITY, 2}}}}});
+  CHECK(svg.starts_with("<svg xmlns"));
+  CHECK(svg.ends_with("</svg>\n"));
+  CHECK(svg.find("a &lt; b &gt; &quot;c&quot;\xef\xbf\xbd" "d<") != std::string::npos);
+  CHECK(svg.find("a&amp;b") != std::string::npos);
+  CHECK(svg.find("nan") == std::string::npos);
+  CHECK(svg.find("inf") == std::string::npos);
+  const size_t path = svg.find("<path d=\"M");
+  CHECK(svg.substr(path, svg.find('"', path + 9) - path).find('L') == std::string::npos);
+  // Nothing to draw is still a picture.
+  CHECK(svg_picture("", {{.title = "", .x_label = "", .y_label = "", .series = {}}}).find("nan") == std::string::npos);
+}
+
+TEST_CASE("text: what is not UTF-8, or no XML may hold, is replaced; the rest stays") {
+  const std::string bad = "\xef\xbf\xbd", good = "lat\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 <&>\t\n";
+  CHECK(legal_text(good) == good);
+  CHECK(is_utf8(good + "\x01"));
+  CHECK(legal_text("x\x01y\x1f") == "x" + bad + "y" + bad);
+  CHECK(legal_text("lat\xe9") == "lat" + bad);
+  CHECK(legal_text(std::string("a\0b", 3)) == "a" + bad + "b");
+  CHECK(legal_text("\xef\xbf\xbe") == bad);  // U+FFFE
+  // Cut short, too long a form, a surrogate, above 10FFFF, bytes that never occur.
+  for (const char* text : {"\xe2\x82", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\x80"}) {
+    CHECK(!is_utf8(text));
+    CHECK(is_utf8(legal_text(text)));
+    CHECK(legal_text(text).find(bad) != std::string::npos);
+  }
+}
+
+TEST_CASE("plot: a folder, a label and a title that are not UTF-8 make a picture that is") {
+  const Scratch scratch;
+  const std::string folder = scratch / "lat\xe9";
+  std::filesystem::create_directory(folder);
+  const EpochRow row{1, 0.05, 0.25, 0.9, 0.5, 0.8125, 1234.5, 6.789, {}, {}};
+  std::ofstream(folder + "/log.csv") << log_csv({row}, false);
+  for (const Arguments& more : {Arguments{}, {"--label", "\xff"}, {"--title", "x\x01y\xe9"}}) {
+    const Outcome o = run(Arguments{"plot", folder, "--out", scratch / "a.svg"} + more);
+    CHECK_MESSAGE(o.status == 0, o.err);
+    const std::string svg = slurp(scratch / "a.svg");
+    CHECK(svg.starts_with("<svg"));
+    CHECK(legal_text(svg) == svg);
+  }
+}
+
+TEST_CASE("run_log: what is written is what is read") {
+  const EpochRow row{1, 0.05, 0.25, 0.9, 0.5, 0.8125, 1234.5, 6.789, {}, {}};
+  EpochRow validated = row;
+  validated.validation_loss = 0.75;
+  validated.validation_accuracy = 0.625;
+  for (bool validation : {false, true}) {
+    const std::string text = log_csv({validation ? validated : row}, validation);
+    const auto read = parse_log_csv(text, "log");
+    REQUIRE(read.size() == 1);
+    CHECK(log_csv(read, validation) == text);
+    CHECK(read[0].validation_loss.has_value() == validation);
+  }
+  CHECK_THROWS_AS(parse_log_csv("", "log"), Error);
+  CHECK_THROWS_AS(parse_log_csv("epoch,lr\n", "log"), Error);
+  CHECK_THROWS_AS(parse_log_csv(log_csv({row}, false) + "2,3\n", "log"), Error);
+  CHECK_THROWS_AS(parse_log_csv(log_csv({row}, false) + "2,x,0,0,0,0,0,0\n", "log"), Error);
+}
+
+TEST_CASE("plot: the curves of two runs in one picture, under the names of their folders or the ones given") {
+  const Scratch scratch;
+  for (const auto& [name, loss] : {std::pair{"none", 2.0}, {"batch", 1.0}}) {
+    std::filesystem::create_directory(scratch / name);
+    const EpochRow first{1, 0.1, loss, 0.5, loss / 2, 0.6, 100, 1, {}, {}},
+        second{2, 0.1, loss / 4, 0.7, loss / 3, 0.8, 100, 1, {}, {}};
+    std::ofstream(scratch / name + "/log.csv") << log_csv({first, second}, false);
+  }
+  const auto drawn = [&](const Arguments& arguments, const std::string& file) {
+    const Outcome o = run(Arguments{"plot"} + arguments);
+    CHECK_MESSAGE(o.status == 0, o.err);
+    CHECK(o.out == file + "\n");
+    return svg::read(slurp(file), 2);
+  };
+  const svg::Picture p =
+      drawn({scratch / "none", scratch / "batch/log.csv", "--out", scratch / "both.svg"}, scratch / "both.svg");
+  CHECK(p.title == "Training with evenkeel");
+  check_curve(p.charts[0], "none, training", {1, 2}, {2, 0.5});
+  check_curve(p.charts[0], "batch, training", {1, 2}, {1, 0.25});
+  check_curve(p.charts[1], "none, test", {1, 2}, {0.6, 0.8});
+  const svg::Picture named = drawn({scratch / "none/", scratch / "batch", "--label", "without", "--label", "with BN",
+                                    "--title", "A & B", "--out", scratch / "named.svg"},
+                                   scratch / "named.svg");
+  CHECK(named.title == "A &amp; B");
+  check_curve(named.charts[0], "without, test", {1, 2}, {1, 2. / 3});
+  check_curve(named.charts[0], "with BN, test", {1, 2}, {0.5, 1. / 3});
+
+  const Outcome labels = run({"plot", scratch / "none", "--label", "a", "--label", "b"});
+  CHECK((labels.status == 2 && labels.err.find("1 runs need as many --label, got 2") != std::string::npos));
+  CHECK(run({"plot"}).status == 2);
+  CHECK(run({"plot", scratch / "none", "--out", scratch / "no/folder.svg"}).status == 5);
+  std::ofstream(scratch / "batch/log.csv") << "epoch\n";
+  CHECK(run({"plot", scratch / "batch", "--out", scratch / "bad.svg"}).status == 4);
+}
+
+TEST_CASE("run_log: what a damaged log lacks is said") {
+  const EpochRow row{1, 0.05, 0.25, 0.9, 0.5, 0.8125, 1234.5, 6.789, {}, {}};
+  const std::string good = log_csv({row}, false);
+  const auto said = [](const std::string& text) {
+    try {
+      parse_log_csv(text, "the log");
+    } catch (const Error& error) {
+      return error.fault == Fault::bad_file ? std::string(error.what()) : "";
+    }
+    return std::string();
+  };
+  CHECK(said("epoch,lr\n").starts_with("the log: its first line must be epoch,lr,train_loss"));
+  CHECK(said(good + "2,x,0,0,0,0,0,0\n") == "the log: line 3 is not numbers");
+  CHECK(said(good + "2,0;0,0,0,0,0,0\n") == "the log: line 3 is not numbers");
+  CHECK(said(good + "2,3\n") == "the log: line 3 has 2 columns");
+  CHECK(said(good + "2,0,0,0,0,0,0,0,0\n") == "the log: line 3 has 9 columns");
+  const std::vector<EpochRow> read = parse_log_csv(good.substr(0, good.size() - 1), "log");  // no line's end
+  REQUIRE(read.size() == 1);
+  CHECK((read[0].epoch == 1 && read[0].lr == 0.05 && read[0].train_loss == 0.25 && read[0].train_accuracy == 0.9));
+  CHECK((read[0].test_loss == 0.5 && read[0].test_accuracy == 0.8125 && read[0].images_per_second == 1234.5 &&
+         read[0].seconds == 6.789));
+}
+
+TEST_CASE("suggest: the nearest word, if one is near") {
+  CHECK(edit_distance("epochs", "ephocs") == 2);
+  CHECK(edit_distance("trian", "train") == 1);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(suggestion("fashon-mnist", {"mnist", "fashion-mnist"}) == "; did you mean fashion-mnist?");
+  CHECK(suggestion("fashion", {"mnist", "fashion-mnist"}) == "; did you mean fashion-mnist?");
+  CHECK(suggestion("zebra", {"mnist", "fashion-mnist"}) == "");
+}
+
+TEST_CASE("console: durations, thousands and the bar") {
+  CHECK(duration(7.4) == "0:07");
+  CHECK(duration(754) == "12:34");
+  CHECK(duration(3723) == "1:02:03");
+  CHECK(thousands(1234567) == "1,234,567");
+  CHECK(thousands(-123) == "-123");
+  CHECK(progress_bar(0.5, 4) == "[##--]");
+}

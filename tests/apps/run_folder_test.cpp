@@ -1,0 +1,204 @@
+// The folder of a run belongs to one run, and what is in it stays until there is something better; a run goes on from what it was.
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "apps/train/run_folder.h"
+#include "layers/model/safetensors.h"
+#include "tests/data_files.h"
+#include "tests/apps/process.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using evenkeel::Fault;
+using evenkeel::RunFolder;
+
+const Arguments quick{"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--threads", "1"};
+// As long as one likes: to be stopped.
+const Arguments endless{"train", "--samples", "200", "--batch-size", "10", "--model", "mlp:8", "--epochs", "100000", "--threads", "1"};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void wait_for(const std::string& file) {
+  for (int i = 0; i < 20000 && !fs::exists(file); ++i) usleep(1000);
+  REQUIRE(fs::exists(file));
+}
+
+std::map<std::string, std::string> files_in(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) files[entry.path().filename()] = slurp(entry.path());
+  return files;
+}
+
+std::string changed(std::string text, const std::string& from, const std::string& to) {
+  REQUIRE(contains(text, from));
+  return text.replace(text.find(from), from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("run folder: while one run works in it a second one is refused and told who does; after kill -9 it is free") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  Process first(endless + Arguments{"--out", out});
+  wait_for(out + "/last.safetensors");
+  const std::string config = slurp(out + "/config.json");
+  for (const Arguments& second : {quick + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
+    const Outcome o = run(second);
+    CHECK(o.status == 2);
+    CHECK_MESSAGE(contains(o.err, out + " is in use by process "), o.err);
+    CHECK(contains(o.err, " since 2"));
+  }
+  CHECK(slurp(out + "/config.json") == config);
+  first.send(SIGKILL);
+  CHECK(first.wait().status == -SIGKILL);
+  CHECK(run(quick + Arguments{"--out", out}).status == 2);  // not empty
+  const Outcome after = run(quick + Arguments{"--out", out, "--overwrite"});
+  CHECK_MESSAGE(after.status == 0, after.err);
+  CHECK(!fs::exists(out + "/.lock"));
+}
+
+TEST_CASE("run folder: of two runs that begin together one has the folder") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  for (int i = 0; i < 3; ++i) {
+    Process a(quick + Arguments{"--seed", "1", "--out", out}), b(quick + Arguments{"--seed", "2", "--out", out});
+    const int first = a.wait().status, second = b.wait().status;
+    CHECK(std::min(first, second) == 0);
+    CHECK(std::max(first, second) == 2);
+    const auto config = nlohmann::json::parse(slurp(out + "/config.json"));
+    const auto weights = evenkeel::read_safetensors(out + "/last.safetensors");
+    CHECK(weights.metadata.at("seed") == config["options"]["seed"].dump());
+    fs::remove_all(out);
+  }
+}
+
+TEST_CASE("run folder: without --out each run of a sweep has its own") {
+  const Scratch scratch;
+  for (const char* lr : {"0.1", "0.2", "0.3", "0.4 --overwrite"}) {
+    const std::string command = "cd " + scratch.path + " && " EVENKEEL_PROGRAM " train --samples 200 --model mlp:8 --epochs 1 --lr " + lr;
+    CHECK(std::system((command + " >/dev/null 2>&1").c_str()) == 0);
+  }
+  for (const auto& [name, lr] : {std::pair{"", 0.4}, {"-2", 0.2}, {"-3", 0.3}}) {
+    const std::string config = slurp(scratch / "runs/synthetic-mlp_8-batch-1" + name + "/config.json");
+    REQUIRE(!config.empty());
+    CHECK(nlohmann::json::parse(config)["options"]["lr"] == lr);
+  }
+}
+
+TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, whatever happens before") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  REQUIRE(run(quick + Arguments{"--out", out}).status == 0);
+  REQUIRE(chmod((out + "/best.safetensors").c_str(), 0600) == 0);
+  const auto before = files_in(out);
+  const Arguments over{"--out", out, "--overwrite"};
+  // Usage errors, a file of weights that is bad, a run that diverges, one that is killed before it saves.
+  CHECK(run(quick + over + Arguments{"--batch-size", "1"}).status == 2);
+  CHECK(run(quick + over + Arguments{"--data", "nosuch"}).status == 2);
+  CHECK(run(quick + over + Arguments{"--init", scratch / "none.safetensors"}).status == 3);
+  CHECK(files_in(out) == before);
+  const Outcome diverged = run(quick + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
+  CHECK_MESSAGE(diverged.status == 1, diverged.err);
+  CHECK(files_in(out) == before);
+  Process killed(endless + over + Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none", "--model", "mlp:512"});
+  wait_for(out + "/.next/config.json");
+  killed.send(SIGKILL);
+  killed.wait();
+  for (const auto& [name, contents] : before) CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+
+  const Outcome nothing = run({"train", "--resume", out});
+  CHECK(nothing.status == 3);
+  CHECK_MESSAGE(contains(nothing.err, "train --config " + out + "/.next/config.json --out " + out + " --overwrite"), nothing.err);
+  CHECK(fs::exists(out + "/.next/config.json"));
+
+  // Stopped in its first epoch it can go on, and then takes the earlier one's place; the weights it began with may be the earlier one's.
+  Process stopped(quick + over + Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2", "--checkpoint-every", "100"});
+  wait_for(out + "/.next/last.safetensors");
+  stopped.send(SIGINT);
+  const Outcome o = stopped.wait();
+  CHECK_MESSAGE(o.status == 130, o.err);
+  CHECK(contains(o.err, "evenkeel train --resume " + out + "\n"));
+  for (const auto& [name, contents] : before) CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+  const Outcome resumed = run({"train", "--resume", out});
+  CHECK_MESSAGE(resumed.status == 0, resumed.err);
+  const auto after = files_in(out);
+  CHECK(after.size() == before.size());
+  for (const auto& [name, contents] : before) CHECK_MESSAGE(after.at(name) != contents, name);
+  struct stat status {};
+  REQUIRE(stat((out + "/best.safetensors").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("run folder: a replacement that was cut short anywhere is finished by whoever comes next") {
+  for (int done = 0; done <= 5; ++done) {
+    const Scratch scratch;
+    const char* files[] = {"log.csv", "curves.svg", "best.safetensors", "config.json", "last.safetensors"};
+    fs::create_directory(scratch / ".ready");
+    for (int i = 0; i < 5; ++i) {
+      if (i >= done) save(scratch / ".ready/" + files[i], "new");
+      save(scratch / files[i], i < done ? "new" : "old");
+    }
+    const RunFolder folder(scratch.path, RunFolder::Use::resume);
+    for (const char* file : files) CHECK(slurp(folder / file) == "new");
+    CHECK(!fs::exists(scratch / ".ready"));
+  }
+}
+
+TEST_CASE("resume: other data, another network, other options than the run's are refused, with both values") {
+  const Scratch scratch;
+  const auto save_set = [&](int images, uint8_t value) {
+    fs::create_directories(scratch / "data/mnist");
+    std::vector<uint8_t> pixels(784), labels(10);
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i % 7 * 30);
+    pixels[5] = value;
+    for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<uint8_t>(i);
+    const auto n = static_cast<uint32_t>(images);
+    for (const char* part : {"train", "t10k"}) {
+      save(scratch / "data/mnist/" + part + "-images-idx3-ubyte", idx({n, 28, 28}, pixels));
+      save(scratch / "data/mnist/" + part + "-labels-idx1-ubyte", idx({n}, labels));
+    }
+  };
+  save_set(40, 0);
+  const std::string out = scratch / "run", config = out + "/config.json";
+  REQUIRE(run({"train", "--data", "mnist", "--data-dir", scratch / "data", "--model", "mlp:8", "--epochs", "1", "--batch-size", "8", "--out", out}).status == 0);
+  const std::string good = slurp(config);
+  const Arguments resume{"train", "--resume", out};
+  const auto refused = [&](const Arguments& arguments, const std::string& what) {
+    const Outcome o = run(arguments);
+    CHECK(o.status == 2);
+    CHECK_MESSAGE(contains(o.err, what), o.err);
+  };
+  const Arguments again{"train", "--config", config, "--out", scratch / "again"};
+  save_set(50, 0);
+  refused(resume, "images/training: 40 there, 50 now");
+  refused(again, "images/training: 40 there, 50 now");
+  save_set(40, 1);
+  refused(resume, "images/crc32: ");
+  refused(again, "images/crc32: ");
+  CHECK(!fs::exists(scratch / "again"));
+  save_set(40, 0);
+
+  save(config, changed(good, "\"lr\": 0.05", "\"lr\": 0.06"));
+  refused(resume, "options/lr: 0.05 there, 0.06 now");
+  save(config, changed(good, "\"model\": \"mlp:8\"", "\"model\": \"mlp:9\""));
+  refused(resume, "options/model: \"mlp:8\" there, \"mlp:9\" now");
+  save(config, changed(good, "\"parameters\": ", "\"parameters\": 1"));
+  refused(again, "network/parameters: 1");
+  save(config, good);
+
+  // What is meant to change may: other threads, another folder of the same data; with --config all that is said.
+  fs::rename(scratch / "data", scratch / "moved");
+  const Arguments moved{"--data-dir", scratch / "moved"};
+  CHECK(run(resume + moved + Arguments{"--threads", "2"}).status == 0);
+  for (const Arguments& other : {Arguments{}, {"--lr", "0.1"}, {"--model", "mlp:9"}, {"--samples", "20"}, {"--data", "synthetic"}}) {
+    const Outcome o = run(again + moved + other + Arguments{"--overwrite"});
+    CHECK_MESSAGE(o.status == 0, o.err);
+  }
+}

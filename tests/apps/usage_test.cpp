@@ -1,0 +1,144 @@
+// The command line: help, suggestions, and the exit statuses of what goes wrong.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "layers/model/spec.h"
+#include "tests/apps/process.h"
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const Arguments quick{"train", "--samples", "300", "--model", "mlp:8", "--epochs", "1"};
+
+void check_usage(const Arguments& arguments, const std::string& said) {
+  const Outcome o = run(arguments);
+  CHECK(o.status == 2);
+  CHECK(o.out.empty());
+  CHECK_MESSAGE(contains(o.err, said), o.err);
+  CHECK(o.err.starts_with("evenkeel: "));
+}
+
+}  // namespace
+
+TEST_CASE("usage: help names every option with its default") {
+  const Outcome top = run({"--help"});
+  CHECK(top.status == 0);
+  for (const char* command : {"train", "eval", "model", "data", "plot"}) CHECK(contains(top.out, command));
+  const Outcome train = run({"train", "--help"});
+  CHECK(train.status == 0);
+  for (const char* option : {"--data NAME",   "--data-dir",
+                             "--model MODEL", "--norm LAYER",
+                             "--activation",  "--init",
+                             "--epochs N",    "--batch-size N",
+                             "--lr NUMBER",   "--momentum NUMBER",
+                             "--nesterov",    "--weight-decay NUMBER",
+                             "--decay-all",   "--schedule",
+                             "--warmup",      "--clip",
+                             "--augment",     "--label-smoothing",
+                             "--seed",        "--threads",
+                             "--validation",  "--samples",
+                             "--out",         "--overwrite",
+                             "--config",      "--resume"}) {
+    CHECK_MESSAGE(contains(train.out, option), option);
+  }
+  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "[0.05]", "[0.9]", "[0.0005]", "[cosine]",
+                           "[runs/DATA-MODEL-NORM-SEED]", "Data:", "Network:", "Training:", "Running:"}) {
+    CHECK_MESSAGE(contains(train.out, text), text);
+  }
+  CHECK(run({"--version"}).out.starts_with("evenkeel "));
+}
+
+TEST_CASE("usage: what is mistyped gets a suggestion") {
+  check_usage({"train", "--ephocs", "3"}, "unknown option --ephocs; did you mean --epochs?");
+  check_usage({"train", "--batchsize=3"}, "unknown option --batchsize; did you mean --batch-size?");
+  check_usage({"trian"}, "unknown command \"trian\"; did you mean train?");
+  check_usage({"data", "lsit"}, "did you mean list?");
+  check_usage({"eval", "--dta", "mnist"}, "did you mean --data?");  // and not that FILE is missing
+  check_usage({"train", "--data", "fashon-mnist"}, "there is no data set called \"fashon-mnist\"; did you mean fashion-mnist?");
+  check_usage({"train", "--model", "resnet2"}, "did you mean resnet20?");
+  check_usage({"train", "--norm", "bacth"}, "did you mean batch?");
+  check_usage({"train", "--activation", "rel"}, "did you mean relu?");
+  check_usage({"train", "extra"}, "unexpected argument \"extra\"");
+  check_usage({}, "evenkeel --help");
+}
+
+TEST_CASE("usage: values out of range are refused, and what must hold is said") {
+  check_usage({"train", "--lr", "0"}, "--lr: must be a number above 0");
+  check_usage({"train", "--lr", "-1"}, "--lr: must be a number above 0");
+  check_usage({"train", "--lr", "nan"}, "--lr: must be a number");
+  check_usage({"train", "--lr", "inf"}, "--lr: must be a number");
+  check_usage({"train", "--lr", "0.1x"}, "got \"0.1x\"");
+  check_usage({"train", "--momentum", "1.5"}, "at most 1");
+  check_usage({"train", "--epochs", "0"}, "--epochs: must be an integer from 1");
+  check_usage({"train", "--epochs", "1e3"}, "--epochs: must be an integer");
+  check_usage({"train", "--epochs", "99999999999999999999"}, "--epochs: must be an integer");
+  check_usage({"train", "--batch-size", "-5"}, "--batch-size: must be");
+  check_usage({"train", "--seed", "-1"}, "--seed: must be an integer from 0");
+  check_usage({"train", "--threads", "0"}, "--threads: must be an integer from 1");
+  check_usage({"train", "--label-smoothing", "1"}, "--label-smoothing");
+  check_usage({"train", "--schedule", "linear"}, "schedule");
+  check_usage({"train", "--samples", "1000000"}, "--samples");
+  check_usage({"train", "--samples", "10", "--validation", "10"}, "--validation");
+  check_usage({"train", "--init", "small"}, "init");
+  check_usage({"train", "--norm", "batch:new=2"}, "new");
+  check_usage({"train", "--model", "conv:8:3 dense:classes"}, "flatten");
+  check_usage({"train", "--epochs"}, "--epochs");
+  check_usage({"model", "--input", "32x32"}, "HEIGHTxWIDTHxCHANNELS");
+  check_usage({"model", "--input", "0x32x3"}, "HEIGHTxWIDTHxCHANNELS");
+}
+
+TEST_CASE("usage: what is missing, bad or cannot be written has a status of its own") {
+  const Scratch scratch;
+  // HOME and the rest point to where there is nothing.
+  const Arguments nowhere{"HOME=" + scratch.path, "XDG_CACHE_HOME=" + scratch.path, "EVENKEEL_DATA=" + scratch.path};
+  const Outcome missing = run({"train", "--data", "kmnist", "--out", scratch / "x"}, nowhere);
+  CHECK(missing.status == 3);
+  CHECK_MESSAGE(contains(missing.err, "kmnist"), missing.err);
+  CHECK(run({"eval", scratch / "none.safetensors"}).status == 3);
+  CHECK(run({"train", "--resume", scratch / "none"}).status == 3);
+  CHECK(run({"plot", scratch / "none"}).status == 3);
+
+  std::ofstream(scratch / "bad.safetensors") << "no checkpoint";
+  const Outcome bad = run({"eval", scratch / "bad.safetensors"});
+  CHECK(bad.status == 4);
+  CHECK(contains(bad.err, "bad.safetensors"));
+  REQUIRE(run(quick + Arguments{"--out", scratch / "run"}).status == 0);
+  std::string changed = slurp(scratch / "run/best.safetensors");
+  changed[changed.size() - 5] ^= 1;
+  std::ofstream(scratch / "changed.safetensors") << changed;
+  CHECK(run({"eval", scratch / "changed.safetensors"}).status == 4);
+  std::ofstream(scratch / "run/config.json") << "{\"options\": {\"lr\": \"fast\"}}";
+  CHECK(run({"train", "--resume", scratch / "run"}).status == 4);
+  CHECK(run({"eval", scratch / "run/best.safetensors", "--data", "synthetic-color"}).status == 2);
+
+  std::ofstream(scratch / "file") << "";
+  CHECK(run(quick + Arguments{"--out", scratch / "file/run"}).status == 5);
+  CHECK(run(quick + Arguments{"--out", scratch / "file"}).status == 5);
+  CHECK(run(quick + Arguments{"--out", "/proc/evenkeel"}).status == 5);
+}
+
+TEST_CASE("usage: model and data print their tables") {
+  const Outcome model = run({"model", "--model", "vgg", "--input", "32x32x3", "--classes", "10"});
+  CHECK(model.status == 0);
+  CHECK(contains(model.out, "conv:64:3"));
+  CHECK(contains(model.out, "(32, 32, 64)"));
+  CHECK(contains(model.out, "1,148,874"));
+  CHECK(contains(model.out, "MFLOP"));
+  const Outcome words = run({"model", "--list"});
+  CHECK(words.status == 0);
+  for (const std::string& name : evenkeel::model_names()) CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
+  for (const auto& [name, kind] : evenkeel::standard_vocabulary()) CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
+  const Outcome data = run({"data", "list"});
+  CHECK(data.status == 0);
+  CHECK(contains(data.out, "fashion-mnist"));
+  CHECK(contains(data.out, "drawn"));
+  const Scratch scratch;
+  const Outcome fetched =
+      run({"data", "fetch", "mnist", "--data-dir", scratch.path, "--mirror", "file://" + scratch.path + "/nothing"});
+  CHECK_MESSAGE(fetched.status == 5, fetched.err);
+  CHECK(std::filesystem::is_empty(scratch.path));
+  check_usage({"data", "fetch", "mnits"}, "did you mean mnist?");
+}

@@ -1,0 +1,179 @@
+// Every call of the system that writing a file makes fails once: what is read afterwards is the old file or the new one.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "core/base/check.h"
+#include "core/base/file.h"
+#include "core/base/random.h"
+#include "layers/model/checkpoint.h"
+#include "tests/scratch.h"
+
+using namespace evenkeel;
+namespace fs = std::filesystem;
+
+namespace {
+
+enum Call { opening, writing, syncing, renaming, calls };
+struct Plan {
+  int call = calls, at = 0;  // which call fails, and at which time; none: calls
+  int error = 0;             // errno, or 0: a write writes one byte only
+  int seen[calls] = {};
+} plan;
+
+bool fails(Call call) {
+  const bool now = ++plan.seen[call] == plan.at && plan.call == call;
+  if (now) errno = plan.error;
+  return now;
+}
+
+}  // namespace
+
+// The linker sends the library's calls here (see tests/CMakeLists.txt).
+extern "C" {
+int __real_open(const char*, int, mode_t);
+ssize_t __real_write(int, const void*, size_t);
+int __real_fsync(int);
+int __real_rename(const char*, const char*);
+int __wrap_open(const char* path, int flags, mode_t mode) { return fails(opening) ? -1 : __real_open(path, flags, mode); }
+ssize_t __wrap_write(int fd, const void* bytes, size_t count) {
+  if (!fails(writing)) return __real_write(fd, bytes, count);
+  return plan.error ? -1 : __real_write(fd, bytes, 1);
+}
+int __wrap_fsync(int fd) { return fails(syncing) ? -1 : __real_fsync(fd); }
+int __wrap_rename(const char* from, const char* to) { return fails(renaming) ? -1 : __real_rename(from, to); }
+}
+
+namespace {
+
+size_t files_in(const std::string& folder) {
+  return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+// What a killed process left of a file it was writing.
+size_t parts_in(const std::string& folder) {
+  size_t parts = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) parts += entry.path().extension() == ".part";
+  return parts;
+}
+
+// What write_file ended with, having thrown Error(Fault::io) or not.
+bool written(const std::string& path, const std::string& contents) {
+  try {
+    write_file(path, contents);
+    return true;
+  } catch (const Error& e) {
+    CHECK(e.fault == Fault::io);
+    CHECK(std::string(e.what()).find(path) != std::string::npos);
+    // The message does not let one think that the old file is there when the new one is.
+    const Plan during = std::exchange(plan, {});
+    const bool replaced = fs::is_regular_file(path) && read_file(path) == contents;
+    plan = during;
+    CHECK((std::string(e.what()).find("written and in place") != std::string::npos) == replaced);
+    return false;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("whichever open, write, sync or rename fails, the file is the old or the new one and nothing stays beside it") {
+  Scratch folder;
+  const std::string path = folder / "a", before = "old", after(100'000, 'n');
+  int failures = 0;
+  for (int call = 0; call < calls; ++call) {
+    for (int error : {EIO, ENOSPC, EACCES}) {
+      for (int n = 1;; ++n) {
+        CAPTURE(call);
+        CAPTURE(n);
+        write_file(path, before);
+        plan = {call, n, error};
+        const bool ok = written(path, after);
+        const bool reached = plan.seen[call] >= n;
+        plan = {};
+        CHECK(ok == !reached);
+        const std::string now = read_file(path);
+        CHECK((now == after || (!ok && now == before)));
+        CHECK(files_in(folder.path) == 1);
+        if (!reached) break;
+        ++failures;
+      }
+    }
+  }
+  CHECK(failures == 3 * (2 + 1 + 2 + 1));  // file and folder are opened and synced
+}
+
+TEST_CASE("a write that is cut short or interrupted goes on") {
+  Scratch folder;
+  const std::string contents = "some contents";
+  for (int error : {0, EINTR}) {
+    plan = {writing, 1, error};
+    write_file(folder / "a", contents);
+    CHECK(plan.seen[writing] == 2);
+    plan = {};
+    CHECK(read_file(folder / "a") == contents);
+  }
+}
+
+TEST_CASE("a full disk: the limit on a file's size, and a device that is always full") {
+  Scratch folder;
+  write_file(folder / "a", "old");
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{10'000, limit.rlim_max};
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const bool ok = written(folder / "a", std::string(20'000, 'x'));
+  setrlimit(RLIMIT_FSIZE, &limit);
+  signal(SIGXFSZ, handler);
+  CHECK(!ok);
+  CHECK(read_file(folder / "a") == "old");
+  CHECK(files_in(folder.path) == 1);
+  CHECK(!written("/dev/full", "x"));
+}
+
+TEST_CASE("a process killed while it saves leaves a checkpoint that can be read, 200 times") {
+  Scratch folder;
+  const std::string path = folder / "last.safetensors";
+  SafeTensors contents;
+  contents.tensors.push_back(store("weight", Tensor::full({200'000}, 1)));
+  write_safetensors(path, contents);
+  // Three versions of different sizes, formatted before the process forks: the child only writes.
+  std::vector<std::string> versions;
+  for (int64_t v = 1; v <= 3; ++v) {
+    contents.tensors[0] = store("weight", Tensor::full({50'000 * v}, static_cast<real>(v)));
+    versions.push_back(format_safetensors(contents));
+  }
+  Random random(1);
+  int unreadable = 0, cut = 0;
+  for (int i = 0; i < 200; ++i) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0)
+      for (size_t v = 0;; ++v) write_file(path, versions[v % versions.size()]);
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(6000)));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    cut += parts_in(folder.path) > 0;
+    CHECK(parts_in(folder.path) <= 1);  // the next one that writes there removes it
+    try {
+      const Tensor w = load(read_safetensors(path).tensors.at(0));
+      unreadable += !(w.size() == 200'000 || w.data()[w.size() - 1] == static_cast<real>(w.size() / 50'000));
+    } catch (const Error& e) {
+      MESSAGE(e.what());
+      ++unreadable;
+    }
+  }
+  CHECK(unreadable == 0);
+  CHECK(cut > 0);  // some were in the middle of it
+  write_safetensors(path, contents);
+  CHECK(files_in(folder.path) == 1);
+}

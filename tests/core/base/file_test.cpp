@@ -1,0 +1,173 @@
+#include "core/base/file.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <set>
+
+#include "core/base/check.h"
+#include "core/base/checksum.h"
+#include "tests/data_files.h"
+#include "tests/scratch.h"
+
+using namespace evenkeel;
+namespace fs = std::filesystem;
+
+namespace {
+
+Fault fault_of(auto&& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.fault;
+  }
+  return Fault{};
+}
+
+}  // namespace
+
+TEST_CASE("a file is written whole, over what was there, and nothing stays beside it") {
+  Scratch folder;
+  write_file(folder / "a", "first");
+  write_file(folder / "a", "the second");
+  CHECK(read_file(folder / "a") == "the second");
+  write_file(folder / "b.part", "a file of the user's");
+  write_file(folder / "b.0123456789ab.part", "left by a process that was killed");
+  write_file(folder / "b.0123456789ag.part", "not of that form");
+  write_file(folder / "b", "");
+  CHECK(read_file(folder / "b").empty());
+  CHECK(read_file(folder / "b.part") == "a file of the user's");
+  std::set<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder.path)) files.insert(entry.path().filename());
+  CHECK(files == std::set<std::string>{"a", "b", "b.part", "b.0123456789ag.part"});
+}
+
+TEST_CASE("a file that another process is writing is left alone") {
+  Scratch folder;
+  const std::string part = folder / "a.0123456789ab.part";
+  write_file(part, "");
+  const Descriptor other(::open(part.c_str(), O_RDONLY));
+  REQUIRE(::flock(*other, LOCK_EX) == 0);
+  write_file(folder / "a", "x");
+  CHECK(fs::exists(part));
+}
+
+TEST_CASE("a replaced file keeps its permissions and owner; one that is read-only is not replaced") {
+  Scratch folder;
+  const std::string path = folder / "a";
+  struct stat status {};
+  for (const mode_t mode : {0600, 0640, 0666}) {
+    write_file(path, "old");
+    REQUIRE(chmod(path.c_str(), mode) == 0);
+    write_file(path, "new");
+    REQUIRE(stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == mode);
+  }
+  if (geteuid() == 0) {
+    REQUIRE(chown(path.c_str(), 12345, 23456) == 0);
+    write_file(path, "newer");
+    REQUIRE(stat(path.c_str(), &status) == 0);
+    CHECK(status.st_uid == 12345);
+    CHECK(status.st_gid == 23456);
+  }
+  REQUIRE(chmod(path.c_str(), 0444) == 0);
+  const std::string before = read_file(path);
+  CHECK(error_of(Fault::io, [&] { write_file(path, "x"); }).find("it is read-only") != std::string::npos);
+  CHECK(error_of(Fault::io, [&] { check_output(path, {}); }).find("it is read-only") != std::string::npos);
+  CHECK(read_file(path) == before);
+}
+
+TEST_CASE("a symbolic link of another user's in a folder in which everybody may write is not followed") {
+  if (geteuid() != 0) {
+    MESSAGE("not tested: only root can make another user's link");
+    return;
+  }
+  Scratch folder;
+  const std::string open = folder / "open";
+  fs::create_directory(open);
+  write_file(folder / "precious", "old");
+  fs::create_symlink(folder / "precious", open + "/out");
+  fs::create_symlink(folder / "new", open + "/leads to nothing");
+  REQUIRE(lchown((open + "/out").c_str(), 12345, 12345) == 0);
+  REQUIRE(lchown((open + "/leads to nothing").c_str(), 12345, 12345) == 0);
+  write_file(open + "/out", "harmless");  // nobody else may write there yet
+  for (const mode_t mode : {01777, 0777}) {
+    REQUIRE(chmod(open.c_str(), mode) == 0);
+    CHECK(error_of(Fault::io, [&] { write_file(open + "/out", "x"); }).find("another user") != std::string::npos);
+    CHECK(error_of(Fault::io, [&] { write_file(open + "/leads to nothing", "x"); }).find("another user") != std::string::npos);
+  }
+  CHECK(read_file(folder / "precious") == "harmless");
+  CHECK(!fs::exists(folder / "new"));
+  fs::create_symlink(folder / "precious", open + "/own");
+  write_file(open + "/own", "mine");
+  CHECK(read_file(folder / "precious") == "mine");
+}
+
+TEST_CASE("an output that is an input is refused, by whatever path") {
+  Scratch folder;
+  write_file(folder / "in", "x");
+  fs::create_symlink("in", folder / "link");
+  fs::create_hard_link(folder / "in", folder / "hard");
+  fs::create_directory(folder / "sub");
+  for (const std::string& out : {folder / "in", folder / "link", folder / "hard", folder / "sub/../in", folder / "./in"}) {
+    CHECK_MESSAGE(error_of(Fault::usage, [&] { check_output(out, {"", folder / "other", folder / "in"}); }).find("is the input") != std::string::npos, out);
+  }
+  CHECK(error_of(Fault::usage, [&] { check_output(folder / "sub/new", {folder / "sub"}); }).find("which is read") != std::string::npos);
+  CHECK(error_of(Fault::io, [&] { check_output(folder / "no/new", {}); }).find("there is no folder") != std::string::npos);
+  check_output(folder / "new", {folder / "in", folder / "sub"});
+}
+
+TEST_CASE("what is no regular file is refused by name, without waiting") {
+  Scratch folder;
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, (folder / "socket").c_str(), sizeof address.sun_path - 1);
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  REQUIRE(::bind(*socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  fs::create_symlink("pipe", folder / "link");
+  for (const auto& [path, kind] : {std::pair{folder / "pipe", "it is a FIFO"}, {folder / "link", "it is a FIFO"}, {folder / "socket", "it is a socket"},
+                                   {folder.path, "it is a folder"}, {std::string("/dev/zero"), "it is a device"}}) {
+    CHECK_MESSAGE(refusal([&] { read_file(path); }) == path + ": " + kind + ", not a regular file", path);
+  }
+}
+
+TEST_CASE("symbolic links are followed, other kinds of target refused") {
+  Scratch folder;
+  write_file(folder / "target", "old");
+  fs::create_symlink(folder / "target", folder / "link");
+  write_file(folder / "link", "new");
+  CHECK(fs::is_symlink(folder / "link"));
+  CHECK(read_file(folder / "target") == "new");
+  fs::create_directory(folder / "elsewhere");
+  fs::create_symlink("elsewhere/file", folder / "relative");  // leads to where nothing is yet
+  write_file(folder / "relative", "new");
+  CHECK(fs::is_symlink(folder / "relative"));
+  CHECK(read_file(folder / "elsewhere/file") == "new");
+  fs::create_symlink("round", folder / "round");
+  CHECK(fault_of([&] { write_file(folder / "round", "x"); }) == Fault::io);
+  fs::create_directory(folder / "folder");
+  CHECK(fault_of([&] { write_file(folder / "folder", "x"); }) == Fault::io);
+  REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK(fault_of([&] { write_file(folder / "pipe", "x"); }) == Fault::io);
+}
+
+TEST_CASE("what cannot be written or read says so") {
+  Scratch folder;
+  CHECK(fault_of([&] { write_file(folder / "no/such/folder", "x"); }) == Fault::io);
+  CHECK(fault_of([&] { read_file(folder / "nothing"); }) == Fault::missing);
+  CHECK(fault_of([&] { read_file(folder.path); }) == Fault::bad_file);
+  write_file(folder / "large", std::string(100, 'x'));
+  CHECK(fault_of([&] { read_file(folder / "large", 99); }) == Fault::bad_file);
+}
+
+TEST_CASE("CRC-32 of the standard check string, in one part and in two") {
+  CHECK(crc32("123456789") == 0xcbf43926u);
+  CHECK(crc32("6789", crc32("12345")) == 0xcbf43926u);
+  CHECK(crc32("") == 0u);
+}

@@ -1,0 +1,180 @@
+#include <doctest/doctest.h>
+
+#include "core/ops/ops.h"
+#include "optim/sgd.h"
+
+using namespace evenkeel;
+
+namespace {
+
+Tensor leaf(real value) { return Tensor::scalar(value).track(); }
+
+// An op that is wrong in the way it is told to be.
+Tensor badly(const Tensor& x, const Grads& gradients) {
+  return record(x.detach(), {x}, [gradients](const Tensor&, const Tensor&) { return gradients; });
+}
+
+Tensor same(const Tensor& x) {
+  return unary(x, [](real v) { return v; }, [](auto, auto, auto g) { return g; });
+}
+
+}  // namespace
+
+TEST_CASE("a chain of two million ops is built, differentiated and destroyed") {
+  const int64_t before = live_nodes();
+  {
+    Tensor x = Tensor::scalar(1);
+    x.track();
+    Tensor y = x;
+    for (int i = 0; i < 2'000'000; ++i) y = y + real(0);
+    CHECK(grad(std::move(y), {x})[0].item() == 1);
+  }
+  CHECK(live_nodes() == before);
+}
+
+TEST_CASE("a derivative through what was computed while recording was off is an error that says so") {
+  Tensor x = Tensor::scalar(2);
+  x.track();
+  const Tensor g = grad(square(x), {x})[0];
+  CHECK_THROWS_WITH_AS(grad(g * x, {x}), doctest::Contains("recording was off"), Error);
+  CHECK(grad(g.detach() * x, {x})[0].item() == 4);
+}
+
+TEST_CASE("Recording(false) ends where its scope ends, and what was set around it holds again") {
+  const Tensor x = leaf(2);
+  {
+    const Recording off(false);
+    {
+      const Recording on(true);
+      CHECK(recording());
+      CHECK((x * x).tracked());
+      {
+        const Recording again(false);
+        CHECK_FALSE(recording());
+        CHECK((x * x).severed());
+      }
+      CHECK(recording());
+    }
+    CHECK_FALSE(recording());  // the inner scopes have not switched it on
+    CHECK((x * x).severed());
+    CHECK_THROWS_AS(record(Tensor(), {x}, {}), Error);
+    CHECK_FALSE(recording());
+  }
+  CHECK(recording());
+}
+
+TEST_CASE("what grad() has set is undone when a vjp throws") {
+  const Tensor x = leaf(1);
+  const Vjp throws = [](const Tensor&, const Tensor&) -> Grads { throw std::runtime_error("vjp"); };
+  const Tensor y = record(x.detach(), {x}, throws);
+  CHECK_THROWS_WITH_AS(grad(y, {x}), "vjp", std::runtime_error);
+  CHECK(recording());
+}
+
+TEST_CASE("a tensor that is asked for twice gets its gradient twice") {
+  const Tensor x = leaf(3), w = leaf(5);
+  const Grads g = grad(x * w * x, {x, w, x});
+  REQUIRE(g.size() == 3);
+  CHECK(g[0].item() == 30);
+  CHECK(g[1].item() == 9);
+  CHECK(g[2].item() == 30);
+  const Grads own = grad(x, {x, x});  // of itself
+  CHECK(own[0].item() == 1);
+  CHECK(own[1].item() == 1);
+  const Grads none = grad(square(w), {x, x, w});
+  CHECK(none[0].item() == 0);
+  CHECK(none[1].item() == 0);
+  CHECK(none[2].item() == 10);
+}
+
+TEST_CASE("record refuses a result that is not a new one") {
+  const Tensor x = leaf(2), constant = Tensor::scalar(3);
+  const Vjp vjp = [](const Tensor&, const Tensor& g) { return Grads{g}; };
+  CHECK_THROWS_WITH_AS(record(x, {x}, vjp), doctest::Contains("record: the result"), Error);
+  CHECK_THROWS_WITH_AS(record(constant, {leaf(1)}, vjp), doctest::Contains("record: the result"), Error);  // older
+  const Tensor y = x * real(2);
+  CHECK_THROWS_WITH_AS(record(y, {x}, vjp), doctest::Contains("record: the result"), Error);  // another op's
+  Tensor tracked = Tensor::scalar(1);
+  tracked.track();
+  CHECK_THROWS_WITH_AS(record(tracked, {x}, vjp), doctest::Contains("record: the result"), Error);  // a leaf
+  CHECK(grad(y, {x})[0].item() == 2);  // unharmed
+  CHECK(record(x.detach(), {x}, vjp).tracked());
+  {
+    const Recording off(false);
+    CHECK_THROWS_WITH_AS(record(x, {x}, vjp), doctest::Contains("record: the result"), Error);
+    CHECK_FALSE(x.severed());
+  }
+}
+
+TEST_CASE("record names the op and the input that is undefined") {
+  const auto my_op = [](const Tensor& a, const Tensor& b) {
+    return record(Tensor::scalar(0), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; }, "my_op");
+  };
+  CHECK_THROWS_WITH_AS(my_op(leaf(1), Tensor()), "record: input 1 of my_op is undefined", Error);
+  CHECK_THROWS_WITH_AS(record(Tensor(), {leaf(1)}, {}), doctest::Contains("tensor: it is undefined"), Error);
+}
+
+TEST_CASE("grad refuses gradients of the wrong number or shape, and names the op") {
+  const Tensor x = leaf(2);
+  CHECK_THROWS_WITH_AS(grad(badly(x, {}), {x}),
+                       "grad: the vjp of badly must return a gradient for each of its 1 inputs, got 0", Error);
+  CHECK_THROWS_WITH_AS(grad(badly(x, {x, x}), {x}),
+                       "grad: the vjp of badly must return a gradient for each of its 1 inputs, got 2", Error);
+  CHECK_THROWS_WITH_AS(grad(badly(x, {Tensor::zeros({2})}), {x}),
+                       "grad: the vjp of badly must return gradients of its inputs' shapes: input 0 is (), its gradient "
+                       "(2)",
+                       Error);
+  CHECK(grad(badly(x, {Tensor()}), {x})[0].item() == 0);  // undefined: no gradient
+  CHECK(same(x).node()->op == std::string("same"));
+}
+
+TEST_CASE("a gradient through a graph that is older than a step of the optimiser is an error, not a mixture") {
+  Tensor w = Tensor::of({2, 1}, {1, 2}).track();
+  const Tensor x = Tensor::of({3, 2}, {1, 2, 3, 4, 5, 6});
+  Sgd sgd({{"w", w, true}}, {.lr = real(0.1)});
+  const Tensor loss = sum(square(matmul(x, w)));
+  const Grads g = grad(loss, {w});
+  CHECK(grad(loss, {w})[0].values() == g[0].values());  // as often as one likes
+  sgd.step(g);
+  CHECK_THROWS_WITH_AS(grad(loss, {w}), doctest::Contains("grad: input 1 of matmul, of shape (2, 1), was written to"),
+                       Error);
+  CHECK(grad(sum(square(matmul(x, w))), {w})[0].defined());  // computed anew
+}
+
+TEST_CASE("every way to write counts, through every handle; reading does not") {
+  const auto stale = [](auto&& write) {
+    Tensor w = Tensor::of({2}, {1, 2}).track(), b = Tensor::of({2}, {3, 4});
+    const Tensor y = exp(w * b);
+    write(w, b, y);
+    try {
+      grad(y, {w}, {.cotangent = Tensor::full({2}, 1)});
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(stale([](Tensor& w, Tensor&, Tensor) { CHECK(w.data()[0] + w.values()[1] + sum(w).item() == 6); }) == "");
+  CHECK(stale([](Tensor& w, Tensor&, Tensor) { w.detach().clone().mutable_data()[0] = 7; }) == "");  // another storage
+  const std::string first = stale([](Tensor& w, Tensor&, Tensor) { w.mutable_data()[0] = 7; });
+  CHECK(first.find("input 0 of operator*, of shape (2), was written to") != std::string::npos);
+  CHECK(stale([](Tensor& w, Tensor&, Tensor) { w.copy_from(Tensor::zeros({2})); }) == first);
+  CHECK(stale([](Tensor& w, Tensor&, Tensor) { w.detach().copy_from(w); }) == first);
+  CHECK(stale([](Tensor& w, Tensor&, Tensor) { reshape(w, {2, 1}).mutable_data()[1] = 7; }) == first);
+  const std::string second = stale([](Tensor&, Tensor& b, Tensor) { b.mutable_data()[0] = 7; });  // a constant
+  CHECK(second.find("input 1 of operator*, of shape (2), was written to") != std::string::npos);
+  const std::string own = stale([](Tensor&, Tensor&, Tensor y) { y.mutable_data()[0] = 7; });
+  CHECK(own.find("the result of exp, of shape (2), was written to") != std::string::npos);
+}
+
+TEST_CASE("gradients of gradients notice a write between them as well") {
+  Tensor x = leaf(2);
+  const Tensor g = grad(x * x * x, {x}, {.differentiable = true})[0];
+  CHECK(g.item() == 12);
+  CHECK(grad(g, {x})[0].item() == 12);
+  x.copy_from(Tensor::scalar(5));
+  CHECK_THROWS_WITH_AS(grad(g, {x}), doctest::Contains("was written to"), Error);
+  const Tensor t = leaf(3), y = relu(x), h = grad(y, {x}, {.differentiable = true, .cotangent = t})[0];  // gate(t, y)
+  CHECK(grad(h, {t})[0].item() == 1);
+  Tensor(y).mutable_data()[0] = -1;
+  CHECK_THROWS_WITH_AS(grad(h, {t}), doctest::Contains("grad: input 1 of gate, of shape (), was written to"), Error);
+}

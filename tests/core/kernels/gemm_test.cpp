@@ -1,0 +1,94 @@
+#include "core/kernels/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/base/parallel.h"
+
+using namespace evenkeel;
+
+// Every form against the sum written out in double, at sizes that leave all kinds of rests; what lies between the rows stays.
+TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
+  Random random(7);
+  const int64_t sizes[] = {1, 2, 5, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 48, 65, 100};
+  auto pick = [&] { return sizes[random.below(std::size(sizes))]; };
+  for (int round = 0; round < 400; ++round) {
+    const bool ta = random.below(2), tb = random.below(2), add = random.below(2);
+    const int64_t m = pick(), n = pick(), k = round % 10 == 0 ? 256 + pick() : pick();
+    const int64_t gap = static_cast<int64_t>(random.below(40));
+    const int64_t lda = (ta ? m : k) + gap, ldb = (tb ? k : n) + gap, ldc = n + gap;
+    const Tensor a = Tensor::normal({(ta ? k : m) * lda}, random), b = Tensor::normal({(tb ? n : k) * ldb}, random);
+    Tensor c = Tensor::normal({m * ldc}, random);
+    const Tensor before = c.clone();
+    gemm(ta, tb, m, n, k, a.data(), lda, b.data(), ldb, add, c.mutable_data(), ldc);
+    double worst = 0;
+    bool untouched = true;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < ldc; ++j) {
+        const double got = static_cast<double>(c.data()[i * ldc + j]), old = static_cast<double>(before.data()[i * ldc + j]);
+        if (j >= n) {
+          untouched = untouched && got == old;
+          continue;
+        }
+        double sum = add ? old : 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum += static_cast<double>(a.data()[ta ? p * lda + i : i * lda + p]) *
+                 static_cast<double>(b.data()[tb ? j * ldb + p : p * ldb + j]);
+        worst = std::max(worst, std::abs(got - sum));
+      }
+    CAPTURE(ta);
+    CAPTURE(tb);
+    CAPTURE(add);
+    CAPTURE(m);
+    CAPTURE(n);
+    CAPTURE(k);
+    CHECK(worst <= 1e-6 * static_cast<double>(k + 10));
+    CHECK(untouched);
+  }
+}
+
+TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that lies scattered") {
+  Random random(8);
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {13, 16, 5}, {29, 40, 300}, {6, 130, 17}, {14, 64, 256}, {5, 3, 600}})
+    for (const bool add : {false, true}) {
+      std::vector<int64_t> rows, columns;
+      for (int64_t i = 0; i < m; ++i) rows.push_back(static_cast<int64_t>(random.below(500)));
+      for (int64_t p = 0; p < k; ++p) columns.push_back(static_cast<int64_t>(random.below(500)));
+      const Tensor memory = Tensor::normal({1000}, random), b = Tensor::normal({k, n}, random);
+      Tensor a = Tensor::empty({m, k});
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t p = 0; p < k; ++p)
+          a.mutable_data()[i * k + p] = memory.data()[rows[static_cast<size_t>(i)] + columns[static_cast<size_t>(p)]];
+      Tensor expected = Tensor::normal({m, n}, random), scattered = expected.clone(), in_rows = Tensor::empty({m, n});
+      std::vector<real> packed(static_cast<size_t>(packed_size(n, k)));
+      pack(false, n, k, b.data(), n, packed.data());
+      gemm(false, false, m, n, k, a.data(), k, b.data(), n, add, expected.mutable_data(), n);
+      for (int64_t begin = 0; begin < n; begin += 64) {
+        const int64_t end = std::min(begin + 64, n);
+        gemm_packed(m, n, k, {memory.data(), rows.data(), columns.data()}, packed.data(), add, scattered.mutable_data(),
+                    begin, end);
+        gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.mutable_data(), begin, end);
+      }
+      CHECK(scattered.values() == expected.values());
+      if (!add) CHECK(in_rows.values() == expected.values());
+    }
+}
+
+TEST_CASE("gemm: a sum over nothing is zero, or adds nothing") {
+  real c[] = {1, 2, 3, 4};
+  gemm(false, false, 2, 2, 0, nullptr, 1, nullptr, 2, true, c, 2);
+  CHECK(c[3] == 4);
+  gemm(false, false, 2, 2, 0, nullptr, 1, nullptr, 2, false, c, 2);
+  CHECK(c[0] == 0);
+  CHECK(c[3] == 0);
+}
+
+TEST_CASE("gemm: NaN and infinity come through, a zero does not hide them") {
+  Tensor a = Tensor::zeros({3 * 40}), b = Tensor::full({40 * 20}, 1), c = Tensor::empty({3 * 20});
+  b.mutable_data()[39 * 20 + 19] = std::numeric_limits<real>::infinity();
+  gemm(false, false, 3, 20, 40, a.data(), 40, b.data(), 20, false, c.mutable_data(), 20);
+  CHECK(std::isnan(c.data()[19]));
+  CHECK(c.data()[18] == 0);
+}

@@ -1,0 +1,109 @@
+#include "tests/conv_golden.h"
+
+#include "core/base/parallel.h"
+
+using namespace evenkeel;
+
+TEST_CASE("conv2d and pooling equal PyTorch's to 1e-5") { check_conv_golden(1e-5); }
+
+TEST_CASE("conv2d and its adjoints give the same bits for any number of threads") {
+  const int before = threads();
+  Random random(3);
+  for (const auto& [n, c, k, r, stride] :
+       {std::array<int64_t, 5>{9, 3, 8, 3, 1}, {9, 16, 24, 3, 1}, {2, 16, 24, 3, 1}, {9, 32, 16, 3, 2}, {9, 8, 40, 5, 1}, {6, 16, 16, 5, 1}, {9, 64, 32, 1, 1}}) {
+    const Tensor x = Tensor::normal({n, 17, 13, c}, random), w = Tensor::normal({k, r, r, c}, random);
+    const ConvOptions o{.stride = stride, .padding = r / 2};
+    std::vector<std::vector<real>> expected;
+    for (int count : {1, 2, 3, 8}) {
+      set_threads(count);
+      const Tensor y = conv2d(x, w, o);
+      const std::vector<std::vector<real>> got{y.values(), conv2d_dx(y, w, x.shape(), o).values(),
+                                               conv2d_dw(x, y, w.shape(), o).values()};
+      if (expected.empty()) expected = got;
+      CHECK(got == expected);
+    }
+  }
+  set_threads(before);
+}
+
+namespace {
+
+// The largest error of `got` in units of the root mean square of the exact values.
+double error(const Tensor& got, const std::vector<double>& exact) {
+  double worst = 0, square = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    worst = std::max(worst, std::abs(got.data()[i] - exact[i]));
+    square += exact[i] * exact[i];
+  }
+  return worst / std::sqrt(square / static_cast<double>(exact.size()));
+}
+
+}  // namespace
+
+TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 for 5x5, the direct form's within 5e-6") {
+  Random random(4);
+  std::vector<std::array<int64_t, 5>> sizes = {{2, 12, 64, 48, 3}, {1, 8, 256, 64, 3}, {2, 9, 16, 16, 3},
+                                               {15, 9, 16, 24, 3}, {2, 14, 32, 64, 5}, {1, 11, 16, 24, 5},
+                                               {15, 11, 24, 16, 5}};
+  for (int64_t r : {3, 5})
+    for (int64_t h = 1; h <= 8; ++h)
+      for (int64_t n : {1, 6}) sizes.push_back({n, h, 16, 20, r});
+  for (const auto& [n, h, c, k, r] : sizes) {
+    const Tensor x = Tensor::normal({n, h, h, c}, random), w = Tensor::normal({k, r, r, c}, random),
+                 g = Tensor::normal({n, h, h, k}, random);
+    std::vector<double> y(static_cast<size_t>(g.size())), dx(static_cast<size_t>(x.size())), dw(static_cast<size_t>(w.size()));
+    for (int64_t row = 0; row < n * h * h; ++row)
+      for (int64_t tap = 0; tap < r * r; ++tap) {
+        const int64_t i = row / h % h + tap / r - r / 2, j = row % h + tap % r - r / 2;
+        if (i < 0 || j < 0 || i >= h || j >= h) continue;
+        const int64_t at = ((row / (h * h) * h + i) * h + j) * c;
+        for (int64_t f = 0; f < k; ++f)
+          for (int64_t ch = 0; ch < c; ++ch) {
+            const int64_t tap_at = (f * r * r + tap) * c + ch;
+            const double xv = x.data()[at + ch], wv = w.data()[tap_at], gv = g.data()[row * k + f];
+            y[static_cast<size_t>(row * k + f)] += xv * wv;
+            dx[static_cast<size_t>(at + ch)] += gv * wv;
+            dw[static_cast<size_t>(tap_at)] += gv * xv;
+          }
+      }
+    for (ConvAlgorithm algorithm : {ConvAlgorithm::winograd, ConvAlgorithm::direct}) {
+      const double bound = algorithm == ConvAlgorithm::direct ? 5e-6 : r == 3 ? 2e-5 : 1e-4;
+      // A result of one row or column is left to the direct form.
+      const ConvOptions o{.padding = r / 2, .algorithm = h == 1 ? ConvAlgorithm::automatic : algorithm};
+      CHECK(error(conv2d(x, w, o), y) < bound);
+      CHECK(error(conv2d_dx(g, w, x.shape(), o), dx) < bound);
+      CHECK(error(conv2d_dw(x, g, w.shape(), o), dw) < bound);
+    }
+  }
+}
+
+TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
+  // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the block.
+  Random random(5);
+  const Tensor w = Tensor::normal({32, 3, 3, 16}, random), x = Tensor::normal({16, 48, 60, 16}, random);
+  const Tensor y = conv2d(x, w, {.padding = 1});
+  REQUIRE(y.size() * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22));
+  const int64_t in = x.size() / 16, out = y.size() / 16;
+  for (int64_t n = 0; n < 16; ++n) {
+    Tensor one = Tensor::empty({1, 48, 60, 16});
+    std::copy_n(x.data() + n * in, in, one.mutable_data());
+    const Tensor part = conv2d(one, w, {.padding = 1});
+    CHECK(std::equal(part.data(), part.data() + out, y.data() + n * out));
+  }
+}
+
+TEST_CASE("conv2d refuses what does not fit, and says why") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 5, 5, 3})),
+                       doctest::Contains("kernel of 5 x 5 must fit into the padded image of 4 x 4"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 4})), doctest::Contains("has 3 channels, w (2, 3, 3, 4) expects 4"),
+                       Error);
+  CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({4, 3}), Tensor::zeros({2, 3, 3, 3})), doctest::Contains("needs x (N, H, W, C)"),
+                       Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.stride = 0}), doctest::Contains("stride must be at least 1"),
+                       Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.algorithm = ConvAlgorithm::winograd}),
+                       doctest::Contains("at least 16 channels"), Error);
+  CHECK_THROWS_WITH_AS(conv2d_dx(Tensor::zeros({1, 4, 4, 2}), Tensor::zeros({2, 3, 3, 3}), {1, 4, 4, 3}),
+                       doctest::Contains("make a result of (1, 2, 2, 2), the cotangent is (1, 4, 4, 2)"), Error);
+}

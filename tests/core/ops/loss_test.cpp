@@ -1,0 +1,95 @@
+#include "core/ops/loss.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "core/ops/elementwise.h"
+#include "core/base/memory.h"
+#include "core/ops/reduce.h"
+
+using namespace evenkeel;
+
+TEST_CASE("log_softmax and cross_entropy do not overflow, and pass NaN on") {
+  const Tensor x = Tensor::of({3, 3}, {1e4f, 0, -1e4f, 3e38f, 3e38f, -3e38f, -1e4f, -1e4f, -1e4f});
+  const Tensor y = log_softmax(x);
+  CHECK(y.data()[0] == 0);
+  CHECK(y.data()[1] == -1e4f);
+  CHECK(y.data()[3] == doctest::Approx(-std::log(2.0)));
+  CHECK(y.data()[6] == doctest::Approx(-std::log(3.0)));
+  CHECK(cross_entropy(Tensor::of({1, 2}, {1e4f, 0}), {1}).item() == 1e4f);
+  for (int64_t at = 0; at < 9; ++at) {
+    Tensor bad = Tensor::zeros({3, 3});
+    bad.mutable_data()[at] = NAN;
+    bad.track();
+    const Tensor loss = cross_entropy(bad, {0, 1, 2});
+    CHECK(std::isnan(loss.item()));
+    const Tensor d = grad(loss, {bad})[0];
+    for (int64_t i = 0; i < 9; ++i) CHECK(std::isnan(d.data()[i]) == (i / 3 == at / 3));
+  }
+}
+
+TEST_CASE("count_correct: of equal logits the first counts, NaN is never right") {
+  const Tensor x = Tensor::of({5, 3}, {1, 2, 3, 3, 3, 1, 3, 3, 1, NAN, 0, 1, 5, NAN, 1});
+  CHECK(count_correct(x, {2, 0, 1, 2, 0}) == 2);
+  CHECK(count_correct(Tensor::zeros({4, 10}), {0, 1, 2, 3}) == 1);
+}
+
+TEST_CASE("labels that cannot be are refused, with their row") {
+  const Tensor x = Tensor::zeros({3, 4});
+  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 4, 1}), doctest::Contains("labels must be 0 .. 3, that of row 1 is 4"), Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 1, -1}), doctest::Contains("that of row 2 is -1"), Error);
+  CHECK_THROWS_WITH_AS(count_correct(x, {0, 1}), doctest::Contains("3 rows of logits need as many labels, got 2"), Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(Tensor::zeros({0, 4}), {}), doctest::Contains("logits must be (rows, classes), got (0, 4)"), Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 1, 2}, real(1.5)), doctest::Contains("smoothing"), Error);
+  CHECK_THROWS_WITH_AS(mean_squared_error(x, Tensor::zeros({4, 3})), doctest::Contains("shapes must agree"), Error);
+}
+
+TEST_CASE("dropout keeps 1 - p of the elements, scaled to keep the mean, and draws one number for two") {
+  for (real p : {0.1f, 0.5f, 0.9f}) {
+    Random random(1);
+    const int64_t n = 200001;
+    Tensor x = Tensor::full({n}, 3).track();
+    const Tensor y = dropout(x, p, random);
+    int64_t kept = 0;
+    for (real v : y.values()) {
+      CHECK_UNARY(v == 0 || v == 3 * (1 / (1 - p)));
+      kept += v != 0;
+    }
+    const double deviation = std::sqrt(p * (1 - p) * static_cast<double>(n));
+    CHECK(std::abs(static_cast<double>(kept) - (1 - p) * static_cast<double>(n)) < 4 * deviation);
+    CHECK(random.counter() == 100001);
+    const Tensor d = grad(sum(y), {x})[0];
+    for (int64_t i = 0; i < n; ++i) CHECK_UNARY(d.data()[i] * 3 == y.data()[i]);
+    CHECK(dropout(x, p, random).values() != y.values());
+  }
+  Random random(1);
+  const Tensor x = Tensor::full({7}, 2);
+  CHECK(dropout(x, 0, random).values() == x.values());
+  CHECK(random.counter() == 0);
+  CHECK_THROWS_WITH_AS(dropout(x, 1, random), doctest::Contains("p must be in [0, 1), got 1"), Error);
+}
+
+TEST_CASE("losses and dropout: the same bits for any number of threads, and nothing read that was not written") {
+  auto results = [] {
+    Random random(4);
+    Tensor x = Tensor::normal({7001, 11}, random).track();
+    Labels labels;
+    for (int i = 0; i < 7001; ++i) labels.push_back(i % 11);
+    const Tensor loss = cross_entropy(dropout(x, real(0.3), random), labels, real(0.1)) + sum(square(log_softmax(x)));
+    std::vector<real> all = grad(loss, {x})[0].values();
+    all.push_back(loss.item());
+    return all;
+  };
+  const int before = threads();
+  set_threads(1);
+  const std::vector<real> expected = results();
+  for (int n : {2, 3, 8}) {
+    set_threads(n);
+    CHECK(results() == expected);
+  }
+  set_threads(before);
+  poison_memory(true);
+  CHECK(results() == expected);
+  poison_memory(false);
+}

@@ -1,0 +1,81 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/base/memory.h"
+#include "core/ops/ops.h"
+
+using namespace evenkeel;
+
+namespace {
+Tensor image(int64_t h, int64_t w, const std::vector<real>& values) { return Tensor::of({1, h, w, 1}, values); }
+using Values = std::vector<real>;
+}  // namespace
+
+TEST_CASE("max_pool: the first of equal cells takes the gradient; NaN is never hidden; padding never wins") {
+  Tensor x = image(2, 4, {1, 3, 2, 2, 3, 0, 2, 2});
+  x.track();
+  const Tensor y = max_pool(x);
+  CHECK(y.values() == Values{3, 2});
+  CHECK(grad(y, {x}, {.cotangent = image(1, 2, {10, 20})})[0].values() == Values{0, 10, 20, 0, 0, 0, 0, 0});
+
+  const real nan = std::numeric_limits<real>::quiet_NaN(), lowest = -std::numeric_limits<real>::infinity();
+  CHECK(std::isnan(max_pool(image(2, 2, {1, nan, 5, 2})).item()));
+  Tensor low = image(2, 2, {lowest, lowest, lowest, lowest});
+  low.track();
+  poison_memory(true);  // what nobody wrote would show
+  const Tensor g = grad(max_pool(low, {.size = 2, .padding = 1}), {low}, {.cotangent = Tensor::full({1, 2, 2, 1}, 1)})[0];
+  poison_memory(false);
+  CHECK(g.values() == Values{1, 1, 1, 1});
+}
+
+TEST_CASE("max_pool's gradient is its adjoint, every cell written, whether windows tile the image, overlap or leave gaps") {
+  Random random(12);
+  poison_memory(true);
+  for (int64_t size = 1; size <= 4; ++size)
+    for (int64_t stride = 1; stride <= 5; ++stride)
+      for (int64_t padding = 0; padding <= size / 2; ++padding)
+        for (int64_t h = size; h <= 10; ++h) {
+          Tensor x = Tensor::normal({2, h, h, 3}, random);
+          x.track();
+          const Tensor y = max_pool(x, {.size = size, .stride = stride, .padding = padding}), g = Tensor::normal(y.shape(), random);
+          const Tensor dx = grad(y, {x}, {.cotangent = g})[0];
+          CAPTURE(size);
+          CAPTURE(stride);
+          CAPTURE(padding);
+          CAPTURE(h);
+          CHECK(dot(x, dx).item() == doctest::Approx(dot(y, g).item()).epsilon(1e-4));
+        }
+  poison_memory(false);
+}
+
+TEST_CASE("avg_pool leaves the padding out of its average") {
+  CHECK(avg_pool(image(2, 2, {1, 2, 3, 4}), {.size = 2, .padding = 1}).values() == Values{1, 2, 3, 4});
+  CHECK(global_avg_pool(image(2, 2, {1, 2, 3, 6})).values() == Values{3});
+}
+
+TEST_CASE("pad, crop, concat, slice and embed move values where they say") {
+  const Tensor x = image(1, 2, {1, 2});
+  CHECK(pad(x, {.top = 1, .left = 1, .right = 2}).values() == Values{0, 0, 0, 0, 0, 0, 1, 2, 0, 0});
+  CHECK(crop(pad(x, {1, 2, 3, 4}), {1, 2, 3, 4}).values() == x.values());
+  const Tensor a = Tensor::of({2, 1}, {1, 2}), b = Tensor::of({2, 2}, {3, 4, 5, 6});
+  const Tensor ab = concat_channels({a, b});
+  CHECK(ab.values() == Values{1, 3, 4, 2, 5, 6});
+  CHECK(slice_channels(ab, 1, 3).values() == b.values());
+  CHECK(embed_channels(a, 1, 3).values() == Values{0, 1, 0, 0, 2, 0});
+}
+
+TEST_CASE("pooling and joining refuse what does not fit, and say why") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  CHECK_THROWS_WITH_AS(max_pool(x, {.size = 5}), doctest::Contains("window of 5 x 5 must fit"), Error);
+  CHECK_THROWS_WITH_AS(avg_pool(x, {.size = 2, .padding = 2}), doctest::Contains("padding at most half the size"), Error);
+  CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 20, 20, 1}), {.size = 17}), doctest::Contains("at most 256 cells"), Error);
+  CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 3})), doctest::Contains("needs (N, H, W, C)"), Error);
+  CHECK_THROWS_WITH_AS(crop(x, {.top = 5}), doctest::Contains("border must fit"), Error);
+  CHECK_THROWS_WITH_AS(pad(x, {.top = -1}), doctest::Contains("border of at least 0"), Error);
+  CHECK_THROWS_WITH_AS(concat_channels({x, Tensor::zeros({2, 4, 4, 3})}), doctest::Contains("all axes but the last must agree"),
+                       Error);
+  CHECK_THROWS_WITH_AS(slice_channels(x, 1, 4), doctest::Contains("[1, 4) must lie in the channels"), Error);
+  CHECK_THROWS_WITH_AS(embed_channels(x, 1, 3), doctest::Contains("must fit into 3 channels"), Error);
+}

@@ -1,0 +1,303 @@
+#include "data/loader.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include "core/base/memory.h"
+#include "data/synthetic.h"
+#include "tests/data_files.h"
+
+using namespace evenkeel;
+
+namespace {
+
+// Images of random pixels, example i labelled i % 7.
+Dataset noise(int64_t n, const Shape& image, bool flips = false) {
+  Dataset data{.name = "noise", .image = image, .classes = 7, .flips = flips};
+  Random random(5);
+  for (int64_t i = 0; i < n; ++i) data.labels.push_back(static_cast<int32_t>(i % 7));
+  for (int64_t i = 0; i < n * image.size(); ++i) data.pixels.push_back(static_cast<uint8_t>(random.below(256)));
+  return data;
+}
+
+// Pixels as they are.
+Normalization none(int64_t channels) {
+  const auto n = static_cast<size_t>(channels);
+  return {std::vector<float>(n, 0), std::vector<float>(n, 1)};
+}
+
+// Example i is the number i, so that batches can be told apart.
+Dataset numbers(int64_t n) {
+  Dataset data{.name = "numbers", .image = {1, 1, 1}, .classes = 1000};
+  for (int64_t i = 0; i < n; ++i) {
+    data.labels.push_back(static_cast<int32_t>(i));
+    data.pixels.push_back(static_cast<uint8_t>(i));
+  }
+  return data;
+}
+
+struct Seen {
+  std::vector<size_t> sizes;
+  Labels labels;
+  std::vector<real> values;
+  bool operator==(const Seen&) const = default;
+};
+Seen rest(Loader& loader) {
+  Seen seen;
+  for (Batch batch; loader.next(batch);) {
+    CHECK(batch.x.dim(0) == static_cast<int64_t>(batch.labels.size()));
+    seen.sizes.push_back(batch.labels.size());
+    seen.labels.insert(seen.labels.end(), batch.labels.begin(), batch.labels.end());
+    const auto values = batch.x.values();
+    seen.values.insert(seen.values.end(), values.begin(), values.end());
+  }
+  return seen;
+}
+Seen epoch(Loader& loader, int64_t number) {
+  loader.begin_epoch(number);
+  return rest(loader);
+}
+
+}  // namespace
+
+TEST_CASE("40 seeds by 40 epochs: 1,600 orders and 1,600 ways to augment, no two alike") {
+  const Dataset data = numbers(40), images = noise(40, {8, 8, 1});
+  std::set<Labels> orders;
+  std::set<std::vector<real>> augmented;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    Loader order(data, none(1), {.batch_size = 40, .seed = seed, .background = false});
+    Loader moved(images, none(1), {.batch_size = 40, .shuffle = false, .augment = true, .seed = seed, .background = false});
+    for (int64_t number = 0; number < 40; ++number) {
+      orders.insert(epoch(order, number).labels);
+      augmented.insert(epoch(moved, number).values);
+    }
+  }
+  CHECK(orders.size() == 1600);
+  CHECK(augmented.size() == 1600);
+}
+
+TEST_CASE("an epoch shows every example once with its label, in an order that depends on seed and epoch alone") {
+  const Dataset data = numbers(100);
+  Loader loader(data, none(1), {.batch_size = 32, .seed = 3}), twin(data, none(1), {.batch_size = 32, .seed = 3});
+  Loader other(data, none(1), {.batch_size = 32, .seed = 4});
+  const Seen zero = epoch(loader, 0), one = epoch(loader, 1);
+  CHECK(zero.sizes == std::vector<size_t>{32, 32, 32, 4});
+  CHECK(std::set(zero.labels.begin(), zero.labels.end()).size() == 100);
+  for (size_t i = 0; i < 100; ++i) CHECK(zero.values[i] == zero.labels[i]);
+  CHECK(one.labels != zero.labels);
+  CHECK(epoch(twin, 1) == one);
+  CHECK(epoch(twin, 0) == zero);
+  CHECK(epoch(other, 0).labels != zero.labels);
+
+  Loader ordered(data, none(1), {.batch_size = 32, .shuffle = false});
+  Labels expected(100);
+  std::iota(expected.begin(), expected.end(), 0);
+  CHECK(epoch(ordered, 7).labels == expected);
+}
+
+TEST_CASE("the background thread changes nothing, and a run resumes in the middle of an epoch") {
+  const Dataset data = noise(203, {6, 5, 3}, true);
+  for (const bool background : {true, false}) {
+    LoaderOptions options{.batch_size = 16, .augment = true, .seed = 9, .background = background};
+    Loader loader(data, measure(data), options);
+    options.background = false;
+    Loader reference(data, measure(data), options);
+    const Seen whole = epoch(reference, 2);
+    CHECK(epoch(loader, 2) == whole);
+    for (int64_t first = 0; first <= loader.batches(); ++first) {
+      loader.begin_epoch(2, first);
+      const Seen tail = rest(loader);
+      CHECK(std::equal(tail.values.begin(), tail.values.end(), whole.values.end() - static_cast<int64_t>(tail.values.size())));
+      CHECK(static_cast<int64_t>(tail.sizes.size()) == loader.batches() - first);
+    }
+    CHECK(!error_of(Fault::usage, [&] { loader.begin_epoch(2, loader.batches() + 1); }).empty());
+
+    // An epoch that is left is forgotten.
+    Batch batch;
+    loader.begin_epoch(5);
+    loader.next(batch);
+    CHECK(epoch(loader, 2) == whole);
+    CHECK(!loader.next(batch));
+    loader.begin_epoch(5);
+  }
+  Loader unused(data, measure(data), {});
+  Batch batch;
+  CHECK(!unused.next(batch));
+}
+
+TEST_CASE("a last batch of one example is left out of training, kept for evaluation") {
+  const auto sizes = [](int64_t n, const LoaderOptions& options) {
+    const Dataset data = numbers(n);
+    Loader loader(data, none(1), options);
+    const Seen seen = epoch(loader, 0);
+    CHECK(static_cast<int64_t>(seen.sizes.size()) == loader.batches());
+    return seen.sizes;
+  };
+  using Sizes = std::vector<size_t>;
+  CHECK(sizes(9, {.batch_size = 4}) == Sizes{4, 4});
+  CHECK(sizes(9, {.batch_size = 4, .shuffle = false}) == Sizes{4, 4, 1});
+  CHECK(sizes(10, {.batch_size = 4}) == Sizes{4, 4, 2});
+  CHECK(sizes(10, {.batch_size = 4, .drop_last = true}) == Sizes{4, 4});
+  CHECK(sizes(10, {.batch_size = 4, .shuffle = false, .drop_last = true}) == Sizes{4, 4});
+  CHECK(sizes(8, {.batch_size = 4, .drop_last = true}) == Sizes{4, 4});
+  CHECK(sizes(3, {.batch_size = 1}) == Sizes{1, 1, 1});
+  CHECK(sizes(3, {.batch_size = 4}) == Sizes{3});
+}
+
+TEST_CASE("normalised by what was measured, each channel has mean 0 and deviation 1") {
+  Dataset data = noise(50, {4, 6, 3});
+  for (size_t i = 0; i < data.pixels.size(); i += 3) data.pixels[i] = static_cast<uint8_t>(200 + data.pixels[i] / 8);  // one channel differs
+  const Normalization normalization = measure(data);
+  Loader loader(data, normalization, {.batch_size = 50});
+  const Seen seen = epoch(loader, 0);
+  for (size_t c = 0; c < 3; ++c) {
+    double sum = 0, squares = 0, pixels = 0;
+    const double n = static_cast<double>(seen.values.size()) / 3;
+    for (size_t i = c; i < seen.values.size(); i += 3) {
+      sum += seen.values[i];
+      squares += seen.values[i] * seen.values[i];
+      pixels += data.pixels[i];
+    }
+    CHECK(normalization.mean[c] == doctest::Approx(pixels / n).epsilon(1e-6));
+    CHECK(std::abs(sum / n) < 1e-5);
+    CHECK(squares / n == doctest::Approx(1).epsilon(1e-5));
+  }
+  Dataset constant = numbers(5);
+  std::fill(constant.pixels.begin(), constant.pixels.end(), uint8_t{42});
+  CHECK(measure(constant).mean == std::vector<float>{42});
+  CHECK(measure(constant).deviation == std::vector<float>{1});
+}
+
+TEST_CASE("augmentation crops out of a black border and mirrors, nothing else") {
+  for (const int64_t channels : {1, 3}) {
+    for (const bool flips : {false, true}) {
+      const int64_t height = 5, width = 7, padding = 2;
+      const Dataset data = noise(300, {height, width, channels}, flips);
+      const Normalization normalization = measure(data);
+      Loader loader(data, normalization, {.batch_size = 300, .augment = true, .crop_padding = padding});
+      Loader plain(data, normalization, {.batch_size = 300});
+      loader.begin_epoch(1);
+      plain.begin_epoch(1);
+      Batch moved, still;
+      loader.next(moved);
+      plain.next(still);
+      CHECK(moved.labels == still.labels);
+      std::set<std::tuple<int64_t, int64_t, bool>> ways;
+      int64_t mirrored = 0;
+      for (int64_t i = 0; i < 300; ++i) {
+        // The crop at (down, right) of the image with a black border, then mirrored, must be what came for some of the ways.
+        bool found = false;
+        for (int64_t way = 0; way < 2 * (2 * padding + 1) * (2 * padding + 1); ++way) {
+          const bool mirror = way % 2;
+          const int64_t down = way / 2 / (2 * padding + 1) - padding, right = way / 2 % (2 * padding + 1) - padding;
+          bool same = true;
+          for (int64_t j = 0; same && j < data.image.size(); ++j) {
+            const int64_t c = j % channels, x = j / channels % width, y = j / channels / width;
+            const int64_t from_y = y + down, from_x = (mirror ? width - 1 - x : x) + right;
+            const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
+            const real black = (0 - normalization.mean[c]) * (1 / normalization.deviation[c]);
+            const real expected =
+                inside ? still.x.data()[((i * height + from_y) * width + from_x) * channels + c] : black;
+            same = moved.x.data()[i * data.image.size() + j] == expected;
+          }
+          if (!same) continue;
+          found = true;
+          mirrored += mirror;
+          ways.insert({down, right, mirror});
+          break;
+        }
+        CHECK(found);
+      }
+      CHECK(ways.size() == (flips ? 50 : 25));
+      CHECK((flips ? mirrored > 110 && mirrored < 190 : mirrored == 0));
+    }
+  }
+  // The same data, no mirroring asked for.
+  const Dataset data = noise(100, {1, 9, 1}, true);
+  Loader loader(data, none(1), {.batch_size = 100, .augment = true, .crop_padding = 0, .flip = false}), plain(data, none(1), {.batch_size = 100});
+  CHECK(epoch(loader, 0) == epoch(plain, 0));
+}
+
+TEST_CASE("a crop may move by more than the image is wide") {
+  const Dataset data = noise(64, {2, 3, 1}, true);
+  Loader loader(data, none(1), {.augment = true, .crop_padding = 20});
+  const Seen seen = epoch(loader, 0);
+  CHECK(std::ranges::count(seen.values, 0) > 64 * 5);
+}
+
+TEST_CASE("unless told otherwise a crop moves by up to 4 pixels from 32 pixels on, below by up to 2") {
+  for (const int64_t width : {28, 31, 32, 33}) {
+    Dataset data{.name = "white", .image = {1, width, 1}, .classes = 1};
+    data.labels.resize(200);
+    data.pixels.assign(static_cast<size_t>(200 * width), 255);
+    Loader loader(data, none(1), {.batch_size = 200, .augment = true});
+    const Seen seen = epoch(loader, 0);
+    int64_t most = 0;
+    for (int64_t i = 0; i < 200; ++i) {
+      const auto begin = seen.values.begin() + i * width;
+      const int64_t black = std::count(begin, begin + width, real(0));
+      if (black < width) most = std::max(most, black);  // else it moved down or up, out of the image
+    }
+    CHECK(most == (width < 32 ? 2 : 4));
+  }
+}
+
+TEST_CASE("an epoch may be abandoned at any batch, and the next one is not disturbed") {
+  const Dataset data = noise(160, {16, 16, 3}, true);
+  const LoaderOptions options{.batch_size = 16, .augment = true};
+  Loader loader(data, measure(data), options), reference(data, measure(data), options);
+  const Seen whole = epoch(reference, 99);
+  for (int64_t left = 0; left <= loader.batches(); ++left) {
+    Batch batch;
+    loader.begin_epoch(left);
+    for (int64_t i = 0; i < left; ++i) CHECK(loader.next(batch));
+    CHECK(epoch(loader, 99) == whole);
+  }
+}
+
+TEST_CASE("a steady state takes no memory from the system, and the same number of tensors lives at every step") {
+  const Dataset data = noise(400, {16, 16, 3});
+  Loader loader(data, measure(data), {.batch_size = 32, .augment = true});
+  epoch(loader, 0);
+  int64_t live = 0;
+  for (int64_t e = 1; e < 4; ++e) {
+    int64_t step = 0;
+    loader.begin_epoch(e);
+    const int64_t before = memory_stats().system_allocations;
+    for (Batch batch; loader.next(batch); ++step) {
+      if (e == 1 && step == 0) live = live_nodes();
+      if (step < 8) CHECK(live_nodes() == live);
+    }
+    CHECK(memory_stats().system_allocations == before);
+  }
+}
+
+TEST_CASE("what goes wrong in the background reaches next()") {
+  Dataset data = numbers(100);
+  for (const bool background : {true, false}) {
+    Loader loader(data, none(1), {.batch_size = 10, .background = background});
+    data.labels.pop_back();
+    loader.begin_epoch(0);
+    Batch batch;
+    for (int i = 0; i < 10; ++i)
+      CHECK(error_of(Fault::usage, [&] { loader.next(batch); }) == "loader: the data set must not change while it is in use");
+    CHECK(!loader.next(batch));  // and nothing is prepared any more that would see the next change
+    data.labels.push_back(99);
+    CHECK(epoch(loader, 0).labels.size() == 100);
+  }
+}
+
+TEST_CASE("a loader refuses what it cannot load") {
+  const Dataset data = numbers(10);
+  Dataset broken = data;
+  broken.pixels.pop_back();
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(1), {.batch_size = 0}); }) == "loader: batch_size must be positive, got 0");
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(3), {}); }) == "loader: the normalisation must have 1 channels, got 3");
+  CHECK(error_of(Fault::usage, [&] { Loader(broken, none(1), {}); }) == "loader: 10 images of (1, 1, 1) must have 10 pixels, got 9");
+  CHECK(error_of(Fault::usage, [&] { Loader(Dataset{.name = "", .image = {1, 1, 1}}, none(1), {}); }) == "loader: the data set must have an example");
+}

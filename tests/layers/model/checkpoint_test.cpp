@@ -1,0 +1,229 @@
+#include "layers/model/checkpoint.h"
+
+#include <doctest/doctest.h>
+
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/base/file.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/model/spec.h"
+#include "tests/data_files.h"
+#include "tests/scratch.h"
+
+using namespace evenkeel;
+
+namespace {
+
+std::string good_file() {
+  SafeTensors contents;
+  contents.metadata["model"] = "a \"quoted\" text\n";
+  contents.tensors.push_back(store("weight", Tensor::of({2, 3}, {1, 2, 3, 4, 5, 6})));
+  contents.tensors.push_back(store("scalar", Tensor::scalar(7)));
+  return format_safetensors(contents);
+}
+
+// A file with this header and so many bytes of data.
+std::string file_of(const std::string& header, size_t data) {
+  std::string file(8, '\0');
+  const uint64_t size = header.size();
+  std::memcpy(file.data(), &size, 8);
+  return file + header + std::string(data, 'x');
+}
+
+void refused(const std::string& bytes, const char* reason) {
+  CAPTURE(reason);
+  try {
+    parse_safetensors(bytes, "some file");
+    FAIL_CHECK("it was accepted");
+  } catch (const Error& e) {
+    CHECK(e.fault == Fault::bad_file);
+    CHECK(std::string(e.what()).find(reason) != std::string::npos);
+    CHECK(std::string(e.what()).find("some file") != std::string::npos);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("safetensors: what was written is read") {
+  const SafeTensors read = parse_safetensors(good_file(), "good");
+  CHECK(read.metadata.at("model") == "a \"quoted\" text\n");
+  REQUIRE(read.tensors.size() == 2);
+  CHECK(load(read.tensors[0]).values() == std::vector<real>{1, 2, 3, 4, 5, 6});
+  CHECK(load(*read.find("scalar")).item() == 7);
+  CHECK(read.find("other") == nullptr);
+  CHECK(format_safetensors(read) == good_file());
+}
+
+TEST_CASE("values that no training can have made are refused by the tensor's name, and change nothing") {
+  const auto network = [](const char* norm) { return make_model({.model = "flatten dense:4 norm dense:3", .norm = norm, .input = {2, 2, 1}, .classes = 3}, standard_vocabulary()); };
+  const struct {
+    const char *norm, *name, *reason;
+    real value;
+  } cases[] = {{"batch", "1.weight", "finite", real(NAN)},
+               {"batch", "2.weight", "finite", real(INFINITY)},
+               {"batch", "2.running_mean", "finite", real(NAN)},
+               {"batch", "2.running_var", "finite", real(INFINITY)},
+               {"batch", "2.running_var", "negative", real(-0.5)},
+               {"batch", "2.num_batches_tracked", "negative", real(-1)},
+               {"batch", "evenkeel.2.running_weight", "from 0 to 1", real(1.5)},
+               {"renorm", "2.running_sigma", "positive", real(0)}};
+  for (const auto& c : cases) {
+    CAPTURE(c.name);
+    const auto source = network(c.norm), target = network(c.norm);
+    SafeTensors stored = capture(*source);
+    bool found = false;
+    for (StoredTensor& t : stored.tensors) {
+      if (t.name != c.name) continue;
+      found = true;
+      if (t.dtype == "I64") {
+        const auto whole = static_cast<int64_t>(c.value);
+        std::memcpy(t.bytes.data(), &whole, sizeof whole);
+      } else {
+        std::memcpy(t.bytes.data(), &c.value, sizeof c.value);
+      }
+    }
+    REQUIRE(found);
+    const std::string before = format_safetensors(capture(*target));
+    for (const Part part : {Part::everything, Part::weights}) {
+      const std::string said = refusal([&] { restore(*target, stored, part); });
+      CHECK_MESSAGE(said.find(c.name + std::string(" holds ")) != std::string::npos, said);
+      CHECK_MESSAGE(said.find(c.reason) != std::string::npos, said);
+    }
+    CHECK(format_safetensors(capture(*target)) == before);
+  }
+}
+
+TEST_CASE("safetensors: every truncation and every flipped bit is refused") {
+  const std::string good = good_file();
+  for (size_t n = 0; n < good.size(); ++n) CHECK_THROWS_AS(parse_safetensors(good.substr(0, n), "short"), Error);
+  CHECK_THROWS_AS(parse_safetensors(good + "x", "long"), Error);
+  for (size_t i = 0; i < good.size(); ++i)
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[i] = static_cast<char>(bad[i] ^ (1 << bit));
+      CAPTURE(i);
+      CHECK_THROWS_AS(parse_safetensors(bad, "flipped"), Error);
+    }
+}
+
+TEST_CASE("safetensors: headers that lie are refused with the reason") {
+  refused(std::string(8, '\xff'), "its header would have");
+  refused(file_of("[]", 0), "does not begin");
+  refused(file_of("{", 0), "not a JSON object");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "a name twice");
+  refused(file_of(R"({"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}})", 4), "unknown dtype");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "its shape needs 8");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4), "bad shape");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", 4), "outside the file");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), "overlap or leave a hole");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "overlap");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5), "belong to no tensor");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4]}})", 4), "too large");
+  refused(file_of(R"({"__metadata__":{"a":1}})", 0), "not a string");
+  refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "right form");
+}
+
+TEST_CASE("safetensors: what could not be read again is not written, whoever asks") {
+  const StoredTensor good{"a", "F32", {2}, std::string(8, 'x')};
+  const auto kept = [](const SafeTensors& contents, const char* reason) {
+    CHECK_THROWS_WITH_AS(format_safetensors(contents), doctest::Contains(reason), Error);
+  };
+  CHECK(parse_safetensors(format_safetensors({{}, {good}}), "good").tensors.size() == 1);
+  kept({{}, {good, good}}, "two tensors are called 'a'");
+  kept({{}, {{"__metadata__", "F32", {}, "1234"}}}, "__metadata__");
+  kept({{}, {{"a", "F32", {3}, "1234"}}}, "'a' has 4 bytes, its shape needs 12");
+  kept({{}, {{"a", "F99", {1}, "1234"}}}, "'a' has an unknown dtype");
+  kept({{}, {{"a", "F32", {-1}, "1234"}}}, "'a' has a bad shape");
+  kept({{}, {{"a\xff", "F32", {1}, "1234"}}}, "not UTF-8");
+  kept({{{"model", "\xff"}}, {good}}, "not UTF-8");
+  kept({{{"model", std::string(17 << 20, 'x')}}, {good}}, "its header would have");
+}
+
+TEST_CASE("a network's state goes to a file and back; convolutions are stored filters, channels, rows, columns") {
+  Scratch folder;
+  const ModelOptions options{.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {6, 6, 2}, .classes = 3, .seed = 1};
+  auto network = make_model(options);
+  Random random(2);
+  const Tensor x = Tensor::normal({5, 6, 6, 2}, random);
+  network->forward(x, Mode::train);
+  write_safetensors(folder / "a.safetensors", capture(*network));
+  const SafeTensors stored = read_safetensors(folder / "a.safetensors");
+  CHECK(stored.find("0.weight")->shape == std::vector<int64_t>{4, 2, 3, 3});
+  const Tensor w = parameters(*network)[0].value;  // (4, 3, 3, 2)
+  CHECK(load(*stored.find("0.weight")).data()[1 * 9 + 2] == w.data()[2 * 2 + 1]);
+
+  ModelOptions other = options;
+  other.seed = 9;
+  auto second = make_model(other);
+  CHECK(second->forward(x, Mode::eval).values() != network->forward(x, Mode::eval).values());
+  restore(*second, stored);
+  CHECK(second->forward(x, Mode::eval).values() == network->forward(x, Mode::eval).values());
+  CHECK(second->forward(x, Mode::train).values() == network->forward(x, Mode::train).values());  // the dropout stream too
+}
+
+TEST_CASE("a file that does not fit changes nothing, and the message lists what is wrong") {
+  auto network = make_model({.model = "flatten dense:4 norm act dense:classes", .input = {2, 2, 1}, .classes = 3});
+  auto other = make_model({.model = "flatten dense:5 norm act dense:classes", .input = {2, 2, 1}, .classes = 3, .seed = 2});
+  const std::string before = format_safetensors(capture(*network));
+  CHECK_THROWS_WITH_AS(restore(*network, capture(*other)), doctest::Contains("1.weight has shape (5, 4)"), Error);
+  SafeTensors part = capture(*network);
+  part.tensors.pop_back();
+  CHECK_THROWS_WITH_AS(restore(*network, part), doctest::Contains("4.bias is missing"), Error);
+  part = capture(*network);
+  part.tensors.push_back(store("5.bias", Tensor::scalar(1)));
+  CHECK_THROWS_WITH_AS(restore(*network, part), doctest::Contains("5.bias is nothing that the network has"), Error);
+  part.tensors.back().name = "evenkeel.5.bias";
+  restore(*network, part);
+  CHECK(format_safetensors(capture(*network)) == before);
+}
+
+TEST_CASE("doubles and counts are read as numbers; other types, more axes and a stream that is none are refused") {
+  const auto bytes_of = [](auto v) { return std::string(reinterpret_cast<const char*>(&v), sizeof v); };
+  CHECK(load({"a", "F64", {1, 2}, bytes_of(0.5) + bytes_of(-3.0)}).values() == std::vector<real>{0.5, -3});
+  CHECK(load({"a", "I64", {}, bytes_of(int64_t{7})}).item() == 7);
+  CHECK_THROWS_WITH_AS(load({"a", "F16", {1}, "xx"}), doctest::Contains("a is F16 of 1 axes"), Error);
+  CHECK_THROWS_WITH_AS(load({"a", "F32", std::vector<int64_t>(9, 1), "xxxx"}), doctest::Contains("of 9 axes"), Error);
+
+  auto network = make_model({.model = "flatten dense:4 act dropout:0.5 dense:classes", .input = {2, 2, 1}, .classes = 3});
+  SafeTensors all = capture(*network);
+  int streams = 0;
+  for (StoredTensor& t : all.tensors)
+    if (t.dtype == "I64") ++streams, t.bytes.resize(8), t.shape = {1};
+  REQUIRE(streams == 1);
+  CHECK_THROWS_WITH_AS(restore(*network, all), doctest::Contains("must be two I64"), Error);
+}
+
+TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not know has a prefix") {
+  auto network = make_model({.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  Random random(2);
+  for (int t = 0; t < 3; ++t) network->forward(Tensor::normal({5, 4, 4, 2}, random), Mode::train);
+  std::string all;
+  for (const StoredTensor& t : capture(*network).tensors) all += fmt::format("{} {} {}\n", t.name, t.dtype, fmt::join(t.shape, ","));
+  const std::string expected =
+      "0.weight F32 4,2,3,3\n1.weight F32 4\n1.bias F32 4\n1.running_mean F32 4\n1.running_var F32 4\nevenkeel.1.running_weight F32 \n"
+      "1.num_batches_tracked I64 \nevenkeel.1.running_rows F32 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias F32 3\n";
+  CHECK(all == expected);
+  CHECK(load(*capture(*network).find("1.num_batches_tracked")).item() == 3);
+
+  const SafeTensors weights = capture(*network, Part::weights);
+  CHECK(weights.tensors.size() == 8);
+  for (const StoredTensor& t : weights.tensors) CHECK(!t.name.starts_with(own_prefix));
+}
+
+TEST_CASE("running averages without their weight go on as PyTorch's: (1 - a) old + a new") {
+  BatchNorm norm(1, {.new_weight = 0.25, .unbiased = false}), other(1, norm.options);
+  norm.forward(Tensor::of({2, 1}, {3, 5}), Mode::train);
+  CHECK(norm.running_weight.item() == 0.25);
+  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)), doctest::Contains("running_weight is missing"), Error);
+  restore(other, capture(norm, Part::weights), Part::weights);
+  CHECK(other.running_mean.item() == 4);
+  other.forward(Tensor::of({2, 1}, {8, 16}), Mode::train);
+  CHECK(other.running_mean.item() == 0.75 * 4 + 0.25 * 12);
+  CHECK(other.running_var.item() == 0.75 * 1 + 0.25 * 16);
+  CHECK(other.batches.item() == 2);
+  restore(other, capture(norm), Part::weights);  // where the weight is there it is taken
+  CHECK(other.running_weight.item() == 0.25);
+}

@@ -1,0 +1,134 @@
+// What layers, specs and optimisers refuse: the first value beyond each limit, with the reason, and the last one within
+// it.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "layers/norm/batch_renorm.h"
+#include "layers/dense.h"
+#include "layers/norm/group_norm.h"
+#include "layers/model/inspect.h"
+#include "layers/norm/layer_norm.h"
+#include "layers/norm/recalibrate.h"
+#include "layers/model/spec.h"
+#include "optim/curvature/eigenvalue.h"
+#include "optim/sgd.h"
+
+using namespace evenkeel;
+
+namespace {
+
+template <class F>
+void refused(F f, const char* reason) {
+  CHECK_THROWS_WITH_AS(f(), doctest::Contains(reason), Error);
+}
+
+}  // namespace
+
+TEST_CASE("normalisations refuse numbers out of their ranges") {
+  const auto batch = [](const BatchNormOptions& o) { return [o] { BatchNorm(3, o); }; };
+  refused(batch({.eps = 0}), "batch_norm: eps must be positive, got 0");
+  refused(batch({.eps = -1}), "batch_norm: eps must be positive");
+  refused(batch({.new_weight = 0}), "batch_norm: the weight of the new value must be in (0, 1], got 0;");
+  refused(batch({.new_weight = 1.001}), "got 1.001; PyTorch's momentum");
+  refused(batch({.ghost = -1}), "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got -1");
+  batch({.eps = real(1e-30), .new_weight = 1})();
+  const auto renorm = [](const BatchRenormOptions& o) { return [o] { BatchRenorm(3, o); }; };
+  refused(renorm({.eps = 0}), "batch_renorm: eps must be positive, got 0");
+  refused(renorm({.new_weight = 0}), "batch_renorm: the weight of the new value must be in (0, 1], got 0");
+  refused(renorm({.new_weight = 1.001}), "got 1.001");
+  refused(renorm({.r_max = 0.999}), "batch_renorm: r_max must be at least 1 and d_max at least 0, got 0.999 and 5");
+  refused(renorm({.d_max = -0.001}), "got 3 and -0.001");
+  renorm({.new_weight = 1, .r_max = 1, .d_max = 0})();
+  refused([] { GroupNorm(4, 2, 0); }, "group_norm: eps must be positive, got 0");
+  refused([] { GroupNorm(4, 0); }, "group_norm: 4 channels cannot be cut into 0 groups");
+  refused([] { InstanceNorm(4, -1); }, "group_norm: eps must be positive, got -1");
+  refused([] { LayerNorm(4, 0); }, "layer_norm: eps must be positive, got 0");
+  Random random(1);
+  Dense dense(4, 2, random);
+  refused([&] { dense.forward(Tensor::zeros({3, 5}), Mode::eval); }, "dense: x must be (N, 4), got (3, 5)");
+  refused([&] { dense.forward(Tensor::zeros({3, 1, 1, 4}), Mode::eval); }, "dense: x must be (N, 4), got (3, 1, 1, 4)");
+}
+
+TEST_CASE("a spec refuses arguments that are no such thing, out of range, or there twice") {
+  const auto model = [](const std::string& text, int64_t classes = 3, const Shape& input = {4, 4, 2}) {
+    return [=] { make_model({.model = text + " flatten dense:classes", .input = input, .classes = classes}); };
+  };
+  refused(model("conv:4"), "model: conv needs its size");
+  refused(model("conv"), "model: conv needs its filters");
+  refused(model("conv:0:3"), "conv's filters must be a number from 1 to 1048576, got '0'");
+  refused(model("conv:4:3:stride=0"), "conv's stride must be a number from 1 to 1024, got '0'");
+  refused(model("conv:4:3:2:stride=2"), "conv is given its stride twice");
+  refused(model("conv:4:3:stride=2:stride=2"), "conv is given its stride twice");
+  refused(model("flatten conv:4:3"), "model: conv needs an image (H, W, C), got (32)");
+  refused(model("flatten maxpool"), "model: maxpool needs an image (H, W, C), got (32)");
+  refused(model("flatten avgpool"), "model: avgpool needs an image");
+  refused(model("maxpool:3:pad=2"), "maxpool's pad must be a number from 0 to 1, got '2'");
+  refused(model("batch:average=often"), "batch's average must be one of exponential, cumulative, got 'often'");
+  refused(model("batch:affine=yes"), "batch's affine must be one of on, off, got 'yes'");
+  refused(model("batch:new=0"), "batch's new must be a number from 1e-09 to 1, got '0'");
+  refused(model("batch:eps=1.5"), "batch's eps must be a number from 1e-30 to 1, got '1.5'");
+  refused(model("batch:eps=nan"), "got 'nan'");
+  refused(model("group:3"), "2 channels cannot be cut into 3 groups");
+  refused(model("dropout:1"), "dropout's probability must be a number from 0 to 0.999, got '1'");
+  refused(model("norm", 0), "model: classes must be 1 to 1000000, got 0");
+  refused(model("norm", 1'000'001), "got 1000001");
+  refused(model("norm", 3, {4, 4}), "model: the input must be (H, W, C)");
+  refused(model("norm", 3, {4, 0, 2}), "model: the input must be (H, W, C)");
+  refused([] { make_model({.model = "flatten 3:4"}); }, "no layer is called '3'");
+  refused([] { make_model({.model = "flatten 2*:4 dense:classes"}); }, "no layer is called ''");
+  refused([] { make_model({.model = "flatten 2* dense:classes"}); }, "a layer's name is missing, at character 11");
+  refused([] { make_model({.model = "mlp:"}); }, "model: mlp is written mlp or mlp:WIDTH-WIDTH..., got 'mlp:'");
+  model("conv:4:3:stride=4:pad=3 batch:new=1:eps=1 dropout:0.999", 1)();
+}
+
+TEST_CASE("instruments refuse what has no answer") {
+  const auto net = make_model({.model = "flatten norm dense:classes", .input = {1, 1, 2}, .classes = 2});
+  const Tensor x = Tensor::of({2, 1, 1, 2}, {1, 2, 3, 5});
+  refused([&] { inspect(*net, x, Mode::train, [](const Sight&) {}); },
+          "inspect: in train mode the running averages would move");
+  refused([&] { percentiles(x, {0.5, 1.001}); }, "percentiles: shares are from 0 to 1, got 1.001");
+  refused([&] { percentiles(x, {-0.001}); }, "got -0.001");
+  refused([] { percentiles(Tensor::zeros({0, 2}), {0.5}); }, "percentiles: there are none of no values");
+  CHECK(percentiles(x, {0, 1}).values() == std::vector<real>{1, 2, 3, 5});
+  refused([&] { histogram(x, 1, 1, 3); }, "histogram: needs low < high and at least one bin, got 1 to 1 in 3");
+  refused([&] { histogram(x, 0, 1, 0); }, "got 0 to 1 in 0");
+  CHECK(histogram(x, 0, 1, 1) == std::vector<int64_t>{4});
+  const auto one_row = [&](const std::function<void(const Tensor&)>& see) { see(Tensor::of({1, 1, 1, 2}, {1, 2})); };
+  refused([&] { recalibrate(*net, one_row); }, "recalibrate: 1 saw 1 values a channel, one has no variance");
+}
+
+TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direction") {
+  const real inf = std::numeric_limits<real>::infinity();
+  Tensor w = Tensor::of({2}, {1, 2}).track();
+  const std::vector<Parameter> one{{"w", w, true}};
+  const auto sgd = [&](const SgdOptions& o) { return [&one, o] { Sgd(one, o); }; };
+  refused(sgd({.lr = -1}), "sgd: the learning rate must be finite and not negative, got -1");
+  refused(sgd({.lr = inf}), "got inf");
+  refused(sgd({.lr = NAN}), "got nan");
+  refused(sgd({.lr = 1, .momentum = 1}), "sgd: momentum must be in [0, 1), got 1");
+  refused(sgd({.lr = 1, .momentum = real(-0.5)}), "got -0.5");
+  refused(sgd({.lr = 1, .weight_decay = real(-0.5)}), "sgd: weight decay must not be negative, got -0.5");
+  refused(sgd({.lr = 1, .momentum = 0, .nesterov = true}), "sgd: Nesterov's form needs momentum, which is 0");
+  sgd({.lr = 0, .momentum = 0, .weight_decay = 0})();
+  Sgd good(one, {.lr = 1});
+  refused([&] { good.set_lr(-1); }, "the learning rate must be finite");
+  refused([&] { good.step({}); }, "sgd: 1 parameters need as many gradients, got 0");
+  refused([&] { good.step({Tensor::zeros({3})}); }, "sgd: the gradient of w must have its shape (2), got (3)");
+  refused([&] { good.step({Tensor()}); }, "sgd: the gradient of w must have its shape (2), got none");
+  CHECK(w.values() == std::vector<real>{1, 2});
+  Grads g{Tensor::zeros({2})};
+  refused([&] { clip_by_global_norm(g, 0); }, "clip_by_global_norm: the largest norm must be positive, got 0");
+  refused([&] { clip_by_global_norm(g, -1); }, "got -1");
+
+  const Objective f = [&] { return sum(square(w)); };
+  refused([&] { hessian_vector_product(f, {w}, {}); }, "hessian: 1 parameters need as many vectors, got 0");
+  refused([&] { along_gradient(f, {w}, {0.1, 0}); }, "along_gradient: steps must be positive, got 0");
+  CHECK(w.values() == std::vector<real>{1, 2});
+  Random random(1);
+  refused([&] { largest_eigenvalue(f, {w}, random, {.max_steps = 0}); },
+          "largest_eigenvalue: needs at least one step, got 0");
+  refused([&] { largest_eigenvalue([&] { return sum(square(w)) * inf; }, {w}, random); },
+          "largest_eigenvalue: the Hessian is not finite here");
+}

@@ -1,0 +1,130 @@
+#include "layers/sequential.h"
+
+#include <doctest/doctest.h>
+
+#include "layers/model/fold.h"
+#include "layers/model/inference.h"
+#include "layers/model/spec.h"
+
+using namespace evenkeel;
+
+namespace {
+
+// The network's layers one by one, nothing fused.
+Tensor one_by_one(Sequential& network, Tensor x, Mode mode) {
+  for (size_t i = 0; i < network.size(); ++i) x = network[i].forward(x, mode);
+  return x;
+}
+
+// The same, and the layers inside of residuals one by one, too; shortcuts are the identity.
+Tensor nothing_fused(Sequential& network, Tensor x, Mode mode) {
+  for (size_t i = 0; i < network.size(); ++i) {
+    auto* residual = dynamic_cast<Residual*>(&network[i]);
+    x = residual ? nothing_fused(residual->body(), x, mode) + x : network[i].forward(x, mode);
+  }
+  return x;
+}
+
+void check_close(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.shape() == b.shape());
+  for (int64_t i = 0; i < a.size(); ++i) CHECK(a.data()[i] == doctest::Approx(b.data()[i]).epsilon(1e-5));
+}
+
+}  // namespace
+
+TEST_CASE("what is done in one pass gives what its layers give one by one") {
+  Random random(1);
+  const Tensor x = Tensor::normal({4, 8, 8, 3}, random);
+  for (const char* model : {"conv:4:3 norm act conv:6:3 norm act flatten dense:classes", "residual(conv:3:3 norm act conv:3:3 norm) act flatten dense:classes",
+                            "residual(conv:6:3:stride=2 norm act) act flatten dense:classes", "residual() act flatten dense:classes",
+                            "residual(residual(conv:3:3 norm act) act) flatten dense:classes", "act act residual(act) act flatten dense:classes"})
+    for (const char* norm : {"none", "batch", "layer"})
+      for (Mode mode : {Mode::probe, Mode::eval}) {
+        CAPTURE(model);
+        auto network = make_model({.model = model, .norm = norm, .input = {8, 8, 3}, .classes = 3});
+        check_close(network->forward(x, mode), one_by_one(*network, x, mode));
+      }
+}
+
+TEST_CASE(
+    "a network, a body and a block that end in a ReLU have it in every mode, folded, and made ready for inference") {
+  for (const char* model :
+       {"flatten dense:classes act", "flatten dense:classes norm act", "conv:3:3 norm act global_avgpool act",
+        "conv:3:3 norm residual(conv:3:3 norm act) global_avgpool act",
+        "conv:3:3 norm residual(conv:3:3 act) act global_avgpool act",
+        "flatten dense:classes residual(dense:classes norm act)",
+        "flatten dense:classes residual(dense:classes norm act) act",
+        "flatten dense:classes residual(residual(dense:classes act)) act", "flatten dense:classes residual(act)",
+        "flatten dense:classes act act"}) {
+    CAPTURE(model);
+    Random random(5);
+    const Tensor x = Tensor::normal({4, 5, 5, 3}, random);
+    const auto network = make_model({.model = model, .input = {5, 5, 3}, .classes = 3});
+    for (const Parameter& p : parameters(*network))
+      Tensor(p.value).copy_from(Tensor::normal(p.value.shape(), random, 0, 0.7));
+    network->forward(x, Mode::train);  // the averages are this batch's from now on: training moves them no more
+    for (Mode mode : {Mode::train, Mode::probe, Mode::eval}) {
+      const Tensor expected = nothing_fused(*network, x, mode).detach();
+      const auto same = [&](const Tensor& y, const Tensor& by_hand) { check_close(y.detach(), by_hand.detach()); };
+      for (const bool record : {true, false}) {
+        const Recording scope(record);
+        same(network->forward(x, mode), expected);
+        const Tensor add = Tensor::normal(expected.shape(), random);
+        same(network->forward_then(x, mode, {.add = add}), expected + add);
+        same(network->forward_then(x, mode, {.add = add, .relu = true}), relu(expected + add));
+        same(network->forward_then(x, mode, {.relu = true}), relu(expected));
+        const Tensor shift = Tensor::normal({3}, random);
+        same(network->forward_then(x, mode, {.shift = shift}), add_per_channel(expected, shift));
+      }
+    }
+    const Recording off(false);
+    const Tensor expected = nothing_fused(*network, x, Mode::eval);
+    fold_batch_norms(*network);
+    check_close(network->forward(x, Mode::eval), expected);
+    prepare_inference(*network);
+    check_close(network->forward(x, Mode::eval), expected);
+    const auto other = make_model({.model = model, .input = {5, 5, 3}, .classes = 3});
+    other->forward(x, Mode::train);
+    const Tensor unfolded = nothing_fused(*other, x, Mode::eval);
+    prepare_inference(*other);
+    check_close(other->forward(x, Mode::eval), unfolded);
+  }
+}
+
+TEST_CASE("residual adds its input: with an empty body it doubles") {
+  auto network = make_model({.model = "flatten residual() dense:classes", .input = {2, 2, 1}, .classes = 2});
+  const Tensor x = Tensor::of({1, 4}, {1, -2, 3, 4});
+  CHECK((*network)[1].forward(x, Mode::eval).values() == std::vector<real>{2, -4, 6, 8});
+}
+
+TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU behind the block comes last") {
+  auto network = make_model({.model = "flatten residual(dense:4 act) act dense:classes", .input = {2, 2, 1}, .classes = 2});
+  auto& block = dynamic_cast<Residual&>((*network)[1]);
+  Random random(2);
+  const Tensor x = Tensor::normal({5, 4}, random), body = relu(block.body()[0].forward(x, Mode::eval));
+  check_close(block.forward(x, Mode::eval), body + x);
+  check_close(block.forward_then(x, Mode::eval, {.relu = true}), relu(body + x));
+  int negative = 0;  // else the two orders would be the same
+  for (real v : (body + x).values()) negative += v < 0;
+  CHECK(negative > 0);
+}
+
+TEST_CASE("the shortcut of a block with stride and more channels takes every second pixel and pads the channels on both sides") {
+  // A body that gives zeros leaves the shortcut alone.
+  auto network = make_model({.model = "residual(conv:4:1:stride=2:pad=0) flatten dense:classes", .input = {3, 3, 2}, .classes = 2});
+  for (const Parameter& p : parameters((*network)[0]))
+    std::fill_n(Tensor(p.value).mutable_data(), p.value.size(), real(0));
+  const Tensor x = Tensor::of({1, 3, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
+  CHECK((*network)[0].forward(x, Mode::eval).values() == std::vector<real>{0, 1, 2, 0, 0, 5, 6, 0, 0, 13, 14, 0, 0, 17, 18, 0});
+}
+
+TEST_CASE("the first layer whose output is not finite is named") {
+  auto network = make_model({.model = "flatten dense:3 norm act dense:classes", .input = {2, 2, 1}, .classes = 2});
+  Random random(1);
+  const Tensor x = Tensor::normal({4, 2, 2, 1}, random);
+  CHECK(first_non_finite(*network, x) == "");
+  Tensor w = parameters(*network)[0].value;
+  w.mutable_data()[0] = INFINITY;
+  CHECK(first_non_finite(*network, x) == "layer 1 (dense:3)");
+  CHECK(first_non_finite(*network, Tensor::full({4, 2, 2, 1}, NAN)) == "the input");
+}

@@ -1,0 +1,79 @@
+#include "optim/schedule.h"
+
+#include <clocale>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "core/base/check.h"
+
+using namespace evenkeel;
+
+TEST_CASE("schedules: known values") {
+  const Schedule constant = parse_schedule("constant", 0.1, 10, 5);
+  CHECK(constant.at(0) == 0.1);
+  CHECK(constant.at(49) == 0.1);
+  const Schedule step = parse_schedule("step:0.5,0.75:0.1", 1, 10, 10);
+  CHECK(step.at(49) == 1);
+  CHECK(step.at(50) == doctest::Approx(0.1));
+  CHECK(step.at(74) == doctest::Approx(0.1));
+  CHECK(step.at(75) == doctest::Approx(0.01));
+  const Schedule epochs = parse_schedule("step:2,4", 1, 5, 3);
+  CHECK(epochs.at(5) == 1);
+  CHECK(epochs.at(6) == doctest::Approx(0.1));
+  CHECK(epochs.at(12) == doctest::Approx(0.01));
+  const Schedule cosine = parse_schedule("cosine", 0.4, 10, 10);
+  CHECK(cosine.at(0) == doctest::Approx(0.4));
+  CHECK(cosine.at(50) == doctest::Approx(0.2));
+  CHECK(cosine.at(75) == doctest::Approx(0.2 * (1 - std::sqrt(0.5))));
+  CHECK(cosine.at(100) == doctest::Approx(0));
+  CHECK(cosine.at(1000) == doctest::Approx(0));
+}
+
+TEST_CASE("schedules: the warm-up is linear and meets the rest") {
+  for (const char* text : {"constant", "cosine", "step:0.5"}) {
+    const Schedule s = parse_schedule(text, 0.2, 10, 10, 4);
+    CHECK(s.at(0) == doctest::Approx(0.05));
+    CHECK(s.at(1) == doctest::Approx(0.1));
+    CHECK(s.at(3) == doctest::Approx(0.2));
+    CHECK(s.at(4) == doctest::Approx(0.2));
+  }
+}
+
+TEST_CASE("schedules: after a warm-up the cosine is half way in the middle of what is left, and 0 at the end") {
+  for (const int64_t warmup : {0, 4, 50, 99}) {
+    const Schedule s = parse_schedule("cosine", 0.2, 10, 10, warmup);
+    CHECK(std::abs(s.at(100)) < 1e-17);
+    CHECK(s.at(warmup) == 0.2);
+    if (warmup % 2 == 0) CHECK(s.at((100 + warmup) / 2) == doctest::Approx(0.1).epsilon(1e-12));
+    for (int64_t t = warmup; t < 100; ++t) CHECK(s.at(t) > s.at(t + 1));
+  }
+}
+
+TEST_CASE("schedules: a text that is none is refused with what is allowed") {
+  auto refused = [](const char* text, const char* why) {
+    CHECK_THROWS_WITH_AS(parse_schedule(text, 0.1, 10, 10), doctest::Contains(why), Error);
+  };
+  refused("linear", "\"linear\" is none; write constant, cosine, step:0.5,0.75");
+  refused("", "is none");
+  refused("step", "is none");
+  refused("cosine:3", "is none");
+  refused("step:a", "\"a\" in \"step:a\" is not a number");
+  refused("step:0.5,", "\"\" in \"step:0.5,\" is not a number");
+  refused("step:0.5:", "is not a number");
+  refused("step:0.5x", "is not a number");
+  refused("step:0:0.1", "which are positive");
+  refused("step:0.5:2", "the factor must be in (0, 1]");
+  CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11), doctest::Contains("a warm-up of 11 steps"), Error);
+}
+
+TEST_CASE("schedule: the decimal point is a point in every locale") {
+  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
+  const bool comma = std::setlocale(LC_NUMERIC, "de_DE.UTF-8") != nullptr;  // not on every machine
+  const Schedule s = parse_schedule("step:0.5:0.25", 1, 10, 10, 0);
+  std::setlocale(LC_NUMERIC, before.c_str());
+  if (!comma) MESSAGE("no locale with a decimal comma here");
+  CHECK(s.drops == std::vector<int64_t>{50});
+  CHECK(s.factor == 0.25);
+}
