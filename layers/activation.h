@@ -8,6 +8,7 @@ struct Activation : Layer {
   using Function = Tensor (*)(const Tensor&);
   Activation(std::string activation, Function f) : name(std::move(activation)), function(f) {}
   Tensor forward(const Tensor& x, Mode) override { return function(x); }
+  Shape output_shape(const Shape& input) override { return input; }
   std::string describe() const override { return name; }
 
   std::string name;

@@ -18,8 +18,11 @@ struct Conv2d : Layer {
     v.parameter("weight", weight, true);
     if (bias.defined()) v.parameter("bias", bias, false);
   }
+  Shape output_shape(const Shape& input) override {
+    return one_example(conv2d_shape(batch_of_one(input), weight.shape(), options));
+  }
   double multiply_adds(const Shape& input) override {
-    return static_cast<double>(output_shape(*this, input).rows()) * static_cast<double>(weight.size());
+    return static_cast<double>(output_shape(input).rows()) * static_cast<double>(weight.size());
   }
   std::string describe() const override {
     std::string s = fmt::format("conv:{}:{}", weight.dim(0), weight.dim(1));

@@ -13,17 +13,26 @@ struct Dense : Layer {
   }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
-    check(x.shape().rank() == 2 && x.dim(1) == weight.dim(1), "dense: x must be (N, {}), got {}", weight.dim(1), x.shape());
+    check_input(x.shape());
     return matmul(x, weight, false, true, then.after_bias(bias));
   }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);
     if (bias.defined()) v.parameter("bias", bias, false);
   }
+  Shape output_shape(const Shape& input) override {
+    check_input(batch_of_one(input));
+    return {weight.dim(0)};
+  }
   double multiply_adds(const Shape&) override { return static_cast<double>(weight.size()); }
   std::string describe() const override { return "dense:" + std::to_string(weight.dim(0)); }
 
   Owned weight, bias;
+
+ private:
+  void check_input(const Shape& x) const {
+    check(x.rank() == 2 && x[1] == weight.dim(1), "dense: x must be (N, {}), got {}", weight.dim(1), x);
+  }
 };
 
 }  // namespace evenkeel

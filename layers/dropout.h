@@ -14,6 +14,7 @@ struct Dropout : Layer {
     return dropout(x, p, same);
   }
   void visit(Visitor& v) override { v.stream("random", random); }
+  Shape output_shape(const Shape& input) override { return input; }
   std::string describe() const override { return fmt::format("dropout:{}", p); }
 
   real p;

@@ -105,14 +105,21 @@ int64_t parameter_count(Layer& layer) {
   return n;
 }
 
-Shape output_shape(Layer& layer, const Shape& input) {
+Shape Layer::output_shape(const Shape& input) {
   Recording off(false);
-  Shape one{1};
-  for (int i = 0; i < input.rank(); ++i) one.push_back(input[i]);
-  const Shape y = layer.forward(Tensor::zeros(one), Mode::eval).shape();
-  Shape out;
-  for (int i = 1; i < y.rank(); ++i) out.push_back(y[i]);
-  return out;
+  return one_example(forward(Tensor::zeros(batch_of_one(input)), Mode::eval).shape());
+}
+
+Shape batch_of_one(const Shape& example) {
+  Shape batch{1};
+  for (int i = 0; i < example.rank(); ++i) batch.push_back(example[i]);
+  return batch;
+}
+
+Shape one_example(const Shape& batch) {
+  Shape example;
+  for (int i = 1; i < batch.rank(); ++i) example.push_back(batch[i]);
+  return example;
 }
 
 }  // namespace evenkeel

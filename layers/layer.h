@@ -67,6 +67,9 @@ struct Layer {
   // forward() and then what follows it; worth overriding where both can be one pass.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
+  // The shape of one example behind the layer, from that of one in front of it; an error where forward() would refuse it.
+  // This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
+  virtual Shape output_shape(const Shape& input);
   virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape
 };
 
@@ -89,7 +92,8 @@ std::vector<Parameter> parameters(Layer& layer);
 std::vector<Tensor> unnamed(Layer& layer, const Tensor& y);
 std::vector<Tensor> values(const std::vector<Parameter>& parameters);
 int64_t parameter_count(Layer& layer);
-// The shape of one example behind a layer that gets `input`, found by running it on one.
-Shape output_shape(Layer& layer, const Shape& input);
+
+Shape batch_of_one(const Shape& example);  // (1, ...)
+Shape one_example(const Shape& batch);     // the shape without its first axis
 
 }  // namespace evenkeel

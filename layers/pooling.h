@@ -15,6 +15,9 @@ inline std::string describe_pool(const char* name, const PoolOptions& o) {
 struct MaxPool : Layer {
   explicit MaxPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return max_pool(x, options); }
+  Shape output_shape(const Shape& input) override {
+    return one_example(pool_shape("max_pool", batch_of_one(input), options));
+  }
   std::string describe() const override { return describe_pool("maxpool", options); }
   PoolOptions options;
 };
@@ -22,12 +25,20 @@ struct MaxPool : Layer {
 struct AvgPool : Layer {
   explicit AvgPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return avg_pool(x, options); }
+  Shape output_shape(const Shape& input) override {
+    return one_example(pool_shape("avg_pool", batch_of_one(input), options));
+  }
   std::string describe() const override { return describe_pool("avgpool", options); }
   PoolOptions options;
 };
 
 struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C)
   Tensor forward(const Tensor& x, Mode) override { return global_avg_pool(x); }
+  Shape output_shape(const Shape& input) override {
+    check(input.rank() == 3 && input[0] >= 1 && input[1] >= 1, "global_avg_pool: needs (N, H, W, C) with values, got {}",
+          batch_of_one(input));
+    return {input[2]};
+  }
   std::string describe() const override { return "global_avgpool"; }
 };
 
@@ -36,6 +47,7 @@ struct Flatten : Layer {  // (N, H, W, C) -> (N, C H W), in that order, as PyTor
     const bool image = x.shape().rank() == 4 && x.dim(3) > 1 && x.dim(1) * x.dim(2) > 1;
     return reshape(image ? to_channels_first(x) : x, {x.dim(0), x.size() / std::max<int64_t>(1, x.dim(0))});
   }
+  Shape output_shape(const Shape& input) override { return {input.size()}; }
   std::string describe() const override { return "flatten"; }
 };
 

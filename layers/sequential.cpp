@@ -62,12 +62,18 @@ std::string Sequential::describe() const {
   return s;
 }
 
+Shape Sequential::output_shape(const Shape& input) {
+  Shape shape = input;
+  for (const LayerPtr& layer : layers_) shape = layer->output_shape(shape);
+  return shape;
+}
+
 double Sequential::multiply_adds(const Shape& input) {
   double sum = 0;
   Shape shape = input;
   for (const LayerPtr& layer : layers_) {
     sum += layer->multiply_adds(shape);
-    shape = output_shape(*layer, shape);
+    shape = layer->output_shape(shape);
   }
   return sum;
 }
@@ -77,6 +83,15 @@ Tensor Residual::shortcut(const Tensor& x) const {
   const Tensor small = stride_ == 1 ? x : avg_pool(x, {.size = 1, .stride = stride_});
   if (channels_ == 0 || channels_ == x.channels()) return small;
   return embed_channels(small, (channels_ - x.channels()) / 2, channels_);
+}
+
+Shape Residual::output_shape(const Shape& input) {
+  Shape shortcut = input;
+  if (stride_ != 1) shortcut = one_example(pool_shape("avg_pool", batch_of_one(input), {.size = 1, .stride = stride_}));
+  if (channels_ != 0) shortcut = shortcut.with_channels(channels_);
+  const Shape out = body_->output_shape(input);
+  check(out == shortcut, "{}: its layers make {} of {}, its shortcut {}", describe(), out, input, shortcut);
+  return out;
 }
 
 Tensor Residual::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {

@@ -30,6 +30,7 @@ class Sequential : public Layer {
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;
+  Shape output_shape(const Shape& input) override;
   double multiply_adds(const Shape& input) override;
 
  private:
@@ -46,6 +47,7 @@ class Residual : public Layer {
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override { visitor.child("body", *body_); }
   std::string describe() const override { return "residual(" + body_->describe() + ")"; }
+  Shape output_shape(const Shape& input) override;
   double multiply_adds(const Shape& input) override { return body_->multiply_adds(input); }
   Sequential& body() { return *body_; }
   int64_t stride() const { return stride_; }

@@ -69,7 +69,7 @@ class Graph {
   std::string add(Sequential& layers, std::string x, Shape& shape, const std::string& prefix) {
     for (size_t i = 0; i < layers.size(); ++i) {
       x = add(layers[i], x, shape, prefix + std::to_string(i));
-      shape = output_shape(layers[i], shape);
+      shape = layers[i].output_shape(shape);
     }
     return x;
   }

@@ -427,14 +427,19 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
 
 }  // namespace
 
+void check_groups(const Shape& x, int64_t groups) {
+  check(x.rank() >= 2, "group_norm: x needs an axis of examples and one of channels, got {}", x);
+  check(groups >= 1 && x.channels() % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size",
+        x.channels(), groups);
+  int64_t values = x.channels() / groups;  // of an example in a group
+  for (int i = 1; i + 1 < x.rank(); ++i) values *= x[i];
+  check(values >= 2, "group_norm: one value per group has no variance, x is {} in {} groups; use fewer groups", x, groups);
+}
+
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps) {
   check_arguments("group_norm", x, gamma, beta, {.eps = eps});
-  check(x.shape().rank() >= 2, "group_norm: x needs an axis of examples and one of channels, got {}", x.shape());
-  check(groups >= 1 && x.channels() % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size", x.channels(),
-        groups);
+  check_groups(x.shape(), groups);
   const Groups g(x, groups);
-  check(g.positions * g.each >= 2, "group_norm: one value per group has no variance, x is {} in {} groups; use fewer groups", x.shape(),
-        groups);
   Tensor y = Tensor::empty(x.shape());
   parallel_blocks(g.examples, g.block(), [&, out = y.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {

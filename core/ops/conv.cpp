@@ -225,6 +225,11 @@ void backward_w(const Geometry& a, ConvAlgorithm algorithm, const real* x, const
 }  // namespace
 
 // y is linear in x and in w, so each of the three ops has the other two as derivatives.
+Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
+  const Geometry a = geometry("conv2d", x, w, options);
+  return {a.n, a.p, a.q, a.k};
+}
+
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Epilogue& then) {
   const Geometry a = geometry("conv2d", x.shape(), w.shape(), options);
   if (!then.differentiable() && recording()) return then(conv2d(x, w, options));

@@ -19,6 +19,8 @@ struct ConvOptions {
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
 // and then what follows. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Epilogue& then = {});
+// y's shape; refuses what conv2d refuses.
+Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options = {});
 // The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C) -> x_shape (N, H, W, C).
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options = {});
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C).
@@ -30,6 +32,7 @@ class PreparedFilters {
  public:
   PreparedFilters(const Tensor& w, const ConvOptions& options);
   const Shape& w_shape() const { return w_shape_; }
+  const ConvOptions& options() const { return options_; }
   // conv2d(x, w, options, then), without a derivative
   Tensor operator()(const Tensor& x, const Epilogue& then = {}) const;
 

@@ -202,6 +202,8 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
 
 Tensor avg_pool(const Tensor& x, const PoolOptions& options) { return average(x, windows("avg_pool", x.shape(), options)); }
 
+Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options) { return windows(op, x, options).result(); }
+
 Tensor global_avg_pool(const Tensor& x) {
   check(x.shape().rank() == 4, "global_avg_pool: needs (N, H, W, C), got {}", x.shape());
   const Windows whole = windows("global_avg_pool", x.shape(), x.dim(1), x.dim(2), 1, 0);

@@ -14,8 +14,11 @@ struct PreparedConv : Layer {
     if (then.per_channel()) return then(forward(x, mode));
     return filters(x, {.scale = line.scale, .shift = line.shift, .add = then.add, .relu = then.relu});
   }
+  Shape output_shape(const Shape& input) override {
+    return one_example(conv2d_shape(batch_of_one(input), filters.w_shape(), filters.options()));
+  }
   double multiply_adds(const Shape& input) override {
-    return static_cast<double>(output_shape(*this, input).rows()) * static_cast<double>(filters.w_shape().size());
+    return static_cast<double>(output_shape(input).rows()) * static_cast<double>(filters.w_shape().size());
   }
   std::string describe() const override { return text; }
 

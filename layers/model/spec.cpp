@@ -8,10 +8,10 @@ namespace {
 
 constexpr int max_depth = 16;  // of parentheses
 constexpr int64_t max_count = 10'000;
+constexpr size_t max_layer_text = 1000;
 
 struct Item {
   std::string text;         // "conv:64:3", or "" for a group
-  size_t at = 0;            // where it stands, for messages
   int64_t count = 1;        // N*(...)
   bool has_body = false;
   std::vector<Item> body;
@@ -43,13 +43,13 @@ class Parser {
   }
   Item item(int depth) {
     Item result;
-    result.at = at_;
     if (const size_t star = text_.find_first_not_of("0123456789", at_); star != std::string::npos && star > at_ && text_[star] == '*') {
       const auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + star, result.count);
       if (error != std::errc() || result.count < 1 || result.count > max_count) fail_here(fmt::format("a count must be 1 to {}", max_count));
       at_ = star + 1;
     }
     const size_t end = std::min(text_.find_first_of(" ()", at_), text_.size());
+    if (end - at_ > max_layer_text) fail_here(fmt::format("a layer has at most {} characters", max_layer_text));
     result.text = text_.substr(at_, end - at_);
     at_ = end;
     if (at_ < text_.size() && text_[at_] == '(') {
@@ -162,35 +162,40 @@ class SpecBuilder {
  private:
   // A sequence of items for inputs of `shape`, one example's; leaves the output's shape there.
   std::unique_ptr<Sequential> build(const std::vector<Item>& items, Shape& shape) {
-    std::vector<Item> flat;
+    // The parser bounds the depth of a text, but `norm` may stand for layers that hold `norm`.
+    check(++depth_ <= max_depth + 1, "model: layers stand in one another more than {} deep; does norm or act stand in itself?",
+          max_depth);
+    std::vector<const Item*> flat;
     expand(items, flat);
     auto sequence = std::make_unique<Sequential>();
     for (size_t i = 0; i < flat.size(); ++i) {
-      const bool bias = i + 1 == flat.size() || !kind_of(flat[i + 1]).cancels_bias;
-      LayerPtr layer = make(flat[i], shape, bias);
-      shape = output_of(*layer, shape, flat[i]);
+      const bool bias = i + 1 == flat.size() || !kind_of(*flat[i + 1]).cancels_bias;
+      LayerPtr layer = make(*flat[i], shape, bias);
+      shape = output_of(*layer, shape, *flat[i]);
       sequence->add(std::move(layer));
     }
+    --depth_;
     return sequence;
   }
 
   // Counts multiplied out, groups opened, `norm` and `act` replaced by what they stand for.
-  void expand(const std::vector<Item>& items, std::vector<Item>& flat) {
+  // Every turn of this loop is counted, also one that gives no layer: a count of counts of nothing would never end.
+  void expand(const std::vector<Item>& items, std::vector<const Item*>& flat) {
     for (const Item& item : items) {
       for (int64_t i = 0; i < item.count; ++i) {
-        const bool stands_for = item.text == "norm" || item.text == "act";
-        if (stands_for) {
+        if (item.text == "norm" || item.text == "act") {
+          std::vector<Item>& one = item.text == "norm" ? norm_ : activation_;
           const std::string& text = item.text == "norm" ? options_.norm : options_.activation;
-          if (text == "none") continue;
-          std::vector<Item> one = Parser(text).parse();
-          check(one.size() == 1 && one[0].text != "norm" && one[0].text != "act", "model: {} must be one layer, got '{}'", item.text, text);
-          one[0].at = item.at;
-          flat.push_back(std::move(one[0]));
+          if (one.empty() && text != "none") {
+            one = Parser(text).parse();
+            check(one.size() == 1 && one[0].text != "norm" && one[0].text != "act", "model: {} must be one layer, got '{}'",
+                  item.text, text);
+          }
+          if (text != "none") flat.push_back(one.data());
         } else if (item.text.empty()) {
           expand(item.body, flat);
         } else {
-          flat.push_back(item);
-          flat.back().count = 1;
+          flat.push_back(&item);
         }
         check(static_cast<int64_t>(flat.size()) <= options_.limits.layers && ++expanded_ <= options_.limits.layers * 4,
               "model: at most {} layers", options_.limits.layers);
@@ -240,14 +245,15 @@ class SpecBuilder {
     const bool all_used = std::all_of(arguments.used_.begin(), arguments.used_.end(), [](bool u) { return u; });
     check(all_used && arguments.named_.empty() && body_used == item.has_body, "model: '{}' has an argument it does not know; it is written {}",
           item.text, kind.usage);
-    arguments.needs_weights(static_cast<double>(parameter_count(*layer)));
-    left_.weights = arguments.left_.weights - parameter_count(*layer);  // what stands in parentheses is counted with the layer
+    int64_t kept = 0;
+    for (const Named& n : named(*layer)) kept += n.tensor.defined() ? n.tensor.size() : 0;
+    arguments.needs_weights(static_cast<double>(kept));
+    left_.weights = arguments.left_.weights - kept;  // what stands in parentheses is counted with the layer
     return layer;
   }
 
-  // By running it on one example: no layer has to say its shape.
   Shape output_of(Layer& layer, const Shape& shape, const Item& item) {
-    const Shape out = output_shape(layer, shape);
+    const Shape out = layer.output_shape(shape);
     check(out.size() > 0 && out.size() <= left_.values, "model: '{}' gives {}: all layers together may give at most {} values an example",
           item.text, out, options_.limits.values);
     left_.values -= out.size();
@@ -258,8 +264,10 @@ class SpecBuilder {
   const Vocabulary& vocabulary_;
   Init init_;
   Random random_;
+  std::vector<Item> norm_, activation_;  // what stands for them, once one is asked for
   ModelLimits left_;
   int64_t expanded_ = 0;
+  int depth_ = 0;
 };
 
 namespace {
@@ -306,7 +314,7 @@ std::vector<LayerSummary> summarize(Sequential& network, const Shape& input) {
   for (size_t i = 0; i < network.size(); ++i) {
     Layer& layer = network[i];
     const double work = layer.multiply_adds(shape);
-    shape = output_shape(layer, shape);
+    shape = layer.output_shape(shape);
     rows.push_back({std::to_string(i), layer.describe(), shape, parameter_count(layer), work});
   }
   return rows;

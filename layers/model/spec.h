@@ -20,7 +20,7 @@ namespace evenkeel {
 // What a model may ask for, all layers together: a text of a few words can ask for more than any machine has.
 struct ModelLimits {
   int64_t layers = 10'000;
-  int64_t weights = int64_t{1} << 30;
+  int64_t weights = int64_t{1} << 30;  // and running averages
   int64_t values = int64_t{1} << 30;  // what the layers put out for one example
 };
 

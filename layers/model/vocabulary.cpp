@@ -19,6 +19,11 @@ real eps_of(LayerArguments& a, real otherwise) {
   return static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, otherwise));
 }
 
+// A normalisation keeps so many numbers for each channel.
+void needs_channels(const LayerArguments& a, int numbers) {
+  a.needs_weights(static_cast<double>(numbers) * static_cast<double>(a.input.channels()));
+}
+
 }  // namespace
 
 Vocabulary standard_vocabulary() {
@@ -57,6 +62,7 @@ Vocabulary standard_vocabulary() {
         o.affine = a.flag("affine", o.affine);
         o.frozen = a.flag("frozen", o.frozen);
         o.ghost = a.integer(SIZE_MAX, "ghost", 0, 1 << 20, o.ghost);
+        needs_channels(a, 4);
         return std::make_unique<BatchNorm>(a.input.channels(), o);
       },
       fmt::format("batch[:eps={}][:new={}][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]"
@@ -73,6 +79,7 @@ Vocabulary standard_vocabulary() {
                    o.start = a.integer(SIZE_MAX, "start", 0, int64_t{1} << 40, o.start);
                    o.r_end = a.integer(SIZE_MAX, "rend", 0, int64_t{1} << 40, o.r_end);
                    o.d_end = a.integer(SIZE_MAX, "dend", 0, int64_t{1} << 40, o.d_end);
+                   needs_channels(a, 4);
                    return std::make_unique<BatchRenorm>(a.input.channels(), o);
                  },
                  fmt::format("renorm[:eps={}][:new={}][:rmax={}][:dmax={}][:start={}][:rend={}][:dend={}]", renorm.eps,
@@ -81,14 +88,17 @@ Vocabulary standard_vocabulary() {
   const std::string eps = fmt::format("[:eps={}]", NormOptions().eps);
   v["group"] = {[](LayerArguments& a) -> LayerPtr {
                   const int64_t groups = a.integer(0, "groups", 1, 1 << 20);
+                  needs_channels(a, 2);
                   return std::make_unique<GroupNorm>(a.input.channels(), groups, eps_of(a, NormOptions().eps));
                 },
                 "group:GROUPS" + eps};
   v["instance"] = {[](LayerArguments& a) -> LayerPtr {
+                     needs_channels(a, 2);
                      return std::make_unique<InstanceNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
                    },
                    "instance" + eps, true};
   v["layer"] = {[](LayerArguments& a) -> LayerPtr {
+                  needs_channels(a, 2);
                   return std::make_unique<LayerNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
                 },
                 "layer" + eps};

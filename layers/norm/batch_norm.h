@@ -27,6 +27,11 @@ struct RunningNorm : Layer {
     Tensor mean, var;
   };
   virtual Statistics statistics() const = 0;
+  Shape output_shape(const Shape& input) override {
+    check(input.channels() == gamma.size() && input.size() > 0, "{}: x must have values in {} channels, got {}", describe(),
+          gamma.size(), batch_of_one(input));
+    return input;
+  }
   Epilogue inference() const;  // the scale and the shift that it is in inference
   // To those of a population of so many rows, as one batch that weighs all: averages, their weight and their counts. They are
   // written by this alone: beside a weight of 0 the first training step would drop them, and it refuses instead.

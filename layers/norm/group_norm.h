@@ -19,6 +19,11 @@ struct GroupNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
+  Shape output_shape(const Shape& input) override {
+    check(input.channels() == gamma.size(), "group_norm: x must have {} channels, got {}", gamma.size(), input);
+    check_groups(batch_of_one(input), groups);
+    return input;
+  }
   std::string describe() const override { return fmt::format("group:{}", groups) + describe_eps(); }
 
   int64_t groups;

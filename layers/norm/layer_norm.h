@@ -15,6 +15,11 @@ struct LayerNorm : Layer {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
   }
+  Shape output_shape(const Shape& input) override {
+    check(input.channels() == gamma.size(), "layer_norm: x must have {} channels, got {}", gamma.size(), input);
+    check_groups(batch_of_one(input), 1);
+    return input;
+  }
   std::string describe() const override {
     return eps == NormOptions().eps ? "layer" : fmt::format("layer:eps={}", eps);
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/base/memory.h"
 #include "layers/activation.h"
 #include "layers/dropout.h"
 
@@ -85,6 +86,9 @@ TEST_CASE("wrong specs are refused with the reason") {
   refused("flatten norm dense:10", "must be one layer", "norm");
   refused("flatten norm dense:10", "must be one layer", "batch relu");
   refused("mlp:100-x", "mlp:WIDTH");
+  refused("flatten dense:" + std::string(1000, '0') + "10", "at most 1000 characters");
+  refused("flatten norm dense:10", "does norm or act stand in itself", "residual(norm)");
+  refused("100*(100*(100*(100*(norm)))) flatten dense:10", "at most 10000 layers", "none");  // counts of nothing
 }
 
 TEST_CASE("what all layers together may ask for is bounded, and checked before it is allocated") {
@@ -102,6 +106,15 @@ TEST_CASE("what all layers together may ask for is bounded, and checked before i
   CHECK_THROWS_WITH_AS(build("conv:1048576:1024 flatten dense:10", {}), doctest::Contains("weights"), Error);
   CHECK_THROWS_WITH_AS(build("conv:300000:1:1:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
   CHECK_THROWS_WITH_AS(build("conv:1000:1 conv:1:1:1024:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
+}
+
+TEST_CASE("a normalisation that the limits do not allow is not made to find that out") {
+  const int64_t before = memory_stats().peak_bytes;
+  for (const char* norm : {"batch", "batch:affine=off", "renorm", "group:1", "instance", "layer"}) {
+    const ModelOptions options{.model = "flatten norm dense:classes", .norm = norm, .input = {4096, 4096, 4}, .limits = {.weights = 1000}};
+    CHECK_THROWS_WITH_AS(make_model(options), doctest::Contains("weights"), Error);
+  }
+  CHECK(memory_stats().peak_bytes - before < 1 << 20);
 }
 
 TEST_CASE("a layer of one's own gets a name in the spec") {

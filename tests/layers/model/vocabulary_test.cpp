@@ -119,6 +119,29 @@ TEST_CASE("a layer's description builds it again: no argument is lost, alone or 
   }
 }
 
+TEST_CASE("a layer computes the shape that forward() would give, or its refusal, also of images larger than any memory") {
+  for (const Entry& e : entries) {
+    for (const std::string& text : {e.layer, with(e.layer, e.arguments)}) {
+      CAPTURE(text);
+      const auto network = network_of(text);
+      Layer& layer = layer_in(*network);
+      for (const Shape& input :
+           {Shape{7, 7, 4}, {9, 5, 4}, {2, 3, 4}, {1, 1, 4}, {7, 7, 3}, {0, 7, 4}, {196}, {4}, {1}, {3, 4}, {0}, {}}) {
+        CAPTURE(input);
+        const auto shape = [&](auto find) {
+          try {
+            return find().str();
+          } catch (const Error& error) {
+            return std::string("refused");
+          }
+        };
+        CHECK(shape([&] { return layer.output_shape(input); }) == shape([&] { return layer.Layer::output_shape(input); }));
+      }
+      if (!text.starts_with("dense")) CHECK(layer.output_shape({1 << 20, 1 << 20, 4}).size() > 0);
+    }
+  }
+}
+
 TEST_CASE("what a usage text says is the default is the default") {
   for (const auto& [name, kind] : standard_vocabulary()) {
     const auto entry =
