@@ -140,22 +140,26 @@ InputFile open_input(const std::string& path) {
   if (!file.open() && (error == ENOENT || error == ENOTDIR)) fail(Fault::missing, "there is no file {}", path);
   if (!file.open()) fail_io("cannot open", path, error);
   if (!known) fail_io("cannot read", path, errno);
-  return {std::move(file), static_cast<uint64_t>(status.st_size)};
+  return {path, std::move(file), static_cast<uint64_t>(status.st_size)};
+}
+
+size_t InputFile::read(uint64_t at, void* out, size_t count) const {
+  size_t done = 0;
+  while (done < count) {
+    const ssize_t n = ::pread(*file, static_cast<char*>(out) + done, count - done, static_cast<off_t>(at + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_io("cannot read", path, errno);
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  return done;
 }
 
 std::string read_file(const std::string& path, uint64_t max_bytes) {
   const InputFile input = open_input(path);
   if (input.size > max_bytes) fail(Fault::bad_file, "{}: it has {} bytes; at most {} are read", path, input.size, max_bytes);
   std::string contents(input.size, '\0');
-  size_t done = 0;
-  while (done < contents.size()) {
-    const ssize_t n = ::read(*input.file, contents.data() + done, contents.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_io("cannot read", path, errno);
-    if (n == 0) break;
-    done += static_cast<size_t>(n);
-  }
-  contents.resize(done);
+  contents.resize(input.read(0, contents.data(), contents.size()));
   return contents;
 }
 

@@ -26,8 +26,12 @@ class Descriptor {
 };
 
 struct InputFile {
+  std::string path;  // for messages
   Descriptor file;
   uint64_t size;  // when it was opened
+
+  // Up to `count` bytes from place `at` on; fewer only where the file ends. Error(Fault::io).
+  size_t read(uint64_t at, void* out, size_t count) const;
 };
 
 // Opens a regular file for reading. Never waits: a FIFO, a device, a socket or a folder is refused by name with

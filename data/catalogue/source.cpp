@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "core/base/file.h"
 #include "data/formats/cifar.h"
 #include "data/formats/idx.h"
 #include "data/synthetic.h"
@@ -171,7 +170,7 @@ Dataset read_part(const Source& source, const fs::path& folder, const std::vecto
     read_idx_pair(data, paths.at(0), paths.at(1), source.transposed);
   } else {
     const int64_t records = size / static_cast<int64_t>(paths.size());
-    for (const std::string& path : paths) parse_cifar(data, path, read_file(path), records, source.label_bytes);
+    for (const std::string& path : paths) read_cifar(data, path, records, source.label_bytes);
   }
   return data;
 }

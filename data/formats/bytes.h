@@ -5,17 +5,35 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/file.h"
+
 namespace evenkeel {
 
 enum class Packing { none, gzip, deflate };
-Packing packing_of(std::string_view bytes);  // gzip, if they begin as one does
+
+// Bytes at any place, of memory or of an open file, which must outlive them: only what is asked for is read.
+class Stored {
+ public:
+  Stored(std::string_view bytes) : bytes_(bytes), size_(bytes.size()) {}
+  Stored(const InputFile& file) : file_(&file), size_(file.size) {}
+  uint64_t size() const { return size_; }
+  size_t read(uint64_t at, void* out, size_t count) const;  // fewer than `count` where they end
+
+ private:
+  std::string_view bytes_;
+  const InputFile* file_ = nullptr;
+  uint64_t size_;
+};
 
 // Throws Error(Fault::bad_file), beginning with the file's name, for whatever is not as it must be.
 class ByteReader {
  public:
-  // The bytes must outlive the reader; the name is for messages.
-  ByteReader(const std::string& name, std::string_view bytes, Packing packing);
-  ByteReader(const std::string& name, std::string_view bytes) : ByteReader(name, bytes, packing_of(bytes)) {}
+  // The name is for messages.
+  ByteReader(const std::string& name, Stored bytes, Packing packing);
+  ByteReader(const std::string& name, Stored bytes);  // a gzip, if they begin as one does
+  ByteReader(const std::string& name, std::string_view bytes) : ByteReader(name, Stored(bytes)) {}
+  ByteReader(const std::string& name, std::string_view bytes, Packing packing)
+      : ByteReader(name, Stored(bytes), packing) {}
   ~ByteReader();
 
   void read(void* out, size_t count);
@@ -29,7 +47,7 @@ class ByteReader {
  private:
   struct Unzip;
   const std::string name_;
-  std::string_view rest_;  // as stored
+  const Stored stored_;
   std::unique_ptr<Unzip> unzip_;
   uint64_t taken_ = 0;
 };

@@ -4,10 +4,26 @@
 
 namespace evenkeel {
 
+namespace {
+
+void check_size(const std::string& name, uint64_t size, int64_t records, int64_t record) {
+  if (size != static_cast<uint64_t>(records * record))
+    fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record, size);
+}
+
+}  // namespace
+
+void read_cifar(Dataset& data, const std::string& path, int64_t records, int64_t label_bytes) {
+  const InputFile file = open_input(path);
+  check_size(path, file.size, records, label_bytes + data.image.size());
+  std::string bytes(file.size, '\0');
+  bytes.resize(file.read(0, bytes.data(), bytes.size()));
+  parse_cifar(data, path, bytes, records, label_bytes);
+}
+
 void parse_cifar(Dataset& data, const std::string& name, std::string_view bytes, int64_t records, int64_t label_bytes) {
   const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels, record = label_bytes + image;
-  if (static_cast<int64_t>(bytes.size()) != records * record)
-    fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record, bytes.size());
+  check_size(name, bytes.size(), records, record);
   const size_t first = data.pixels.size();
   data.pixels.resize(first + static_cast<size_t>(records * image));
   for (int64_t i = 0; i < records; ++i) {

@@ -5,42 +5,67 @@
 
 namespace evenkeel {
 
-IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank) {
-  ByteReader reader(name, bytes);
+namespace {
+
+// A file of which only the header has been read.
+struct OpenIdx {
+  OpenIdx(const std::string& name, const Stored& stored, int rank);
+  std::vector<uint8_t> values();
+
+  ByteReader reader;
+  Shape shape;
+};
+
+OpenIdx::OpenIdx(const std::string& name, const Stored& stored, int rank) : reader(name, stored) {
   const uint32_t magic = reader.read_big_endian(), wanted = 0x800u + static_cast<uint32_t>(rank);  // 8: unsigned bytes
   if (magic != wanted) fail(Fault::bad_file, "{}: the magic number must be {:#010x}, it is {:#010x}", name, wanted, magic);
-  IdxArray array;
   uint64_t size = 1;
   for (int axis = 0; axis < rank; ++axis) {
     const uint32_t extent = reader.read_big_endian();
     if (extent == 0) fail(Fault::bad_file, "{}: its header says that axis {} is empty", name, axis);
     if (__builtin_mul_overflow(size, extent, &size) || size > static_cast<uint64_t>(Shape::max_size))
       fail(Fault::bad_file, "{}: its header promises more than 2^58 bytes", name);
-    array.shape.push_back(extent);
+    shape.push_back(extent);
   }
   reader.expect(size);
-  array.values.resize(size);
-  reader.read(array.values.data(), size);
-  reader.finish();
-  return array;
 }
 
-IdxArray read_idx(const std::string& path, int rank) { return parse_idx(path, read_file(path), rank); }
+std::vector<uint8_t> OpenIdx::values() {
+  std::vector<uint8_t> values(static_cast<size_t>(shape.size()));
+  reader.read(values.data(), values.size());
+  reader.finish();
+  return values;
+}
+
+}  // namespace
+
+IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank) {
+  OpenIdx idx(name, bytes, rank);
+  return {idx.shape, idx.values()};
+}
+
+IdxArray read_idx(const std::string& path, int rank) {
+  const InputFile file = open_input(path);
+  OpenIdx idx(path, file, rank);
+  return {idx.shape, idx.values()};
+}
 
 void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed) {
-  IdxArray images = read_idx(images_path, 3), labels = read_idx(labels_path, 1);
+  const InputFile images_file = open_input(images_path), labels_file = open_input(labels_path);
+  OpenIdx images(images_path, images_file, 3), labels(labels_path, labels_file, 1);
   const int64_t n = images.shape[0], height = images.shape[1], width = images.shape[2];
   if (Shape{height, width, 1} != data.image)
     fail(Fault::bad_file, "{}: the images must be {} (height, width, channels), they are {}", images_path, data.image,
          Shape{height, width, 1});
   if (labels.shape[0] != n)
     fail(Fault::bad_file, "{}: {} labels for the {} images of {}", labels_path, labels.shape[0], n, images_path);
+  const std::vector<uint8_t> values = labels.values();
   for (int64_t i = 0; i < n; ++i) {
-    if (labels.values[i] >= data.classes)
-      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, data.classes, i, labels.values[i]);
+    if (values[i] >= data.classes)
+      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, data.classes, i, values[i]);
   }
-  data.labels.assign(labels.values.begin(), labels.values.end());
-  data.pixels = std::move(images.values);
+  data.labels.assign(values.begin(), values.end());
+  data.pixels = images.values();
   if (!transposed) return;
   std::vector<uint8_t> stored(data.image.size());
   for (int64_t i = 0; i < n; ++i) {

@@ -15,6 +15,7 @@ struct IdxArray {
 
 // An array of unsigned bytes with `rank` axes, none of them empty, from the contents of a file, plain or gzip.
 // Throws Error(Fault::bad_file) with the name and what is wrong; nothing is allocated for data that cannot be there.
+// What is not as it must be is refused before the values are read.
 IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank);
 IdxArray read_idx(const std::string& path, int rank);
 

@@ -94,11 +94,12 @@ SafeTensors capture(Layer& layer, Part part) {
 void restore(Layer& layer, const SafeTensors& stored, Part part) {
   std::string wrong;
   std::set<std::string> known;
+  const auto names = by_name(stored);
   auto found = [&](const std::string& name) {
     known.insert(name);
-    const StoredTensor* t = stored.find(name);
-    if (!t) wrong += fmt::format("\n  {} is missing", name);
-    return t;
+    const auto at = names.find(name);
+    if (at == names.end()) wrong += fmt::format("\n  {} is missing", name);
+    return at == names.end() ? nullptr : at->second;
   };
   // Everything is checked before anything is written, so that a wrong file changes nothing.
   std::vector<std::pair<Tensor, Tensor>> tensors;
@@ -114,7 +115,7 @@ void restore(Layer& layer, const SafeTensors& stored, Part part) {
       else
         std::memcpy(state, s->bytes.data(), sizeof state);
       streams.emplace_back(n.stream, Random(state[0], state[1]));
-    } else if (n.role == Role::state && part == Part::weights && !stored.find(n.name)) {
+    } else if (n.role == Role::state && part == Part::weights && !names.contains(n.name)) {
       tensors.emplace_back(n.tensor, Tensor::full(n.tensor.shape(), 1));
     } else if (const StoredTensor* s = found(n.name)) {
       Tensor value = load(*s);

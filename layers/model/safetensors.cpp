@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/checksum.h"
 #include "core/base/file.h"
+#include "core/base/json_check.h"
 
 namespace evenkeel {
 namespace {
@@ -28,24 +29,29 @@ size_t dtype_size(const std::string& dtype) {
 }
 
 // The header's text with the checksum's place filled by zeros, then the data: what the checksum is taken over.
+// Written name by name: in an object that keeps its order every new name would be compared with all before it.
 std::string header_text(const SafeTensors& contents, const std::string& checksum) {
-  Json header = Json::object();
-  Json& metadata = header[metadata_key] = Json::object();
-  for (const auto& [key, value] : contents.metadata)
-    metadata[key] = value;
-  metadata[format_key] = "1";
-  metadata[checksum_key] = checksum;
-  uint64_t offset = 0;
-  for (const StoredTensor& t : contents.tensors) {
-    header[t.name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
-    offset += t.bytes.size();
-  }
   std::string text;
+  const auto add = [&](const std::string& name, const Json& value) {
+    if (!text.ends_with('{')) text += ',';
+    text += Json(name).dump() + ':' + value.dump();
+  };
   try {
-    text = header.dump();
+    text = '{' + Json(metadata_key).dump() + ":{";
+    for (const auto& [key, value] : contents.metadata) add(key, value);
+    add(format_key, "1");
+    add(checksum_key, checksum);
+    text += '}';
+    uint64_t offset = 0;
+    for (const StoredTensor& t : contents.tensors) {
+      const uint64_t end = offset + t.bytes.size();
+      add(t.name, {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {offset, end}}});
+      offset = end;
+    }
   } catch (const Json::exception& error) {
     fail(Fault::usage, "safetensors: names and metadata must be text in UTF-8, and one is not UTF-8: {}", error.what());
   }
+  text += '}';
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begin at a multiple of 8
   return text;
 }
@@ -54,8 +60,8 @@ std::string header_text(const SafeTensors& contents, const std::string& checksum
 using Need = std::function<void(bool holds, const std::string& what)>;
 
 struct Header {
-  SafeTensors contents;                               // without bytes
-  std::vector<std::pair<uint64_t, uint64_t>> ranges;  // of the data, one for each tensor
+  SafeTensors contents;         // without bytes, the tensors in the order of their data, which fill the file
+  std::vector<uint64_t> sizes;  // of the data, one for each tensor
 };
 
 // What a file of so many bytes of data may begin with: read before it is written, too, so that what is written can be
@@ -65,25 +71,20 @@ Header parse_header(const std::string& header, uint64_t data_size, const Need& n
        fmt::format("its header would have {} bytes; at most {} are read", header.size(), max_header));
   need(!header.empty() && header[0] == '{', "its header does not begin with '{'");
 
-  // A parser callback, because a JSON object would silently keep only one of two equal names.
-  std::vector<std::set<std::string>> names;
-  bool duplicate = false, deep = false;
-  const Json json = Json::parse(
-      header,
-      [&](int depth, Json::parse_event_t event, Json& value) {
-        deep |= depth > 8;
-        if (event == Json::parse_event_t::object_start) names.emplace_back();
-        if (event == Json::parse_event_t::object_end) names.pop_back();
-        if (event == Json::parse_event_t::key) duplicate |= !names.back().insert(value.get<std::string>()).second;
-        return depth <= 8;
-      },
-      false);
-  need(!json.is_discarded() && json.is_object() && !deep, "its header is not a JSON object of the right form");
-  need(!duplicate, "its header has a name twice");
+  try {
+    check_json(header, "its header");
+  } catch (const Error& error) {
+    need(false, error.what());
+  }
+  const auto json = nlohmann::json::parse(header);  // sorted by name: finding one takes O(log n)
 
   Header result;
   SafeTensors& contents = result.contents;
-  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  struct Range {
+    uint64_t begin, end;
+    StoredTensor tensor;
+  };
+  std::vector<Range> ranges;
   for (const auto& [key, value] : json.items()) {
     if (key == metadata_key) {
       need(value.is_object(), "its metadata is not an object");
@@ -93,28 +94,29 @@ Header parse_header(const std::string& header, uint64_t data_size, const Need& n
       }
       continue;
     }
-    auto is_size = [](const Json& j) { return j.is_number_unsigned() && j.get<uint64_t>() <= uint64_t{1} << 48; };
+    auto is_size = [](const nlohmann::json& j) { return j.is_number_unsigned() && j.get<uint64_t>() <= uint64_t{1} << 48; };
     need(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") && value.contains("data_offsets"),
          fmt::format("tensor '{}' needs dtype, shape and data_offsets, and nothing else", key));
     need(value["dtype"].is_string() && dtype_size(value["dtype"]) > 0, fmt::format("tensor '{}' has an unknown dtype", key));
-    const Json &shape = value["shape"], &offsets = value["data_offsets"];
+    const nlohmann::json &shape = value["shape"], &offsets = value["data_offsets"];
     need(shape.is_array() && shape.size() <= 16 && std::all_of(shape.begin(), shape.end(), is_size), fmt::format("tensor '{}' has a bad shape", key));
     need(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), fmt::format("tensor '{}' has bad offsets", key));
     const uint64_t begin = offsets[0], end = offsets[1];
     need(begin <= end && end <= data_size, fmt::format("tensor '{}' lies outside the file", key));
     uint64_t size = dtype_size(value["dtype"]);
-    for (const Json& d : shape)
+    for (const nlohmann::json& d : shape)
       need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size), fmt::format("tensor '{}' has a shape too large", key));
     need(size == end - begin, fmt::format("tensor '{}' has {} bytes, its shape needs {}", key, end - begin, size));
-    ranges.emplace_back(begin, end);
-    contents.tensors.push_back({key, value["dtype"], shape.get<std::vector<int64_t>>(), {}});
+    ranges.push_back({begin, end, {key, value["dtype"], shape.get<std::vector<int64_t>>(), {}}});
   }
-  result.ranges = ranges;
-  std::sort(ranges.begin(), ranges.end());
+  std::stable_sort(ranges.begin(), ranges.end(),
+                   [](const Range& a, const Range& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   uint64_t at = 0;
-  for (const auto& [begin, end] : ranges) {
-    need(begin == at, "its tensors overlap or leave a hole");
-    at = end;
+  for (Range& r : ranges) {
+    need(r.begin == at, "its tensors overlap or leave a hole");
+    at = r.end;
+    result.sizes.push_back(r.end - r.begin);
+    contents.tensors.push_back(std::move(r.tensor));
   }
   need(at == data_size, "it has bytes that belong to no tensor");
   return result;
@@ -154,36 +156,44 @@ void write_safetensors(const std::string& path, const SafeTensors& contents) {
   write_file(path, format_safetensors(contents));
 }
 
-SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
+namespace {
+
+// Reads a file of `size` bytes from its front, each byte straight to where it stays: the tensors are in memory once.
+SafeTensors read(const std::string& name, uint64_t size, const std::function<void(char* out, size_t count)>& take) {
   const Need need = [&](bool holds, const std::string& what) {
     if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
   };
-  need(file.size() >= 8, "it is shorter than its header's length");
+  need(size >= 8, "it is shorter than its header's length");
+  char length[8];
+  take(length, sizeof length);
   uint64_t header_size = 0;
-  for (int i = 7; i >= 0; --i)
-    header_size = header_size << 8 | static_cast<unsigned char>(file[static_cast<size_t>(i)]);
+  for (size_t i = 8; i-- > 0;) header_size = header_size << 8 | static_cast<unsigned char>(length[i]);
   need(header_size <= max_header,
        fmt::format("its header would have {} bytes; at most {} are read", header_size, max_header));
-  need(header_size <= file.size() - 8, "it ends inside its header");
-  const std::string header(file, 8, header_size);
-  Header parsed = parse_header(header, file.size() - 8 - header_size, need);
+  need(header_size <= size - 8, "it ends inside its header");
+  std::string header(header_size, '\0');
+  take(header.data(), header.size());
+  Header parsed = parse_header(header, size - 8 - header_size, need);
   SafeTensors contents = std::move(parsed.contents);
-  for (size_t i = 0; i < parsed.ranges.size(); ++i) {
-    const auto [begin, end] = parsed.ranges[i];
-    contents.tensors[i].bytes = file.substr(8 + header_size + begin, end - begin);
-  }
 
   const auto found = contents.metadata.find(checksum_key);
   need((found != contents.metadata.end()) == contents.metadata.contains(format_key),
        fmt::format("of {} and {} in its metadata only one is there", format_key, checksum_key));
   if (found != contents.metadata.end()) {
     // The checksum stands in the header that it covers, with zeros in its place.
-    std::string zeroed = header;
     const std::string entry = fmt::format("\"{}\":\"{}\"", checksum_key, found->second);
-    const size_t place = zeroed.find(entry);
+    const size_t place = header.find(entry);
     need(found->second.size() == 8 && place != std::string::npos, "its checksum is malformed");
-    zeroed.replace(place + entry.size() - 9, 8, "00000000");
-    const uint32_t crc = crc32(std::string_view(file).substr(8 + header_size), crc32(zeroed));
+    header.replace(place + entry.size() - 9, 8, "00000000");
+  }
+  uint32_t crc = crc32(header);
+  for (size_t i = 0; i < parsed.sizes.size(); ++i) {
+    std::string& bytes = contents.tensors[i].bytes;
+    bytes.resize(parsed.sizes[i]);
+    take(bytes.data(), bytes.size());
+    crc = crc32(bytes, crc);
+  }
+  if (found != contents.metadata.end()) {
     need(checksum_text(crc) == found->second, "its checksum does not fit: it was changed after it was written");
     contents.metadata.erase(found);
     contents.metadata.erase(format_key);
@@ -191,6 +201,26 @@ SafeTensors parse_safetensors(const std::string& file, const std::string& name) 
   return contents;
 }
 
-SafeTensors read_safetensors(const std::string& path) { return parse_safetensors(read_file(path), path); }
+}  // namespace
+
+SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
+  size_t at = 0;
+  return read(name, file.size(), [&](char* out, size_t count) { at += file.copy(out, count, at); });
+}
+
+SafeTensors read_safetensors(const std::string& path) {
+  const InputFile input = open_input(path);
+  uint64_t at = 0;
+  return read(path, input.size, [&](char* out, size_t count) {
+    if (input.read(at, out, count) < count) fail(Fault::bad_file, "{}: it became shorter while it was read", path);
+    at += count;
+  });
+}
+
+std::unordered_map<std::string_view, const StoredTensor*> by_name(const SafeTensors& contents) {
+  std::unordered_map<std::string_view, const StoredTensor*> names;
+  for (const StoredTensor& t : contents.tensors) names.emplace(t.name, &t);
+  return names;
+}
 
 }  // namespace evenkeel

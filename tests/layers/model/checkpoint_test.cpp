@@ -112,8 +112,8 @@ TEST_CASE("safetensors: every truncation and every flipped bit is refused") {
 TEST_CASE("safetensors: headers that lie are refused with the reason") {
   refused(std::string(8, '\xff'), "its header would have");
   refused(file_of("[]", 0), "does not begin");
-  refused(file_of("{", 0), "not a JSON object");
-  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "a name twice");
+  refused(file_of("{", 0), "not JSON");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "the name \"a\" twice");
   refused(file_of(R"({"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}})", 4), "unknown dtype");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "its shape needs 8");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4), "bad shape");
@@ -123,7 +123,7 @@ TEST_CASE("safetensors: headers that lie are refused with the reason") {
   refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5), "belong to no tensor");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4]}})", 4), "too large");
   refused(file_of(R"({"__metadata__":{"a":1}})", 0), "not a string");
-  refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "right form");
+  refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "8 deep");
 }
 
 TEST_CASE("safetensors: what could not be read again is not written, whoever asks") {

@@ -1,0 +1,31 @@
+#include "core/base/json_check.h"
+
+#include <doctest/doctest.h>
+
+#include "core/base/check.h"
+#include "tests/data_files.h"
+
+using namespace evenkeel;
+
+namespace {
+
+std::string said(const std::string& text) {
+  return error_of(Fault::bad_file, [&] { check_json(text, "file"); });
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("a JSON text from a file is refused with the reason before anything is built of it") {
+  for (const char* good : {"{}", R"({"a": [1, -2.5e3, null, true, "x"], "b": {"a": 1}})", "5", R"([[[[[[[[]]]]]]]])"}) check_json(good, "file");
+  CHECK(contains(said(""), "file: it is not JSON: "));
+  CHECK(contains(said("{"), "it is not JSON"));
+  CHECK(contains(said("{} x"), "it is not JSON"));
+  CHECK(contains(said("\"\xff\""), "it is not JSON"));
+  CHECK(contains(said("NaN"), "it is not JSON"));
+  CHECK(contains(said("[1e400]"), "number overflow parsing '1e400'"));
+  CHECK(contains(said(R"({"a": 1, "b": {"c": 1, "c": 2}})"), "it has the name \"c\" twice"));
+  CHECK(contains(said("[[[[[[[[[]]]]]]]]]"), "more than 8 deep"));
+  CHECK(contains(said(std::string(1'000'000, '[')), "more than 8 deep"));
+}
