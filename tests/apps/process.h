@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -29,13 +30,22 @@ struct Outcome {
 class Process {
  public:
   // `environment`: settings NAME=VALUE besides the inherited ones. On a terminal, both streams end up in out.
-  explicit Process(const Arguments& arguments, const Arguments& environment = {}, bool on_terminal = false) {
+  // `prepare`: called in the new process last of all before the program takes its place.
+  explicit Process(const Arguments& arguments, const Arguments& environment = {}, bool on_terminal = false,
+                   const std::function<void()>& prepare = {}) {
+    // A signal that comes before the program has begun is the new process's, and the test runner's handlers are not.
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
     if (on_terminal) {
       const winsize size{.ws_row = 40, .ws_col = 120, .ws_xpixel = 0, .ws_ypixel = 0};
       pid_ = forkpty(&terminal_, nullptr, nullptr, &size);
     } else {
       pid_ = fork();
     }
+    if (pid_ == 0)
+      for (const int number : {SIGINT, SIGTERM}) signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
     if (pid_ != 0) return;
     if (!on_terminal) {
       dup2(open((files_ / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
@@ -48,11 +58,16 @@ class Process {
     std::vector<char*> argv{const_cast<char*>("evenkeel")};
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
+    if (prepare) prepare();
     execv(EVENKEEL_PROGRAM, argv.data());
     _exit(99);
   }
 
   void send(int signal) { kill(pid_, signal); }
+  bool ended() const {
+    siginfo_t what{};
+    return waitid(P_PID, static_cast<id_t>(pid_), &what, WEXITED | WNOHANG | WNOWAIT) != 0 || what.si_pid != 0;
+  }
 
   Outcome wait() {
     std::string shown;

@@ -15,6 +15,7 @@
 #include "apps/cli/program.h"
 #include "layers/model/safetensors.h"
 #include "tests/apps/process.h"
+#include "tests/apps/run_end.h"
 #include "tests/apps/tiny_data.h"
 
 namespace {
@@ -109,20 +110,6 @@ int run_stopped(const Arguments& arguments, const Stop& at, const std::string& m
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-bool no_parts(const std::string& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == ".part") return false;
-  }
-  return true;
-}
-
-void check_same_end(const std::string& out, const std::string& whole) {
-  for (const char* file : {"/last.safetensors", "/best.safetensors", "/config.json"}) CHECK_MESSAGE(slurp(out + file) == slurp(whole + file), file);
-  const auto without_times = [](const std::string& path) { return std::regex_replace(slurp(path), std::regex(",[^,\n]*,[^,\n]*(,[^,\n]*,[^,\n]*\n)"), "$1"); };
-  CHECK(without_times(out + "/log.csv") == without_times(whole + "/log.csv"));
-  CHECK(no_parts(out));
 }
 
 }  // namespace
