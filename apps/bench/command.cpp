@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/cli/console.h"
 #include "apps/bench/bench.h"
 #include "apps/cli/command.h"
 #include "apps/cli/options.h"
@@ -56,10 +57,11 @@ double median(std::vector<double> v) {
 }
 
 using Arguments = std::vector<std::string>;
+const std::string self = "/proc/self/exe";
 
 // A run of one workload in a process of its own: its memory and its first step are then its own too.
 Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
-  return {"/proc/self/exe", "bench", "--workload", w.name, "--model", w.model, "--norm", norm, "--batch-size", std::to_string(batch),
+  return {self, "bench", "--workload", w.name, "--model", w.model, "--norm", norm, "--batch-size", std::to_string(batch),
           "--threads", std::to_string(threads()), "--steps", std::to_string(steps), "--json"};
 }
 
@@ -68,8 +70,9 @@ Json json_of(const Arguments& command) {
   const ProcessResult r = run_process(command);
   const std::string last = r.text.substr(r.text.rfind('\n') + 1);
   const Json json = Json::parse(last, nullptr, false);
+  const bool own_usage = command[0] == self && r.status == static_cast<int>(Fault::usage);
   if (r.status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
-    fail(Fault::failed, "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
+    fail(own_usage ? Fault::usage : Fault::failed, "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
          shell_text(command), r.status, last);
   return json;
 }
@@ -77,16 +80,16 @@ Json json_of(const Arguments& command) {
 // The two programs in turn, so that both see the machine as it is at the time.
 void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
   std::vector<double> a, b, ratio;
-  fmt::print("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
+  say("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
   for (int64_t i = 0; i < rounds; ++i) {
     a.push_back(json_of(ours)["ms"]);
     b.push_back(json_of(theirs)["ms"]);
     ratio.push_back(b.back() / a.back());
-    fmt::print("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", i + 1, a.back(), b.back(), ratio.back());
+    say("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", i + 1, a.back(), b.back(), ratio.back());
     std::fflush(stdout);
   }
   const auto [low, high] = std::minmax_element(ratio.begin(), ratio.end());
-  fmt::print("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low, *high);
+  say("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low, *high);
 }
 
 void report_all(const std::string& norm, int64_t steps, bool json) {
@@ -96,10 +99,10 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   all["blas"] = blas_description();
   all["ceilings"] = {{"sgemm_gflops", rounded(ceilings.sgemm_gflops)}, {"copy_gbs", rounded(ceilings.copy_gbs)}};
   if (!json) {
-    fmt::print("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(), blas_description(),
-               ceilings.sgemm_gflops, ceilings.copy_gbs);
-    fmt::print("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
-               "of sgemm", "MiB", "first step");
+    say("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(), blas_description(),
+        ceilings.sgemm_gflops, ceilings.copy_gbs);
+    say("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
+        "of sgemm", "MiB", "first step");
   }
   for (const Workload& w : workloads())
     for (const int64_t batch : w.training ? std::vector<int64_t>{w.batch} : std::vector<int64_t>{w.batch, 1}) {
@@ -107,13 +110,13 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
       all["workloads"].push_back(r);
       if (json) continue;
       const auto number = [&](const char* key) { return r[key].get<double>(); };
-      fmt::print("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what, batch, number("ms"),
-                 number("ms_min"), number("images_per_s"), number("gflops"), number("gflops") / ceilings.sgemm_gflops, number("rss_mib"),
-                 number("first_step_s"));
+      say("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what, batch, number("ms"),
+          number("ms_min"), number("images_per_s"), number("gflops"), number("gflops") / ceilings.sgemm_gflops, number("rss_mib"),
+          number("first_step_s"));
       std::fflush(stdout);
     }
   if (!json)
-    fmt::print("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s", "GB/s", "GB/s");
+    say("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s", "GB/s", "GB/s");
   for (const LayerTiming& l : time_layers(steps)) {
     all["layers"].push_back({{"layer", l.name},
                              {"forward_ms", rounded(l.forward.ms)},
@@ -124,10 +127,10 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
                              {"backward_gbs", rounded(l.backward_bytes / l.backward.ms * 1e-6)}});
     if (json) continue;
     auto rate = [](double work, double ms) { return work > 0 ? fmt::format("{:.1f}", work / ms) : std::string(); };
-    fmt::print("{:<32} {:>11.3f} {:>12.3f} {:>9} {:>9} {:>8} {:>8}\n", l.name, l.forward.ms, l.backward.ms, rate(l.gflop * 1e3, l.forward.ms),
-               rate(2e3 * l.gflop, l.backward.ms), rate(l.forward_bytes * 1e-6, l.forward.ms), rate(l.backward_bytes * 1e-6, l.backward.ms));
+    say("{:<32} {:>11.3f} {:>12.3f} {:>9} {:>9} {:>8} {:>8}\n", l.name, l.forward.ms, l.backward.ms, rate(l.gflop * 1e3, l.forward.ms),
+        rate(2e3 * l.gflop, l.backward.ms), rate(l.forward_bytes * 1e-6, l.forward.ms), rate(l.backward_bytes * 1e-6, l.backward.ms));
   }
-  if (json) fmt::print("{}\n", all.dump());
+  if (json) say("{}\n", all.dump());
 }
 
 }  // namespace
@@ -170,12 +173,12 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
     }
     const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);
     if (o->json)
-      fmt::print("{}\n", as_json(w, o->norm, r).dump());
+      say("{}\n", as_json(w, o->norm, r).dump());
     else
-      fmt::print("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} images/s, first step after {:.2f} s, "
-                 "{:.0f} MiB\n",
-                 w.name, w.what, threads(), r.batch, o->norm, r.timing.ms, r.timing.ms_min, r.gflop / r.timing.ms * 1e3,
-                 static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);
+      say("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} images/s, first step after {:.2f} s, "
+          "{:.0f} MiB\n",
+          w.name, w.what, threads(), r.batch, o->norm, r.timing.ms, r.timing.ms_min, r.gflop / r.timing.ms * 1e3,
+          static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);
     return 0;
   };
 }

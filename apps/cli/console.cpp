@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "apps/cli/text.h"
+
 namespace evenkeel {
 namespace {
 
@@ -33,10 +35,11 @@ Console::Console() {
   color_ = terminal_ && !set("NO_COLOR");
 }
 
-void Console::print(const std::string& line) {
+void Console::print(const std::string& line, Style style) {
   clear();
-  // A failure stays noted in the stream, for run_program to end with: it is no reason to stop a training run.
-  std::fputs((line + "\n").c_str(), stdout);
+  const char* code = style == Style::bold ? "\x1b[1m" : "\x1b[32m";
+  const bool styled = color_ && style != Style::plain;
+  std::fputs(fmt::format("{}{}{}\n", styled ? code : "", printable(line), styled ? "\x1b[0m" : "").c_str(), stdout);
   std::fflush(stdout);
 }
 
@@ -48,7 +51,7 @@ void Console::note(const std::string& line) {
 // Overwritten in place by a carriage return and spaces: no escape sequence is needed.
 void Console::live(const std::string& line) {
   if (!terminal_) return;
-  const std::string shown = line.substr(0, terminal_columns() - 1);
+  const std::string shown = printable(line).substr(0, terminal_columns() - 1);
   fmt::print("\r{:<{}}", shown, std::max(live_width_, shown.size()));
   std::fflush(stdout);
   live_width_ = shown.size();
@@ -61,11 +64,9 @@ void Console::clear() {
   live_width_ = 0;
 }
 
-std::string Console::styled(const char* code, const std::string& text) const {
-  return color_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
-}
+void put(const std::string& text) { std::fputs(printable(text).c_str(), stdout); }
 
-void note(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+void note(const std::string& line) { std::fputs((printable(line) + "\n").c_str(), stderr); }
 
 bool hold_standard_streams() {
   const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;

@@ -2,7 +2,10 @@
 //
 // Colours and everything else that needs an escape sequence appear on terminals alone, and not where NO_COLOR is set.
 #pragma once
+#include <fmt/core.h>
+
 #include <string>
+#include <utility>
 
 namespace evenkeel {
 
@@ -13,21 +16,26 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  void print(const std::string& line);  // a line that stays
+  enum class Style { plain, bold, green };
+  void print(const std::string& line, Style style = Style::plain);  // a line that stays
   void note(const std::string& line);   // one for the reader, not for a program that reads the output: on stderr
   void live(const std::string& line);   // replaces the live line; nothing where stdout is not a terminal
   void clear();                         // removes it
 
   bool terminal() const { return terminal_; }
-  std::string bold(const std::string& text) const { return styled("1", text); }
-  std::string green(const std::string& text) const { return styled("32", text); }
 
  private:
-  std::string styled(const char* code, const std::string& text) const;
   bool terminal_, color_;
   size_t live_width_ = 0;
 };
 
+// All text that leaves the program for a terminal or a pipe goes through printable(), here and in Console: what a file or a
+// path says is data.
+void put(const std::string& text);  // to stdout; a failure stays noted in the stream, for run_program to end with
+template <class... Args>
+void say(fmt::format_string<Args...> format, Args&&... args) {
+  put(fmt::format(format, std::forward<Args>(args)...));
+}
 // A line on stderr. Where that cannot be written nothing happens: there is nobody to tell.
 void note(const std::string& line);
 

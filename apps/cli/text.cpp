@@ -39,6 +39,24 @@ bool is_utf8(const std::string& text) {
   return true;
 }
 
+std::string printable(const std::string& text) {
+  std::string shown;
+  for (size_t at = 0; at < text.size();) {
+    const Character c = character_at(text, at);
+    const bool control = (c.code < 0x20 && c.code != '\t' && c.code != '\n') || (c.code >= 0x7f && c.code < 0xa0);
+    const bool turns = c.code == 0x200e || c.code == 0x200f || (c.code >= 0x202a && c.code <= 0x202e) ||
+                       (c.code >= 0x2066 && c.code <= 0x2069);
+    if (!c.valid || (control && c.code < 0x80))
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+    else if (control || turns)
+      shown += fmt::format("\\u{:04x}", c.code);
+    else
+      shown += text.substr(at, c.bytes);
+    at += c.bytes;
+  }
+  return shown;
+}
+
 std::string legal_text(const std::string& text) {
   std::string legal;
   for (size_t at = 0; at < text.size();) {

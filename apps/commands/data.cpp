@@ -25,12 +25,12 @@ int list(const Options& o) {
     name_width = std::max(name_width, d.name.size());
     description_width = std::max(description_width, d.description.size());
   }
-  fmt::print("{:<{}}  {:<{}}  {}\n", "name", name_width, "description", description_width, "where");
+  say("{:<{}}  {:<{}}  {}\n", "name", name_width, "description", description_width, "where");
   for (const FoundDataset& d : found) {
     const std::string where = d.drawn           ? "drawn, needs no file"
                               : d.where.empty() ? "not here: evenkeel data fetch " + d.name
                                                 : d.where;
-    fmt::print("{:<{}}  {:<{}}  {}\n", d.name, name_width, d.description, description_width, where);
+    say("{:<{}}  {:<{}}  {}\n", d.name, name_width, d.description, description_width, where);
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
 #include "apps/cli/text.h"
@@ -99,7 +100,7 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
     });
 
     std::vector<std::string> advice;
-    fmt::print("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)", "floor", "eff. lr", "angle");
+    say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)", "floor", "eff. lr", "angle");
     for (const Patient& p : all) {
       const RunningNorm::Statistics s = p.norm->statistics();
       const Tensor mean = p.inputs.mean(), var = p.inputs.var();
@@ -120,8 +121,8 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
         rate = fmt::format("{:.3g}", moves[i].effective_rate);
         angle = fmt::format("{:.3g}", step);
       }
-      fmt::print("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
-                 p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate, angle);
+      say("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
+          p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate, angle);
       if (mean_gap > 0.25 || var_gap > 0.25)
         advice.push_back(fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in training a larger new= forgets sooner, a smaller one is less noisy).", p.name));
       if (floor > 0) advice.push_back(fmt::format("{}: {} of {} channels hardly vary, their scale is eps's; a dead unit before them, or weight decay on a channel that is not used.", p.name, floor, mean.size()));
@@ -134,10 +135,10 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
         advice.push_back(fmt::format("{}: a step's angle is far below its equilibrium sqrt(2 lr wd) = {:.3g}; the weights are still shrinking, or the gradient has gone.", p.name, std::sqrt(2 * o->lr * o->weight_decay)));
     }
     const double disagreement = std::sqrt(apart / std::max(size, 1e-300));
-    fmt::print("\ntrain against eval on batches of {}: logits differ by {:.1f} % of their size, {:.2f} % of {:.0f} predictions change\n", subject.batch_size, 100 * disagreement, 100 * changed / images, images);
+    say("\ntrain against eval on batches of {}: logits differ by {:.1f} % of their size, {:.2f} % of {:.0f} predictions change\n", subject.batch_size, 100 * disagreement, 100 * changed / images, images);
     if (changed / images > 0.05) advice.push_back("train and eval disagree on one image in twenty or more: larger batches, recalibrate, renorm or group norm.");
-    for (const std::string& line : advice) fmt::print("- {}\n", line);
-    if (advice.empty()) fmt::print("nothing to complain of\n");
+    for (const std::string& line : advice) say("- {}\n", line);
+    if (advice.empty()) say("nothing to complain of\n");
     return 0;
   };
 }

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "apps/cli/console.h"
 #include "apps/cli/command.h"
 #include "apps/cli/data_options.h"
 #include "apps/trainer/evaluate.h"
@@ -25,7 +26,7 @@ struct EvalOptions {
 std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Vocabulary& vocabulary) {
   if (o.model.model.empty()) {
     NetworkFile file = open_network(o.file, vocabulary);
-    DataSplit split = load_named_dataset(o.data.empty() ? file.info.data : o.data, o.data_dir);
+    DataSplit split = load_images(file, o.file, o.data, o.data_dir);
     return {std::move(file), std::move(split)};
   }
   check(!o.data.empty(), "eval: with --model it needs --data: the images' shape, and by what to normalise them");
@@ -80,8 +81,8 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
     const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);
     if (!std::isfinite(score.loss))
       fail(Fault::failed, "eval: the loss on {} images of {} is {}: the network's outputs overflow", score.count, data.name, score.loss);
-    fmt::print("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,
-               score.count);
+    say("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,
+        score.count);
     return 0;
   };
 }

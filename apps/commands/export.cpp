@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "apps/cli/console.h"
 #include "apps/cli/command.h"
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
@@ -41,7 +42,7 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
     write_file(out, o->format == "safetensors" ? format_safetensors(packed)
                     : o->format == "npz"       ? format_npz(packed.tensors)
                                                : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));
-    fmt::print("wrote {}\n", out);
+    say("wrote {}\n", out);
     return 0;
   };
 }

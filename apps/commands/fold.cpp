@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "apps/cli/console.h"
 #include "apps/trainer/evaluate.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
@@ -44,11 +45,11 @@ Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
         changed += best(a) != best(b);
       }
     });
-    fmt::print("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} predictions change\n", norms, subject.images.size(),
-               subject.images.name, apart, largest, changed);
+    say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} predictions change\n", norms, subject.images.size(),
+        subject.images.name, apart, largest, changed);
     if (!(apart <= 1e-3 * largest)) fail(Fault::failed, "fold: that is more than rounding, nothing was written; running statistics near zero variance amplify it (see evenkeel doctor)");
     write_safetensors(o->out, pack_network(*plain.network, plain.info));
-    fmt::print("{}\n", o->out);
+    say("{}\n", o->out);
     return 0;
   };
 }

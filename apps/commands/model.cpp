@@ -9,10 +9,10 @@ namespace evenkeel {
 namespace {
 
 int list(const Vocabulary& vocabulary) {
-  fmt::print("models\n");
-  for (const std::string& name : model_names()) fmt::print("  {:<10}{}\n", name, model_spec(name));
-  fmt::print("\nlayers\n");
-  for (const auto& [name, kind] : vocabulary) fmt::print("  {}\n", kind.usage);
+  say("models\n");
+  for (const std::string& name : model_names()) say("  {:<10}{}\n", name, model_spec(name));
+  say("\nlayers\n");
+  for (const auto& [name, kind] : vocabulary) say("  {}\n", kind.usage);
   return 0;
 }
 
@@ -49,8 +49,8 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
     }
     const auto print = [&](const std::string& name, const std::string& layer, const std::string& output,
                            const std::string& parameters, const std::string& mflop, const std::string& memory) {
-      fmt::print("{:<{}}  {:<{}}  {:>16}  {:>12}  {:>10}  {:>12}\n", name, name_width, layer, layer_width, output, parameters,
-                 mflop, memory);
+      say("{:<{}}  {:<{}}  {:>16}  {:>12}  {:>10}  {:>12}\n", name, name_width, layer, layer_width, output, parameters,
+          mflop, memory);
     };
     const auto mebibytes = [&](double values) { return fmt::format("{:.2f} MiB", values * sizeof(real) / (1 << 20)); };
     print("name", "layer", "output", "parameters", "MFLOP", "memory");
@@ -64,8 +64,8 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
       values += outputs;
     }
     print("", "total", "", thousands(parameters), fmt::format("{:.3f}", mflop), mebibytes(values));
-    fmt::print("\ninput {}, {} classes; memory of a batch of {}, the parameters take {} besides\n", o->model.input,
-               o->model.classes, o->batch_size, mebibytes(parameters));
+    say("\ninput {}, {} classes; memory of a batch of {}, the parameters take {} besides\n", o->model.input,
+        o->model.classes, o->batch_size, mebibytes(parameters));
     return 0;
   };
 }

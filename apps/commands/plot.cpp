@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "apps/cli/console.h"
 #include "apps/cli/command.h"
 #include "apps/cli/options.h"
 #include "apps/report/run_log.h"
@@ -20,7 +21,8 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
   app.add_option("--label", o->labels, "what to call the runs, in their order; again for each [the folders' names]")
       ->type_name("TEXT")
       ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
   add_text(app, "--title", o->title, "TEXT", "above the picture");
   add_text(app, "--out", o->out, "FILE", "the SVG file to write");
   return [o] {
@@ -29,13 +31,14 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
       const std::filesystem::path given(o->runs[i]);
-      const std::filesystem::path file = std::filesystem::is_directory(given) ? given / "log.csv" : given;
+      std::error_code ignored;  // what is wrong with a path is said when it is opened
+      const std::filesystem::path file = std::filesystem::is_directory(given, ignored) ? given / "log.csv" : given;
       const std::filesystem::path folder = std::filesystem::absolute(file).lexically_normal().parent_path();
       check_output(o->out, {file});
-      logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], parse_log_csv(read_file(file), file)});
+      logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});
     }
     write_file(o->out, draw_runs(o->title, logs));
-    fmt::print("{}\n", o->out);
+    say("{}\n", o->out);
     return 0;
   };
 }

@@ -1,6 +1,7 @@
 // evenkeel recalibrate: a network's running statistics, replaced by those of a data set.
 #include <fmt/core.h>
 
+#include "apps/cli/console.h"
 #include "apps/trainer/evaluate.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
@@ -29,8 +30,8 @@ Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary) {
     const double before = accuracy();
     recalibrate(subject.network(), [&](const std::function<void(const Tensor&)>& see) { subject.each_batch([&](const Batch& b) { see(b.x); }); });
     write_safetensors(o->out, pack_network(subject.network(), subject.file.info));
-    fmt::print("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(), subject.images.size(),
-               subject.images.name, before, accuracy(), o->out);
+    say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(), subject.images.size(),
+        subject.images.name, before, accuracy(), o->out);
     return 0;
   };
 }

@@ -16,7 +16,7 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
 
 Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
   NetworkFile file = open_network(o.file, vocabulary);
-  DataSplit split = load_named_dataset(o.data.empty() ? file.info.data : o.data, o.data_dir);
+  DataSplit split = load_images(file, o.file, o.data, o.data_dir);
   Dataset images = std::move(o.split == "train" ? split.train : split.test);
   const ModelOptions& m = file.info.model;
   check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,

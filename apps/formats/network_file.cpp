@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cmath>
+#include <type_traits>
 
+#include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
 
@@ -16,10 +18,19 @@ std::vector<Number> parse_numbers(const std::string& text, const std::string& wh
   for (bool more = true; more;) {
     const auto [rest, error] = std::from_chars(at, end, values.emplace_back());
     check(error == std::errc() && (rest == end || *rest == ','), "its {} is not a list of numbers: \"{}\"", what, text);
+    if constexpr (std::is_floating_point_v<Number>)
+      check(std::isfinite(values.back()), "its {} must be finite numbers, got \"{}\"", what, text);
     more = rest != end;
     at = rest + 1;
   }
   return values;
+}
+
+template <class Number>
+Number parse_number(const std::string& text, const std::string& what) {
+  const std::vector<Number> values = parse_numbers<Number>(text, what);
+  check(values.size() == 1, "its {} must be one number, got \"{}\"", what, text);
+  return values[0];
 }
 
 }  // namespace
@@ -60,13 +71,17 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
   file.info.data = text("data");
   try {
     m.input = parse_shape(text("input"));
-    m.classes = parse_numbers<int64_t>(text("classes"), "classes")[0];
-    m.seed = parse_numbers<uint64_t>(text("seed"), "seed")[0];
+    m.classes = parse_number<int64_t>(text("classes"), "classes");
+    m.seed = parse_number<uint64_t>(text("seed"), "seed");
     file.info.normalization = {parse_numbers<float>(text("mean"), "mean"), parse_numbers<float>(text("deviation"), "deviation")};
     const size_t channels = static_cast<size_t>(m.input.channels());
     check(file.info.normalization.mean.size() == channels && file.info.normalization.deviation.size() == channels,
           "mean and deviation must be one number a channel");
-    for (float d : file.info.normalization.deviation) check(d > 0 && std::isfinite(d), "deviation must be positive, got {}", d);
+    for (float d : file.info.normalization.deviation) check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
+    // A network that fits the file has about as many numbers as it: a larger one is not built to find that out. More than
+    // these bytes no number of the network's takes, and the constant is for what such files may lack.
+    m.limits.weights = 1 << 20;
+    for (const StoredTensor& t : stored.tensors) m.limits.weights += static_cast<int64_t>(t.bytes.size());
     file.network = make_model(m, vocabulary);
     restore(*file.network, stored, Part::weights);
   } catch (const Error& error) {  // what would be a wrong option is here a wrong file
@@ -82,6 +97,17 @@ void load_weights(const std::string& path, Sequential& network) {
   } catch (const Error& error) {
     fail(Fault::bad_file, "{}: {}", path, error.what());
   }
+}
+
+DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
+                      const std::string& data_dir) {
+  if (!data.empty()) return load_named_dataset(data, data_dir);
+  try {
+    check_dataset_name(file.info.data);
+  } catch (const Error& error) {
+    fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
+  }
+  return load_named_dataset(file.info.data, data_dir);
 }
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {

@@ -25,6 +25,11 @@ void load_weights(const std::string& path, Sequential& network);
 // Error(Fault::bad_file) with the path where the file does not hold a network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
+// The images of the set that `data` names or, where that is empty, that the network was trained on: Error(Fault::bad_file)
+// where the file names none that there is.
+DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
+                      const std::string& data_dir);
+
 // The value of a key of the metadata; Error(Fault::bad_file) where there is none.
 const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path);
 

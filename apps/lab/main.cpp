@@ -8,9 +8,10 @@
 #include <optional>
 #include <system_error>
 
-#include "apps/lab/experiments.h"
 #include "apps/cli/options.h"
 #include "apps/cli/suggest.h"
+#include "apps/cli/text.h"
+#include "apps/lab/experiments.h"
 #include "core/base/file.h"
 #include "core/base/parallel.h"
 
@@ -79,7 +80,7 @@ int run(const std::vector<std::string>& names, const Settings& settings, const s
     for (const Result& r : results)
       for (size_t i = 0; i < r.lab.figures.size(); ++i)
         write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""), picture(r.lab.figures[i]));
-    fmt::print("{}/index.html\n", out);
+    fmt::print("{}/index.html\n", printable(out));
   }
   return unexpected ? static_cast<int>(Fault::failed) : 0;
 }
@@ -103,10 +104,10 @@ int program(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "evenkeel: {}\nTry evenkeel lab --help\n", error.what());
+    fmt::print(stderr, "evenkeel: {}\nTry evenkeel lab --help\n", printable(error.what()));
     return static_cast<int>(Fault::usage);
   } catch (const Error& error) {
-    fmt::print(stderr, "evenkeel: {}\n", error.what());
+    fmt::print(stderr, "evenkeel: {}\n", printable(error.what()));
     return static_cast<int>(error.fault);
   } catch (const std::system_error&) {  // of fmt::print
     return static_cast<int>(Fault::io);

@@ -44,7 +44,9 @@ struct Range {
   }
   void widen(double share) {
     if (low > high) low = high = 0;
-    const double extent = high - low, margin = extent > 0 ? share * extent : std::max(std::abs(low) * 0.1, 0.5);
+    // Nearly equal values are drawn as equal ones: there are no ticks between neighbouring numbers.
+    const double extent = high - low, least = std::max(1e-9 * std::max(std::abs(low), std::abs(high)), 1e-30);
+    const double margin = extent > least ? share * extent : std::max(std::abs(low) * 0.1, 0.5);
     low -= margin;
     high += margin;
   }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/base/check.h"
+#include "core/base/file.h"
 
 namespace evenkeel {
 namespace {
@@ -46,11 +48,15 @@ std::string log_csv(const std::vector<EpochRow>& rows, bool validation) {
   return text;
 }
 
+std::vector<EpochRow> read_log_csv(const std::string& path) {
+  return parse_log_csv(read_file(path, 128 << 20), path);  // a million epochs, the most that a run has, are less
+}
+
 std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& name) {
-  std::vector<std::string> lines;
+  std::vector<std::string_view> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    lines.push_back(text.substr(begin, end - begin));
+    lines.push_back(std::string_view(text).substr(begin, end - begin));
     begin = end + 1;
   }
   const bool validation = !lines.empty() && lines[0] == columns + validation_columns;
@@ -59,13 +65,22 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
   for (size_t i = 1; i < lines.size(); ++i) {
     std::vector<double> v;
     const char *at = lines[i].data(), *end = at + lines[i].size();
+    const size_t wanted = validation ? 10 : 8;
     for (bool more = true; more;) {
       const auto [rest, error] = std::from_chars(at, end, v.emplace_back());
+      if (error == std::errc::result_out_of_range || !std::isfinite(v.back()))
+        fail(Fault::bad_file, "{}: line {} holds a number that is not finite in a double", name, i + 1);
       if (error != std::errc() || (rest != end && *rest != ',')) fail(Fault::bad_file, "{}: line {} is not numbers", name, i + 1);
+      if (v.size() > wanted) break;
       more = rest != end;
       at = rest + 1;
     }
-    if (v.size() != (validation ? 10 : 8)) fail(Fault::bad_file, "{}: line {} has {} columns", name, i + 1, v.size());
+    if (v.size() != wanted) fail(Fault::bad_file, "{}: line {} must have {} columns, it has {}", name, i + 1, wanted,
+                                 v.size() > wanted ? "more" : std::to_string(v.size()));
+    if (v[0] != static_cast<double>(i)) fail(Fault::bad_file, "{}: line {} must be epoch {}, it is {}", name, i + 1, i, v[0]);
+    for (const double value : v) {
+      if (std::abs(value) > 1e300) fail(Fault::bad_file, "{}: line {} holds {}; no run has a number above 1e300", name, i + 1, value);
+    }
     EpochRow& r = rows.emplace_back(EpochRow{static_cast<int64_t>(v[0]), v[1], v[2], v[3], v[4], v[5], v[6], v[7], {}, {}});
     if (validation) {
       r.validation_loss = v[8];

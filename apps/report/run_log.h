@@ -22,6 +22,7 @@ struct EpochRow {
 // The columns epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds, and where there is a
 // validation split validation_loss,validation_accuracy after them.
 std::string log_csv(const std::vector<EpochRow>& rows, bool validation);
+std::vector<EpochRow> read_log_csv(const std::string& path);
 std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& name);  // name: for messages
 
 // Loss and accuracy of one run, on the training, the test and the validation images.

@@ -11,6 +11,7 @@
 #include "apps/cli/text.h"
 #include "apps/train/run.h"
 #include "core/base/file.h"
+#include "core/base/json_check.h"
 
 namespace evenkeel {
 namespace {
@@ -82,16 +83,18 @@ Json option_values(const CLI::App& app, bool all) {
     const std::string text = option->count() > 0 ? option->results().back() : option->get_default_str();
     if (text.empty()) continue;
     check(is_utf8(text), "--{}: must be text in UTF-8, since config.json keeps it, got \"{}\"", name, legal_text(text));
+    // A number where JSON writes it as it was typed; else the text: 1e3 may be a folder's name.
     const Json number = Json::parse(text, nullptr, false);
-    values[name] = number.is_number() ? number : Json(text);
+    values[name] = number.is_number() && number.dump() == text ? number : Json(text);
   }
   return values;
 }
 
-std::vector<std::string> as_arguments(const Json& values) {
+template <class Values>
+std::vector<std::string> as_arguments(const Values& values) {
   std::vector<std::string> arguments;
   for (const auto& [name, value] : values.items()) {
-    arguments.push_back(fmt::format("--{}={}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+    arguments.push_back(fmt::format("--{}={}", name, value.is_string() ? value.template get<std::string>() : value.dump()));
   }
   return arguments;
 }
@@ -106,17 +109,19 @@ std::string quoted(const std::string& argument) {
 
 // The options of a config.json, the arguments given before them.
 std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json, const std::vector<std::string>& given) {
-  const Json config = Json::parse(json, nullptr, false);
+  check_json(json, path);
+  const auto config = nlohmann::json::parse(json);
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
     fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
   }
+  auto options = std::make_unique<RunOptions>();
   for (const auto& [name, value] : config["options"].items()) {
+    if (name == "help" || !options->app.get_option_no_throw("--" + name)) fail(Fault::bad_file, "{}: there is no option \"{}\"", path, name);
     if (!value.is_primitive() || value.is_null()) fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", path, name);
   }
   std::vector<std::string> arguments = as_arguments(config["options"]);
   arguments.insert(arguments.end(), given.begin(), given.end());
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
-  auto options = std::make_unique<RunOptions>();
   try {
     options->app.parse(std::move(arguments));
   } catch (const CLI::Error& error) {
@@ -126,7 +131,7 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
 }
 
 // What a config.json says of the images and the network that must be so again: all but what options given beside it are to change.
-Json known_facts(const Json& config, const Json& given) {
+Json known_facts(const nlohmann::json& config, const Json& given) {
   const auto changed = [&](std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
   };
@@ -191,7 +196,10 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
     if (!config.empty()) {
       const std::string text = read_file(config, 1 << 20);
       from_file = read_config(config, text, as_arguments(given));
-      known = known_facts(Json::parse(text), given);
+      known = known_facts(nlohmann::json::parse(text), given);
+      const auto beside = [](const char* name) { return name != std::string("threads") && name != std::string("data-dir"); };
+      const bool changed = std::any_of(given.items().begin(), given.items().end(), [&](const auto& o) { return beside(o.key().c_str()); });
+      from_file->values.file = changed ? "" : config;
     }
     TrainOptions options = from_file ? from_file->values : o->run;
     const Json values = option_values(from_file ? from_file->app : app, true);

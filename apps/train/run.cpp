@@ -22,6 +22,7 @@
 #include "core/base/parallel.h"
 #include "layers/norm/batch_norm.h"
 #include "layers/model/inspect.h"
+#include "core/base/json_check.h"
 #include "optim/schedule.h"
 
 namespace evenkeel {
@@ -67,8 +68,8 @@ ModelOptions with_images(ModelOptions model, const Dataset& data) {
 }
 
 // Refuses to go on with other images, another network or other options than the run before: all differences, both values.
-void check_same(const std::string& file, const Json& before, const Json& now) {
-  const Json was = before.flatten(), is = now.flatten();
+void check_same(const std::string& file, const nlohmann::json& before, const nlohmann::json& now) {
+  const nlohmann::json was = before.flatten(), is = now.flatten();
   std::string differences;
   for (const auto& [key, there] : was.items()) {
     const std::string here = is.contains(key) ? is[key].dump() : "nothing";
@@ -176,7 +177,7 @@ void Run::begin(RunFolder folder, Json config) {
 void Run::resume(RunFolder folder, const Json& config) {
   folder_.emplace(std::move(folder));
   const std::string file = path("last.safetensors");
-  if (!fs::exists(file)) {
+  if (std::error_code error; !fs::exists(file, error)) {
     fail(Fault::missing,
          "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite starts it again",
          file, path("config.json"), folder_->path());
@@ -186,9 +187,10 @@ void Run::resume(RunFolder folder, const Json& config) {
   Json known = facts();
   known["options"] = decisive(config["options"]);
   identity_ = known.dump();
-  const Json before = Json::parse(metadata(stored, "run", file), nullptr, false);
+  check_json(metadata(stored, "run", file), file + ": its \"run\"");
+  const nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
   if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
-  check_same(file, before, Json::parse(identity_));
+  check_same(file, before, nlohmann::json::parse(identity_));
   restore(*network_, stored);
   state_ = unpack_training(stored, sgd_, file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
@@ -196,7 +198,7 @@ void Run::resume(RunFolder folder, const Json& config) {
          state_.batch, o_.epochs, loader_.batches());
   }
   if (state_.epoch == 1) return;
-  rows_ = parse_log_csv(read_file(path("log.csv")), path("log.csv"));
+  rows_ = read_log_csv(path("log.csv"));
   // A row may be ahead of the checkpoint, never behind it.
   if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1) fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
   rows_.resize(static_cast<size_t>(state_.epoch - 1));
@@ -362,8 +364,9 @@ void Run::check_averages() const {
 
 // After a divergence.
 std::string Run::advice() const {
+  std::error_code ignored;
   return "A smaller --lr, --warmup or --clip may help. " +
-         (fs::exists(path("last.safetensors")) ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
+         (fs::exists(path("last.safetensors"), ignored) ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
 }
 
 void Run::show_progress(const char* doing) {
@@ -386,7 +389,7 @@ void Run::print_header() {
   std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss", "train acc",
                                  "test loss", "test acc", "images/s", "seconds");
   if (data_.validation.size() > 0) line += fmt::format(" {:>10} {:>9}", "valid loss", "valid acc");
-  console_.print(console_.bold(line));
+  console_.print(line, Console::Style::bold);
 }
 
 void Run::print_row(const EpochRow& r, bool best) {
@@ -394,7 +397,17 @@ void Run::print_row(const EpochRow& r, bool best) {
       fmt::format("{:>5} {:>9.3g} {:>11.4f} {:>10.4f} {:>10.4f} {:>9.4f} {:>9} {:>8.1f}", r.epoch, r.lr, r.train_loss,
                   r.train_accuracy, r.test_loss, r.test_accuracy, thousands(r.images_per_second), r.seconds);
   if (r.validation_loss) line += fmt::format(" {:>10.4f} {:>9.4f}", *r.validation_loss, *r.validation_accuracy);
-  console_.print(best ? console_.green(line) : line);
+  console_.print(line, best ? Console::Style::green : Console::Style::plain);
+}
+
+// Options that come from a file alone are that file's fault.
+std::unique_ptr<Run> make_run(const TrainOptions& options, const Vocabulary& vocabulary) {
+  try {
+    return std::make_unique<Run>(options, vocabulary);
+  } catch (const Error& error) {
+    if (error.fault != Fault::usage || options.file.empty()) throw;
+    fail(Fault::bad_file, "{}: {}", options.file, error.what());
+  }
 }
 
 }  // namespace
@@ -402,23 +415,23 @@ void Run::print_row(const EpochRow& r, bool best) {
 int train(const TrainOptions& options, Json config, const Json& known, const Vocabulary& vocabulary) {
   const bool numbered = options.numbered && !options.overwrite;
   if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
-  Run run(options, vocabulary);
-  Json facts = run.facts();
+  const std::unique_ptr<Run> run = make_run(options, vocabulary);
+  Json facts = run->facts();
   for (const char* name : {"network", "images", "normalization"}) {
     if (!known.contains(name)) facts.erase(name);
   }
-  check_same("--config", known, Json::parse(facts.dump()));
-  run.begin(numbered            ? RunFolder::first_free(options.out)
-            : options.overwrite ? RunFolder(options.out, RunFolder::Use::overwrite)
-                                : RunFolder(options.out, RunFolder::Use::fresh),
-            std::move(config));
-  return run();
+  check_same("--config", known, nlohmann::json::parse(facts.dump()));
+  run->begin(numbered            ? RunFolder::first_free(options.out)
+             : options.overwrite ? RunFolder(options.out, RunFolder::Use::overwrite)
+                                 : RunFolder(options.out, RunFolder::Use::fresh),
+             std::move(config));
+  return (*run)();
 }
 
 int resume(const TrainOptions& options, const Json& config, RunFolder folder, const Vocabulary& vocabulary) {
-  Run run(options, vocabulary);
-  run.resume(std::move(folder), config);
-  return run();
+  const std::unique_ptr<Run> run = make_run(options, vocabulary);
+  run->resume(std::move(folder), config);
+  return (*run)();
 }
 
 }  // namespace evenkeel

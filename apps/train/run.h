@@ -25,6 +25,7 @@ struct TrainOptions {
 
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 
+  std::string file;  // the config.json that they come from, if they come from nowhere else
   std::string out;  // the folder
   bool numbered = false;   // where it is not free: the first that is of out-2, out-3 ...
   bool overwrite = false;

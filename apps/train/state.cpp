@@ -1,8 +1,11 @@
 #include "apps/train/state.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "apps/formats/network_file.h"
+#include "core/base/json_check.h"
 
 namespace evenkeel {
 namespace {
@@ -46,16 +49,29 @@ void check_generation(const SafeTensors& file, const std::string& path) {
 
 TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path) {
   TrainState state;
-  try {
-    const auto members = nlohmann::json::parse(metadata(file, "training", path));
-    each_member(state, [&](const char* name, auto& value) { members.at(name).get_to(value); });
-  } catch (const nlohmann::json::exception& error) {
-    fail(Fault::bad_file, "{}: its \"training\" is wrong: {}", path, error.what());
-  }
+  const std::string& text = metadata(file, "training", path);
+  check_json(text, path + ": its \"training\" is wrong");
+  const nlohmann::json members = nlohmann::json::parse(text);
+  each_member(state, [&](const char* name, auto& value) {
+    const nlohmann::json stored = members.is_object() && members.contains(name) ? members[name] : nlohmann::json();
+    constexpr bool whole = std::is_same_v<decltype(value), int64_t&>;
+    // Whole numbers up to 2^53, which no conversion changes.
+    const bool good = whole ? stored.is_number_integer() && std::abs(stored.get<double>()) <= 0x1p53
+                            : stored.is_number() && std::isfinite(stored.get<double>());
+    if (!good) fail(Fault::bad_file, "{}: its \"training\" is wrong: it must hold {} \"{}\", it has {}", path,
+                    whole ? "a whole number" : "a number", name, stored.dump());
+    stored.get_to(value);
+  });
+  const bool possible = state.epoch >= 1 && state.batch >= 0 && state.seen >= 0 && (state.seen > 0) == (state.batch > 0) &&
+                        state.correct >= 0 && state.correct <= state.seen && state.loss_sum >= 0 &&
+                        state.test_correct >= 0 && state.best_test_correct >= 0 && state.best_epoch >= 0 &&
+                        state.best_epoch < state.epoch && state.best_correct >= -1;
+  if (!possible) fail(Fault::bad_file, "{}: its \"training\" is wrong: it holds numbers that no run can have reached: {}", path, text);
+  const auto names = by_name(file);
   for (const Parameter& v : sgd.velocities()) {
-    const StoredTensor* stored = file.find(velocity_prefix + v.name);
-    if (!stored) fail(Fault::bad_file, "{}: it lacks {}{}", path, velocity_prefix, v.name);
-    const Tensor value = load(*stored);
+    const auto stored = names.find(velocity_prefix + v.name);
+    if (stored == names.end()) fail(Fault::bad_file, "{}: it lacks {}{}", path, velocity_prefix, v.name);
+    const Tensor value = load(*stored->second);
     if (value.shape() != v.value.shape()) {
       fail(Fault::bad_file, "{}: {}{} has shape {}, not {}", path, velocity_prefix, v.name, value.shape(), v.value.shape());
     }

@@ -322,8 +322,8 @@ TEST_CASE("run_log: what a damaged log lacks is said") {
   CHECK(said("epoch,lr\n").starts_with("the log: its first line must be epoch,lr,train_loss"));
   CHECK(said(good + "2,x,0,0,0,0,0,0\n") == "the log: line 3 is not numbers");
   CHECK(said(good + "2,0;0,0,0,0,0,0\n") == "the log: line 3 is not numbers");
-  CHECK(said(good + "2,3\n") == "the log: line 3 has 2 columns");
-  CHECK(said(good + "2,0,0,0,0,0,0,0,0\n") == "the log: line 3 has 9 columns");
+  CHECK(said(good + "2,3\n") == "the log: line 3 must have 8 columns, it has 2");
+  CHECK(said(good + "2,0,0,0,0,0,0,0,0\n") == "the log: line 3 must have 8 columns, it has more");
   const std::vector<EpochRow> read = parse_log_csv(good.substr(0, good.size() - 1), "log");  // no line's end
   REQUIRE(read.size() == 1);
   CHECK((read[0].epoch == 1 && read[0].lr == 0.05 && read[0].train_loss == 0.25 && read[0].train_accuracy == 0.9));

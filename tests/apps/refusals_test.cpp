@@ -74,11 +74,11 @@ TEST_CASE("refusals: a network's file that does not say what is needed, or says 
   bad("mean", "1,2", "mean and deviation must be one number a channel");
   bad("deviation", "1,2", "mean and deviation must be one number a channel");
   bad("deviation", "0", "deviation must be positive, got 0");
-  bad("deviation", "inf", "deviation must be positive");
+  bad("deviation", "inf", "its deviation must be finite");
   bad("input", "28x28", "HEIGHTxWIDTHxCHANNELS");
   bad("model", "flatten dense:4 norm act dense:9", "must be one value a class");
   bad("model", "flatten dense:5 norm act dense:classes", "shape");
-  refused({"eval", files.metadata("data", "cifar"), "--data-dir", images()}, 2,
+  refused({"eval", files.metadata("data", "cifar"), "--data-dir", images()}, 4,
           "there is no data set called \"cifar\"");
   // Of the right form, for other images than those there are.
   for (const char* command : {"eval", "doctor", "recalibrate", "fold"}) {
@@ -145,7 +145,8 @@ TEST_CASE("refusals: train") {
     refused({"train", "--config", config, "--out", files.scratch / "new"}, 4, config + ": ");
     refused({"train", "--config", config, "--out", files.scratch / "new"}, 4, words);
   };
-  for (const char* text : {"", "{", "[]", "{}", "{\"options\": 3}"})
+  for (const char* text : {"", "{"}) configured(text, "it is not JSON");
+  for (const char* text : {"[]", "{}", "{\"options\": 3}"})
     configured(text, "must be a JSON object with \"options\" in it");
   for (const char* text : {"null", "[1]", "{\"a\": 1}"})
     configured("{\"options\": {\"lr\": " + std::string(text) + "}}",
@@ -182,9 +183,9 @@ TEST_CASE("refusals: --resume") {
   state("\"epoch\":3", "\"epoch\":\"3\"", "its \"training\" is wrong: ");
   state("\\}$", "", "its \"training\" is wrong: ");
   state("\"epoch\":3", "\"epoch\":4", "it stands in epoch 4 after batch 0, which is not in a run of 2 epochs of 3");
-  state("\"epoch\":3", "\"epoch\":0", "it stands in epoch 0");
-  state("\"batch\":0", "\"batch\":4", "after batch 4");
-  state("\"batch\":0", "\"batch\":-1", "after batch -1");
+  state("\"epoch\":3", "\"epoch\":0", "no run can have reached");
+  state("\"batch\":0", "\"batch\":4", "no run can have reached");
+  state("\"batch\":0", "\"batch\":-1", "no run can have reached");
   const auto tensors = [&](const std::function<void(SafeTensors&)>& change, const std::string& words) {
     SafeTensors file = good;
     change(file);
