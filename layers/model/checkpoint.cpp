@@ -1,9 +1,17 @@
 #include "layers/model/checkpoint.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <set>
+
+#include "layers/norm/batch_norm.h"
+#include "layers/conv2d.h"
+#include "layers/dense.h"
+#include "layers/norm/group_norm.h"
+#include "layers/sequential.h"
 
 namespace evenkeel {
 namespace {
@@ -35,6 +43,90 @@ StoredTensor store_stream(const std::string& name, const Random& random) {
   return store_integers(name, {2}, {static_cast<int64_t>(random.key()), static_cast<int64_t>(random.counter())});
 }
 
+struct Half {  // F16: sign, 5 bits of exponent, 10 of fraction
+  uint16_t bits;
+  operator real() const {
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const real size = exponent == 31  ? (fraction ? real(NAN) : real(INFINITY))
+                      : exponent == 0 ? std::ldexp(static_cast<real>(fraction), -24)
+                                      : std::ldexp(static_cast<real>(1024 + fraction), exponent - 25);
+    return bits >> 15 ? -size : size;
+  }
+};
+
+struct UpperHalf {  // BF16: of a float's bits
+  uint16_t bits;
+  operator real() const { return std::bit_cast<float>(uint32_t{bits} << 16); }
+};
+
+template <class Number>
+void read_numbers(const std::string& bytes, Tensor& t) {
+  real* out = t.mutable_data();
+  for (int64_t i = 0; i < t.size(); ++i) {
+    Number number;
+    std::memcpy(&number, bytes.data() + static_cast<size_t>(i) * sizeof number, sizeof number);
+    out[i] = static_cast<real>(number);
+  }
+}
+
+using Names = std::unordered_map<std::string_view, const StoredTensor*>;
+
+bool is_integer(const std::string& dtype) { return dtype[0] == 'I' || dtype[0] == 'U'; }
+
+// What every name of the file begins with and the network's do not: torch.nn.DataParallel puts "module." there,
+// torch.compile "_orig_mod.". Empty where the file has the network's first name as it is, or no prefix makes it that.
+std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& stored, const Names& names) {
+  const auto first =
+      std::find_if(all.begin(), all.end(), [](const Named& n) { return !n.name.starts_with(own_prefix); });
+  if (first == all.end() || names.contains(first->name)) return "";
+  const std::string* shared = nullptr;
+  size_t length = 0;
+  for (const StoredTensor& t : stored.tensors) {
+    if (t.name.starts_with(own_prefix)) continue;
+    if (!shared) shared = &t.name, length = t.name.size();
+    const auto begin = shared->begin(), end = begin + static_cast<std::ptrdiff_t>(length);
+    length = static_cast<size_t>(std::mismatch(begin, end, t.name.begin(), t.name.end()).first - begin);
+  }
+  for (size_t dot = 0; dot < length; ++dot) {
+    if ((*shared)[dot] != '.') continue;
+    const std::string prefix = shared->substr(0, dot + 1);
+    if (names.contains(prefix + first->name)) return prefix;
+  }
+  return "";
+}
+
+// The biases that the network lacks because the normalisation behind the layer cancels them, and that other programs
+// have: their names and sizes, and the name of the running mean that they move; empty for an instance norm.
+struct CancelledBiases : Visitor {
+  struct Bias {
+    std::string name, mean;
+    int64_t size;
+  };
+  explicit CancelledBiases(Layer& root) {
+    look(root, "");
+    root.visit(*this);
+  }
+  void child(const std::string& name, Layer& layer) override {
+    look(layer, full_name(name) + ".");
+    Visitor::child(name, layer);
+  }
+  void look(Layer& layer, const std::string& prefix) {
+    auto* sequence = dynamic_cast<Sequential*>(&layer);
+    for (size_t i = 0; sequence && i + 1 < sequence->size(); ++i) {
+      Layer &before = (*sequence)[i], &behind = (*sequence)[i + 1];
+      const auto* conv = dynamic_cast<const Conv2d*>(&before);
+      const auto* dense = dynamic_cast<const Dense*>(&before);
+      const bool moves = dynamic_cast<const RunningNorm*>(&behind) != nullptr;
+      if ((!conv && !dense) || (!moves && !dynamic_cast<const InstanceNorm*>(&behind))) continue;
+      if ((conv ? conv->bias : dense->bias).defined()) continue;
+      found.push_back({prefix + std::to_string(i) + ".bias",
+                       moves ? prefix + std::to_string(i + 1) + ".running_mean" : "",
+                       (conv ? conv->weight : dense->weight).dim(0)});
+    }
+  }
+  std::vector<Bias> found;
+};
+
 // What no training can have made of a normalisation's statistics, by their names; empty: nothing.
 std::string wrong_statistics(const std::string& name, const Tensor& value) {
   const auto ends = [&](const char* ending) { return name.ends_with(ending); };
@@ -57,21 +149,19 @@ StoredTensor store(const std::string& name, const Tensor& value) {
 }
 
 Tensor load(const StoredTensor& stored) {
-  if (stored.shape.size() > Shape::max_rank || (stored.dtype != "F32" && stored.dtype != "F64" && stored.dtype != "I64"))
-    fail(Fault::bad_file, "checkpoint: {} is {} of {} axes; only F32, F64 and I64 of at most {} can be read", stored.name, stored.dtype,
-         stored.shape.size(), Shape::max_rank);
+  static const std::map<std::string, void (*)(const std::string&, Tensor&)> readers = {
+      {"F64", read_numbers<double>},     {"F32", read_numbers<float>},    {"F16", read_numbers<Half>},
+      {"BF16", read_numbers<UpperHalf>}, {"I64", read_numbers<int64_t>},  {"U64", read_numbers<uint64_t>},
+      {"I32", read_numbers<int32_t>},    {"U32", read_numbers<uint32_t>}, {"I16", read_numbers<int16_t>},
+      {"U16", read_numbers<uint16_t>},   {"I8", read_numbers<int8_t>},    {"U8", read_numbers<uint8_t>}};
+  const auto reader = readers.find(stored.dtype);
+  if (stored.shape.size() > Shape::max_rank || reader == readers.end())
+    fail(Fault::bad_file, "checkpoint: {} is {} of {} axes; only numbers, of at most {} axes, can be read", stored.name,
+         stored.dtype, stored.shape.size(), Shape::max_rank);
   Shape shape;
   for (int64_t d : stored.shape) shape.push_back(d);
   Tensor t = Tensor::empty(shape);
-  auto convert = [&](auto number) {
-    for (int64_t i = 0; i < t.size(); ++i) {
-      std::memcpy(&number, stored.bytes.data() + static_cast<size_t>(i) * sizeof number, sizeof number);
-      t.mutable_data()[i] = static_cast<real>(number);
-    }
-  };
-  if (stored.dtype == "F32") convert(float());
-  if (stored.dtype == "F64") convert(double());
-  if (stored.dtype == "I64") convert(int64_t());
+  reader->second(stored.bytes, t);
   const real *begin = t.data(), *end = begin + t.size();
   if (const real* bad = std::find_if(begin, end, [](real v) { return !std::isfinite(v); }); bad != end)
     fail(Fault::bad_file, "checkpoint: {} holds {} at place {} of {}; every number must be finite", stored.name, *bad, bad - begin, t.size());
@@ -92,43 +182,68 @@ SafeTensors capture(Layer& layer, Part part) {
 }
 
 void restore(Layer& layer, const SafeTensors& stored, Part part) {
+  const bool weights = part == Part::weights;
+  const std::vector<Named> all = in_file(layer);
+  const Names names = by_name(stored);
+  const std::string prefix = weights ? wrapper_prefix(all, stored, names) : "";
   std::string wrong;
   std::set<std::string> known;
-  const auto names = by_name(stored);
   auto found = [&](const std::string& name) {
-    known.insert(name);
-    const auto at = names.find(name);
-    if (at == names.end()) wrong += fmt::format("\n  {} is missing", name);
-    return at == names.end() ? nullptr : at->second;
+    const auto at = names.find(prefix + name);
+    if (at == names.end()) {
+      wrong += fmt::format("\n  {}{} is missing", prefix, name);
+      return static_cast<const StoredTensor*>(nullptr);
+    }
+    known.insert(at->second->name);
+    return at->second;
   };
   // Everything is checked before anything is written, so that a wrong file changes nothing.
   std::vector<std::pair<Tensor, Tensor>> tensors;
   std::vector<std::pair<Random*, Random>> streams;
-  for (const Named& n : in_file(layer)) {
+  std::map<std::string, Tensor> read;
+  for (const Named& n : all) {
+    const bool state = n.role == Role::state, count = n.role == Role::count;
     if (n.role == Role::stream) {
-      if (part == Part::weights) continue;
+      if (weights) continue;
       const StoredTensor* s = found(n.name);
       if (!s) continue;
-      uint64_t state[2] = {};
-      if (s->dtype != "I64" || s->bytes.size() != sizeof state)
+      uint64_t values[2] = {};
+      if (s->dtype != "I64" || s->bytes.size() != sizeof values)
         wrong += fmt::format("\n  {} must be two I64", n.name);
       else
-        std::memcpy(state, s->bytes.data(), sizeof state);
-      streams.emplace_back(n.stream, Random(state[0], state[1]));
-    } else if (n.role == Role::state && part == Part::weights && !names.contains(n.name)) {
-      tensors.emplace_back(n.tensor, Tensor::full(n.tensor.shape(), 1));
+        std::memcpy(values, s->bytes.data(), sizeof values);
+      streams.emplace_back(n.stream, Random(values[0], values[1]));
+    } else if (weights && (state || count) && !names.contains(prefix + n.name)) {
+      tensors.emplace_back(n.tensor, Tensor::full(n.tensor.shape(), real(state)));
     } else if (const StoredTensor* s = found(n.name)) {
       Tensor value = load(*s);
       if (value.shape().rank() == 4) value = to_channels_last(value);
+      if (count && value.size() == n.tensor.size()) value = reshape(value, n.tensor.shape());
       if (value.shape() != n.tensor.shape())
-        wrong += fmt::format("\n  {} has shape {}, the network needs {} (convolutions channels last)", n.name,
+        wrong += fmt::format("\n  {} has shape {}, the network needs {} (convolutions channels last)", s->name,
                              value.shape(), n.tensor.shape());
-      wrong += wrong_statistics(n.name, value);
+      if (!count && is_integer(s->dtype))
+        wrong += fmt::format("\n  {} is {}; it must be one of F16, BF16, F32 and F64", s->name, s->dtype);
+      wrong += wrong_statistics(s->name, value);
       tensors.emplace_back(n.tensor, value);
+      read[n.name] = value;
     }
   }
+  // With its bias a layer gives x + b, and normalised by the running averages x + b - mean: so does x with mean - b.
+  for (const CancelledBiases::Bias& b : weights ? CancelledBiases(layer).found : std::vector<CancelledBiases::Bias>()) {
+    const auto at = names.find(prefix + b.name);
+    if (at == names.end()) continue;
+    const StoredTensor* s = at->second;
+    known.insert(s->name);
+    const Tensor bias = load(*s);
+    if (bias.shape() != Shape{b.size})
+      wrong += fmt::format("\n  {} has shape {}, the network needs {}", s->name, bias.shape(), Shape{b.size});
+    else if (const auto mean = read.find(b.mean); mean != read.end() && mean->second.size() == b.size)
+      for (int64_t c = 0; c < b.size; ++c) mean->second.mutable_data()[c] -= bias.data()[c];
+  }
   for (const StoredTensor& t : stored.tensors)
-    if (!t.name.starts_with(own_prefix) && !known.contains(t.name)) wrong += fmt::format("\n  {} is nothing that the network has", t.name);
+    if (!t.name.starts_with(own_prefix) && !known.contains(t.name) && !t.name.starts_with(prefix + own_prefix))
+      wrong += fmt::format("\n  {} is nothing that the network has", t.name);
   if (!wrong.empty()) fail(Fault::bad_file, "checkpoint: it does not fit the network:{}", wrong);
   for (auto& [to, from] : tensors) to.copy_from(from);
   for (auto& [to, from] : streams) *to = from;

@@ -18,11 +18,16 @@ enum class Part {
 };
 
 SafeTensors capture(Layer& layer, Part part = Part::everything);
-// Writes the stored values into the network. Every value that the network names must be there with its shape, finite and possible for
+// Writes the stored values into the network. Part::weights takes files as other programs write them:
+//   - A prefix that all names share ("module.", "_orig_mod.") is taken off.
+//   - A bias in front of a normalisation, for which this network has no place, is taken off the running mean.
+//   - num_batches_tracked may be of any type of integer, in any shape, or not be there.
+// Every value that the network names must be there with its shape, finite and possible for
 // what it is (a variance is not negative), and nothing besides but under names of our own. Else Error(Fault::bad_file) that lists what is wrong, and the network is as it was.
 void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);
 
 StoredTensor store(const std::string& name, const Tensor& value);  // as it stands, no axis moved
-Tensor load(const StoredTensor& stored);  // Error(Fault::bad_file) with its name where a number is not finite
+// Of any type of number; F16 and BF16 exactly. Error(Fault::bad_file) with its name where a number is not finite.
+Tensor load(const StoredTensor& stored);
 
 }  // namespace evenkeel

@@ -4,10 +4,14 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <tuple>
 
 #include "core/base/file.h"
+#include "layers/dense.h"
 #include "layers/norm/batch_norm.h"
 #include "layers/model/spec.h"
 #include "tests/data_files.h"
@@ -180,11 +184,18 @@ TEST_CASE("a file that does not fit changes nothing, and the message lists what 
   CHECK(format_safetensors(capture(*network)) == before);
 }
 
-TEST_CASE("doubles and counts are read as numbers; other types, more axes and a stream that is none are refused") {
+TEST_CASE("numbers of every type are read; more axes, truth values and a stream that is none are refused") {
   const auto bytes_of = [](auto v) { return std::string(reinterpret_cast<const char*>(&v), sizeof v); };
   CHECK(load({"a", "F64", {1, 2}, bytes_of(0.5) + bytes_of(-3.0)}).values() == std::vector<real>{0.5, -3});
   CHECK(load({"a", "I64", {}, bytes_of(int64_t{7})}).item() == 7);
-  CHECK_THROWS_WITH_AS(load({"a", "F16", {1}, "xx"}), doctest::Contains("a is F16 of 1 axes"), Error);
+  CHECK(load({"a", "I8", {2}, "\x07\xf9"}).values() == std::vector<real>{7, -7});
+  CHECK(load({"a", "U8", {2}, "\x07\xf9"}).values() == std::vector<real>{7, 249});
+  CHECK(load({"a", "I16", {}, "\xf9\xff"}).item() == -7);
+  CHECK(load({"a", "U16", {}, "\xf9\xff"}).item() == 65529);
+  CHECK(load({"a", "I32", {}, bytes_of(int32_t{-1000000})}).item() == -1000000);
+  CHECK(load({"a", "U32", {}, bytes_of(uint32_t{1} << 31)}).item() == 2147483648);
+  CHECK(load({"a", "U64", {}, bytes_of(uint64_t{1} << 40)}).item() == 1099511627776);
+  CHECK_THROWS_WITH_AS(load({"a", "BOOL", {1}, "x"}), doctest::Contains("a is BOOL of 1 axes"), Error);
   CHECK_THROWS_WITH_AS(load({"a", "F32", std::vector<int64_t>(9, 1), "xxxx"}), doctest::Contains("of 9 axes"), Error);
 
   auto network = make_model({.model = "flatten dense:4 act dropout:0.5 dense:classes", .input = {2, 2, 1}, .classes = 3});
@@ -194,6 +205,160 @@ TEST_CASE("doubles and counts are read as numbers; other types, more axes and a 
     if (t.dtype == "I64") ++streams, t.bytes.resize(8), t.shape = {1};
   REQUIRE(streams == 1);
   CHECK_THROWS_WITH_AS(restore(*network, all), doctest::Contains("must be two I64"), Error);
+}
+
+TEST_CASE("half precision and bfloat16 become the same numbers") {
+  const auto value = [](const char* dtype, uint16_t bits) {
+    const char bytes[] = {static_cast<char>(bits & 0xff), static_cast<char>(bits >> 8)};
+    return load({"a", dtype, {}, std::string(bytes, 2)}).item();
+  };
+  // F16: from one number to the next it is 2^-24 times a power of two that each exponent above 1 doubles.
+  CHECK(value("F16", 0) == 0);
+  for (uint16_t bits = 0; bits < 0x7bff; ++bits) {
+    const real step = std::ldexp(real(1), std::max(bits >> 10, 1) - 25);
+    REQUIRE(value("F16", static_cast<uint16_t>(bits + 1)) - value("F16", bits) == step);
+    REQUIRE(value("F16", bits | 0x8000) == -value("F16", bits));
+  }
+  CHECK(value("F16", 0x7bff) == 65504);
+  CHECK(value("F16", 0x3555) == real(0.333251953125));
+  CHECK(std::signbit(value("F16", 0x8000)));
+  // BF16: the upper half of a float.
+  CHECK(value("BF16", 0x3f80) == 1);
+  CHECK(value("BF16", 0xc049) == real(-3.140625));
+  CHECK(value("BF16", 0x0001) == std::ldexp(real(1), -133));
+  CHECK(value("BF16", 0x7f7f) == std::ldexp(real(255), 120));
+  const std::pair<const char*, uint16_t> not_finite[] = {
+      {"F16", 0x7c00}, {"F16", 0xfe00}, {"BF16", 0xff80}, {"BF16", 0x7fc1}};
+  for (const auto& [dtype, bits] : not_finite)
+    CHECK_THROWS_WITH_AS(value(dtype, bits), doctest::Contains("must be finite"), Error);
+}
+
+namespace {
+
+StoredTensor* find(SafeTensors& stored, const std::string& name) {
+  for (StoredTensor& t : stored.tensors)
+    if (t.name == name) return &t;
+  return nullptr;
+}
+
+// A network whose averages have moved, and three images.
+struct Trained {
+  explicit Trained(const ModelOptions& o) : options(o), network(make_model(o)) {
+    Random random(2);
+    for (int t = 0; t < 3; ++t) network->forward(Tensor::normal({5, 4, 4, 2}, random), Mode::train);
+    x = Tensor::normal({3, 4, 4, 2}, random);
+  }
+  ModelOptions options;
+  std::unique_ptr<Sequential> network;
+  Tensor x;
+};
+
+}  // namespace
+
+TEST_CASE("a count of batches has no part in inference: any type of integer, one number in any shape, or none") {
+  const Trained trained({.model = "conv:4:3 norm act flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  const SafeTensors weights = capture(*trained.network, Part::weights);
+  const auto read = [&](const std::function<void(StoredTensor&)>& change) {
+    SafeTensors stored = weights;
+    change(*find(stored, "1.num_batches_tracked"));
+    auto network = make_model(trained.options);
+    network->forward(trained.x, Mode::train);
+    restore(*network, stored, Part::weights);
+    CHECK(network->forward(trained.x, Mode::eval).values() == trained.network->forward(trained.x, Mode::eval).values());
+    return load(*capture(*network).find("1.num_batches_tracked")).item();
+  };
+  CHECK(read([](StoredTensor& t) { t.dtype = "I32", t.bytes.resize(4); }) == 3);
+  CHECK(read([](StoredTensor& t) { t.dtype = "U8", t.bytes.resize(1), t.shape = {1}; }) == 3);
+  CHECK(read([](StoredTensor& t) { t.shape = {1, 1}; }) == 3);
+  CHECK(read([](StoredTensor& t) { t = {own_prefix + "unused", "U8", {}, "x"}; }) == 0);
+  CHECK_THROWS_WITH_AS(read([](StoredTensor& t) { t.bytes += t.bytes, t.shape = {2}; }),
+                       doctest::Contains("num_batches_tracked has shape (2)"), Error);
+  // In a file to go on from it must be there.
+  SafeTensors all = capture(*trained.network);
+  find(all, "1.num_batches_tracked")->name = own_prefix + "unused";
+  CHECK_THROWS_WITH_AS(restore(*trained.network, all), doctest::Contains("num_batches_tracked is missing"), Error);
+}
+
+TEST_CASE("weights that are integers are refused: what they stand for a scale would have to say") {
+  const Trained trained({.model = "flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  SafeTensors stored = capture(*trained.network, Part::weights);
+  *find(stored, "1.bias") = {"1.bias", "I8", {3}, "\1\2\3"};
+  CHECK_THROWS_WITH_AS(restore(*trained.network, stored, Part::weights),
+                       doctest::Contains("1.bias is I8; it must be one of F16"), Error);
+}
+
+TEST_CASE("a bias in front of a normalisation, which has no effect on ours, is taken off the running mean") {
+  for (const char* norm : {"batch", "renorm", "instance"}) {
+    CAPTURE(norm);
+    const Trained trained({.model = "conv:4:3 norm act residual(conv:4:3 norm) flatten dense:5 batch dense:classes",
+                           .norm = norm,
+                           .input = {4, 4, 2},
+                           .classes = 3});
+    SafeTensors stored = capture(*trained.network, Part::weights);
+    // The same network with biases: those of its convolutions and of its dense layer move the means with them.
+    int biases = 0;
+    for (const auto& [layer, behind, channels] :
+         {std::tuple<const char*, const char*, int64_t>{"0", "1", 4}, {"3.body.0", "3.body.1", 4}, {"5", "6", 5}}) {
+      Tensor bias = Tensor::empty({channels});
+      for (int64_t c = 0; c < channels; ++c) bias.mutable_data()[c] = real(0.25) * static_cast<real>(c + 1);
+      stored.tensors.push_back(store(std::string(layer) + ".bias", bias));
+      StoredTensor* mean = find(stored, std::string(behind) + ".running_mean");
+      if (mean) ++biases, *mean = store(mean->name, load(*mean) + bias);
+    }
+    CHECK(biases == (norm == std::string("instance") ? 1 : 3));
+    auto network = make_model(trained.options);
+    restore(*network, stored, Part::weights);
+    const Tensor y = network->forward(trained.x, Mode::eval);
+    const Tensor expected = trained.network->forward(trained.x, Mode::eval);
+    for (int64_t i = 0; i < y.size(); ++i) CHECK(y.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-5));
+
+    SafeTensors bad = stored;
+    bad.tensors.back() = store("5.bias", Tensor::zeros({4}));
+    CHECK_THROWS_WITH_AS(restore(*network, bad, Part::weights),
+                         doctest::Contains("5.bias has shape (4), the network needs (5)"), Error);
+    bad.tensors.back() = store("5.bias", Tensor::full({5}, real(INFINITY)));
+    CHECK_THROWS_WITH_AS(restore(*network, bad, Part::weights), doctest::Contains("5.bias holds"), Error);
+    bad.tensors.back() = store("6.bias2", Tensor::zeros({5}));
+    CHECK_THROWS_WITH_AS(restore(*network, bad, Part::weights),
+                         doctest::Contains("6.bias2 is nothing that the network has"), Error);
+  }
+  // A layer that lacks a bias for another reason has no place for one.
+  Random random(1);
+  Sequential bare(Dense(4, 3, random, false));
+  SafeTensors stored = capture(bare, Part::weights);
+  stored.tensors.push_back(store("0.bias", Tensor::zeros({3})));
+  CHECK_THROWS_WITH_AS(restore(bare, stored, Part::weights),
+                       doctest::Contains("0.bias is nothing that the network has"), Error);
+}
+
+TEST_CASE("a prefix that all names share, as wrappers of modules put there, is taken off") {
+  const Trained trained({.model = "conv:4:3 norm act flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  const SafeTensors weights = capture(*trained.network, Part::weights);
+  const auto with = [&](const std::string& prefix) {
+    SafeTensors stored = weights;
+    for (StoredTensor& t : stored.tensors) t.name = prefix + t.name;
+    return stored;
+  };
+  const Tensor expected = trained.network->forward(trained.x, Mode::eval);
+  for (const char* prefix : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "0.", "model.net."}) {
+    CAPTURE(prefix);
+    auto network = make_model(trained.options);
+    SafeTensors stored = with(prefix);
+    // A bias in front of the normalisation has the prefix, too.
+    stored.tensors.push_back(store(std::string(prefix) + "0.bias", Tensor::zeros({4})));
+    restore(*network, stored, Part::weights);
+    CHECK(network->forward(trained.x, Mode::eval).values() == expected.values());
+
+    stored.tensors.back().name = prefix + std::string("other");
+    CHECK_THROWS_WITH_AS(restore(*network, stored, Part::weights),
+                         doctest::Contains((prefix + std::string("other is nothing")).c_str()), Error);
+  }
+  SafeTensors mixed = with("module.");
+  mixed.tensors.back().name = "4.bias";
+  CHECK_THROWS_WITH_AS(restore(*trained.network, mixed, Part::weights),
+                       doctest::Contains("0.weight is missing"), Error);
+  CHECK_THROWS_WITH_AS(restore(*trained.network, with("module"), Part::weights),
+                       doctest::Contains("0.weight is missing"), Error);
 }
 
 TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not know has a prefix") {
@@ -217,7 +382,8 @@ TEST_CASE("running averages without their weight go on as PyTorch's: (1 - a) old
   BatchNorm norm(1, {.new_weight = 0.25, .unbiased = false}), other(1, norm.options);
   norm.forward(Tensor::of({2, 1}, {3, 5}), Mode::train);
   CHECK(norm.running_weight.item() == 0.25);
-  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)), doctest::Contains("running_weight is missing"), Error);
+  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)),
+                       doctest::Contains("running_weight is missing"), Error);
   restore(other, capture(norm, Part::weights), Part::weights);
   CHECK(other.running_mean.item() == 4);
   other.forward(Tensor::of({2, 1}, {8, 16}), Mode::train);
