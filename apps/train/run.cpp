@@ -58,7 +58,10 @@ TrainingData load_data(const TrainOptions& o) {
 }
 
 // Whether --init names a file of weights, which then take the place of random ones.
-bool is_file(const std::string& init) { return init.ends_with(".safetensors"); }
+// By its name alone, so that a run goes on where the file is gone.
+bool is_file(const std::string& init) {
+  return init.find_first_of("./") != std::string::npos && !init.starts_with("gaussian:");
+}
 
 ModelOptions with_images(ModelOptions model, const Dataset& data) {
   model.input = data.image;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
+#include "core/base/foreign.h"
 
 namespace evenkeel {
 
@@ -74,6 +75,12 @@ struct ByteReader::Unzip {
 size_t Stored::read(uint64_t at, void* out, size_t count) const {
   if (file_) return file_->read(at, out, count);
   return at < size_ ? bytes_.copy(static_cast<char*>(out), count, at) : 0;
+}
+
+void refuse_foreign(const std::string& name, const Stored& stored, const char* wanted) {
+  char front[foreign_bytes];
+  if (const ForeignFormat* format = foreign_format({front, stored.read(0, front, sizeof front)}))
+    fail(Fault::bad_file, "{}: it is {}, not {}; get the set again with evenkeel data fetch", name, format->what, wanted);
 }
 
 ByteReader::ByteReader(const std::string& name, Stored bytes)

@@ -25,6 +25,9 @@ class Stored {
   uint64_t size_;
 };
 
+// Where the bytes, which are not `wanted`, are of another program's format: Error(Fault::bad_file) that names it.
+void refuse_foreign(const std::string& name, const Stored& stored, const char* wanted);
+
 // Throws Error(Fault::bad_file), beginning with the file's name, for whatever is not as it must be.
 class ByteReader {
  public:

@@ -1,21 +1,24 @@
 #include "data/formats/cifar.h"
 
 #include "core/base/check.h"
+#include "data/formats/bytes.h"
 
 namespace evenkeel {
 
 namespace {
 
-void check_size(const std::string& name, uint64_t size, int64_t records, int64_t record) {
-  if (size != static_cast<uint64_t>(records * record))
-    fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record, size);
+void check_size(const std::string& name, const Stored& stored, int64_t records, int64_t record) {
+  if (stored.size() == static_cast<uint64_t>(records * record)) return;
+  refuse_foreign(name, stored, "a CIFAR file");
+  fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record,
+       stored.size());
 }
 
 }  // namespace
 
 void read_cifar(Dataset& data, const std::string& path, int64_t records, int64_t label_bytes) {
   const InputFile file = open_input(path);
-  check_size(path, file.size, records, label_bytes + data.image.size());
+  check_size(path, file, records, label_bytes + data.image.size());
   std::string bytes(file.size, '\0');
   bytes.resize(file.read(0, bytes.data(), bytes.size()));
   parse_cifar(data, path, bytes, records, label_bytes);
@@ -23,7 +26,7 @@ void read_cifar(Dataset& data, const std::string& path, int64_t records, int64_t
 
 void parse_cifar(Dataset& data, const std::string& name, std::string_view bytes, int64_t records, int64_t label_bytes) {
   const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels, record = label_bytes + image;
-  check_size(name, bytes.size(), records, record);
+  check_size(name, bytes, records, record);
   const size_t first = data.pixels.size();
   data.pixels.resize(first + static_cast<size_t>(records * image));
   for (int64_t i = 0; i < records; ++i) {

@@ -1,11 +1,27 @@
 #include "data/formats/idx.h"
 
+#include <map>
+
 #include "core/base/file.h"
 #include "data/formats/bytes.h"
 
 namespace evenkeel {
-
 namespace {
+
+// The magic number is two zeros, the type of the values, and the number of axes.
+[[noreturn]] void refuse_magic(const std::string& name, const Stored& stored, uint32_t magic, uint32_t wanted) {
+  static const std::map<uint32_t, const char*> types = {{0x9, "signed bytes"},       {0xb, "16-bit integers"},
+                                                        {0xc, "32-bit integers"},    {0xd, "floats"},
+                                                        {0xe, "double-size floats"}};
+  if (const auto type = types.find(magic >> 8); type != types.end())
+    fail(Fault::bad_file, "{}: it is an IDX file of {}; pixels and labels must be unsigned bytes, 0 to 255", name,
+         type->second);
+  if (magic >> 8 == wanted >> 8)
+    fail(Fault::bad_file, "{}: it is an IDX file of {} axes, one of {} is needed (labels have 1, images 3)", name,
+         magic & 0xff, wanted & 0xff);
+  refuse_foreign(name, stored, "an IDX file");
+  fail(Fault::bad_file, "{}: the magic number must be {:#010x}, it is {:#010x}", name, wanted, magic);
+}
 
 // A file of which only the header has been read.
 struct OpenIdx {
@@ -18,7 +34,7 @@ struct OpenIdx {
 
 OpenIdx::OpenIdx(const std::string& name, const Stored& stored, int rank) : reader(name, stored) {
   const uint32_t magic = reader.read_big_endian(), wanted = 0x800u + static_cast<uint32_t>(rank);  // 8: unsigned bytes
-  if (magic != wanted) fail(Fault::bad_file, "{}: the magic number must be {:#010x}, it is {:#010x}", name, wanted, magic);
+  if (magic != wanted) refuse_magic(name, stored, magic, wanted);
   uint64_t size = 1;
   for (int axis = 0; axis < rank; ++axis) {
     const uint32_t extent = reader.read_big_endian();

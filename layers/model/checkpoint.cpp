@@ -87,12 +87,14 @@ std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& sto
     const auto begin = shared->begin(), end = begin + static_cast<std::ptrdiff_t>(length);
     length = static_cast<size_t>(std::mismatch(begin, end, t.name.begin(), t.name.end()).first - begin);
   }
-  for (size_t dot = 0; dot < length; ++dot) {
-    if ((*shared)[dot] != '.') continue;
-    const std::string prefix = shared->substr(0, dot + 1);
-    if (names.contains(prefix + first->name)) return prefix;
+  std::string prefix;
+  for (const StoredTensor& t : stored.tensors) {
+    const size_t rest = t.name.size() - std::min(t.name.size(), first->name.size());
+    if (rest > 0 && rest <= length && t.name[rest - 1] == '.' && t.name.ends_with(first->name) &&
+        (prefix.empty() || rest < prefix.size()))
+      prefix = t.name.substr(0, rest);
   }
-  return "";
+  return prefix;
 }
 
 // The biases that the network lacks because the normalisation behind the layer cancels them, and that other programs

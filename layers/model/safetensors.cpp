@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/checksum.h"
 #include "core/base/file.h"
+#include "core/base/foreign.h"
 #include "core/base/json_check.h"
 
 namespace evenkeel {
@@ -102,7 +103,7 @@ Header parse_header(const std::string& header, uint64_t data_size, const Need& n
     need(shape.is_array() && shape.size() <= 16 && std::all_of(shape.begin(), shape.end(), is_size), fmt::format("tensor '{}' has a bad shape", key));
     need(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), fmt::format("tensor '{}' has bad offsets", key));
     const uint64_t begin = offsets[0], end = offsets[1];
-    need(begin <= end && end <= data_size, fmt::format("tensor '{}' lies outside the file", key));
+    need(begin <= end && end <= data_size, fmt::format("tensor '{}' lies outside the file: it is a part of one", key));
     uint64_t size = dtype_size(value["dtype"]);
     for (const nlohmann::json& d : shape)
       need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size), fmt::format("tensor '{}' has a shape too large", key));
@@ -159,10 +160,14 @@ void write_safetensors(const std::string& path, const SafeTensors& contents) {
 namespace {
 
 // Reads a file of `size` bytes from its front, each byte straight to where it stays: the tensors are in memory once.
-SafeTensors read(const std::string& name, uint64_t size, const std::function<void(char* out, size_t count)>& take) {
+// `front`: its first bytes, for the case that it is something else.
+SafeTensors read(const std::string& name, uint64_t size, std::string_view front,
+                 const std::function<void(char* out, size_t count)>& take) {
   const Need need = [&](bool holds, const std::string& what) {
     if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
   };
+  if (const ForeignFormat* format = front.size() > 8 && front[8] == '{' ? nullptr : foreign_format(front))
+    fail(Fault::bad_file, "{}: it is {}, not a safetensors file; {}", name, format->what, format->remedy);
   need(size >= 8, "it is shorter than its header's length");
   char length[8];
   take(length, sizeof length);
@@ -170,7 +175,7 @@ SafeTensors read(const std::string& name, uint64_t size, const std::function<voi
   for (size_t i = 8; i-- > 0;) header_size = header_size << 8 | static_cast<unsigned char>(length[i]);
   need(header_size <= max_header,
        fmt::format("its header would have {} bytes; at most {} are read", header_size, max_header));
-  need(header_size <= size - 8, "it ends inside its header");
+  need(header_size <= size - 8, "it ends inside its header: it is a part of a file");
   std::string header(header_size, '\0');
   take(header.data(), header.size());
   Header parsed = parse_header(header, size - 8 - header_size, need);
@@ -205,13 +210,16 @@ SafeTensors read(const std::string& name, uint64_t size, const std::function<voi
 
 SafeTensors parse_safetensors(const std::string& file, const std::string& name) {
   size_t at = 0;
-  return read(name, file.size(), [&](char* out, size_t count) { at += file.copy(out, count, at); });
+  const std::string_view front = std::string_view(file).substr(0, foreign_bytes);
+  return read(name, file.size(), front, [&](char* out, size_t count) { at += file.copy(out, count, at); });
 }
 
 SafeTensors read_safetensors(const std::string& path) {
   const InputFile input = open_input(path);
+  char front[foreign_bytes];
+  const size_t known = input.read(0, front, sizeof front);
   uint64_t at = 0;
-  return read(path, input.size, [&](char* out, size_t count) {
+  return read(path, input.size, {front, known}, [&](char* out, size_t count) {
     if (input.read(at, out, count) < count) fail(Fault::bad_file, "{}: it became shorter while it was read", path);
     at += count;
   });

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "apps/cli/text.h"
 #include "layers/model/safetensors.h"
@@ -120,6 +121,59 @@ TEST_CASE("files: weights that are not finite, or statistics that cannot be, are
   CHECK_MESSAGE(o.status == 1, o.out);
   CHECK_MESSAGE(contains(o.err, "the loss on 2000 images"), o.err);
   CHECK(o.out.empty());
+}
+
+TEST_CASE("files: what is no file of weights, or of a data set, is named for what it is, with what to do") {
+  const Scratch scratch;
+  const std::pair<std::string, std::string> files[] = {
+      {"<!DOCTYPE html><title>403 Forbidden</title>", "it is an HTML page, not "},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "it is a Git LFS pointer, not "},
+      {"\x80\2}q\1(U\x0b" "batch_labelq\2U\x15training batch 1 of 5", "it is a pickle, not "}};
+  for (const std::string name : {"weights.safetensors", "weights.st", "weights.pt"}) {
+    const std::string file = scratch / name;
+    for (const auto& [bytes, what] : files) {
+      save(file, bytes);
+      for (const Arguments& command : {Arguments{"eval", file},
+                                       {"export", file, "--format", "npz"},
+                                       {"train", "--samples", "50", "--init", file, "--out", scratch / "new"}}) {
+        const Outcome o = run(command);
+        CHECK(o.status == 4);
+        CHECK_MESSAGE(contains(o.err, file + ": " + what + "a safetensors file; "), o.err);
+      }
+    }
+    CHECK(!fs::exists(scratch / "new"));
+  }
+  for (const auto& [set, folder, part] : {std::tuple<const char*, const char*, const char*>{"mnist", "mnist", "-ubyte"},
+                                          {"mnist", "mnist", "-ubyte.gz"},
+                                          {"cifar100", "cifar-100-binary", ".bin"}}) {
+    for (const auto& [bytes, what] : files) {
+      const Scratch data;
+      fs::create_directory(data / folder);
+      for (const char* file :
+           {"train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1", "train", "test"})
+        save(data / folder + "/" + file + part, bytes);
+      const Outcome o = run({"train", "--data", set, "--data-dir", data.path, "--out", scratch / "new"});
+      CHECK(o.status == 4);
+      CHECK_MESSAGE(contains(o.err, what), o.err);
+      CHECK_MESSAGE(contains(o.err, "; get the set again with evenkeel data fetch"), o.err);
+      CHECK(!fs::exists(scratch / "new"));
+    }
+  }
+}
+
+TEST_CASE("files: initial weights are a file's where their name has a dot or a slash, whatever its ending") {
+  const Scratch scratch;
+  const Arguments train{"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--lr", "1e-30", "--out"};
+  for (const char* name : {"weights", "weights.st", "gaussian:0.5"}) {
+    fs::copy_file(network(), scratch / name);
+    const Outcome o = run(train + Arguments{scratch / "run", "--overwrite", "--init", scratch / name});
+    CHECK_MESSAGE(o.status == 0, o.err);
+    CHECK(evenkeel::read_safetensors(scratch / "run/last.safetensors").find("1.weight")->bytes ==
+          evenkeel::read_safetensors(network()).find("1.weight")->bytes);
+  }
+  CHECK(run(train + Arguments{scratch / "run", "--overwrite", "--init", "nothing.st"}).status == 3);
+  for (const char* init : {"nothing", "gaussian:0.5x", "gaussian:1/2"})
+    CHECK(run(train + Arguments{scratch / "run", "--overwrite", "--init", init}).status == 2);
 }
 
 TEST_CASE("files: a standard output that is full or closed ends every command with status 5") {

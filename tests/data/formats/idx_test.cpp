@@ -28,8 +28,19 @@ TEST_CASE("IDX arrays are read, plain and gzip") {
 
 TEST_CASE("an IDX header that lies is refused, with what is wrong") {
   const std::string good = idx({4, 2, 3}, {7});
-  CHECK(why(good, 1) == "file: the magic number must be 0x00000801, it is 0x00000803");
-  CHECK(why("PK\3\4" + good.substr(4), 3) == "file: the magic number must be 0x00000803, it is 0x504b0304");
+  CHECK(why(good, 1) == "file: it is an IDX file of 3 axes, one of 1 is needed (labels have 1, images 3)");
+  CHECK(why(idx({4}, {7}), 3) == "file: it is an IDX file of 1 axes, one of 3 is needed (labels have 1, images 3)");
+  CHECK(why(big_endian(0xd03) + good.substr(4), 3) ==
+        "file: it is an IDX file of floats; pixels and labels must be unsigned bytes, 0 to 255");
+  CHECK(why("oops" + good.substr(4), 3) == "file: the magic number must be 0x00000803, it is 0x6f6f7073");
+  CHECK(why(big_endian(0x703) + good.substr(4), 3) == "file: the magic number must be 0x00000803, it is 0x00000703");
+  const std::pair<std::string, std::string> others[] = {
+      {"<!DOCTYPE html><title>403 Forbidden</title>", "an HTML page"},
+      {"<?xml version=\"1.0\"?><Error>", "an XML text, as a server's error is"},
+      {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"},
+      {"PK\3\4" + good.substr(4), "a zip archive"}};
+  for (const auto& [bytes, what] : others)
+    CHECK(why(bytes, 3) == "file: it is " + what + ", not an IDX file; get the set again with evenkeel data fetch");
   CHECK(why(idx({0, 2, 3}, {7}), 3) == "file: its header says that axis 0 is empty");
   CHECK(why(idx({4, 0, 3}, {7}), 3) == "file: its header says that axis 1 is empty");
   CHECK(why(big_endian(0x803) + big_endian(0xffffffff) + big_endian(0xffffffff) + big_endian(0xffffffff), 3) ==
@@ -80,7 +91,7 @@ TEST_CASE("a pair of IDX files must fit each other and the data set") {
   CHECK(pair("turned", "labels") == folder / "turned: the images must be (2, 3, 1) (height, width, channels), they are (3, 2, 1)");
   CHECK(pair("images", "two") == folder / "two: 2 labels for the 3 images of " + (folder / "images"));
   CHECK(pair("images", "ten") == folder / "ten: labels must be below 10, label 1 is 10");
-  CHECK(pair("labels", "images").find("magic number") != std::string::npos);
+  CHECK(pair("labels", "images").find("an IDX file of 1 axes") != std::string::npos);
   CHECK(!error_of(Fault::missing, [&] { read_idx(folder / "nowhere", 1); }).empty());
 }
 

@@ -130,6 +130,19 @@ TEST_CASE("safetensors: headers that lie are refused with the reason") {
   refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "8 deep");
 }
 
+TEST_CASE("safetensors: a file of another format is named for what it is, a part of one for what it lacks") {
+  refused("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+          "some file: it is a Git LFS pointer, not a safetensors file; git lfs pull fetches the file it stands for");
+  refused("<!DOCTYPE html><title>403", "it is an HTML page, not a safetensors file; a download failed");
+  refused("PK\3\4" + std::string(26, '\1') + "archive/data.pkl", "it is a PyTorch file (.pt, .pth), not a safetensors");
+  refused("", "it is empty");
+  refused(good_file().substr(0, 20), "it ends inside its header: it is a part of a file");
+  refused(good_file().substr(0, good_file().size() - 4), "lies outside the file: it is a part of one");
+  // A header of 640 bytes begins like a pickle's file.
+  const std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  CHECK(parse_safetensors(file_of(header + std::string(640 - header.size(), ' '), 4), "good").tensors.size() == 1);
+}
+
 TEST_CASE("safetensors: what could not be read again is not written, whoever asks") {
   const StoredTensor good{"a", "F32", {2}, std::string(8, 'x')};
   const auto kept = [](const SafeTensors& contents, const char* reason) {
