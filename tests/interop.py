@@ -4,12 +4,13 @@
     python3 tests/interop.py build/release/evenkeel [--samples N] [--models mlp,lenet] [--data fashion-mnist]
 
 Without --data on noise, which needs no file. Needs numpy and torch; OpenCV (cv2) and onnx are used where they are there. Exits with
-77 where something is missing; where the environment has CI nothing may be missing, and it fails.
+77 where something is missing; where the environment has CI nothing may be missing, and it fails. ONNX Runtime is used where it is there.
 """
 import argparse
 import copy
 import gzip
 import importlib
+import importlib.util
 import json
 import os
 import struct
@@ -40,7 +41,7 @@ try:
 except ImportError as error:
     skip(error)
 
-DTYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
+DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 
 
 def read_safetensors(path):
@@ -73,16 +74,17 @@ class Residual(nn.Module):
         return self.body(x) + nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.padding, self.padding))
 
 
-def torch_model(name, norm, height, width, channels, classes):
-    """The named models of layers/model/spec.cpp in PyTorch: a convolution has a bias where no batch normalisation follows it."""
+def torch_model(name, norm, height, width, channels, classes, bias=False):
+    """The named models of layers/model/spec.cpp in PyTorch: a convolution has a bias where no batch normalisation follows it, or with bias."""
     bn = norm == "batch"
+    bias |= not bn
 
     def conv(i, o, size, stride=1):
-        layers = [nn.Conv2d(i, o, size, stride, size // 2, bias=not bn)]
+        layers = [nn.Conv2d(i, o, size, stride, size // 2, bias=bias)]
         return layers + [nn.BatchNorm2d(o)] if bn else layers
 
     def dense(i, o):
-        layers = [nn.Linear(i, o, bias=not bn)]
+        layers = [nn.Linear(i, o, bias=bias)]
         return (layers + [nn.BatchNorm1d(o)] if bn else layers) + [nn.ReLU()]
 
     if name == "mlp":
@@ -106,6 +108,83 @@ def torch_model(name, norm, height, width, channels, classes):
             layers += [Residual(before, filters, stride, *conv(before, filters, 3, stride), nn.ReLU(), *conv(filters, filters, 3)), nn.ReLU()]
             before = filters
     return nn.Sequential(*layers, *end, nn.Linear(64, classes))
+
+
+# The normalisations and GELU in networks of a few layers: the layers' text, and what PyTorch has at `norm` for C channels.
+CONVOLUTIONS = "conv:8:3 norm act maxpool:2 residual(conv:8:3 norm) act global_avgpool dense:16 act dense:classes"
+WITH_DENSE = "conv:8:3 norm act maxpool:2 flatten dense:16 norm act dense:classes"
+NORMS = {
+    "layer": (WITH_DENSE, lambda c: nn.GroupNorm(1, c)),
+    "group:4": (WITH_DENSE, lambda c: nn.GroupNorm(4, c)),
+    "instance": (CONVOLUTIONS, lambda c: nn.GroupNorm(c, c)),
+    "renorm": (WITH_DENSE, None),  # PyTorch's: a batch norm in inference, of the variance sigma^2 and an eps of 0
+    "batch:eps=0.01": (CONVOLUTIONS, lambda c: nn.BatchNorm2d(c, eps=0.01)),
+}
+
+
+def torch_small(text, make, kind, arrays, height, width, classes):
+    bias = kind.partition(":")[0] in ("layer", "group")
+    if make is None:
+        renamed = {}
+        for name, a in arrays.items():
+            renamed[name.replace("running_sigma", "running_var")] = a.astype(np.float64) ** 2 if "running_sigma" in name else a
+        arrays = renamed
+    norm2 = make or (lambda c: nn.BatchNorm2d(c, eps=0))
+    norm1 = make or (lambda c: nn.BatchNorm1d(c, eps=0))
+    layers = [nn.Conv2d(1, 8, 3, 1, 1, bias=bias), norm2(8), nn.GELU(), nn.MaxPool2d(2)]
+    if text == WITH_DENSE:
+        layers += [nn.Flatten(), nn.Linear(8 * (height // 2) * (width // 2), 16, bias=bias), norm1(16), nn.GELU(), nn.Linear(16, classes)]
+    else:
+        layers += [Residual(8, 8, 1, nn.Conv2d(8, 8, 3, 1, 1, bias=bias), norm2(8)), nn.GELU()]
+        layers += [nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(8, 16), nn.GELU(), nn.Linear(16, classes)]
+    model = nn.Sequential(*layers)
+    if make is None:
+        model.double()
+    model.load_state_dict({k: torch.tensor(v) for k, v in arrays.items()}, strict=True)
+    return model
+
+
+def onnx_logits(onnx, file, x):
+    """What the operators in an ONNX file compute by the words of the standard, in double."""
+    model, f = onnx.load(file), nn.functional
+    values = {t.name: torch.tensor(onnx.numpy_helper.to_array(t).copy()).double() for t in model.graph.initializer}
+    values["input"] = x.double()
+
+    def group_norm(x, scale, bias, a):
+        groups = x.reshape(len(x), a["num_groups"], -1)
+        normalised = (groups - groups.mean(2, keepdim=True)) / (groups.var(2, unbiased=False, keepdim=True) + a["epsilon"]).sqrt()
+        by_channel = (-1,) + (1,) * (x.dim() - 2)
+        return normalised.reshape(x.shape) * scale.reshape(by_channel) + bias.reshape(by_channel)
+
+    def layer_norm(x, scale, bias, a):
+        axes = list(range(a["axis"], x.dim()))
+        assert list(scale.shape) == list(bias.shape) == list(x.shape[a["axis"] :]), "the standard's definition needs whole tensors"
+        centred = x - x.mean(axes, keepdim=True)
+        return centred / ((centred**2).mean(axes, keepdim=True) + a["epsilon"]).sqrt() * scale + bias
+
+    def conv(x, w, *bias, **a):
+        assert a["pads"][:2] == a["pads"][2:]
+        return f.conv2d(x, w, *bias, stride=a["strides"], padding=a["pads"][:2])
+
+    operators = {
+        "Conv": lambda x, w, *b, a: conv(x, w, *b, **{"pads": [0] * 4, **a}),
+        "Gemm": lambda x, w, *b, a: f.linear(x, w, *b),
+        "BatchNormalization": lambda x, s, b, m, v, a: f.batch_norm(x, m, v, s, b, eps=a["epsilon"]),
+        "LayerNormalization": lambda x, s, b, a: layer_norm(x, s, b, a),
+        "InstanceNormalization": lambda x, s, b, a: group_norm(x, s, b, {**a, "num_groups": x.shape[1]}),
+        "GroupNormalization": lambda x, s, b, a: group_norm(x, s, b, a),
+        "MaxPool": lambda x, a: f.max_pool2d(x, a["kernel_shape"], a["strides"]),
+        "GlobalAveragePool": lambda x, a: x.mean((2, 3), keepdim=True),
+        "Flatten": lambda x, a: x.flatten(1),
+        "Identity": lambda x, a: x,
+        "Add": lambda x, y, a: x + y,
+        "Mul": lambda x, y, a: x * y,
+        "Erf": lambda x, a: torch.erf(x),
+    }
+    for node in model.graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        values[node.output[0]] = operators[node.op_type](*(values[i] for i in node.input), a=attributes)
+    return values["logits"].numpy(), model.opset_import[0].version
 
 
 def find_idx(data, name):
@@ -163,6 +242,12 @@ class Checker:
         self.failures += not good
         print(f"  {what:<16} logits up to {np.abs(ours).max():6.2f} differ by {difference:.1e}, from double's by {off[0]:.1e}, {off[1]:.1e}; "
               f"right {right[0]}, {right[1]} of {len(ours)}" + ("" if good else "   FAILED"), flush=True)
+
+
+def run_onnx(check, file, x, ours, exact):
+    if importlib.util.find_spec("onnxruntime"):
+        session = importlib.import_module("onnxruntime").InferenceSession(file)
+        check("ONNX Runtime", ours, session.run(["logits"], {"input": x.numpy()})[0], exact)
 
 
 def main():
@@ -238,6 +323,18 @@ def compare(o, lr):
                 x_whole = torch.tensor(((images[:, None] - whole.mean()) / whole.std()).astype(np.float32))
                 check("from PyTorch", theirs, torch_logits(model, x_whole), exact_logits(model, x_whole))
 
+                # the same in half precision, with biases everywhere and a wrapper's prefix
+                model = torch_model(name, norm, *images.shape[1:], 1, 10, bias=True)
+                for p in (p for n, p in model.named_parameters() if n.endswith("bias")):
+                    nn.init.normal_(p, std=0.1)
+                model(x_whole[:64])  # moves the running averages
+                model = model.half().float()
+                state = nn.DataParallel(model).half().state_dict()
+                write_safetensors(from_torch, {k: v.numpy() for k, v in state.items()})
+                model.float()
+                theirs = logits_of(from_torch, "--model", name, "--norm", norm, "--data", o.data)
+                check("halves, wrapped", theirs, torch_logits(model, x_whole), exact_logits(model, x_whole))
+
                 run("export", file, "--format", "npz")
                 with np.load(os.path.join(out, "last.npz")) as npz:
                     exported_arrays, _ = read_safetensors(exported)
@@ -258,6 +355,25 @@ def compare(o, lr):
                             net.setInput(x[i : i + 100].numpy())
                             outputs.append(net.forward().copy())
                         check(" ".join(["OpenCV", *fold]), ours, np.concatenate(outputs), exact)
+                    run_onnx(check, onnx_file, x, ours, exact)
+        for norm, (text, make) in NORMS.items():
+            print(text, "norm", norm, flush=True)
+            run("train", "--data", o.data, "--samples", "512", "--epochs", "1", "--lr", lr["none"], "--model", text,
+                "--norm", norm, "--activation", "gelu", "--out", out, "--overwrite")
+            ours = logits_of(file)
+            run("export", file, "--format", "safetensors")
+            arrays, _ = read_safetensors(exported)
+            model = torch_small(text, make, norm, arrays, *images.shape[1:], 10)
+            exact = exact_logits(model, x)
+            check("PyTorch", ours, torch_logits(model, x.to(model[0].weight.dtype)), exact)
+            run("export", file, "--format", "onnx")
+            if onnx := optional("onnx"):
+                theirs, opset = onnx_logits(onnx, onnx_file, x)
+                check(f"ONNX, opset {opset}", ours, theirs, exact)
+                if opset <= onnx.defs.onnx_opset_version():
+                    onnx.checker.check_model(onnx.load(onnx_file), full_check=True)
+                    print("  ONNX's checker accepts it")
+            run_onnx(check, onnx_file, x, ours, exact)
     print("FAILED" if check.failures else "all agree")
     return int(check.failures > 0)
 

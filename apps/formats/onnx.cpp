@@ -1,5 +1,6 @@
 #include "apps/formats/onnx.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +10,8 @@
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/dropout.h"
+#include "layers/norm/group_norm.h"
+#include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
 
 namespace evenkeel {
@@ -73,6 +76,8 @@ class Graph {
     }
     return x;
   }
+  // The lowest version of the operators that has all that were added.
+  int opset() const { return opset_; }
   Message message(const std::string& result, const Shape& input, int64_t classes) {
     node("Identity", {result}, "logits");
     body_.bytes(2, "evenkeel");
@@ -123,11 +128,19 @@ class Graph {
       if (l->bias.defined()) inputs.push_back(constant(name + ".bias", l->bias));
       return node("Gemm", inputs, name, {attribute("transB", int64_t{1})});
     }
-    if (auto* l = dynamic_cast<BatchNorm*>(&layer))
+    if (auto* l = dynamic_cast<RunningNorm*>(&layer)) {
+      // A renorm's sigma has eps in it, as statistics() say.
+      const auto* batch = dynamic_cast<const BatchNorm*>(l);
+      const RunningNorm::Statistics s = l->statistics();
       return node("BatchNormalization",
-                  {x, constant(name + ".weight", l->gamma), constant(name + ".bias", l->beta), constant(name + ".running_mean", l->running_mean),
-                   constant(name + ".running_var", l->running_var)},
-                  name, {attribute("epsilon", static_cast<float>(l->options.eps))});
+                  {x, constant(name + ".weight", l->gamma), constant(name + ".bias", l->beta),
+                   constant(name + ".running_mean", s.mean),
+                   constant(name + ".running_var", batch ? batch->running_var : s.var)},
+                  name, {attribute("epsilon", static_cast<float>(batch ? batch->options.eps : 0))});
+    }
+    if (auto* l = dynamic_cast<LayerNorm*>(&layer)) return group_norm(x, shape, name, 1, l->gamma, l->beta, l->eps);
+    if (auto* l = dynamic_cast<GroupNorm*>(&layer))
+      return group_norm(x, shape, name, l->groups, l->gamma, l->beta, l->eps);
     if (auto* l = dynamic_cast<MaxPool*>(&layer)) return pool("MaxPool", x, name, l->options);
     if (auto* l = dynamic_cast<AvgPool*>(&layer)) return pool("AveragePool", x, name, l->options);
     if (dynamic_cast<GlobalAvgPool*>(&layer)) return node("Flatten", {node("GlobalAveragePool", {x}, name + ".mean")}, name);
@@ -139,13 +152,52 @@ class Graph {
       if (const auto op = ops.find(l->name); op != ops.end())
         return node(op->second, {x}, name,
                     l->name == "leaky_relu" ? std::vector{attribute("alpha", 0.01f)} : std::vector<Message>());
+      if (l->name == "gelu") return gelu(x, name);
     }
     if (auto* l = dynamic_cast<Residual*>(&layer)) {
       Shape behind = shape;
       const std::string y = add(l->body(), x, behind, name + ".body.");
       return node("Add", {y, shortcut(x, shape, behind, l->stride(), name + ".shortcut")}, name);
     }
-    fail(Fault::usage, "onnx: nothing in it computes what layer {} ({}) does; safetensors and npz hold any network", name, layer.describe());
+    fail(Fault::usage, "onnx: layer {} ({}) is none that evenkeel can write in ONNX's operators; safetensors and npz hold "
+         "any network", name, layer.describe());
+  }
+
+  // The operator that needs the lowest version: a group a channel is an instance norm, one group a layer norm, whose weights are one
+  // for each value of an example in its definition.
+  std::string group_norm(const std::string& x, const Shape& shape, const std::string& name, int64_t groups, const Tensor& gamma,
+                         const Tensor& beta, real eps) {
+    const Message epsilon = attribute("epsilon", static_cast<float>(eps));
+    const bool layer_norm = groups == 1 && gamma.size() > 1;
+    const auto weight = [&](const char* which, const Tensor& t) {
+      return constant(name + which, layer_norm ? to_each_value(t, shape) : t);
+    };
+    const std::vector<std::string> inputs{x, weight(".weight", gamma), weight(".bias", beta)};
+    if (groups == gamma.size()) return node("InstanceNormalization", inputs, name, {epsilon});
+    opset_ = std::max(opset_, layer_norm ? 17 : 21);
+    if (layer_norm) return node("LayerNormalization", inputs, name, {attribute("axis", int64_t{1}), epsilon});
+    return node("GroupNormalization", inputs, name, {attribute("num_groups", groups), epsilon});
+  }
+
+  // (C) -> (C, H, W) of an example of (H, W, C), or (C) itself
+  static Tensor to_each_value(const Tensor& t, const Shape& example) {
+    if (example.rank() == 1) return t;
+    const int64_t positions = example.rows();
+    Tensor all = Tensor::empty({example[2], example[0], example[1]});
+    for (int64_t i = 0; i < all.size(); ++i) all.mutable_data()[i] = t.data()[i / positions];
+    return all;
+  }
+
+  // x / 2 (1 + erf(x / sqrt(2))): in every runtime, where the operator Gelu needs version 20
+  std::string gelu(const std::string& x, const std::string& name) {
+    const auto number = [&](const char* what, double v) {
+      return constant(name + what, Tensor::scalar(static_cast<real>(v)));
+    };
+    const std::string scaled = node("Mul", {x, number(".rsqrt2", std::sqrt(0.5))}, name + ".scaled");
+    const std::string erf = node("Erf", {scaled}, name + ".erf");
+    const std::string cdf = node("Add", {erf, number(".one", 1)}, name + ".twice_cdf");
+    const std::string half = node("Mul", {x, number(".half", 0.5)}, name + ".halved");
+    return node("Mul", {half, cdf}, name);
   }
 
   // Every stride-th pixel, and zeros as further channels, as a convolution with a weight of 1 where a channel is kept: one operation
@@ -159,6 +211,7 @@ class Graph {
   }
 
   Message body_;
+  int opset_ = 13;
 };
 
 }  // namespace
@@ -169,7 +222,11 @@ std::string format_onnx(Sequential& network, const Shape& input, int64_t classes
   Shape shape = input;
   const std::string result = graph.add(network, "input", shape, "");
   Message model;
-  model.integer(1, 7).bytes(2, "evenkeel").message(7, graph.message(result, input, classes)).message(8, Message().bytes(1, "").integer(2, 13));
+  const int opset = graph.opset(), ir_version = opset < 15 ? 7 : opset < 19 ? 8 : 10;
+  model.integer(1, ir_version)
+      .bytes(2, "evenkeel")
+      .message(7, graph.message(result, input, classes))
+      .message(8, Message().bytes(1, "").integer(2, opset));
   for (const auto& [key, value] : metadata) model.message(14, Message().bytes(1, key).bytes(2, value));
   return model.text();
 }

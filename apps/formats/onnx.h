@@ -1,4 +1,4 @@
-// ONNX: a network for inference in other programs. Opset 13, written by hand: protobuf's wire format is small.
+// ONNX: a network for inference in other programs. Written by hand: protobuf's wire format is small.
 #pragma once
 #include <map>
 
@@ -7,7 +7,8 @@
 namespace evenkeel {
 
 // The contents of a model file: "input" (N, C, H, W), normalised as in training, to "logits" (N, classes). `input` is (H, W, C).
-// Error(Fault::usage) where a layer has no counterpart.
+// In the lowest opset that has its operators: 13; with a layer norm 17, with a group norm 21. Error(Fault::usage) with the layer's
+// name where it is none of the library's.
 std::string format_onnx(Sequential& network, const Shape& input, int64_t classes, const std::map<std::string, std::string>& metadata);
 
 }  // namespace evenkeel

@@ -30,8 +30,8 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
-           "initial weights: he, glorot, gaussian:DEVIATION, or a safetensors file of evenkeel's or PyTorch's (a name with "
-           "a dot or a slash), with its running averages")
+           "initial weights: he, glorot, gaussian:DEVIATION, or a safetensors file of evenkeel's or PyTorch's (a name "
+           "with a dot or a slash), with its running averages")
       ->group("Network");
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");

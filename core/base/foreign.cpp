@@ -6,6 +6,7 @@ namespace evenkeel {
 namespace {
 
 constexpr std::string_view page = "a download failed, or fetched the page about the file: download the file itself";
+constexpr std::string_view pull = "git lfs pull fetches the file it stands for";
 constexpr std::string_view again = "download or copy it again";
 constexpr std::string_view state = "write its weights with safetensors.torch.save_file(model.state_dict(), \"FILE\")";
 constexpr std::string_view arrays = "write its arrays with safetensors.numpy.save_file";
@@ -21,7 +22,7 @@ struct Row {
 constexpr Row rows[] = {{"<!doctype", "", {"an HTML page", page}},
                         {"<html", "", {"an HTML page", page}},
                         {"<?xml", "", {"an XML text, as a server's error is", page}},
-                        {"version https://git-lfs", "", {"a Git LFS pointer", "git lfs pull fetches the file it stands for"}},
+                        {"version https://git-lfs", "", {"a Git LFS pointer", pull}},
                         {"PK\3\4", "data.pkl", {"a PyTorch file (.pt, .pth)", state}},
                         {"PK\3\4", ".npy", {"a NumPy file (.npz)", arrays}},
                         {"PK\3\4", "", {"a zip archive", unpack}},

@@ -10,7 +10,7 @@ struct ForeignFormat {
   std::string_view remedy;  // how to get weights that can be read
 };
 constexpr size_t foreign_bytes = 256;  // of a file's, that are looked at
-// Null where the bytes tell nothing. Ask about what could not be read: a good file may begin like one of another format.
+// Null where the bytes tell nothing. Ask about what could not be read: a good file may begin like one of another's.
 const ForeignFormat* foreign_format(std::string_view file);
 
 }  // namespace evenkeel

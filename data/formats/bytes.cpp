@@ -80,7 +80,8 @@ size_t Stored::read(uint64_t at, void* out, size_t count) const {
 void refuse_foreign(const std::string& name, const Stored& stored, const char* wanted) {
   char front[foreign_bytes];
   if (const ForeignFormat* format = foreign_format({front, stored.read(0, front, sizeof front)}))
-    fail(Fault::bad_file, "{}: it is {}, not {}; get the set again with evenkeel data fetch", name, format->what, wanted);
+    fail(Fault::bad_file, "{}: it is {}, not {}; get the set again with evenkeel data fetch", name, format->what,
+         wanted);
 }
 
 ByteReader::ByteReader(const std::string& name, Stored bytes)

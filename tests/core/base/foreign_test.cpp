@@ -34,7 +34,8 @@ TEST_CASE("the formats that are met in place of weights and data are known by th
   CHECK(what(bytes("\x1c\0\0\0TFL3", 8)) == "a TensorFlow Lite model");
   CHECK(what("\x1f\x8b\10\10") == "a gzip file");
   CHECK(what("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n") == "a Git LFS pointer");
-  for (const char* page : {"<!DOCTYPE html><title>403", "<!doctype html>", "<html>\n", "\n  <HTML lang=en>", "\xef\xbb\xbf<!DOCTYPE html"})
+  for (const char* page : {"<!DOCTYPE html><title>403", "<!doctype html>", "<html>\n", "\n  <HTML lang=en>",
+                           "\xef\xbb\xbf<!DOCTYPE html"})
     CHECK(what(page) == "an HTML page");
   CHECK(what("<?xml version=\"1.0\"?><Error><Code>AccessDenied") == "an XML text, as a server's error is");
   CHECK(what("{\"weight_map\": {}}") == "a JSON text");
@@ -43,7 +44,8 @@ TEST_CASE("the formats that are met in place of weights and data are known by th
 
 TEST_CASE("what tells nothing is not named, in a file of any length") {
   const std::string ours = bytes("\x80\2\0\0\0\0\0\0{\"a\":{}}", 16);  // a safetensors header of 640 bytes
-  for (const std::string& file : {ours, bytes("\0\0\10\3\0\0\0\1", 8), std::string("hello"), bytes("\7\x12\x13\x14\x15\x16", 6), std::string("PK")}) {
+  const std::string idx = bytes("\0\0\10\3\0\0\0\1", 8), cifar = "\7\x12\x13\x14\x15\x16";
+  for (const std::string& file : {ours, idx, cifar, std::string("hello"), std::string("PK")}) {
     for (size_t n = 1; n <= file.size(); ++n) CHECK_MESSAGE(what(file.substr(0, n)).empty(), file);
   }
 }
