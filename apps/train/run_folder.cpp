@@ -58,6 +58,7 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   created_ = fs::create_directories(path, error);
   if (error) fail(Fault::io, "{}: the folder cannot be made: {}", path, error.message());
   lock();
+  for (const char* file : run_files) remove_unfinished(path + "/" + file);
   install();
   if (use == Use::fresh) check_free(path);  // again: now nobody else writes there
   const fs::path next = fs::path(path) / ".next";

@@ -106,19 +106,6 @@ class Part {
   Descriptor file_;
 };
 
-void remove_left_parts(const fs::path& target) {
-  const std::string prefix = part_prefix(target);
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder_of(target), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.size() != prefix.size() + part_digits + part_ending.size() || !name.starts_with(prefix) || !name.ends_with(part_ending) ||
-        name.find_first_not_of("0123456789abcdef", prefix.size()) != prefix.size() + part_digits)
-      continue;
-    const Descriptor part(::open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-    if (part.open() && ::flock(*part, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
-  }
-}
-
 bool same_file(const std::string& a, const std::string& b) {
   struct stat x {}, y {};
   return ::stat(a.c_str(), &x) == 0 && ::stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
@@ -163,12 +150,26 @@ std::string read_file(const std::string& path, uint64_t max_bytes) {
   return contents;
 }
 
+void remove_unfinished(const std::string& path) {
+  const fs::path target = resolve(path);
+  const std::string prefix = part_prefix(target);
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_of(target), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() != prefix.size() + part_digits + part_ending.size() || !name.starts_with(prefix) || !name.ends_with(part_ending) ||
+        name.find_first_not_of("0123456789abcdef", prefix.size()) != prefix.size() + part_digits)
+      continue;
+    const Descriptor part(::open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+    if (part.open() && ::flock(*part, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+  }
+}
+
 void write_file(const std::string& path, std::string_view contents) {
   const fs::path resolved = resolve(path);
   const std::string target = resolved;
   const struct stat old = replaced_file(target, path);
   const bool replaces = old.st_nlink > 0;
-  remove_left_parts(resolved);
+  remove_unfinished(path);
   {
     Part part(resolved, replaces ? 0600 : 0666);
     if (replaces) {

@@ -49,6 +49,9 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 // new one is in place and only its folder could not be synced. What a killed process left beside the file is removed.
 void write_file(const std::string& path, std::string_view contents);
 
+// Removes what processes that were killed while they wrote `path` left beside it.
+void remove_unfinished(const std::string& path);
+
 // Refuses with Error(Fault::usage) to write to `path` where that is one of the inputs, or lies in one that is a folder, by whatever
 // path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it begins its work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);

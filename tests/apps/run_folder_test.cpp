@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "apps/train/run_folder.h"
 #include "layers/model/safetensors.h"
@@ -148,6 +149,22 @@ TEST_CASE("run folder: a replacement that was cut short anywhere is finished by 
     const RunFolder folder(scratch.path, RunFolder::Use::resume);
     for (const char* file : files) CHECK(slurp(folder / file) == "new");
     CHECK(!fs::exists(scratch / ".ready"));
+  }
+}
+
+TEST_CASE("run folder: what a killed process left beside the files is gone when the next one has worked there") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  REQUIRE(run(quick + Arguments{"--out", out}).status == 0);
+  for (const Arguments& next : {quick + Arguments{"--out", out, "--overwrite"}, {"train", "--resume", out}}) {
+    for (const char* file : {"config.json", "log.csv", "curves.svg", "best.safetensors", "last.safetensors"})
+      save(out + "/" + file + ".0123456789ab.part", "beginning");
+    save(out + "/last.safetensors.part", "the user's own");
+    CHECK(run(next).status == 0);
+    std::set<std::string> left;
+    for (const auto& [name, contents] : files_in(out))
+      if (name.ends_with(".part")) left.insert(name);
+    CHECK(left == std::set<std::string>{"last.safetensors.part"});
   }
 }
 

@@ -323,6 +323,8 @@ class Walk {
 
   void round(int number) {
     if (chance(10)) fs::remove_all(slot(random_.below(slots)));
+    const std::string file = slot(random_.below(slots)) + "/" + (chance(2) ? "last" : "best") + ".safetensors";
+    if (chance(10) && fs::exists(file)) save(file + ".0123456789ab.part", "as a killed process may leave it");
     std::vector<Job> jobs{any_job()};
     if (!chance(4))
       jobs.push_back(!jobs[0].folder.empty() && chance(3) ? any_job(jobs[0].folder, random_.below(9)) : any_job());
