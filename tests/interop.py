@@ -147,7 +147,8 @@ def torch_small(text, make, kind, arrays, height, width, classes):
 def onnx_logits(onnx, file, x):
     """What the operators in an ONNX file compute by the words of the standard, in double."""
     model, f = onnx.load(file), nn.functional
-    values = {t.name: torch.tensor(onnx.numpy_helper.to_array(t).copy()).double() for t in model.graph.initializer}
+    to_array = importlib.import_module("onnx.numpy_helper").to_array
+    values = {t.name: torch.tensor(to_array(t).copy()).double() for t in model.graph.initializer}
     values["input"] = x.double()
 
     def group_norm(x, scale, bias, a):
@@ -358,7 +359,7 @@ def compare(o, lr):
                     run_onnx(check, onnx_file, x, ours, exact)
         for norm, (text, make) in NORMS.items():
             print(text, "norm", norm, flush=True)
-            run("train", "--data", o.data, "--samples", "512", "--epochs", "1", "--lr", lr["none"], "--model", text,
+            run("train", "--data", o.data, "--samples", "512", "--epochs", "1", "--lr", lr["batch"], "--model", text,
                 "--norm", norm, "--activation", "gelu", "--out", out, "--overwrite")
             ours = logits_of(file)
             run("export", file, "--format", "safetensors")
