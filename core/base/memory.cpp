@@ -188,6 +188,10 @@ void release(void* block, size_t bytes) noexcept {
   list.buckets[index].push_back(block);
 }
 
+Storage::Storage(int64_t n)
+    : data(static_cast<real*>(allocate(static_cast<size_t>(n) * sizeof(real)))), size(n) {}
+Storage::~Storage() { release(data, static_cast<size_t>(size) * sizeof(real)); }
+
 MemoryStats memory_stats() {
   FreeList& list = free_list();
   std::lock_guard lock(list.mutex);
@@ -205,40 +209,6 @@ void release_cached_memory() {
   }
   list.range.return_pages();
   list.stats.cached_bytes = 0;
-}
-
-namespace {
-
-struct ScratchStack {
-  ~ScratchStack() {
-    for (const auto& [block, size] : blocks) std::free(block);
-  }
-  std::vector<std::pair<void*, size_t>> blocks;
-  size_t used = 0;
-};
-thread_local ScratchStack scratch;
-
-}  // namespace
-
-void* push_scratch(size_t bytes) {
-  if (scratch.used == scratch.blocks.size()) scratch.blocks.emplace_back(nullptr, 0);
-  auto& [block, size] = scratch.blocks[scratch.used];
-  if (!block || size < bytes) {
-    const size_t wanted = bucket_of(bytes).size;
-    void* larger = std::aligned_alloc(alignment, wanted);
-    if (!larger) throw std::bad_alloc();
-    std::free(block);
-    block = larger;
-    size = wanted;
-  }
-  ++scratch.used;
-  poison_if_on(block, size);
-  return block;
-}
-
-void pop_scratch() noexcept {
-  const auto& [block, size] = scratch.blocks[--scratch.used];
-  poison_if_on(block, size);
 }
 
 }  // namespace evenkeel

@@ -1,7 +1,10 @@
 // Storage for tensors: 64-byte aligned blocks that were used before, because fresh pages cost more than the arithmetic done on them.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/base/scalar.h"
 
 namespace evenkeel {
 
@@ -19,23 +22,21 @@ struct MemoryStats {
 MemoryStats memory_stats();
 void release_cached_memory();  // gives what is free back to the system
 
+// The values of tensors that share them, unspecified at first.
+struct Storage {
+  explicit Storage(int64_t size);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  real* const data;
+  const int64_t size;
+  std::atomic<int64_t> version{0};  // another one whenever somebody may have written: what was recorded before is stale
+};
+
 // For tests: fills every block and all scratch with NaN bytes as they are handed out and as they are given back, so that
 // memory that nobody wrote shows, and memory that somebody else owns by now.
 void poison_memory(bool on);
 void poison_if_on(void* block, size_t bytes) noexcept;  // for memory from elsewhere
-
-// Memory for a block of work that threads share out: the calling thread's own, kept for its next blocks, and given back in the
-// reverse order. How many threads work at a time then shows in no statistics, and no thread waits for another.
-void* push_scratch(size_t bytes);
-void pop_scratch() noexcept;
-
-template <class T>
-struct Scratch {
-  explicit Scratch(int64_t n) : data(static_cast<T*>(push_scratch(static_cast<size_t>(n) * sizeof(T)))) {}
-  ~Scratch() { pop_scratch(); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* const data;
-};
 
 }  // namespace evenkeel

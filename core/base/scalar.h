@@ -1,13 +1,21 @@
-// The functions of one number that elementwise kernels and derivative formulas use. Branch-free, so that loops over them
+// `real`, and the functions of one number that elementwise kernels and derivative formulas use. Branch-free, so that loops over them
 // become vector instructions; NaN goes in and comes out.
 #pragma once
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
-#include "core/engine/tensor.h"
-
 namespace evenkeel {
+
+// One scalar type a build. The inline namespace makes mixing the float and the double library a link error.
+#ifdef EVENKEEL_DOUBLE
+inline namespace f64 {
+using real = double;
+#else
+inline namespace f32 {
+using real = float;
+#endif
+}  // namespace f32 or f64
 
 inline real relu(real x) { return x < 0 ? real(0) : x; }
 inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0, or NaN

@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
-#include "core/ops/elementwise.h"
 #include "core/base/parallel.h"
+#include "core/engine/map.h"
 
 namespace evenkeel {
 namespace {
@@ -77,6 +77,20 @@ Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* 
     node.vjp = std::move(vjp);
   }
   return y;
+}
+
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; });
+}
+
+void add_to(Tensor& sum, const Tensor& x) {
+  check(sum.shape() == x.shape(), "add_to: shapes must agree, got {} and {}", sum.shape(), x.shape());
+  real* out = sum.mutable_data();
+  const real* in = x.data();
+  parallel_blocks(sum.size(), elementwise_block, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) out[i] += in[i];
+  });
 }
 
 Tensor alias(const Tensor& y) {

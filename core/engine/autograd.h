@@ -32,6 +32,10 @@ class Recording {  // sets it for a scope: `Recording off(false);`
 // `op` is what errors call it: the function that calls record().
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
+// a + b, of one shape. The engine's own op: a value that is used twice sums its gradients.
+Tensor operator+(const Tensor& a, const Tensor& b);
+void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for a sum that nobody else can see
+
 // y as a node of its own, with gradient identity.
 Tensor alias(const Tensor& y);
 

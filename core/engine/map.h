@@ -7,11 +7,6 @@
 
 namespace evenkeel {
 
-constexpr int64_t elementwise_block = 1 << 15;  // 128 KiB of floats: below it a second thread does not pay
-
-// How many rows of C channels make a block.
-inline int64_t row_block(int64_t channels) { return std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, channels)); }
-
 // The result is a constant until record() says how it was made.
 template <class F, class... Reals>
 Tensor map_onto(const Shape& shape, F f, const Reals*... in) {

@@ -30,10 +30,6 @@ void destroy(Node* node) {
 
 }  // namespace
 
-Storage::Storage(int64_t n)
-    : data(static_cast<real*>(allocate(static_cast<size_t>(n) * sizeof(real)))), size(n) {}
-Storage::~Storage() { release(data, static_cast<size_t>(size) * sizeof(real)); }
-
 Node::Node(const Shape& s, std::shared_ptr<Storage> st) : id(next_id++), shape(s), storage(std::move(st)) { ++nodes; }
 Node::~Node() { --nodes; }
 

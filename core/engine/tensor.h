@@ -12,18 +12,16 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/memory.h"
 #include "core/base/random.h"
 #include "core/base/shape.h"
 
 namespace evenkeel {
 
-// One scalar type a build. The inline namespace makes mixing the float and the double library a link error.
 #ifdef EVENKEEL_DOUBLE
 inline namespace f64 {
-using real = double;
 #else
 inline namespace f32 {
-using real = float;
 #endif
 class Tensor;
 }  // namespace f32 or f64
@@ -88,17 +86,6 @@ class evenkeel::Tensor {
 };
 
 namespace evenkeel {
-
-struct Storage {
-  explicit Storage(int64_t size);
-  ~Storage();
-  Storage(const Storage&) = delete;
-  Storage& operator=(const Storage&) = delete;
-  void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  real* const data;
-  const int64_t size;
-  std::atomic<int64_t> version{0};  // another one whenever somebody may have written: what was recorded before is stale
-};
 
 struct Node {
   Node(const Shape& shape, std::shared_ptr<Storage> storage);

@@ -11,7 +11,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/memory.h"
+#include "core/base/scratch.h"
 #include "core/base/parallel.h"
 #include "core/kernels/simd.h"
 
@@ -50,19 +52,19 @@ constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 
 // A whose element (i, p) lies at a + i down + p along.
-struct Dense {
+struct Strided {
   const real* a;
   int64_t down, along;
 };
 Indexed from(const Indexed& a, int64_t i, int64_t p) { return {a.a, a.rows + i, a.columns + p}; }
-Dense from(const Dense& a, int64_t i, int64_t p) { return {a.a + i * a.down + p * a.along, a.down, a.along}; }
+Strided from(const Strided& a, int64_t i, int64_t p) { return {a.a + i * a.down + p * a.along, a.down, a.along}; }
 
 // M rows of A, column after column.
 template <int M, class A>
 struct Column;
 template <int M>
-struct Column<M, Dense> {
-  explicit Column(const Dense& a) : down(a.down), along(a.along) {
+struct Column<M, Strided> {
+  explicit Column(const Strided& a) : down(a.down), along(a.along) {
     for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
   }
   real operator[](int i) const { return row[i / 3][i % 3 * down]; }
@@ -202,7 +204,7 @@ void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
 void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
               real* c, int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
-  const Dense op_a{a, ta ? 1 : lda, ta ? lda : 1};
+  const Strided op_a{a, ta ? 1 : lda, ta ? lda : 1};
   for (int64_t p = 0; p < k; p += depth, add = true) {
     const int64_t length = std::min(depth, k - p);
     for (int64_t j = 0; j < n; j += panel) {
@@ -262,7 +264,7 @@ void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* pa
 }  // namespace
 
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
-  own ? own_gemm_packed(m, n, k, Dense{a, lda, 1}, packed, false, c, begin, end)
+  own ? own_gemm_packed(m, n, k, Strided{a, lda, 1}, packed, false, c, begin, end)
       : gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
 }
 

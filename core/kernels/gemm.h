@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/ops/epilogue.h"
+#include "core/kernels/finish.h"
 
 namespace evenkeel {
 

@@ -6,7 +6,6 @@
 #include <new>
 
 #include "core/base/memory.h"
-#include "core/engine/tensor.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Vec: neighbouring numbers that are computed with together, as many as a register of the processor compiled for holds.
 #pragma once
-#include "core/engine/tensor.h"
+#include "core/base/scalar.h"
 
 #if defined(__SSE2__)
 #include <immintrin.h>

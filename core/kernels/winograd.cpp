@@ -18,6 +18,7 @@
 
 #include "core/kernels/gemm.h"
 #include "core/base/memory.h"
+#include "core/base/scratch.h"
 #include "core/base/parallel.h"
 #include "core/kernels/simd.h"
 
@@ -365,7 +366,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
 }
 
 template <int r>
-void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
+void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   const Storage packed(Scheme<r>::products * packed_size(a.c, a.k));
   pack_rotated_filters<r>(w, a.k, a.c, packed.data);
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
@@ -375,7 +376,7 @@ void backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
 // transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB of floats, so
 // that they stay in the third-level cache, but enough for the sums to be worth their reading and writing.
 template <int r>
-void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
+void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;
   const Grid grid(a.p, a.q);
   const int64_t tiles = a.n * grid.down * grid.across, size = a.k * r * r * a.c;
@@ -416,30 +417,30 @@ void backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
   });
 }
 
-int64_t products_of_a_tile(const ConvGeometry& a) { return (a.r + outputs - 1) * (a.r + outputs - 1); }
+int64_t products_of_a_tile(const ConvSizes& a) { return (a.r + outputs - 1) * (a.r + outputs - 1); }
 
 }  // namespace
 
-bool winograd_applies(const ConvGeometry& a) {
+bool winograd_applies(const ConvSizes& a) {
   return a.stride == 1 && a.r == a.s && (a.r == 3 || a.r == 5) && a.c >= 16 && a.k >= 16 && a.p >= 2 && a.q >= 2;
 }
-int64_t winograd_products(const ConvGeometry& a, int64_t more_tiles) {
+int64_t winograd_products(const ConvSizes& a, int64_t more_tiles) {
   const Grid grid(a.p, a.q);
   return products_of_a_tile(a) * (a.n * grid.down * grid.across + more_tiles);
 }
 
-int64_t winograd_filters_size(const ConvGeometry& a) { return products_of_a_tile(a) * packed_size(a.k, a.c); }
-void winograd_filters(const ConvGeometry& a, const real* w, real* filters) {
+int64_t winograd_filters_size(const ConvSizes& a) { return products_of_a_tile(a) * packed_size(a.k, a.c); }
+void winograd_filters(const ConvSizes& a, const real* w, real* filters) {
   a.r == 3 ? pack_filters<3>(w, a.k, a.c, filters) : pack_filters<5>(w, a.k, a.c, filters);
 }
-void winograd_forward(const ConvGeometry& a, const real* x, const real* filters, real* y, const Finish& finish) {
+void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish) {
   a.r == 3 ? convolve<3>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish)
            : convolve<5>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish);
 }
-void winograd_backward_x(const ConvGeometry& a, const real* g, const real* w, real* dx) {
+void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   a.r == 3 ? backward_x<3>(a, g, w, dx) : backward_x<5>(a, g, w, dx);
 }
-void winograd_backward_w(const ConvGeometry& a, const real* x, const real* g, real* dw) {
+void winograd_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   a.r == 3 ? backward_w<3>(a, x, g, dw) : backward_w<5>(a, x, g, dw);
 }
 

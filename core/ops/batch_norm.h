@@ -1,24 +1,16 @@
-// Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1) and its relatives: fused kernels, and the definitions that say
-// what the kernels must compute, which are also their higher derivatives.
+// Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1): fused kernels, and the definition that says what they must
+// compute, which also gives their higher derivatives.
 #pragma once
 #include <vector>
 
+#include "core/base/moments.h"
 #include "core/engine/autograd.h"
 
 namespace evenkeel {
 
-// Mean and sum of squared deviations of each channel over `count` rows: what all of these are made of. In double, as a mean that
-// is rounded to float lacks a part of up to 5e-4 deviations where it is 1e4 of them.
-struct Moments {
-  explicit Moments(int64_t channels = 0) : mean(static_cast<size_t>(channels)), squares(static_cast<size_t>(channels)) {}
-  void merge(const Moments& other);  // other rows of the same channels
-  Tensor rounded_mean() const;       // (C)
-  Tensor biased_var() const;         // (C)
-
-  double count = 0;
-  std::vector<double> mean, squares;
-};
 Moments moments(const Tensor& x, int64_t begin, int64_t end);  // of the rows [begin, end) of x (rows, C)
+Tensor rounded_mean(const Moments& m);                          // (C)
+Tensor biased_var(const Moments& m);                            // (C), divided by the number of rows
 
 struct NormOptions {
   real eps = real(1e-5);  // inside the root: sqrt(var + eps)
@@ -44,13 +36,9 @@ Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor&
 Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma, const Tensor& beta,
                             const NormOptions& options = {});
 
-// x (N, ..., C), gamma (C), beta (C): per example and per group of C / groups neighbouring channels, over all positions (Wu and He
-// 2018). One group is layer normalisation over all features of an example; C groups is instance normalisation.
-void check_groups(const Shape& x, int64_t groups);  // refuses what group_norm refuses
-Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
-Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
-inline Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5)) {
-  return group_norm(x, 1, gamma, beta, eps);
-}
+// For other norms: values rounded to `real`, (n); and an error unless x has values, gamma and beta one for each channel,
+// and eps is not negative.
+Tensor rounded(const std::vector<double>& values);
+void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps);
 
 }  // namespace evenkeel

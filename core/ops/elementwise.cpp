@@ -2,10 +2,6 @@
 
 namespace evenkeel {
 
-Tensor operator+(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; });
-}
-
 Tensor operator-(const Tensor& a, const Tensor& b) {
   return record(map(a, b, [](real x, real y) { return x - y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, -g}; });
 }
@@ -29,16 +25,6 @@ Tensor operator+(const Tensor& a, real b) {
 
 Tensor operator*(const Tensor& a, real b) {
   return record(map(a, [b](real x) { return x * b; }), {a}, [b](const Tensor&, const Tensor& g) { return Grads{g * b}; });
-}
-
-void add_to(Tensor& sum, const Tensor& x) {
-  check(sum.shape() == x.shape(), "add_to: shapes must agree, got {} and {}", sum.shape(), x.shape());
-  real* out = sum.mutable_data();
-  const real* in = x.data();
-  parallel_blocks(sum.size(), elementwise_block, [=](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) out[i] += in[i];
-  });
 }
 
 Tensor square(const Tensor& x) {

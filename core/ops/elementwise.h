@@ -8,7 +8,6 @@
 
 namespace evenkeel {
 
-Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);
 Tensor operator*(const Tensor& a, const Tensor& b);
 Tensor operator/(const Tensor& a, const Tensor& b);
@@ -20,8 +19,6 @@ inline Tensor operator-(const Tensor& a) { return a * real(-1); }
 inline Tensor operator-(const Tensor& a, real b) { return a + -b; }
 inline Tensor operator-(real a, const Tensor& b) { return -b + a; }
 inline Tensor operator/(const Tensor& a, real b) { return a * (1 / b); }
-
-void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for sums nobody else can see
 
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);

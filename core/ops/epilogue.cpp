@@ -1,7 +1,7 @@
 #include "core/ops/epilogue.h"
 
-#include <limits>
-
+#include "core/kernels/finish.h"
+#include "core/ops/per_channel.h"
 #include "core/ops/reduce.h"
 
 namespace evenkeel {
@@ -48,40 +48,18 @@ Grads Epilogue::backward(const Tensor& y, const Tensor& g) const {
   return d;
 }
 
-Finish::Finish(const Epilogue& e, const Tensor& y) {
-  if (e.nothing()) return;
-  y_ = y.data();
-  channels_ = y.channels();
-  for (const Tensor& t : {e.scale, e.shift})
+Finish Epilogue::finish(const Tensor& y) const {
+  if (nothing()) return {};
+  const int64_t channels = y.channels();
+  for (const Tensor& t : {scale, shift})
     if (t.defined())
-      check(t.shape() == Shape{channels_}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(), t.shape());
-  check(!e.add.defined() || e.add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}", y.shape(),
-        e.add.defined() ? e.add.shape() : Shape());
-  scale_ = e.scale.defined() ? e.scale.values() : std::vector<real>(static_cast<size_t>(channels_), 1);
-  shift_ = e.shift.defined() ? e.shift.values() : std::vector<real>(static_cast<size_t>(channels_), 0);
-  add_ = e.add.defined() ? e.add.data() : nullptr;
-  relu_ = e.relu;
-}
-
-void Finish::operator()(real* to, int64_t rows, int64_t channel, int64_t columns) const {
-  const real floor = relu_ ? 0 : -std::numeric_limits<real>::infinity();
-  const real *scale = scale_.data() + channel, *shift = shift_.data() + channel;
-  for (int64_t r = 0; r < rows; ++r, to += channels_) {
-    const real* more = add_ ? add_ + (to - y_) : nullptr;
-    if (more) {
-#pragma omp simd
-      for (int64_t c = 0; c < columns; ++c) {
-        const real v = to[c] * scale[c] + shift[c] + more[c];
-        to[c] = v < floor ? floor : v;
-      }
-    } else {
-#pragma omp simd
-      for (int64_t c = 0; c < columns; ++c) {
-        const real v = to[c] * scale[c] + shift[c];
-        to[c] = v < floor ? floor : v;
-      }
-    }
-  }
+      check(t.shape() == Shape{channels}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(), t.shape());
+  check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}", y.shape(),
+        add.defined() ? add.shape() : Shape());
+  const auto values_or = [&](const Tensor& t, real value) {
+    return t.defined() ? t.values() : std::vector<real>(static_cast<size_t>(channels), value);
+  };
+  return Finish(y.data(), values_or(scale, 1), values_or(shift, 0), add.defined() ? add.data() : nullptr, relu);
 }
 
 }  // namespace evenkeel

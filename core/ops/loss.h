@@ -1,4 +1,4 @@
-// Losses, log-softmax, and dropout.
+// Losses and log-softmax.
 #pragma once
 #include <vector>
 
@@ -15,9 +15,5 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing 
 Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real smoothing = 0);
 Tensor mean_squared_error(const Tensor& x, const Tensor& target);  // mean of (x - target)^2 over all elements
 int64_t count_correct(const Tensor& logits, const Labels& labels);  // rows whose largest logit is the label's; NaN is never right
-
-// x * mask / (1 - p), each mask element 0 with probability p (Srivastava et al. 2014, inverted). 0 <= p < 1.
-// Draws one number of the stream for every two elements.
-Tensor dropout(const Tensor& x, real p, Random& random);
 
 }  // namespace evenkeel

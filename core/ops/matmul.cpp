@@ -11,7 +11,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Epilogue
   check(b.dim(tb) == k, "matmul: inner sizes differ: {}{} x {}{}", a.shape(), ta ? " transposed" : "", b.shape(), tb ? " transposed" : "");
   if (!then.differentiable() && recording()) return then(matmul(a, b, ta, tb));
   Tensor y = Tensor::empty({m, n});
-  const Finish finish(then, y);
+  const Finish finish = then.finish(y);
   gemm_blocked(ta, tb, m, n, k, a.data(), b.data(), y.mutable_data(), &finish);
   std::vector<Tensor> inputs{a, b};
   then.append_inputs(inputs);

@@ -1,4 +1,4 @@
-// Pooling, padding, cropping, and joining along channels, channels last.
+// Pooling, channels last.
 #pragma once
 #include "core/engine/autograd.h"
 
@@ -15,15 +15,5 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the
 Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's; refuses what `op` refuses
 Tensor global_avg_pool(const Tensor& x);  // (N, H, W, C) -> (N, C)
-
-struct Border {
-  int64_t top = 0, bottom = 0, left = 0, right = 0;
-};
-Tensor pad(const Tensor& x, const Border& border);   // zeros around; its adjoint is crop
-Tensor crop(const Tensor& x, const Border& border);  // takes the border away; its adjoint is pad
-
-Tensor concat_channels(const std::vector<Tensor>& parts);                    // (rows, C1), (rows, C2) ... -> (rows, C1 + C2 + ...)
-Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end);          // (rows, C) -> (rows, end - begin)
-Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels);     // the adjoint of slice: zeros elsewhere
 
 }  // namespace evenkeel

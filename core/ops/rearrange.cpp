@@ -1,5 +1,7 @@
 #include "core/ops/rearrange.h"
 
+#include <algorithm>
+
 #include "core/base/parallel.h"
 
 namespace evenkeel {
@@ -16,6 +18,10 @@ void transpose(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
 
 }  // namespace
 
+Tensor reshape(const Tensor& x, const Shape& shape) {
+  return record(x.viewed(shape), {x}, [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
+}
+
 Tensor to_channels_first(const Tensor& x) {
   check(x.shape().rank() == 4, "to_channels_first: x must be (N, H, W, C), got {}", x.shape());
   const Shape& s = x.shape();
@@ -30,6 +36,88 @@ Tensor to_channels_last(const Tensor& x) {
   Tensor y = Tensor::empty({s[0], s[2], s[3], s[1]});
   transpose(x.data(), y.mutable_data(), s[0], s[1], s[2] * s[3]);
   return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_first(g)}; });
+}
+
+namespace {
+
+// to (rows x columns, `to_step` apart) = from.
+void copy_matrix(int64_t rows, int64_t columns, const real* from, int64_t from_step, real* to, int64_t to_step) {
+  parallel_blocks(rows, std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, columns)), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) std::copy_n(from + r * from_step, columns, to + r * to_step);
+  });
+}
+
+void check_border(const char* op, const Shape& x, const Border& b) {
+  check(x.rank() == 4 && std::min({b.top, b.bottom, b.left, b.right}) >= 0,
+        "{}: needs (N, H, W, C) and a border of at least 0, got {} and {}, {}, {}, {}", op, x, b.top, b.bottom, b.left, b.right);
+}
+
+}  // namespace
+
+Tensor pad(const Tensor& x, const Border& b) {
+  check_border("pad", x.shape(), b);
+  const int64_t n = x.dim(0), h = x.dim(1), wc = x.dim(2) * x.dim(3), c = x.dim(3);
+  const int64_t height = h + b.top + b.bottom, step = wc + (b.left + b.right) * c;
+  Tensor y = Tensor::zeros({n, height, x.dim(2) + b.left + b.right, c});
+  const real* in = x.data();
+  real* out = y.mutable_data() + b.top * step + b.left * c;
+  parallel_for(n, [=](int64_t i) { copy_matrix(h, wc, in + i * h * wc, wc, out + i * height * step, step); });
+  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{crop(g, b)}; });
+}
+
+Tensor crop(const Tensor& x, const Border& b) {
+  check_border("crop", x.shape(), b);
+  const int64_t n = x.dim(0), h = x.dim(1) - b.top - b.bottom, w = x.dim(2) - b.left - b.right, c = x.dim(3), step = x.dim(2) * c;
+  check(h >= 0 && w >= 0, "crop: the border must fit into the image, got {}, {}, {}, {} of {}", b.top, b.bottom, b.left, b.right,
+        x.shape());
+  Tensor y = Tensor::empty({n, h, w, c});
+  const real* in = x.data() + b.top * step + b.left * c;
+  real* out = y.mutable_data();
+  parallel_for(
+      n, [=, height = x.dim(1)](int64_t i) { copy_matrix(h, w * c, in + i * height * step, step, out + i * h * w * c, w * c); });
+  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{pad(g, b)}; });
+}
+
+Tensor concat_channels(const std::vector<Tensor>& parts) {
+  check(!parts.empty(), "concat_channels: needs at least one tensor");
+  Shape shape = parts[0].shape();
+  check(shape.rank() >= 1, "concat_channels: needs channels, got {}", shape);
+  for (size_t i = 1; i < parts.size(); ++i) {
+    check(parts[i].shape().rank() >= 1 && parts[i].shape().without_last() == shape.without_last(),
+          "concat_channels: all axes but the last must agree, got {} and {}", parts[0].shape(), parts[i].shape());
+    shape = shape.with_channels(shape.channels() + parts[i].channels());
+  }
+  Tensor y = Tensor::empty(shape);
+  std::vector<int64_t> begin{0};
+  for (const Tensor& t : parts) {
+    copy_matrix(t.rows(), t.channels(), t.data(), t.channels(), y.mutable_data() + begin.back(), y.channels());
+    begin.push_back(begin.back() + t.channels());
+  }
+  return record(y, parts, [parts, begin](const Tensor&, const Tensor& g) {
+    Grads d(parts.size());
+    for (size_t i = 0; i < d.size(); ++i)
+      if (parts[i].tracked()) d[i] = slice_channels(g, begin[i], begin[i + 1]);
+    return d;
+  });
+}
+
+Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
+  check(x.shape().rank() >= 1 && 0 <= begin && begin <= end && end <= x.channels(),
+        "slice_channels: [{}, {}) must lie in the channels of {}", begin, end, x.shape());
+  Tensor y = Tensor::empty(x.shape().with_channels(end - begin));
+  copy_matrix(x.rows(), end - begin, x.data() + begin, x.channels(), y.mutable_data(), end - begin);
+  return record(y, {x}, [begin, channels = x.channels()](const Tensor&, const Tensor& g) {
+    return Grads{embed_channels(g, begin, channels)};
+  });
+}
+
+Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
+  check(x.shape().rank() >= 1 && 0 <= begin && begin + x.channels() <= channels,
+        "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
+  Tensor y = Tensor::zeros(x.shape().with_channels(channels));
+  copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.mutable_data() + begin, channels);
+  return record(
+      y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });
 }
 
 }  // namespace evenkeel

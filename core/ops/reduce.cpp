@@ -1,9 +1,10 @@
 // Reductions add in blocks whose size depends on the shape alone, the blocks' results in order, in double.
 #include "core/ops/reduce.h"
 
-#include "core/kernels/rows.h"
-
 #include <algorithm>
+
+#include "core/kernels/rows.h"
+#include "core/ops/rearrange.h"
 
 namespace evenkeel {
 namespace {
@@ -150,36 +151,6 @@ Tensor spread_channels(const Tensor& v, const Shape& shape) {
   return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_channels(g)}; });
 }
 
-Tensor add_per_channel(const Tensor& x, const Tensor& b) {
-  check(b.shape() == Shape{x.channels()}, "add_per_channel: {} needs one value a channel, got {}", x.shape(), b.shape());
-  Tensor y = Tensor::empty(x.shape());
-  const int64_t channels = x.channels();
-  const real *in = x.data(), *shift = b.data();
-  real* out = y.mutable_data();
-  parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-#pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] + shift[c];
-  });
-  return record(y, {x, b}, [b](const Tensor&, const Tensor& g) { return Grads{g, b.tracked() ? sum_rows(g) : Tensor()}; });
-}
-
-Tensor scale_per_channel(const Tensor& x, const Tensor& s) {
-  check(s.shape() == Shape{x.channels()}, "scale_per_channel: {} needs one value a channel, got {}", x.shape(), s.shape());
-  Tensor y = Tensor::empty(x.shape());
-  const int64_t channels = x.channels();
-  const real *in = x.data(), *scale = s.data();
-  real* out = y.mutable_data();
-  parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-#pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] * scale[c];
-  });
-  return record(y, {x, s}, [x, s](const Tensor&, const Tensor& g) {
-    return Grads{x.tracked() ? scale_per_channel(g, s) : Tensor(), s.tracked() ? sum_rows(g * x) : Tensor()};
-  });
-}
-
 Tensor sum_positions(const Tensor& x) {
   check(x.shape().rank() >= 2, "sum_positions: needs an axis of examples and one of channels, got {}", x.shape());
   const int64_t examples = x.dim(0), channels = x.channels(), positions = examples ? x.rows() / examples : 0;
@@ -213,10 +184,6 @@ Tensor spread_positions(const Tensor& v, const Shape& shape) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(in + r / positions * channels, channels, out + r * channels);
   });
   return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_positions(g)}; });
-}
-
-Tensor reshape(const Tensor& x, const Shape& shape) {
-  return record(x.viewed(shape), {x}, [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
 }
 
 }  // namespace evenkeel

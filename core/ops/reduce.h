@@ -1,4 +1,4 @@
-// Sums and their adjoints, the spreads; reshape. A tensor is seen as a matrix of rows x channels.
+// Sums and their adjoints, the spreads. A tensor is seen as a matrix of rows x channels.
 //
 // Each sum is the adjoint of the spread beside it: <sum(x), g> = <x, spread(g)>, so each is the other's derivative.
 #pragma once
@@ -22,9 +22,5 @@ Tensor mean_channels(const Tensor& x);
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
 
 Tensor dot(const Tensor& a, const Tensor& b);                         // sum of a_i b_i, ()
-Tensor add_per_channel(const Tensor& x, const Tensor& b);             // x + b, b (C)
-Tensor scale_per_channel(const Tensor& x, const Tensor& s);           // x * s, s (C)
-
-Tensor reshape(const Tensor& x, const Shape& shape);                  // the same values; shares storage
 
 }  // namespace evenkeel

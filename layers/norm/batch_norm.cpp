@@ -16,9 +16,9 @@ Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& 
   const Moments m = moments(counted, 0, count);
   const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
   const auto mean = [&](const Tensor& v) { return sum_rows(v) * (real(1) / static_cast<real>(count)); };
-  const Tensor near = add_per_channel(x, -m.rounded_mean()), centred = add_per_channel(near, -mean(near * weights));
+  const Tensor near = add_per_channel(x, -rounded_mean(m)), centred = add_per_channel(near, -mean(near * weights));
   const Tensor var = mean(square(centred * weights));
-  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), m.rounded_mean(), m.biased_var()};
+  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), rounded_mean(m), biased_var(m)};
 }
 
 // The parts of a ghost batch are the examples of an instance norm: (N, ..., C) as (parts, rows of a part, C).
@@ -34,7 +34,7 @@ Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma,
     }
   }
   all.count = static_cast<double>(x.rows());
-  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), all.rounded_mean(), all.biased_var()};
+  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), rounded_mean(all), biased_var(all)};
 }
 
 }  // namespace

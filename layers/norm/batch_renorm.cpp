@@ -61,7 +61,7 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
   Tensor sigma = Tensor::empty({channels});
   for (int64_t c = 0; c < channels; ++c) sigma.mutable_data()[c] = static_cast<real>(sigma_of(c));
-  move_average(running_mean, 1 - step, step, batch.rounded_mean());
+  move_average(running_mean, 1 - step, step, rounded_mean(batch));
   move_average(running_sigma, 1 - step, step, sigma);
   *running_weight.mutable_data() = static_cast<real>(next);
   *batches.mutable_data() += 1;

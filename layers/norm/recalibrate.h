@@ -12,8 +12,8 @@ class Population {
  public:
   void add(const Tensor& x);  // (rows, C)
   double rows() const { return all_.count; }
-  Tensor mean() const { return all_.rounded_mean(); }  // (C)
-  Tensor var() const { return all_.biased_var(); }
+  Tensor mean() const { return rounded_mean(all_); }  // (C)
+  Tensor var() const { return biased_var(all_); }
 
  private:
   Moments all_;

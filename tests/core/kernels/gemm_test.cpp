@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "core/base/parallel.h"
+#include "core/engine/tensor.h"
 
 using namespace evenkeel;
 

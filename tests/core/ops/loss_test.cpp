@@ -1,4 +1,5 @@
 #include "core/ops/loss.h"
+#include "core/ops/dropout.h"
 
 #include <doctest/doctest.h>
 

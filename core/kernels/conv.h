@@ -1,0 +1,17 @@
+// Convolution and its two gradients on raw memory; core/ops/conv.h has the mathematics and the names.
+#pragma once
+#include "core/kernels/conv_sizes.h"
+#include "core/kernels/finish.h"
+
+namespace evenkeel {
+
+// The filters as conv_forward reads them: Winograd's transform of w, or w^T, packed. `filters` holds conv_filters_size numbers.
+int64_t conv_filters_size(const ConvSizes& a, bool winograd);
+void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
+
+// `winograd` chooses the algorithm; see winograd_applies().
+void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish);
+void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx);
+void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw);
+
+}  // namespace evenkeel

@@ -1,0 +1,134 @@
+// Every loop runs over windows and, in them, over cells; the innermost one over channels, which are contiguous.
+#include "core/kernels/pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "core/base/parallel.h"
+#include "core/kernels/simd.h"
+
+namespace evenkeel {
+namespace {
+
+// Calls f(offset of the window in the result, cell(number of the cell in its window, offset of the cell in x)...) for the windows
+// of one row of the result; cells in the padding are left out.
+template <class Window>
+void for_windows(const PoolSizes& a, int64_t row, Window window) {
+  const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;
+  const int64_t r0 = std::max<int64_t>(0, -top), r1 = std::min(a.height, a.h - top);
+  for (int64_t q = 0; q < a.q; ++q) {
+    const int64_t left = q * a.stride - a.padding, s0 = std::max<int64_t>(0, -left), s1 = std::min(a.width, a.w - left);
+    window((row * a.q + q) * a.c, (r1 - r0) * (s1 - s0), [&](auto cell) {
+      for (int64_t r = r0; r < r1; ++r)
+        for (int64_t s = s0; s < s1; ++s) cell(r * a.width + s, ((n * a.h + top + r) * a.w + left + s) * a.c);
+    });
+  }
+}
+
+// A Vec of channels with what was or is to be found in them, and how it lies in memory where fewer channels are left.
+using Cells [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+using Bytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
+template <class V, class T>
+V load(const T* p, int64_t n) {
+  V v{};
+  n >= lanes ? std::memcpy(&v, p, sizeof v) : std::memcpy(&v, p, static_cast<size_t>(n) * sizeof(T));
+  return v;
+}
+template <class V, class T>
+void store(V v, T* p, int64_t n) {
+  n >= lanes ? std::memcpy(p, &v, sizeof v) : std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
+}
+
+}  // namespace
+
+bool max_cells(const PoolSizes& a, const real* in, uint8_t* winners, real* out) {
+  std::atomic<bool> nan = false;  // whether any maximum is one
+  parallel_for(a.n * a.p, [&](int64_t row) {
+    Cells nans{};
+    for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
+      for (int64_t c = 0; c < a.c; c += lanes) {
+        Vec best = Vec{} - std::numeric_limits<real>::infinity();
+        Cells winner = Cells{} - 1;  // none yet, so that a first cell of -infinity wins
+        cells([&](int64_t cell, int64_t from) {
+          const Vec v = load<Vec>(in + from + c, a.c - c);
+          const Cells wins = (v > best) | (v != v) | (winner < 0);  // NaN wins, and stays
+          best = wins ? v : best;
+          winner = wins ? Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) : winner;
+        });
+        nans |= best != best;
+        store(best, out + to + c, a.c - c);
+        store(__builtin_convertvector(winner, Bytes), &winners[to + c], a.c - c);
+      }
+    });
+    for (int i = 0; i < lanes; ++i)
+      if (nans[i]) nan.store(true, std::memory_order_relaxed);
+  });
+  return nan;
+}
+
+void pick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
+  parallel_for(a.n * a.p, [&](int64_t row) {
+    for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
+      cells([&](int64_t cell, int64_t from) {
+        for (int64_t c = 0; c < a.c; ++c)
+          if (winners[to + c] == cell) out[to + c] = in[from + c];
+      });
+    });
+  });
+}
+
+void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
+  const int64_t image = a.h * a.w * a.c;
+  // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and no rest.
+  const bool add = a.stride < std::max(a.height, a.width);
+  const bool tiled = !add && a.padding == 0 && a.p * a.height == a.h && a.q * a.width == a.w;
+  parallel_for(a.n, [&](int64_t n) {
+    if (!tiled) std::fill_n(out + n * image, image, real(0));
+    for (int64_t row = n * a.p; row < (n + 1) * a.p; ++row)
+      for_windows(a, row, [&](int64_t from, int64_t, auto cells) {
+        for (int64_t c = 0; c < a.c; c += lanes) {
+          const Vec value = load<Vec>(in + from + c, a.c - c);
+          const Cells winner = __builtin_convertvector(load<Bytes>(&winners[from + c], a.c - c), Cells);
+          cells([&](int64_t cell, int64_t to) {
+            Vec d = winner == static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) ? value : Vec{};
+            if (add) d += load<Vec>(out + to + c, a.c - c);
+            store(d, out + to + c, a.c - c);
+          });
+        }
+      });
+  });
+}
+
+void average_cells(const PoolSizes& a, const real* in, real* out) {
+  parallel_for(a.n * a.p, [&](int64_t row) {
+    for_windows(a, row, [&](int64_t to, int64_t count, auto cells) {
+      std::fill_n(out + to, a.c, real(0));
+      cells([&](int64_t, int64_t from) {
+#pragma omp simd
+        for (int64_t c = 0; c < a.c; ++c) out[to + c] += in[from + c];
+      });
+      const real weight = real(1) / static_cast<real>(count);
+      for (int64_t c = 0; c < a.c; ++c) out[to + c] *= weight;
+    });
+  });
+}
+
+void spread_cells(const PoolSizes& a, const real* in, real* out) {
+  const int64_t image = a.h * a.w * a.c;
+  parallel_for(a.n, [&](int64_t n) {
+    std::fill_n(out + n * image, image, real(0));
+    for (int64_t row = n * a.p; row < (n + 1) * a.p; ++row)
+      for_windows(a, row, [&](int64_t from, int64_t count, auto cells) {
+        const real weight = real(1) / static_cast<real>(count);
+        cells([&](int64_t, int64_t to) {
+#pragma omp simd
+          for (int64_t c = 0; c < a.c; ++c) out[to + c] += in[from + c] * weight;
+        });
+      });
+  });
+}
+
+}  // namespace evenkeel

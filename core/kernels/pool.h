@@ -1,0 +1,23 @@
+// Pooling on raw memory; core/ops/pool.h has the mathematics.
+#pragma once
+#include <cstdint>
+
+#include "core/base/scalar.h"
+
+namespace evenkeel {
+
+// x (n, h, w, c), windows of `height` x `width`, y (n, p, q, c).
+struct PoolSizes {
+  int64_t n, h, w, c;
+  int64_t height, width, stride, padding;
+  int64_t p, q;
+};
+
+// y = the maximum of each window, winners (n, p, q, c) = the number of its cell in the window; whether any maximum is NaN.
+bool max_cells(const PoolSizes& a, const real* x, uint8_t* winners, real* y);
+void pick_cells(const PoolSizes& a, const real* x, const uint8_t* winners, real* y);    // y[window] = x[its winner]
+void unpick_cells(const PoolSizes& a, const real* g, const uint8_t* winners, real* dx);  // the adjoint
+void average_cells(const PoolSizes& a, const real* x, real* y);  // y[window] = mean of its cells inside the image
+void spread_cells(const PoolSizes& a, const real* g, real* dx);  // the adjoint
+
+}  // namespace evenkeel

@@ -1,0 +1,11 @@
+// One value for each channel, applied to all rows: biases, scales.
+#pragma once
+#include "core/engine/autograd.h"
+
+namespace evenkeel {
+
+// x (rows, C), b and s (C) -> (rows, C).
+Tensor add_per_channel(const Tensor& x, const Tensor& b);  // x + b, b (C)
+Tensor scale_per_channel(const Tensor& x, const Tensor& s);  // x * s, s (C)
+
+}  // namespace evenkeel
