@@ -1,6 +1,8 @@
-// The README's code is code that is compiled and run: the installation test's program, the examples of extending, the instruments.
+// The code in the README files is compiled and run: the installation test's program, the examples, the instruments.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -26,12 +28,32 @@ std::string part(const std::string& text, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("the README shows the tested code, word for word") {
-  const std::string readme = text_of("README.md"), examples = text_of("tests/layers/examples_double_test.cpp");
-  auto shows = [&](const std::string& code) { return readme.find("```cpp\n" + code + "```") != std::string::npos; };
-  CHECK(shows(text_of("tests/install/main.cpp")));
-  CHECK(shows(part(examples, "op")));
-  CHECK(shows(part(examples, "layer")));
-  CHECK(shows(part(examples, "instruments")));
-  CHECK_FALSE(shows("// nothing of the kind\n"));
+TEST_CASE("the README files show the tested code, word for word") {
+  const std::string examples = text_of("tests/layers/examples_double_test.cpp");
+  const auto shows = [&](const std::string& file, const std::string& code) {
+    return text_of(file).find("```cpp\n" + code + "```") != std::string::npos;
+  };
+  CHECK(shows("README.md", text_of("tests/install/main.cpp")));
+  CHECK(shows("README.md", part(examples, "op")));
+  CHECK(shows("README.md", part(examples, "two inputs")));
+  CHECK(shows("README.md", part(examples, "layer")));
+  CHECK(shows("optim/README.md", part(examples, "instruments")));
+  CHECK_FALSE(shows("README.md", "// nothing of the kind\n"));
+}
+
+TEST_CASE("the README has at most 200 lines") {
+  const std::string readme = text_of("README.md");
+  CHECK(std::count(readme.begin(), readme.end(), '\n') <= 200);
+}
+
+// Every link of a README, and every file that it names in its text, is there.
+TEST_CASE("the links of the README files lead somewhere") {
+  for (const std::string folder : {"", "core/", "layers/", "optim/", "data/", "apps/", "apps/lab/", "apps/bench/"}) {
+    const std::string readme = text_of(folder + "README.md");
+    for (size_t at = readme.find("]("); at != std::string::npos; at = readme.find("](", at + 1)) {
+      const std::string link = readme.substr(at + 2, readme.find(')', at) - at - 2);
+      CAPTURE(folder + "README.md: " + link);
+      CHECK(std::filesystem::exists(EVENKEEL_SOURCE_DIR "/" + folder + link));
+    }
+  }
 }

@@ -1,7 +1,7 @@
 // The options that say which images: --data, --data-dir.
 #pragma once
 #include "apps/cli/options.h"
-#include "data/dataset.h"
+#include "data/catalogue/load.h"
 
 namespace evenkeel {
 

@@ -9,6 +9,7 @@
 #include "apps/cli/data_options.h"
 #include "apps/cli/interrupt.h"
 #include "data/catalogue/fetch.h"
+#include "data/catalogue/load.h"
 
 namespace evenkeel {
 namespace {

@@ -15,6 +15,7 @@
 
 #include "apps/report/plot.h"
 #include "core/ops/ops.h"
+#include "data/catalogue/load.h"
 #include "data/loader.h"
 
 namespace evenkeel::lab {

@@ -10,6 +10,7 @@
 
 #include "apps/formats/network_file.h"
 #include "data/catalogue/archive.h"
+#include "data/catalogue/load.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
 

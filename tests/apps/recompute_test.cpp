@@ -13,6 +13,7 @@
 #include "apps/cli/data_options.h"
 #include "apps/formats/network_file.h"
 #include "apps/train/run.h"
+#include "data/catalogue/load.h"
 #include "data/loader.h"
 #include "optim/sgd.h"
 #include "tests/apps/process.h"

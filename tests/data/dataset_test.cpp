@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "data/catalogue/load.h"
 #include "data/catalogue/source.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"

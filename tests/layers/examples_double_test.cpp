@@ -1,5 +1,6 @@
-// The README's examples: an op and a layer of one's own, each checked by one line, and the instruments on a network.
+// The examples of the README files: ops and a layer of one's own, each checked by one line, and the instruments.
 #include <algorithm>
+#include <cmath>
 
 #include "data/loader.h"
 #include "layers/activation.h"
@@ -23,6 +24,20 @@ Tensor swish(const Tensor& x) {
 }
 TEST_CASE("swish") { check_grad([](const Inputs& x) { return swish(x[0]); }, {random({3, 4})}, 3); }
 // [/op]
+
+// [two inputs]
+// y = sqrt(a^2 + b^2): record() takes the value, the inputs, and the vector-Jacobian product.
+Tensor hypotenuse(const Tensor& a, const Tensor& b) {
+  const Tensor y = map(a, b, [](real p, real q) { return std::sqrt(p * p + q * q); });
+  return record(y, {a, b}, [a, b](const Tensor& out, const Tensor& g) {
+    const Tensor s = g / out;
+    return Grads{a.tracked() ? s * a : Tensor(), b.tracked() ? s * b : Tensor()};
+  });
+}
+TEST_CASE("hypotenuse") {
+  check_grad([](const Inputs& x) { return hypotenuse(x[0], x[1]); }, {random({3, 4}), random({3, 4})}, 3);
+}
+// [/two inputs]
 
 // [layer]
 // y = alpha x where x < 0, x elsewhere, with one learned alpha a channel (He et al. 2015).

@@ -1,4 +1,5 @@
 #include "data/catalogue/fetch.h"
+#include "data/catalogue/load.h"
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
