@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what each folder includes against the table below, and prints lines by folder (--lines)."""
+"""Checks what each folder includes against the table below, and the README's line counts; --lines prints them."""
 import os
 import re
 import sys
@@ -64,7 +64,16 @@ def main():
     if "--lines" in sys.argv:
         for folder in sorted(lines):
             print(f"{folder:24}{rooms[folder]:4} rooms{lines[folder]:8,} lines")
-    print(*sorted(set(faults)), sep="\n")
+    with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
+        rows = re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \| ([\d,]+) \|", file.read(), re.M)
+    for names, count in rows:
+        within = lambda folder, name: folder == name or folder.startswith(name + "/")
+        real = sum(n for folder, n in lines.items() if any(within(folder, name) for name in re.findall(r"`([\w/]+)`", names)))
+        if abs(real - int(count.replace(",", ""))) > real / 20:
+            faults.append(f"README.md: {names} has {real:,} lines, not {count}")
+    if not rows:
+        faults.append("README.md: has no map with line counts")
+    print("".join(f"{fault}\n" for fault in sorted(set(faults))), end="")
     return bool(faults)
 
 
