@@ -52,6 +52,7 @@ TEST_CASE("the links of the README files lead somewhere") {
     const std::string readme = text_of(folder + "README.md");
     for (size_t at = readme.find("]("); at != std::string::npos; at = readme.find("](", at + 1)) {
       const std::string link = readme.substr(at + 2, readme.find(')', at) - at - 2);
+      if (link.find_first_of(" &") != std::string::npos) continue;  // a lambda in code
       CAPTURE(folder + "README.md: " + link);
       CHECK(std::filesystem::exists(EVENKEEL_SOURCE_DIR "/" + folder + link));
     }
