@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/engine/parameter.h"
+#include "optim/optimizer.h"
 
 namespace evenkeel {
 
@@ -16,23 +16,17 @@ struct SgdOptions {
 
 // With d = g + weight_decay w:  v = momentum v + d,  w -= lr v;  Nesterov: w -= lr (d + momentum v).
 // As PyTorch's: the learning rate is not part of v.
-class Sgd {
+class Sgd : public Optimizer {
  public:
   explicit Sgd(std::vector<Parameter> parameters, const SgdOptions& options = {});
+  std::vector<Parameter> state() const override;  // v as "velocity.NAME"; none where momentum is 0
 
-  void step(const Grads& grads);  // one for every parameter, in their order; they are not changed
-  void set_lr(real lr);
-  const SgdOptions& options() const { return options_; }
-  // v by the names of the parameters, handles, to be saved and loaded; none where momentum is 0.
-  const std::vector<Parameter>& velocities() const { return velocities_; }
+ protected:
+  void update(const Grads& grads) override;
 
  private:
-  std::vector<Parameter> parameters_, velocities_;
   SgdOptions options_;
+  std::vector<Tensor> velocities_;
 };
-
-// Scales the gradients so that the norm of all of them together is at most max_norm (Pascanu et al. 2013); returns the norm
-// before. What is not finite is left as it is, to be seen. Gradients are replaced, not written to: others may share them.
-double clip_by_global_norm(Grads& grads, double max_norm);
 
 }  // namespace evenkeel

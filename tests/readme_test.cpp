@@ -37,6 +37,7 @@ TEST_CASE("the README files show the tested code, word for word") {
   CHECK(shows("README.md", part(examples, "op")));
   CHECK(shows("README.md", part(examples, "two inputs")));
   CHECK(shows("README.md", part(examples, "layer")));
+  CHECK(shows("optim/README.md", part(examples, "optimiser")));
   CHECK(shows("optim/README.md", part(examples, "instruments")));
   CHECK_FALSE(shows("README.md", "// nothing of the kind\n"));
 }

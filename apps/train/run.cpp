@@ -7,11 +7,13 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <tuple>
 
 #include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/trainer/evaluate.h"
+#include "apps/trainer/trainer.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_options.h"
 #include "apps/formats/network_file.h"
@@ -20,10 +22,11 @@
 #include "apps/train/state.h"
 #include "core/base/file.h"
 #include "core/base/parallel.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/model/inspect.h"
 #include "core/base/json_check.h"
+#include "optim/clip.h"
 #include "optim/schedule.h"
+#include "optim/sgd.h"
 
 namespace evenkeel {
 namespace {
@@ -104,7 +107,8 @@ class Run {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
-    trained_ = values(parameters(*network_));
+    trainer_.emplace(*network_, sgd_, schedule_, static_cast<real>(options.label_smoothing));
+    if (options.clip > 0) trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
   }
 
   Json facts() const;
@@ -123,8 +127,6 @@ class Run {
   std::optional<Score> score(const Dataset& data, const char* what);
   void save_last();
   int stop();
-  void check_averages() const;
-  [[noreturn]] void diverged(const Batch& batch, double loss);
   std::string advice() const;
   void show_progress(const char* doing);
   void print_header();
@@ -137,7 +139,7 @@ class Run {
   Sgd sgd_;
   Loader loader_;
   Schedule schedule_;
-  std::vector<Tensor> trained_;
+  std::optional<Trainer> trainer_;
   TrainState state_;
   std::vector<EpochRow> rows_;
   std::optional<RunFolder> folder_;
@@ -260,26 +262,20 @@ void Run::train_epoch() {
 }
 
 void Run::step(const Batch& batch) {
-  const int64_t n = static_cast<int64_t>(batch.labels.size());
-  Tensor loss;
-  {
-    const Tensor logits = network_->forward(batch.x, Mode::train);
-    loss = cross_entropy(logits, batch.labels, static_cast<real>(o_.label_smoothing));
-    state_.correct += count_correct(logits, batch.labels);
-  }  // nothing keeps an activation but the loss
-  const double value = loss.item();
-  if (!std::isfinite(value)) diverged(batch, value);
-  check_averages();
-  if (images_here_ == 0) check_named(*network_, batch.x, loss);
-  Grads gradients = grad(std::move(loss), trained_);
-  if (o_.clip > 0) clip_by_global_norm(gradients, o_.clip);
-  sgd_.set_lr(static_cast<real>(schedule_.at(step_number())));
-  sgd_.step(gradients);
-  state_.loss_sum += value * static_cast<double>(n);
-  state_.seen += n;
+  StepResult result;
+  try {
+    trainer_->steps = step_number();
+    result = trainer_->step(batch);
+  } catch (const Error& error) {
+    if (error.fault != Fault::failed) throw;
+    fail(Fault::failed, "the run diverged: in epoch {}, step {}, {}. {}", state_.epoch, step_number() + 1, error.what(), advice());
+  }
+  state_.correct += result.correct;
+  state_.loss_sum += result.loss * static_cast<double>(result.count);
+  state_.seen += result.count;
   state_.batch += 1;
-  images_here_ += n;
-  epoch_images_ += n;
+  images_here_ += result.count;
+  epoch_images_ += result.count;
 }
 
 // Nothing where a signal stopped it.
@@ -320,7 +316,7 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
 }
 
 void Run::save_last() {
-  for (const Tensor& w : trained_) {  // the step just done may have gone wrong, which its own loss could not show
+  for (const Tensor& w : values(sgd_.parameters())) {  // the step just done may have gone wrong, which its own loss could not show
     if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
     fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch, step_number(),
          advice());
@@ -338,31 +334,6 @@ int Run::stop() {
       "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
       number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), folder_->path()));
   return 128 + number;
-}
-
-void Run::diverged(const Batch& batch, double loss) {
-  const Recording off(false);
-  const std::string layer = first_non_finite(*network_, batch.x);
-  fail(Fault::failed, "the run diverged: in epoch {}, step {}, the loss is {}; {}. {}", state_.epoch, step_number() + 1,
-       std::abs(loss), layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer,
-       advice());
-}
-
-// A variance too large for a float leaves the loss finite, as the normalised values are then 0.
-void Run::check_averages() const {
-  struct Find : Visitor {
-    std::string found;
-    void child(const std::string& name, Layer& layer) override {
-      const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
-      if (norm && norm->skipped > 0 && found.empty()) found = fmt::format("{} ({})", full_name(name), norm->describe());
-      Visitor::child(name, layer);
-    }
-  } find;
-  network_->visit(find);
-  if (!find.found.empty()) {
-    fail(Fault::failed, "the run diverged: in epoch {}, step {}, layer {} got a batch whose mean or variance is not finite. {}",
-         state_.epoch, step_number() + 1, find.found, advice());
-  }
 }
 
 // After a divergence.

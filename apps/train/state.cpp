@@ -10,8 +10,6 @@
 namespace evenkeel {
 namespace {
 
-const std::string velocity_prefix = own_prefix + "velocity.";
-
 // The members by name, for both directions.
 template <class State, class Visit>
 void each_member(State& s, Visit visit) {
@@ -28,12 +26,12 @@ void each_member(State& s, Visit visit) {
 
 }  // namespace
 
-void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file) {
+void pack_training(const TrainState& state, const Optimizer& optimizer, SafeTensors& file) {
   nlohmann::ordered_json members;
   each_member(state, [&](const char* name, const auto& value) { members[name] = value; });
   file.metadata["training"] = members.dump();
   file.metadata["generation"] = std::to_string(training_generation);
-  for (const Parameter& v : sgd.velocities()) file.tensors.push_back(store(velocity_prefix + v.name, v.value));
+  for (const Parameter& v : optimizer.state()) file.tensors.push_back(store(own_prefix + v.name, v.value));
 }
 
 void check_generation(const SafeTensors& file, const std::string& path) {
@@ -47,7 +45,7 @@ void check_generation(const SafeTensors& file, const std::string& path) {
        path, from, training_generation, path);
 }
 
-TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path) {
+TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, const std::string& path) {
   TrainState state;
   const std::string& text = metadata(file, "training", path);
   check_json(text, path + ": its \"training\" is wrong");
@@ -68,12 +66,12 @@ TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::s
                         state.best_epoch < state.epoch && state.best_correct >= -1;
   if (!possible) fail(Fault::bad_file, "{}: its \"training\" is wrong: it holds numbers that no run can have reached: {}", path, text);
   const auto names = by_name(file);
-  for (const Parameter& v : sgd.velocities()) {
-    const auto stored = names.find(velocity_prefix + v.name);
-    if (stored == names.end()) fail(Fault::bad_file, "{}: it lacks {}{}", path, velocity_prefix, v.name);
+  for (const Parameter& v : optimizer.state()) {
+    const auto stored = names.find(own_prefix + v.name);
+    if (stored == names.end()) fail(Fault::bad_file, "{}: it lacks {}{}", path, own_prefix, v.name);
     const Tensor value = load(*stored->second);
     if (value.shape() != v.value.shape()) {
-      fail(Fault::bad_file, "{}: {}{} has shape {}, not {}", path, velocity_prefix, v.name, value.shape(), v.value.shape());
+      fail(Fault::bad_file, "{}: {}{} has shape {}, not {}", path, own_prefix, v.name, value.shape(), v.value.shape());
     }
     Tensor(v.value).copy_from(value);
   }

@@ -1,9 +1,9 @@
-// Where a training run stands. With the weights, buffers and velocities it is all that the rest of the run depends on.
+// Where a training run stands. With the weights, buffers and the optimiser's state it is all that the rest of the run depends on.
 #pragma once
 #include <string>
 
 #include "layers/model/safetensors.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 
 namespace evenkeel {
 
@@ -27,7 +27,7 @@ inline constexpr int training_generation = 2;
 void check_generation(const SafeTensors& file, const std::string& path);
 
 // Into and out of the file that holds the network.
-void pack_training(const TrainState& state, const Sgd& sgd, SafeTensors& file);
-TrainState unpack_training(const SafeTensors& file, const Sgd& sgd, const std::string& path);
+void pack_training(const TrainState& state, const Optimizer& optimizer, SafeTensors& file);
+TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, const std::string& path);
 
 }  // namespace evenkeel

@@ -15,6 +15,7 @@
 #include "apps/train/run.h"
 #include "data/catalogue/load.h"
 #include "data/loader.h"
+#include "optim/clip.h"
 #include "optim/sgd.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
@@ -79,7 +80,7 @@ struct Expected {
 
 struct Reference {
   std::vector<Expected> rows;
-  std::vector<Parameter> velocities;
+  std::vector<Parameter> optimizer;
   Normalization normalization;
   int64_t parameters = 0, training = 0, clipped = 0;
 };
@@ -134,7 +135,7 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
                       o.validation ? whole(*network, validation, r.normalization) : Judged{},
                       capture(*network).tensors});
   }
-  r.velocities = sgd.velocities();
+  r.optimizer = sgd.state();
   return r;
 }
 
@@ -273,8 +274,8 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
     const SafeTensors last = read_safetensors(out + "/last.safetensors"),
                       chosen = read_safetensors(out + "/best.safetensors");
     holds(last, r.rows.back().tensors);
-    CHECK(last.tensors.size() == r.rows.back().tensors.size() + r.velocities.size());
-    for (const Parameter& p : r.velocities) holds(last, {store("evenkeel.velocity." + p.name, p.value)});
+    CHECK(last.tensors.size() == r.rows.back().tensors.size() + r.optimizer.size());
+    for (const Parameter& p : r.optimizer) holds(last, {store("evenkeel." + p.name, p.value)});
     holds(chosen, r.rows[static_cast<size_t>(best)].tensors);
     CHECK(chosen.tensors.size() == r.rows.back().tensors.size());
 

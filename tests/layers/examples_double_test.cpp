@@ -8,6 +8,7 @@
 #include "layers/dense.h"
 #include "layers/model/inspect.h"
 #include "optim/curvature/movement.h"
+#include "optim/optimizer.h"
 #include "tests/check_layer.h"
 
 // [op]
@@ -50,6 +51,24 @@ struct PRelu : Layer {
 };
 TEST_CASE("prelu") { check_layer(PRelu(4), random_off_zero({3, 4})); }
 // [/layer]
+
+// [optimiser]
+// w -= lr sign(g) (Bernstein et al. 2018).
+struct SignSgd : Optimizer {
+  SignSgd(std::vector<Parameter> parameters, real lr) : Optimizer(std::move(parameters), lr) {}
+  void update(const Grads& grads) override {
+    for (size_t i = 0; i < grads.size(); ++i) {
+      Tensor w = parameters_[i].value;
+      w.copy_from(w.detach() - lr() * sign(grads[i]));
+    }
+  }
+};
+TEST_CASE("sign sgd") {
+  const Tensor w = Tensor::of({3}, {1, 2, 3}).track();
+  SignSgd({{"w", w, true}}, 0.5).step({Tensor::of({3}, {-7, 0, 0.1})});
+  CHECK(w.values() == std::vector<real>{1.5, 2, 2.5});
+}
+// [/optimiser]
 
 // [instruments]
 // What enters every ReLU, how the next step turns every weight, and how sharp the loss is there.

@@ -13,6 +13,7 @@
 #include "layers/norm/recalibrate.h"
 #include "layers/model/spec.h"
 #include "optim/curvature/eigenvalue.h"
+#include "optim/clip.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;
@@ -104,7 +105,7 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
   Tensor w = Tensor::of({2}, {1, 2}).track();
   const std::vector<Parameter> one{{"w", w, true}};
   const auto sgd = [&](const SgdOptions& o) { return [&one, o] { Sgd(one, o); }; };
-  refused(sgd({.lr = -1}), "sgd: the learning rate must be finite and not negative, got -1");
+  refused(sgd({.lr = -1}), "optimizer: the learning rate must be finite and not negative, got -1");
   refused(sgd({.lr = inf}), "got inf");
   refused(sgd({.lr = NAN}), "got nan");
   refused(sgd({.lr = 1, .momentum = 1}), "sgd: momentum must be in [0, 1), got 1");
@@ -114,9 +115,9 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
   sgd({.lr = 0, .momentum = 0, .weight_decay = 0})();
   Sgd good(one, {.lr = 1});
   refused([&] { good.set_lr(-1); }, "the learning rate must be finite");
-  refused([&] { good.step({}); }, "sgd: 1 parameters need as many gradients, got 0");
-  refused([&] { good.step({Tensor::zeros({3})}); }, "sgd: the gradient of w must have its shape (2), got (3)");
-  refused([&] { good.step({Tensor()}); }, "sgd: the gradient of w must have its shape (2), got none");
+  refused([&] { good.step({}); }, "optimizer: 1 parameters need as many gradients, got 0");
+  refused([&] { good.step({Tensor::zeros({3})}); }, "optimizer: the gradient of w must have its shape (2), got (3)");
+  refused([&] { good.step({Tensor()}); }, "optimizer: the gradient of w must have its shape (2), got none");
   CHECK(w.values() == std::vector<real>{1, 2});
   Grads g{Tensor::zeros({2})};
   refused([&] { clip_by_global_norm(g, 0); }, "clip_by_global_norm: the largest norm must be positive, got 0");

@@ -6,6 +6,7 @@
 #include "core/ops/ops.h"
 #include "optim/curvature/eigenvalue.h"
 #include "optim/curvature/movement.h"
+#include "optim/clip.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;

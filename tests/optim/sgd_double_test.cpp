@@ -1,3 +1,4 @@
+#include "optim/clip.h"
 #include "optim/sgd.h"
 
 #include "tests/check_definition.h"
@@ -26,10 +27,10 @@ TEST_CASE("sgd: three steps of every form, against the recurrences written out")
         sgd.step({numbers({g})});
         CHECK(value.item() == doctest::Approx(w).epsilon(1e-15));
       }
-      REQUIRE(sgd.velocities().size() == (momentum > 0));
+      REQUIRE(sgd.state().size() == (momentum > 0));
       if (momentum > 0) {
-        CHECK(sgd.velocities()[0].name == "w");
-        CHECK(sgd.velocities()[0].value.item() == doctest::Approx(v).epsilon(1e-15));
+        CHECK(sgd.state()[0].name == "velocity.w");
+        CHECK(sgd.state()[0].value.item() == doctest::Approx(v).epsilon(1e-15));
       }
     }
 }

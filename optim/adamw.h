@@ -1,0 +1,33 @@
+// AdamW (Loshchilov and Hutter 2019): Adam (Kingma and Ba 2015) with weight decay decoupled from the gradient.
+#pragma once
+#include <vector>
+
+#include "optim/optimizer.h"
+
+namespace evenkeel {
+
+struct AdamWOptions {
+  real lr = real(1e-3);
+  real beta1 = real(0.9), beta2 = real(0.999);
+  real eps = real(1e-8);  // outside the root
+  real weight_decay = real(0.01);
+  bool decay_all = false;  // also where the parameter says no: gamma, beta and biases
+};
+
+// In step t, from 1:  w -= lr weight_decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
+//   w -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).  As PyTorch's.
+class AdamW : public Optimizer {
+ public:
+  explicit AdamW(std::vector<Parameter> parameters, const AdamWOptions& options = {});
+  std::vector<Parameter> state() const override;  // m as "first.NAME", v as "second.NAME", and t, (1), as "steps"
+
+ protected:
+  void update(const Grads& grads) override;
+
+ private:
+  AdamWOptions options_;
+  std::vector<Tensor> first_, second_;
+  Tensor steps_ = Tensor::zeros({1});
+};
+
+}  // namespace evenkeel
