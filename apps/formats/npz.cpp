@@ -1,9 +1,9 @@
 #include "apps/formats/npz.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include "core/base/check.h"
-#include "core/base/checksum.h"
 
 namespace evenkeel {
 namespace {
@@ -39,7 +39,7 @@ std::string format_npz(const std::vector<StoredTensor>& arrays) {
     append(common, 2, 1 << 11);     // names are UTF-8
     append(common, 2, 0);           // stored
     append(common, 4, 0x00210000);  // 1980-01-01: the same arrays give the same bytes
-    append(common, 4, crc32(file));
+    append(common, 4, crc32_z(0, reinterpret_cast<const Bytef*>(file.data()), file.size()));
     append(common, 4, file.size());
     append(common, 4, file.size());
     append(common, 2, name.size());

@@ -1,5 +1,7 @@
 #include "layers/model/safetensors.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -7,7 +9,6 @@
 #include <set>
 
 #include "core/base/check.h"
-#include "core/base/checksum.h"
 #include "core/base/file.h"
 #include "core/base/foreign.h"
 #include "core/base/json_check.h"
@@ -21,6 +22,10 @@ constexpr uint64_t max_header = 16 << 20;
 constexpr const char* format_key = "evenkeel.format";
 constexpr const char* checksum_key = "evenkeel.crc32";
 constexpr const char* metadata_key = "__metadata__";
+
+uint32_t crc(std::string_view bytes, uint32_t before = 0) {
+  return static_cast<uint32_t>(crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
 
 size_t dtype_size(const std::string& dtype) {
   static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
@@ -138,13 +143,13 @@ std::string format_safetensors(const SafeTensors& contents) {
     check(names.insert(t.name).second, "safetensors: {} '{}'; every tensor must have a name of its own",
           t.name == metadata_key ? "no tensor can be called" : "two tensors are called", t.name);
   const std::string zeroed = header_text(contents, "00000000");
-  uint32_t crc = crc32(zeroed);
+  uint32_t sum = crc(zeroed);
   size_t size = 0;
-  for (const StoredTensor& t : contents.tensors) crc = crc32(t.bytes, crc), size += t.bytes.size();
+  for (const StoredTensor& t : contents.tensors) sum = crc(t.bytes, sum), size += t.bytes.size();
   parse_header(zeroed, size, [](bool holds, const std::string& what) {
     check(holds, "safetensors: a file is not written that nobody could read: {}", what);
   });
-  const std::string header = header_text(contents, checksum_text(crc));
+  const std::string header = header_text(contents, checksum_text(sum));
   std::string file;
   file.reserve(8 + header.size() + size);
   for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
@@ -191,15 +196,15 @@ SafeTensors read(const std::string& name, uint64_t size, std::string_view front,
     need(found->second.size() == 8 && place != std::string::npos, "its checksum is malformed");
     header.replace(place + entry.size() - 9, 8, "00000000");
   }
-  uint32_t crc = crc32(header);
+  uint32_t sum = crc(header);
   for (size_t i = 0; i < parsed.sizes.size(); ++i) {
     std::string& bytes = contents.tensors[i].bytes;
     bytes.resize(parsed.sizes[i]);
     take(bytes.data(), bytes.size());
-    crc = crc32(bytes, crc);
+    sum = crc(bytes, sum);
   }
   if (found != contents.metadata.end()) {
-    need(checksum_text(crc) == found->second, "its checksum does not fit: it was changed after it was written");
+    need(checksum_text(sum) == found->second, "its checksum does not fit: it was changed after it was written");
     contents.metadata.erase(found);
     contents.metadata.erase(format_key);
   }

@@ -12,7 +12,6 @@
 #include <set>
 
 #include "core/base/check.h"
-#include "core/base/checksum.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"
 
@@ -164,10 +163,4 @@ TEST_CASE("what cannot be written or read says so") {
   CHECK(fault_of([&] { read_file(folder.path); }) == Fault::bad_file);
   write_file(folder / "large", std::string(100, 'x'));
   CHECK(fault_of([&] { read_file(folder / "large", 99); }) == Fault::bad_file);
-}
-
-TEST_CASE("CRC-32 of the standard check string, in one part and in two") {
-  CHECK(crc32("123456789") == 0xcbf43926u);
-  CHECK(crc32("6789", crc32("12345")) == 0xcbf43926u);
-  CHECK(crc32("") == 0u);
 }

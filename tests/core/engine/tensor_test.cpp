@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/base/checksum.h"
 #include "core/base/memory.h"
 #include "core/ops/ops.h"
 
@@ -205,11 +204,4 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   for (real v : t.values()) CHECK(std::isnan(v));
   void* nothing = allocate(0);
   release(nothing, 0);
-}
-
-TEST_CASE("CRC-32: the check value of its definition, in one piece or several") {
-  const std::string digits = "123456789";
-  CHECK(crc32(digits) == 0xcbf43926u);
-  CHECK(crc32("") == 0);
-  for (size_t n = 0; n <= digits.size(); ++n) CHECK(crc32(digits.substr(n), crc32(digits.substr(0, n))) == 0xcbf43926u);
 }
