@@ -97,7 +97,7 @@ class Page {
           html(row.statement), html(row.predicted), html(row.measured), html(row.allowed), css_class(row.verdict), word(row.verdict),
           row.as_expected() ? "" : " (unexpected)");
     add("</tbody></table></div>\n<p><span class=\"tag\">Try next</span>{}</p>\n<p class=\"run\">The program is "
-        "<code>apps/lab/{}.cpp</code>; <code>{}</code> took {:.1f} s here.</p></section>\n",
+        "<code>{}.cpp</code> below <code>apps/lab</code>; <code>{}</code> took {:.1f} s here.</p></section>\n",
         html(e.next), e.name, again, r.seconds);
   }
 
