@@ -1,0 +1,79 @@
+#include "apps/trainer/trainer.h"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "layers/dense.h"
+#include "layers/norm/batch_norm.h"
+#include "optim/adamw.h"
+#include "optim/clip.h"
+#include "optim/sgd.h"
+
+using namespace evenkeel;
+
+namespace {
+
+Sequential small_network() {
+  Random random(3);
+  return Sequential(Dense(4, 6, random, false), BatchNorm(6), Dense(6, 3, random));
+}
+
+Batch small_batch(uint64_t seed) {
+  Random random(seed);
+  Batch batch{Tensor::normal({8, 4}, random), {}};
+  for (int i = 0; i < 8; ++i) batch.labels.push_back(static_cast<int32_t>(random.below(3)));
+  return batch;
+}
+
+std::vector<std::vector<real>> weights(Sequential& network) {
+  std::vector<std::vector<real>> all;
+  for (const Parameter& p : parameters(network)) all.push_back(p.value.values());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("trainer: a step is forward, backward, clipping and an update with the schedule's rate, to the bit") {
+  const Schedule schedule{.kind = Schedule::Kind::cosine, .lr = 0.3, .steps = 5, .warmup = 2};
+  Sequential by_trainer = small_network(), by_hand = small_network();
+  Sgd sgd(parameters(by_trainer), {.lr = 1, .momentum = real(0.9)}), own(parameters(by_hand), {.lr = 1, .momentum = real(0.9)});
+  Trainer trainer(by_trainer, sgd, schedule, real(0.1));
+  trainer.before_update = [](const StepResult&, Grads& g) { clip_by_global_norm(g, 0.2); };
+  for (int64_t t = 0; t < 5; ++t) {
+    const Batch batch = small_batch(static_cast<uint64_t>(t));
+    const StepResult result = trainer.step(batch);
+    const Tensor logits = by_hand.forward(batch.x, Mode::train), loss = cross_entropy(logits, batch.labels, real(0.1));
+    CHECK(result.loss == loss.item());
+    CHECK(result.correct == count_correct(logits, batch.labels));
+    CHECK(result.count == 8);
+    Grads gradients = grad(loss, values(parameters(by_hand)));
+    clip_by_global_norm(gradients, 0.2);
+    own.set_lr(static_cast<real>(schedule.at(t)));
+    own.step(gradients);
+    CHECK(weights(by_trainer) == weights(by_hand));
+    CHECK(trainer.steps == t + 1);
+  }
+}
+
+TEST_CASE("trainer: any optimiser; ten steps on one batch lower its loss") {
+  Sequential network = small_network();
+  AdamW adamw(parameters(network));
+  Trainer trainer(network, adamw, {.lr = 0.01});
+  const double before = trainer.step(small_batch(1)).loss;
+  for (int i = 0; i < 10; ++i) trainer.step(small_batch(1));
+  CHECK(trainer.step(small_batch(1)).loss < before);
+}
+
+TEST_CASE("trainer: a loss that is not finite names the layer, and updates nothing") {
+  Sequential network = small_network();
+  Sgd sgd(parameters(network), {.lr = 1});
+  Trainer trainer(network, sgd, {.lr = 1});
+  const auto before = weights(network);
+  Tensor last = parameters(network).back().value;
+  last.mutable_data()[0] = std::numeric_limits<real>::infinity();
+  CHECK_THROWS_WITH_AS(trainer.step(small_batch(1)), doctest::Contains("the first whose output is not finite is layer 2"), Error);
+  last.mutable_data()[0] = before.back()[0];
+  CHECK(weights(network) == before);
+  CHECK(trainer.steps == 0);
+}
