@@ -14,24 +14,24 @@ install_missing() {
   for manager in apt-get dnf pacman brew ""; do command -v "$manager" >/dev/null && break; done
   case "$manager" in
     apt-get)
-      packages="g++ cmake make libopenblas-dev libfmt-dev zlib1g-dev nlohmann-json3-dev libcli11-dev doctest-dev $*"
+      packages="g++ cmake make libopenblas-dev libfmt-dev zlib1g-dev libpng-dev libjpeg-dev nlohmann-json3-dev libcli11-dev doctest-dev $*"
       installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
       install="apt-get install -y --no-install-recommends" ;;
     dnf)
-      packages="gcc-c++ cmake make openblas-devel fmt-devel zlib-devel json-devel cli11-devel doctest-devel"
+      packages="gcc-c++ cmake make openblas-devel fmt-devel zlib-devel libpng-devel libjpeg-turbo-devel json-devel cli11-devel doctest-devel"
       installed() { rpm -q --whatprovides "$1" >/dev/null; }
       install="dnf install -y" ;;
     pacman)
-      packages="gcc cmake make openblas fmt zlib nlohmann-json cli11 doctest"
+      packages="gcc cmake make openblas fmt zlib libpng libjpeg-turbo nlohmann-json cli11 doctest"
       installed() { pacman -T "$1" >/dev/null; }
       install="pacman -S --noconfirm --needed" ;;
     brew)
-      packages="cmake openblas fmt nlohmann-json cli11 doctest"
+      packages="cmake openblas fmt libpng jpeg-turbo nlohmann-json cli11 doctest"
       installed() { brew list --versions "$1" >/dev/null; }
       install="brew install" ;;
     *)
       echo "No package manager that this script knows (apt-get, dnf, pacman, brew). Needed: a C++20 compiler, cmake," \
-        "OpenBLAS, fmt, zlib, nlohmann-json, CLI11, doctest." >&2
+        "OpenBLAS, fmt, zlib, libpng, libjpeg-turbo, nlohmann-json, CLI11, doctest." >&2
       return ;;
   esac
   for package in $packages; do installed "$package" || missing+=("$package"); done
@@ -42,10 +42,10 @@ install_missing() {
 }
 
 # [targets="NAME ..."] build PRESET [option of cmake's ...]: configures and builds into build/PRESET, all or the targets. OpenBLAS
-# stands apart with Homebrew.
+# and libjpeg-turbo stand apart with Homebrew.
 build() {
   local preset=$1
   shift
-  [ "$(uname)" = Darwin ] && export CMAKE_PREFIX_PATH="$(brew --prefix openblas):${CMAKE_PREFIX_PATH:-}"
+  [ "$(uname)" = Darwin ] && export CMAKE_PREFIX_PATH="$(brew --prefix openblas):$(brew --prefix jpeg-turbo):${CMAKE_PREFIX_PATH:-}"
   (cd "$root" && run cmake --preset "$preset" "$@" && run cmake --build "build/$preset" --parallel "$(getconf _NPROCESSORS_ONLN)" ${targets:+--target $targets})
 }

@@ -1,0 +1,326 @@
+#include "data/formats/image.h"
+
+#include <png.h>
+#include <zlib.h>
+
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+// libjpeg's headers need <cstdio> before them.
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+namespace {
+
+constexpr int64_t most_pixels = 100'000'000;
+
+void check_size(const std::string& name, int64_t height, int64_t width) {
+  if (height < 1 || width < 1 || height > most_pixels / width)
+    fail(Fault::bad_file, "{}: claims {} x {} pixels; at most 100 million are read", name, width, height);
+}
+
+// What the bytes are, by their beginning; empty: nothing known.
+std::string format_of(std::string_view bytes) {
+  using namespace std::string_view_literals;
+  static constexpr std::pair<std::string_view, const char*> beginnings[] = {
+      {"\x89PNG\r\n\x1a\n"sv, "PNG"}, {"\xff\xd8\xff"sv, "JPEG"}, {"GIF8"sv, "GIF"},           {"II*\0"sv, "TIFF"},
+      {"MM\0*"sv, "TIFF"},            {"BM"sv, "BMP"},            {"\0\0\1\0"sv, "icon (.ico)"}, {"%PDF"sv, "PDF"},
+      {"8BPS"sv, "Photoshop"},        {"\xff\x0a"sv, "JPEG XL"}};
+  for (const auto& [beginning, format] : beginnings) {
+    if (bytes.starts_with(beginning)) return format;
+  }
+  const auto at = [&](size_t place, std::string_view word) { return bytes.size() > place && bytes.substr(place).starts_with(word); };
+  if (bytes.starts_with("RIFF") && at(8, "WEBP")) return "WebP";
+  if (at(4, "ftypavif")) return "AVIF";
+  if (at(4, "ftyp")) return "HEIC or video";
+  return "";
+}
+
+// --- PNG, by libpng's simplified interface ---
+
+struct Png {
+  explicit Png(const std::string& file) : name(file) {}
+  Png(const std::string& file, std::string_view contents) : Png(file) {  // delegates, so that what throws here is destroyed
+    bytes = contents;
+    image.version = PNG_IMAGE_VERSION;
+    if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) refuse();
+    check_size(name, image.height, image.width);
+    image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits are on the same scale as 8
+    image.format &= PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA;
+  }
+  ~Png() { png_image_free(&image); }
+  Png(const Png&) = delete;
+  Png& operator=(const Png&) = delete;
+  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged PNG: {}", name, image.message); }
+
+  Picture header() const {
+    return {.height = image.height, .width = image.width, .channels = image.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1};
+  }
+
+  // The library stops reading behind the last pixel, before the checksum of what it has read.
+  void check_chunks() const {
+    const auto number = [&](size_t at) {
+      uint32_t value = 0;
+      for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+      return value;
+    };
+    for (size_t at = 8;;) {
+      if (bytes.size() - at < 12 || bytes.size() - at - 12 < number(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
+      const size_t length = number(at);
+      const std::string_view type = bytes.substr(at + 4, 4);
+      if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) != number(at + 8 + length))
+        fail(Fault::bad_file, "{}: a damaged PNG: a checksum is wrong", name);
+      if (type == "IEND") return;
+      at += 12 + length;
+    }
+  }
+
+  Picture decode() {
+    check_chunks();
+    Picture picture = header();
+    const int64_t channels = picture.channels, stored = channels + (image.format & PNG_FORMAT_FLAG_ALPHA ? 1 : 0);
+    std::vector<uint8_t>& out = picture.pixels;
+    out.resize(static_cast<size_t>(picture.height * picture.width * stored));
+    if (!png_image_finish_read(&image, nullptr, out.data(), 0, nullptr) || image.warning_or_error & PNG_IMAGE_ERROR) refuse();
+    if (stored == channels) return picture;
+    const int64_t rows = picture.height * picture.width;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int alpha = out[i * stored + channels];
+      for (int64_t c = 0; c < channels; ++c)
+        out[i * channels + c] = static_cast<uint8_t>((out[i * stored + c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+    out.resize(static_cast<size_t>(rows * channels));
+    return picture;
+  }
+
+  const std::string& name;
+  std::string_view bytes;
+  png_image image{};
+};
+
+// --- JPEG ---
+
+// The orientation in an EXIF marker: 1 (as it stands) to 8; 0 in a marker of another kind, 1 for whatever is not as it must be.
+int exif_orientation(const uint8_t* data, size_t size) {
+  constexpr size_t start = 6;  // of the TIFF header
+  if (size < start + 8 || std::memcmp(data, "Exif\0\0", start) != 0) return 0;
+  data += start, size -= start;
+  const bool big = data[0] == 'M';
+  const auto number = [&](size_t at, size_t bytes) -> uint64_t {
+    uint64_t value = 0;
+    if (at > size || size - at < bytes) return 0;
+    for (size_t i = 0; i < bytes; ++i) value |= uint64_t{data[at + i]} << 8 * (big ? bytes - 1 - i : i);
+    return value;
+  };
+  const uint64_t directory = number(4, 4), entries = number(directory, 2);
+  for (uint64_t i = 0; i < entries; ++i) {
+    const uint64_t entry = directory + 2 + 12 * i, tag = number(entry, 2), type = number(entry + 2, 2);
+    const uint64_t value = number(entry + 8, 2);
+    if (tag == 0x112) return type == 3 && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 1;
+}
+
+// Rows and columns of a picture as its orientation says (EXIF 2.3, tag 0x0112).
+Picture turned(Picture picture, int orientation) {
+  if (orientation <= 1) return picture;
+  const int64_t h = picture.height, w = picture.width, channels = picture.channels;
+  const bool swapped = orientation >= 5;
+  Picture out{.height = swapped ? w : h, .width = swapped ? h : w, .channels = channels};
+  if (picture.pixels.empty()) return out;
+  // Where row 0 and column 0 of the stored picture are: at the far side of the shown one's rows, of its columns?
+  const bool flip_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  const bool flip_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  out.pixels.resize(picture.pixels.size());
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t x = 0; x < w; ++x) {
+      const int64_t row = swapped ? x : y, column = swapped ? y : x;
+      const int64_t to_row = flip_y ? out.height - 1 - row : row, to_column = flip_x ? out.width - 1 - column : column;
+      std::copy_n(picture.pixels.data() + (y * w + x) * channels, channels,
+                  out.pixels.data() + (to_row * out.width + to_column) * channels);
+    }
+  }
+  return out;
+}
+
+// libjpeg leaves a call that fails by longjmp: no object of C++ may live in the functions in between.
+struct Jpeg {
+  explicit Jpeg(const std::string& file) : name(file) {}
+  Jpeg(const std::string& file, std::string_view bytes) : Jpeg(file) {
+    info.err = jpeg_std_error(&errors);
+    info.client_data = this;
+    errors.error_exit = [](j_common_ptr common) {
+      Jpeg& self = *static_cast<Jpeg*>(common->client_data);
+      errors_of(common).format_message(common, self.message);
+      std::longjmp(self.before, 1);
+    };
+    // A warning: only that data are lacking makes a file bad, since cameras write odd bytes between markers.
+    errors.emit_message = [](j_common_ptr common, int level) {
+      const int code = errors_of(common).msg_code;
+      if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)) errors_of(common).error_exit(common);
+    };
+    errors.output_message = [](j_common_ptr) {};
+    // A file of few bytes can hold as many scans as it likes, each over the whole picture.
+    progress.progress_monitor = [](j_common_ptr common) {
+      Jpeg& self = *static_cast<Jpeg*>(common->client_data);
+      if (self.info.input_scan_number <= 500) return;
+      std::snprintf(self.message, sizeof self.message, "more than 500 scans");
+      std::longjmp(self.before, 1);
+    };
+    if (!create(bytes)) refuse();
+  }
+  ~Jpeg() { jpeg_destroy_decompress(&info); }
+  Jpeg(const Jpeg&) = delete;
+  Jpeg& operator=(const Jpeg&) = delete;
+  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged JPEG: {}", name, message); }
+
+  Picture header() {
+    if (!read_header()) refuse();
+    check_size(name, info.image_height, info.image_width);
+    for (const jpeg_marker_struct* m = info.marker_list; m && orientation == 0; m = m->next) {
+      if (m->marker == JPEG_APP0 + 1) orientation = exif_orientation(m->data, m->data_length);
+    }
+    return {.height = info.image_height, .width = info.image_width, .channels = info.num_components == 1 ? 1 : 3};
+  }
+
+  Picture decode() {
+    Picture picture = header();
+    const bool cmyk = info.num_components == 4;
+    const size_t row = static_cast<size_t>(picture.width) * static_cast<size_t>(cmyk ? 4 : picture.channels);
+    picture.pixels.resize(row * static_cast<size_t>(picture.height));
+    info.out_color_space = cmyk ? JCS_CMYK : picture.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    info.dct_method = JDCT_ISLOW;
+    if (!read_rows(picture.pixels.data(), row)) refuse();
+    if (cmyk) {
+      uint8_t* p = picture.pixels.data();
+      const int64_t count = picture.height * picture.width;
+      for (int64_t i = 0; i < count; ++i) {
+        uint8_t ink[4];
+        std::copy_n(p + 4 * i, 4, ink);
+        if (!info.saw_Adobe_marker) std::transform(ink, ink + 4, ink, [](uint8_t v) { return static_cast<uint8_t>(255 - v); });
+        for (int c = 0; c < 3; ++c) p[3 * i + c] = static_cast<uint8_t>((ink[c] * ink[3] + 127) / 255);  // Adobe's are inverted: 255 is no ink
+      }
+      picture.pixels.resize(static_cast<size_t>(3 * count));
+    }
+    return picture;
+  }
+
+  int orientation = 0;  // known after header(); 0: nothing said
+
+ private:
+  static jpeg_error_mgr& errors_of(j_common_ptr common) { return *common->err; }
+  bool create(std::string_view bytes) {
+    if (setjmp(before)) return false;
+    jpeg_create_decompress(&info);  // keeps err and client_data, clears the rest
+    info.progress = &progress;
+    jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xffff);
+    return true;
+  }
+  bool read_header() {
+    if (setjmp(before)) return false;
+    jpeg_read_header(&info, TRUE);
+    return true;
+  }
+  bool read_rows(uint8_t* out, size_t row) {
+    if (setjmp(before)) return false;
+    jpeg_start_decompress(&info);
+    while (info.output_scanline < info.output_height) {
+      JSAMPROW to = out + row * info.output_scanline;
+      jpeg_read_scanlines(&info, &to, 1);
+    }
+    jpeg_finish_decompress(&info);
+    return true;
+  }
+
+  const std::string& name;
+  jpeg_decompress_struct info{};
+  jpeg_error_mgr errors{};
+  jpeg_progress_mgr progress{};
+  std::jmp_buf before;
+  char message[JMSG_LENGTH_MAX] = "";
+};
+
+Picture in_channels(Picture picture, int64_t channels) {
+  if (picture.channels == channels) return picture;
+  const int64_t count = picture.height * picture.width;
+  Picture out{.height = picture.height, .width = picture.width, .channels = channels};
+  out.pixels.resize(static_cast<size_t>(count * channels));
+  const uint8_t* in = picture.pixels.data();
+  for (int64_t i = 0; i < count; ++i) {
+    if (channels == 1)  // the weights add up to 2^16
+      out.pixels[i] = static_cast<uint8_t>((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 0x8000u) >> 16);
+    else
+      std::fill_n(out.pixels.data() + 3 * i, 3, in[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Picture picture_header(const std::string& name, std::string_view bytes) {
+  const std::string format = format_of(bytes);
+  if (format == "PNG") return Png(name, bytes).header();
+  if (format == "JPEG") {
+    Jpeg jpeg(name, bytes);
+    const Picture stored = jpeg.header();
+    return turned(stored, jpeg.orientation);
+  }
+  if (bytes.empty()) fail(Fault::bad_file, "{}: is empty; a PNG or JPEG picture is needed", name);
+  if (format.empty()) fail(Fault::bad_file, "{}: is no picture, by its first bytes; PNG and JPEG are read", name);
+  fail(Fault::bad_file, "{}: is a {} file; PNG and JPEG are read", name, format);
+}
+
+Picture decode_picture(const std::string& name, std::string_view bytes) {
+  const std::string format = format_of(bytes);
+  if (format == "PNG") return Png(name, bytes).decode();
+  if (format != "JPEG") return picture_header(name, bytes);  // refuses
+  Jpeg jpeg(name, bytes);
+  Picture picture = jpeg.decode();
+  return turned(std::move(picture), jpeg.orientation);
+}
+
+// With u = height / wanted height where the picture is too wide, else width / wanted width, every new pixel covers u x u old ones. In
+// units of 1/(2 u's denominator) all edges are integers, and so the weights and the sums are.
+Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels) {
+  picture = in_channels(std::move(picture), channels);
+  const int64_t h = picture.height, w = picture.width;
+  if (h == height && w == width) return picture;
+  const bool wide = w * height >= h * width;
+  const int64_t over = wide ? h : w, under = wide ? height : width;
+  const int64_t step = 2 * over, pixel = 2 * under;
+  const int64_t top = h * under - height * over, left = w * under - width * over;  // the cut parts: half of each rest
+  Picture out{.height = height, .width = width, .channels = channels};
+  out.pixels.reserve(static_cast<size_t>(height * width * channels));
+  std::vector<uint64_t> column(static_cast<size_t>(w * channels)), sum(static_cast<size_t>(channels));
+  // Calls f(i, weight) for the old pixels i that the new pixel number j of an axis covers.
+  const auto covered = [&](int64_t start, int64_t j, int64_t count, auto f) {
+    const int64_t begin = start + j * step, end = begin + step;
+    for (int64_t i = begin / pixel; i < count && i * pixel < end; ++i)
+      f(i, static_cast<uint64_t>(std::min(end, (i + 1) * pixel) - std::max(begin, i * pixel)));
+  };
+  const uint64_t area = static_cast<uint64_t>(step) * static_cast<uint64_t>(step);
+  for (int64_t y = 0; y < height; ++y) {
+    std::fill(column.begin(), column.end(), 0);
+    covered(top, y, h, [&](int64_t i, uint64_t weight) {
+      const uint8_t* row = picture.pixels.data() + i * w * channels;
+      for (size_t k = 0; k < column.size(); ++k) column[k] += weight * row[k];
+    });
+    for (int64_t x = 0; x < width; ++x) {
+      std::fill(sum.begin(), sum.end(), 0);
+      covered(left, x, w, [&](int64_t i, uint64_t weight) {
+        for (int64_t c = 0; c < channels; ++c) sum[c] += weight * column[i * channels + c];
+      });
+      for (const uint64_t s : sum) out.pixels.push_back(static_cast<uint8_t>((s + area / 2) / area));
+    }
+  }
+  return out;
+}
+
+}  // namespace evenkeel
