@@ -40,6 +40,14 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
   return take(data, order);
 }
 
+Dataset joined(Dataset first, const Dataset& second) {
+  check(first.image == second.image && first.classes == second.classes, "joined: {} images of {} classes and {} of {} are not of one kind",
+        first.image, first.classes, second.image, second.classes);
+  first.pixels.insert(first.pixels.end(), second.pixels.begin(), second.pixels.end());
+  first.labels.insert(first.labels.end(), second.labels.begin(), second.labels.end());
+  return first;
+}
+
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random) {
   check(count > 0 && count < train.size(), "hold_out: must leave at least one of the {} examples and take one, got {}", train.size(), count);
   std::vector<int64_t> order = random.permutation(train.size());

@@ -25,6 +25,7 @@ struct Dataset {
 struct DataSplit {
   Dataset train, test;
   std::string folder = {};  // of its files; empty: it was drawn
+  double held_out = 0;      // the part of every class that was held out to be the test set; 0: the files say which are
 };
 
 // CRC-32 of the pixels, then of the labels; `before`: of the sets that came before.
@@ -35,6 +36,9 @@ Dataset take(const Dataset& data, const std::vector<int64_t>& indices);
 
 // `count` examples drawn at random, of every class in proportion to its size, in the order of the original.
 Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random);
+
+// The examples of the one, then those of the other, which must be of the same image and classes.
+Dataset joined(Dataset first, const Dataset& second);
 
 // (all but `count` examples, `count` examples drawn at random), each in the order of the original.
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random);

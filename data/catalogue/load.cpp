@@ -1,31 +1,40 @@
 #include "data/catalogue/load.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 
 #include "core/base/check.h"
+#include "data/catalogue/own.h"
 #include "data/catalogue/source.h"
 
 namespace evenkeel {
 namespace {
 
+namespace fs = std::filesystem;
+
 // The first folder that has all the set's files.
-std::optional<std::filesystem::path> find_folder(const Source& source, const std::string& data_dir) {
+std::optional<fs::path> find_folder(const Source& source, const std::string& data_dir) {
   for (const auto& root : data_roots(data_dir)) {
     if (first_lacking(source, root / source.folder).empty()) return root / source.folder;
   }
+  if (!data_dir.empty() && first_lacking(source, data_dir).empty()) return data_dir;
   return {};
 }
 
-}  // namespace
-
-DataSplit load_dataset(const std::string& name, const std::string& data_dir) {
+DataSplit load_source(const std::string& name, const std::string& data_dir) {
   const Source& source = find_source(name);
   if (source.layout == Layout::drawn) return read_source(source);
   if (const auto folder = find_folder(source, data_dir)) {
-    DataSplit split = read_source(source, *folder);
-    split.folder = folder->string();
-    return split;
+    try {
+      DataSplit split = read_source(source, *folder);
+      split.folder = folder->string();
+      return split;
+    } catch (const Error& error) {
+      if (data_dir.empty() || error.fault != Fault::bad_file) throw;
+      fail(Fault::bad_file, "{}\nIf these are not the files of {} but your own, name their folder: --data {}", error.what(), name,
+           (*folder / "").string());
+    }
   }
   std::string places;
   for (const auto& root : data_roots(data_dir)) {
@@ -33,6 +42,37 @@ DataSplit load_dataset(const std::string& name, const std::string& data_dir) {
     places += fmt::format("\n  {} lacks {}", folder.string(), first_lacking(source, folder));
   }
   fail(Fault::missing, "data set '{}' is not there. Looked in:{}\nGet it with: evenkeel data fetch {}", name, places, name);
+}
+
+// The names of the classes that have no image.
+void note_empty_classes(const Dataset& data, const char* what, const LoadReport& report) {
+  std::vector<bool> seen(static_cast<size_t>(data.classes));
+  for (const int32_t label : data.labels) seen[static_cast<size_t>(label)] = true;
+  const auto lacking = std::count(seen.begin(), seen.end(), false);
+  if (lacking == 0 || data.size() == 0) return;
+  std::string names;
+  int64_t named = 0;
+  for (size_t i = 0; i < seen.size() && named < 5; ++i) {
+    if (!seen[i]) names += (named++ ? ", " : "") + (i < data.class_names.size() ? data.class_names[i] : std::to_string(i));
+  }
+  report.note(fmt::format("{}: {} of {} classes ha{} no {} image: {}{}", data.name, lacking, data.classes, lacking == 1 ? "s" : "ve", what,
+                          names, lacking > named ? " ..." : ""));
+}
+
+}  // namespace
+
+bool is_path(const std::string& name, const std::string& data_dir) {
+  if (name.find('/') != std::string::npos || name == "." || name == "..") return true;
+  std::error_code ignored;
+  if (!fs::is_directory(name, ignored)) return false;
+  return data_dir.empty() || std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
+}
+
+DataSplit load_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& options, const LoadReport& report) {
+  DataSplit split = is_path(name, data_dir) ? load_own(name, options, report) : load_source(name, data_dir);
+  note_empty_classes(split.train, "training", report);
+  note_empty_classes(split.test, "test", report);
+  return split;
 }
 
 std::vector<FoundDataset> list_datasets(const std::string& data_dir) {

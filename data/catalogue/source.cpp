@@ -77,6 +77,24 @@ std::vector<Source> table() {
                .downloads = {{"gzip.zip", 561753746, "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e",
                               {"emnist-balanced-train-images-idx3-ubyte.gz", "emnist-balanced-train-labels-idx1-ubyte.gz",
                                "emnist-balanced-test-images-idx3-ubyte.gz", "emnist-balanced-test-labels-idx1-ubyte.gz"}}}});
+  t.push_back({.name = "emnist-letters",
+               .description = "handwritten letters, capital or small (Cohen et al. 2017)",
+               .layout = Layout::idx,
+               .image = {28, 28, 1},
+               .classes = 26,
+               .flips = false,
+               .train_size = 124800,
+               .test_size = 20800,
+               .folder = "emnist",
+               .train = {"emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte"},
+               .test = {"emnist-letters-test-images-idx3-ubyte", "emnist-letters-test-labels-idx1-ubyte"},
+               .transposed = true,
+               .first_label = 1,
+               .class_names = words("A,B,C,D,E,F,G,H,I,J,K,L,M,N,O,P,Q,R,S,T,U,V,W,X,Y,Z"),
+               .mirrors = t.back().mirrors,
+               .downloads = {{"gzip.zip", 561753746, t.back().downloads[0].sha256,
+                              {"emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-train-labels-idx1-ubyte.gz",
+                               "emnist-letters-test-images-idx3-ubyte.gz", "emnist-letters-test-labels-idx1-ubyte.gz"}}}});
   t.push_back({.name = "kmnist",
                .description = "cursive Japanese characters (Clanuwat et al. 2018)",
                .layout = Layout::idx,
@@ -167,9 +185,9 @@ Dataset read_part(const Source& source, const fs::path& folder, const std::vecto
     paths.push_back(path->string());
   }
   if (source.layout == Layout::idx) {
-    read_idx_pair(data, paths.at(0), paths.at(1), source.transposed);
+    read_idx_pair(data, paths.at(0), paths.at(1), source.transposed, source.first_label);
   } else {
-    const int64_t records = size / static_cast<int64_t>(paths.size());
+    const int64_t records = size / static_cast<int64_t>(paths.size());  // of a set of the user's own: 0, as many as there are
     for (const std::string& path : paths) read_cifar(data, path, records, source.label_bytes);
   }
   return data;
@@ -207,9 +225,16 @@ std::vector<fs::path> data_roots(const std::string& data_dir) {
 }
 
 std::optional<fs::path> find_file(const Source& source, const fs::path& folder, const std::string& file) {
+  std::vector<std::string> names = {file};
+  if (source.layout == Layout::idx) {
+    std::string dotted = file;
+    if (const size_t at = file.rfind("-idx"); at != std::string::npos) dotted[at] = '.';
+    names = {file, file + ".gz", dotted, dotted + ".gz"};
+  }
   std::error_code ignored;
-  if (fs::exists(folder / file, ignored)) return folder / file;
-  if (source.layout == Layout::idx && fs::exists(folder / (file + ".gz"), ignored)) return folder / (file + ".gz");
+  for (const std::string& name : names) {
+    if (fs::exists(folder / name, ignored)) return folder / name;
+  }
   return {};
 }
 

@@ -32,6 +32,7 @@ struct Source {
   std::vector<std::string> train = {}, test = {};  // idx: {images, labels}, without .gz; cifar: batches of equal size
   bool transposed = false;               // idx: images are stored column by column
   int64_t label_bytes = 1;               // cifar: before every image, the last one counts
+  int64_t first_label = 0;               // idx: of the first class
   std::vector<std::string> class_names = {};
   std::vector<std::string> mirrors = {};  // URLs below which the downloads are
   std::vector<Download> downloads = {};
@@ -43,7 +44,7 @@ const Source& find_source(const std::string& name);  // Error(Fault::usage), wit
 // Folders that may hold the folder of a set, most wanted first; the first one is where a fetched set goes. data_dir alone, if given.
 std::vector<std::filesystem::path> data_roots(const std::string& data_dir);
 
-// The file of this name in a folder, as it is or with .gz where the layout allows it.
+// The file of this name in a folder, as it is; an IDX file also as .idx3-ubyte for -idx3-ubyte, and each with .gz.
 std::optional<std::filesystem::path> find_file(const Source& source, const std::filesystem::path& folder, const std::string& file);
 // The first file of the set that the folder lacks; empty: none.
 std::string first_lacking(const Source& source, const std::filesystem::path& folder);

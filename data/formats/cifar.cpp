@@ -7,9 +7,12 @@ namespace evenkeel {
 
 namespace {
 
-void check_size(const std::string& name, const Stored& stored, int64_t records, int64_t record) {
-  if (stored.size() == static_cast<uint64_t>(records * record)) return;
+// How many records there are; as many as wanted, if any number is.
+int64_t check_size(const std::string& name, const Stored& stored, int64_t wanted, int64_t record) {
+  const int64_t records = wanted > 0 ? wanted : static_cast<int64_t>(stored.size()) / record;
+  if (records > 0 && stored.size() == static_cast<uint64_t>(records * record)) return records;
   refuse_foreign(name, stored, "a CIFAR file");
+  if (wanted == 0) fail(Fault::bad_file, "{}: must be records of {} bytes, it has {} bytes", name, record, stored.size());
   fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record,
        stored.size());
 }
@@ -26,13 +29,13 @@ void read_cifar(Dataset& data, const std::string& path, int64_t records, int64_t
 
 void parse_cifar(Dataset& data, const std::string& name, std::string_view bytes, int64_t records, int64_t label_bytes) {
   const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels, record = label_bytes + image;
-  check_size(name, bytes, records, record);
+  records = check_size(name, bytes, records, record);
   const size_t first = data.pixels.size();
   data.pixels.resize(first + static_cast<size_t>(records * image));
   for (int64_t i = 0; i < records; ++i) {
     const auto* in = reinterpret_cast<const uint8_t*>(bytes.data()) + i * record + label_bytes;
     const uint8_t label = in[-1];
-    if (label >= data.classes)
+    if (data.classes > 0 && label >= data.classes)
       fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", name, data.classes, i, label);
     data.labels.push_back(label);
     uint8_t* out = data.pixels.data() + first + i * image;

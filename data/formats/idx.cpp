@@ -66,10 +66,11 @@ IdxArray read_idx(const std::string& path, int rank) {
   return {idx.shape, idx.values()};
 }
 
-void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed) {
+void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed, int64_t first_label) {
   const InputFile images_file = open_input(images_path), labels_file = open_input(labels_path);
   OpenIdx images(images_path, images_file, 3), labels(labels_path, labels_file, 1);
   const int64_t n = images.shape[0], height = images.shape[1], width = images.shape[2];
+  if (data.image.rank() == 0) data.image = {height, width, 1};
   if (Shape{height, width, 1} != data.image)
     fail(Fault::bad_file, "{}: the images must be {} (height, width, channels), they are {}", images_path, data.image,
          Shape{height, width, 1});
@@ -77,10 +78,12 @@ void read_idx_pair(Dataset& data, const std::string& images_path, const std::str
     fail(Fault::bad_file, "{}: {} labels for the {} images of {}", labels_path, labels.shape[0], n, images_path);
   const std::vector<uint8_t> values = labels.values();
   for (int64_t i = 0; i < n; ++i) {
-    if (values[i] >= data.classes)
-      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, data.classes, i, values[i]);
+    const int64_t label = values[i];
+    if (label < first_label) fail(Fault::bad_file, "{}: labels must be {} or more, label {} is {}", labels_path, first_label, i, label);
+    if (data.classes > 0 && label >= first_label + data.classes)
+      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, first_label + data.classes, i, label);
+    data.labels.push_back(static_cast<int32_t>(label - first_label));
   }
-  data.labels.assign(values.begin(), values.end());
   data.pixels = images.values();
   if (!transposed) return;
   std::vector<uint8_t> stored(data.image.size());

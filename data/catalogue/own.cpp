@@ -1,0 +1,128 @@
+#include "data/catalogue/own.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "data/catalogue/source.h"
+#include "data/formats/image_folder.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* idx_roles[] = {"training images", "training labels", "test images", "test labels"};
+using IdxFiles = std::array<std::string, 4>;  // by role; empty: not there
+
+// The IDX files of a folder whose names begin with `beginning`, by what stands before the part's name.
+std::map<std::string, IdxFiles> idx_sets(const fs::path& folder, const std::string& beginning) {
+  std::map<std::string, IdxFiles> sets;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string file = entry.path().filename().string();
+    std::string name = file;
+    for (char& c : name) c = c == '.' || c == '_' ? '-' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 'a' - 'A') : c;
+    const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
+    const bool images = has("images") && has("idx3"), labels = has("labels") && has("idx1");
+    const size_t part = std::min({name.find("train"), name.find("t10k"), name.find("test")});
+    if (!file.starts_with(beginning) || file.starts_with('.') || images == labels || part == std::string::npos) continue;
+    std::string& role = sets[file.substr(0, part)].at((name.substr(part).starts_with("train") ? 0 : 2) + (labels ? 1 : 0));
+    if (role.empty() || file.size() < role.size()) role = file;  // the plain file goes before its .gz
+  }
+  return sets;
+}
+
+// The set's source, where the files of one are there.
+std::optional<Source> idx_source(const fs::path& folder, const std::string& beginning) {
+  const auto sets = idx_sets(folder, beginning);
+  if (sets.empty()) return {};
+  if (sets.size() > 1) {
+    std::string names;
+    for (const auto& [prefix, files] : sets) names += "\n  " + (folder / prefix).string();
+    fail(Fault::usage, "{} holds several sets of IDX files; name one by how its files begin:{}", folder.string(), names);
+  }
+  const auto& [prefix, files] = *sets.begin();
+  for (size_t role = 0; role < files.size(); ++role) {
+    if (files[role].empty()) fail(Fault::missing, "{} holds IDX files, but none of {}", folder.string(), idx_roles[role]);
+  }
+  Source source{.name = "", .description = "", .layout = Layout::idx, .image = {}, .classes = 0, .flips = false, .train_size = 0,
+                .test_size = 0};
+  source.train = {files[0], files[1]};
+  source.test = {files[2], files[3]};
+  source.transposed = prefix.starts_with("emnist");
+  return source;
+}
+
+std::optional<Source> cifar_source(const fs::path& folder) {
+  std::vector<std::string> batches;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string file = entry.path().filename().string();
+    if (file.starts_with("data_batch_") && file.ends_with(".bin")) batches.push_back(file);
+  }
+  std::sort(batches.begin(), batches.end());
+  const auto has = [&](const char* file) { return fs::is_regular_file(folder / file); };
+  Source source{.name = "", .description = "", .layout = Layout::cifar, .image = {32, 32, 3}, .classes = 0, .flips = false,
+                .train_size = 0, .test_size = 0};
+  if (!batches.empty() && has("test_batch.bin")) {
+    source.train = batches;
+    source.test = {"test_batch.bin"};
+  } else if (has("train.bin") && has("test.bin")) {
+    source.train = {"train.bin"};
+    source.test = {"test.bin"};
+    source.label_bytes = 2;
+  } else {
+    return {};
+  }
+  return source;
+}
+
+// The classes are the labels that the files have, counted from the smallest, which is 0 or 1; or those of a network.
+void name_classes(DataSplit& split, const std::vector<std::string>& known) {
+  int32_t least = 255, most = 0;
+  for (const Dataset* part : {&split.train, &split.test}) {
+    for (const int32_t label : part->labels) least = std::min(least, label), most = std::max(most, label);
+  }
+  const int32_t first = !known.empty() ? known.front() == "1" : least == 1;
+  std::vector<std::string> names = known;
+  if (known.empty()) {
+    for (int32_t label = first; label <= most; ++label) names.push_back(std::to_string(label));
+  }
+  for (Dataset* part : {&split.train, &split.test}) {
+    part->classes = static_cast<int64_t>(names.size());
+    part->class_names = names;
+    for (int32_t& label : part->labels) {
+      label -= first;
+      check(label >= 0 && label < part->classes, "{} has label {}; the network's classes are {} labels from {}", part->name, label + first,
+            part->classes, first);
+    }
+  }
+}
+
+DataSplit load(const std::string& path, const PictureOptions& options, const LoadReport& report) {
+  fs::path folder = path;
+  std::string beginning;
+  if (!fs::exists(folder) && fs::is_directory(folder.parent_path())) {
+    beginning = folder.filename().string();
+    folder = folder.parent_path();
+  }
+  if (!fs::is_directory(folder)) fail(Fault::missing, "{}: there is no such folder", path);
+  std::optional<Source> source = idx_source(folder, beginning);
+  if (!source && !beginning.empty()) fail(Fault::missing, "{}: there is no such folder, nor IDX files that begin so", path);
+  if (!source) source = cifar_source(folder);
+  if (!source) return read_image_folder(path, options, report);
+  source->name = path;
+  DataSplit split = read_source(*source, folder);
+  name_classes(split, options.classes);
+  split.folder = folder.string();
+  return split;
+}
+
+}  // namespace
+
+DataSplit load_own(const std::string& path, const PictureOptions& options, const LoadReport& report) try {
+  return load(path, options, report);
+} catch (const fs::filesystem_error& error) {
+  fail(Fault::io, "{}", error.what());
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,257 @@
+#include "data/formats/image_folder.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <unordered_set>
+
+#include "core/base/file.h"
+#include "core/base/parallel.h"
+#include "core/base/utf8.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t largest_file = uint64_t{1} << 30;
+
+bool passed_over(const std::string& name) {
+  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
+}
+
+// The entries of a folder that count, in byte order.
+std::vector<fs::path> entries(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!passed_over(entry.path().filename().string())) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  return found;
+}
+
+void walk(const fs::path& folder, std::set<fs::path>& seen, std::vector<std::string>& files) {
+  if (!seen.insert(fs::canonical(folder)).second) return;
+  for (const fs::path& entry : entries(folder)) {
+    std::error_code dangling;
+    if (fs::is_directory(entry, dangling)) walk(entry, seen, files);
+    else files.push_back(entry.string());
+  }
+}
+
+struct Item {
+  std::string file;
+  int32_t label;
+};
+using Classes = std::map<std::string, fs::path>;  // by the name as it is kept: one line of UTF-8
+
+Classes class_folders(const fs::path& root) {
+  Classes classes;
+  for (const fs::path& entry : entries(root)) {
+    if (!fs::is_directory(entry)) continue;
+    const std::string name = on_one_line(entry.filename().string());
+    check(classes.emplace(name, entry).second, "{}: two folders are called {} when what is not UTF-8 is written out", root.string(), name);
+  }
+  return classes;
+}
+
+std::vector<Item> items(const Classes& classes, const std::vector<std::string>& names, const std::string& path) {
+  std::vector<Item> all;
+  for (const auto& [name, folder] : classes) {
+    const auto place = std::find(names.begin(), names.end(), name);
+    check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, fmt::join(names, ", "));
+    for (std::string& file : picture_files(folder.string())) all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
+  }
+  return all;
+}
+
+// Draws from every class its part, one picture at least where it has two. A class is drawn by its name, so that others do not matter.
+std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std::string>& names, double part, uint64_t seed) {
+  std::vector<Item> kept, held;
+  for (size_t begin = 0, end; begin < from.size(); begin = end) {
+    for (end = begin; end < from.size() && from[end].label == from[begin].label;) ++end;
+    const auto n = static_cast<int64_t>(end - begin);
+    const int64_t count = std::clamp<int64_t>(std::llround(part * static_cast<double>(n)), std::min<int64_t>(1, n - 1), n - 1);
+    const std::string& name = names[static_cast<size_t>(from[begin].label)];
+    const std::vector<int64_t> order = Random(seed).split("holdout").split(name).permutation(n);
+    std::vector<bool> is_held(static_cast<size_t>(n));
+    for (int64_t i = n - count; i < n; ++i) is_held[static_cast<size_t>(order[i])] = true;
+    for (size_t i = 0; i < is_held.size(); ++i) (is_held[i] ? held : kept).push_back(std::move(from[begin + i]));
+  }
+  from = std::move(kept);
+  return held;
+}
+
+// Does something for every item, in parallel, and reports; what f throws of an Error is the item's.
+template <class F>
+void each_item(size_t count, std::vector<std::string>& errors, const std::function<void(int64_t)>& progress, F f) {
+  const size_t at_once = std::max<size_t>(16, 4 * static_cast<size_t>(threads()));
+  for (size_t begin = 0; begin < count; begin += at_once) {
+    const size_t n = std::min(at_once, count - begin);
+    parallel_for(static_cast<int64_t>(n), [&](int64_t i) {
+      const size_t item = begin + static_cast<size_t>(i);
+      if (!errors[item].empty()) return;
+      try {
+        f(item);
+      } catch (const Error& error) {
+        errors[item] = error.what();
+      }
+    });
+    progress(static_cast<int64_t>(begin + n));
+  }
+}
+
+void check_bad(const std::vector<std::string>& errors, const PictureOptions& options, const std::string& path, const LoadReport& report) {
+  const auto bad = errors.size() - static_cast<size_t>(std::count(errors.begin(), errors.end(), ""));
+  if (bad == 0) return;
+  std::string list;
+  size_t listed = 0;
+  for (const std::string& e : errors) {
+    if (!e.empty() && listed++ < 5) list += "\n  " + e;
+  }
+  if (bad > 5) list += "\n  ...";
+  const std::string found = fmt::format("{} file{} cannot be used", bad, bad == 1 ? "" : "s");
+  if (!options.skip_bad) fail(Fault::bad_file, "{}: {}; --skip-bad passes over {}:{}", path, found, bad == 1 ? "it" : "them", list);
+  report.note(fmt::format("{}: {}, passed over:{}", path, found, list));
+}
+
+// The shape that all pictures are given.
+Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::string>& errors, const PictureOptions& options,
+                   const std::string& path, const LoadReport& report) {
+  const Picture* first = nullptr;
+  bool agree = true, colour = false;
+  for (size_t i = 0; i < headers.size(); ++i) {
+    if (!errors[i].empty()) continue;
+    if (!first) first = &headers[i];
+    agree &= headers[i].height == first->height && headers[i].width == first->width;
+    colour |= headers[i].channels == 3;
+  }
+  const int64_t channels = options.channels > 0 ? options.channels : colour ? 3 : 1;
+  if (options.height > 0) return {options.height, options.width, channels};
+  if (!first || !agree) {
+    report.note(fmt::format("{}: the pictures differ in size; each becomes 32x32 (--image-size says another size)", path));
+    return {32, 32, channels};
+  }
+  check(first->height <= 1024 && first->width <= 1024, "{}: its pictures are {}x{}; say to which size they are to be brought: --image-size "
+        "HEIGHTxWIDTH, at most 1024", path, first->height, first->width);
+  return {first->height, first->width, channels};
+}
+
+int64_t in_both(const Dataset& train, const Dataset& test) {
+  const auto size = static_cast<size_t>(train.image.size());
+  const auto image = [&](const Dataset& d, int64_t i) {
+    return std::string_view(reinterpret_cast<const char*>(d.pixels.data()) + static_cast<size_t>(i) * size, size);
+  };
+  std::unordered_set<std::string_view> known;
+  for (int64_t i = 0; i < train.size(); ++i) known.insert(image(train, i));
+  int64_t count = 0;
+  for (int64_t i = 0; i < test.size(); ++i) count += static_cast<int64_t>(known.contains(image(test, i)));
+  return count;
+}
+
+void describe(const DataSplit& split, const std::string& path, const LoadReport& report) {
+  std::vector<int64_t> count(static_cast<size_t>(split.train.classes));
+  for (const Dataset* part : {&split.train, &split.test}) {
+    for (const int32_t label : part->labels) ++count[static_cast<size_t>(label)];
+  }
+  std::string classes;
+  for (size_t i = 0; i < std::min<size_t>(count.size(), 10); ++i)
+    classes += fmt::format("{}{} {}", i ? ", " : "", split.train.class_names[i], count[i]);
+  report.note(fmt::format("{}: {} classes ({}{}){}", path, count.size(), classes, count.size() > 10 ? " ..." : "",
+                          split.held_out > 0 ? fmt::format(", {:.4g} % of each held out to be the test set", 100 * split.held_out) : ""));
+  if (const int64_t same = in_both(split.train, split.test); same > 0)
+    report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them", path, same,
+                            split.test.size()));
+}
+
+}  // namespace
+
+std::vector<std::string> picture_files(const std::string& folder) try {
+  std::set<fs::path> seen;
+  std::vector<std::string> files;
+  walk(folder, seen, files);
+  return files;
+} catch (const fs::filesystem_error& error) {
+  fail(Fault::io, "{}", error.what());
+}
+
+Picture read_picture(const std::string& file, int64_t height, int64_t width, int64_t channels) {
+  return fit_picture(decode_picture(on_one_line(file), read_file(file, largest_file)), height, width, channels);
+}
+
+DataSplit read_image_folder(const std::string& path, const PictureOptions& options, const LoadReport& report) {
+  const fs::path root = path;
+  const auto folder = [&](const char* name) { return fs::is_directory(root / name); };
+  Classes train_classes = class_folders(root), test_classes;
+  const char* test = folder("test") ? "test" : "val";
+  // A folder called train beside others that are not called test or val is a class.
+  const bool split_by_folders = folder(test) || (folder("train") && train_classes.size() == 1);
+  if (split_by_folders) {
+    train_classes = folder("train") ? class_folders(root / "train") : Classes();
+    if (folder(test)) test_classes = class_folders(root / test);
+    if (folder("test") && folder("val")) report.note(fmt::format("{}: val is not read, since test is there", path));
+  }
+  std::vector<std::string> names = options.classes;
+  if (names.empty()) {
+    Classes all = train_classes;
+    all.insert(test_classes.begin(), test_classes.end());
+    for (const auto& [name, place] : all) names.push_back(name);
+    check(names.size() >= 2, "{}: needs a folder for each of two or more classes of pictures, has {}", path,
+          names.empty() ? "none" : "one: " + names.front());
+  }
+  std::vector<Item> train_items = items(train_classes, names, path), test_items = items(test_classes, names, path);
+  DataSplit split{.train = {}, .test = {}, .folder = path, .held_out = test_classes.empty() ? options.holdout : 0};
+  if (split.held_out > 0) test_items = hold_out_items(train_items, names, options.holdout, options.seed);
+  for (const auto& [has, lacks, where] : {std::tuple(&train_classes, &test_classes, test), std::tuple(&test_classes, &train_classes, "train")}) {
+    for (const auto& [name, place] : *has) {
+      if (!lacks->empty() && !lacks->contains(name)) report.note(fmt::format("{}: {} has no folder of class {}", path, where, name));
+    }
+  }
+
+  const size_t trained = train_items.size();
+  std::vector<Item> all = std::move(train_items);
+  all.insert(all.end(), std::make_move_iterator(test_items.begin()), std::make_move_iterator(test_items.end()));
+  check(!all.empty(), "{}: there is no picture in the classes' folders", path);
+  const auto total = static_cast<int64_t>(all.size());
+  std::vector<std::string> errors(all.size());
+  std::vector<Picture> headers(all.size());
+  each_item(all.size(), errors, [&](int64_t) { report.progress(0, total); }, [&](size_t i) {
+    const std::string& file = all[i].file;
+    constexpr uint64_t most = 1 << 16;
+    std::string beginning(most, '\0');
+    beginning.resize(open_input(file).read(0, beginning.data(), beginning.size()));
+    try {
+      headers[i] = picture_header(on_one_line(file), beginning);
+    } catch (const Error&) {
+      if (beginning.size() < most) throw;  // it was all
+      headers[i] = picture_header(on_one_line(file), read_file(file, largest_file));
+    }
+  });
+  if (!options.skip_bad) check_bad(errors, options, path, report);
+  const Shape image = common_shape(headers, errors, options, path, report);
+  std::vector<uint8_t> pixels(all.size() * static_cast<size_t>(image.size()));
+  each_item(all.size(), errors, [&](int64_t done) { report.progress(done, total); }, [&](size_t i) {
+    const Picture picture = read_picture(all[i].file, image[0], image[1], image[2]);
+    std::copy(picture.pixels.begin(), picture.pixels.end(), pixels.data() + i * static_cast<size_t>(image.size()));
+  });
+  check_bad(errors, options, path, report);
+
+  for (Dataset* part : {&split.train, &split.test}) {
+    *part = {.name = path, .image = image, .classes = static_cast<int64_t>(names.size()), .flips = false, .class_names = names};
+    const size_t begin = part == &split.train ? 0 : trained, end = part == &split.train ? trained : all.size();
+    for (size_t i = begin; i < end; ++i) {
+      if (!errors[i].empty()) continue;
+      const uint8_t* from = pixels.data() + i * static_cast<size_t>(image.size());
+      part->pixels.insert(part->pixels.end(), from, from + image.size());
+      part->labels.push_back(all[i].label);
+    }
+  }
+  describe(split, path, report);
+  return split;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,105 @@
+#include "data/catalogue/own.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "tests/data_files.h"
+#include "tests/pictures.h"
+#include "tests/scratch.h"
+
+using namespace evenkeel;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Three training and two test images of 2 rows and 3 columns.
+void save_idx(const std::string& folder, const std::vector<std::string>& names, uint8_t first_label) {
+  fs::create_directories(folder);
+  const auto label = [&](int i) { return static_cast<uint8_t>(first_label + i); };
+  save(folder + "/" + names[0], idx({3, 2, 3}, {1, 2, 3, 4, 5, 6}));
+  save(folder + "/" + names[1], idx({3}, {label(0), label(2), label(1)}));
+  save(folder + "/" + names[2], idx({2, 2, 3}, {1, 2, 3, 4, 5, 6}));
+  save(folder + "/" + names[3], idx({2}, {label(2), label(0)}));
+}
+
+std::vector<std::string> dashed(const std::string& prefix, const std::string& test) {
+  return {prefix + "train-images-idx3-ubyte", prefix + "train-labels-idx1-ubyte", prefix + test + "-images-idx3-ubyte",
+          prefix + test + "-labels-idx1-ubyte"};
+}
+
+}  // namespace
+
+TEST_CASE("own data: IDX files of any size, number of classes and naming") {
+  const Scratch s;
+  save_idx(s / "dashed", dashed("", "t10k"), 0);
+  save_idx(s / "dotted", {"Train-Images.IDX3-ubyte", "train-labels.idx1-ubyte", "test-images.idx3-ubyte", "test-labels.idx1-ubyte"}, 0);
+  for (const char* folder : {"dashed", "dotted"}) {
+    const DataSplit split = load_own(s / folder, {}, {});
+    CHECK(split.train.image == Shape{2, 3, 1});
+    CHECK(split.train.classes == 3);
+    CHECK(split.train.class_names == std::vector<std::string>{"0", "1", "2"});
+    CHECK(split.train.labels == Labels{0, 2, 1});
+    CHECK(split.test.labels == Labels{2, 0});
+    CHECK(split.folder == s / folder);
+  }
+  fs::remove(s / "dotted/test-labels.idx1-ubyte");
+  CHECK(error_of(Fault::missing, [&] { load_own(s / "dotted", {}, {}); }).find("none of test labels") != std::string::npos);
+  CHECK(error_of(Fault::missing, [&] { load_own(s / "nothing", {}, {}); }).find("there is no such folder") != std::string::npos);
+}
+
+TEST_CASE("own data: labels from 1, columns before rows, several sets in a folder; a network's classes") {
+  const Scratch s;
+  save_idx(s / "gzip", dashed("emnist-letters-", "test"), 1);
+  const std::string letters = s / "gzip/emnist-letters";
+  for (const std::string& path : {s / "gzip", letters}) {
+    const DataSplit split = load_own(path, {}, {});
+    CHECK(split.train.labels == Labels{0, 2, 1});
+    CHECK(split.train.class_names == std::vector<std::string>{"1", "2", "3"});
+    CHECK(std::vector<uint8_t>(split.train.pixels.begin(), split.train.pixels.begin() + 6) == std::vector<uint8_t>{1, 3, 5, 2, 4, 6});
+  }
+  save_idx(s / "gzip", dashed("emnist-digits-", "test"), 0);
+  CHECK(error_of(Fault::usage, [&] { load_own(s / "gzip", {}, {}); }).find("emnist-digits-") != std::string::npos);
+  CHECK(load_own(letters, {}, {}).train.size() == 3);
+  CHECK(load_own(letters, {.classes = {"1", "2", "3", "4"}}, {}).train.classes == 4);
+  CHECK(!error_of(Fault::usage, [&] { load_own(letters, {.classes = {"1", "2"}}, {}); }).empty());
+}
+
+TEST_CASE("own data: CIFAR's files of any number of records") {
+  const Scratch s;
+  std::string record(3073, '\5');
+  record[0] = 1;
+  save(s / "data_batch_1.bin", record + record);
+  save(s / "data_batch_2.bin", record);
+  record[0] = 0;
+  save(s / "test_batch.bin", record);
+  const DataSplit split = load_own(s.path, {}, {});
+  CHECK(split.train.size() == 3);
+  CHECK(split.train.classes == 2);
+  CHECK(split.train.image == Shape{32, 32, 3});
+  save(s / "test_batch.bin", record + "x");
+  CHECK(refusal([&] { load_own(s.path, {}, {}); }).find("must be records of 3073 bytes, it has 3074 bytes") != std::string::npos);
+}
+
+TEST_CASE("own data: a part of every class is held out by the seed, and another class does not change which") {
+  const Scratch s;
+  const auto held = [&] {
+    const DataSplit split = load_own(s.path, {.holdout = 0.3, .seed = 7}, {});
+    std::vector<uint8_t> first;
+    for (int64_t i = 0; i < split.test.size(); ++i) first.push_back(split.test.pixels[i]);
+    CHECK(split.held_out == 0.3);
+    CHECK(split.train.size() + split.test.size() == 10 * split.train.classes);
+    return first;
+  };
+  for (const int c : {1, 2, 0}) {
+    fs::create_directories(s / std::to_string(c));
+    for (int i = 0; i < 10; ++i) save(s / (std::to_string(c) + "/" + std::to_string(i)), png({1, 1, 1, {static_cast<uint8_t>(20 * c + i)}}));
+    if (c == 1) continue;
+    static std::vector<uint8_t> before;
+    const std::vector<uint8_t> now = held();
+    CHECK(now.size() == static_cast<size_t>(c == 2 ? 6 : 9));
+    CHECK(now == held());
+    if (c == 0) CHECK(std::vector<uint8_t>(now.begin() + 3, now.end()) == before);
+    before = now;
+  }
+}
