@@ -14,6 +14,7 @@ using Command = Action (*)(CLI::App& app, const Vocabulary& vocabulary);
 
 Action train_command(CLI::App& app, const Vocabulary& vocabulary);
 Action eval_command(CLI::App& app, const Vocabulary& vocabulary);
+Action predict_command(CLI::App& app, const Vocabulary& vocabulary);
 Action export_command(CLI::App& app, const Vocabulary& vocabulary);
 Action model_command(CLI::App& app, const Vocabulary& vocabulary);
 Action data_command(CLI::App& app, const Vocabulary& vocabulary);

@@ -1,6 +1,9 @@
 #include "apps/cli/data_options.h"
 
+#include <chrono>
+
 #include "apps/cli/console.h"
+#include "apps/cli/interrupt.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
 
@@ -21,10 +24,47 @@ CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir) {
 }
 
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir) {
-  CLI::Option* data = add_text(app, "--data", name, "NAME", joined(dataset_names()));
+  CLI::Option* data = add_text(app, "--data", name, "NAME",
+                               joined(dataset_names()) + ", or the path of a folder of your own: pictures in a folder for each class, or IDX files");
   data->group("Data");
   add_data_dir(app, data_dir)->group("Data");
   return data;
+}
+
+CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad) {
+  CLI::Option* option = add_flag(app, "--skip-bad", skip_bad, "of a folder of pictures: pass over the files that cannot be read, and count them");
+  option->group("Data");
+  return option;
+}
+
+void add_picture_options(CLI::App& app, PictureWords& w) {
+  add_text(app, "--image-size", w.image_size, "SIZE",
+           "of a folder of pictures: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
+      ->group("Data");
+  add_text(app, "--color", w.color, "WORD", "of a folder of pictures: gray or rgb; left out: gray where all are")
+      ->group("Data")
+      ->check(CLI::Validator([](std::string& text) {
+                return text == "gray" || text == "rgb" || text.empty() ? std::string() : fmt::format("must be gray or rgb, got \"{}\"", text);
+              }, ""));
+  add_number(app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
+             "of a folder of pictures without a test folder: the part of every class that is held out by the seed to test on")
+      ->group("Data");
+  add_skip_bad(app, w.skip_bad);
+}
+
+PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
+  PictureOptions o{.channels = w.color == "gray" ? 1 : w.color == "rgb" ? 3 : 0, .holdout = w.holdout, .seed = seed, .skip_bad = w.skip_bad};
+  if (w.image_size.empty()) return o;
+  const size_t x = w.image_size.find('x');
+  const auto side = [&](const std::string& text) {
+    const bool digits = !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string::npos;
+    const int64_t n = digits ? std::stoll(text) : 0;
+    check(n >= 1 && n <= 1024, "--image-size: must be N or HEIGHTxWIDTH, each from 1 to 1024, got \"{}\"", w.image_size);
+    return n;
+  };
+  o.height = side(w.image_size.substr(0, x));
+  o.width = x == std::string::npos ? o.height : side(w.image_size.substr(x + 1));
+  return o;
 }
 
 void check_dataset_name(const std::string& name) {
@@ -39,11 +79,37 @@ Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
   return draw_in_proportion(data, samples, random);
 }
 
-DataSplit load_named_dataset(const std::string& name, const std::string& data_dir) {
-  check_dataset_name(name);
-  DataSplit split = load_dataset(name, data_dir);
-  if (!split.folder.empty()) note(fmt::format("{} is read from {}", name, split.folder));
+DataSplit load_named_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& pictures) {
+  const bool path = is_path(name, data_dir);
+  if (!path) check_dataset_name(name);
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [start = Clock::now()] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  Interrupt interrupt;
+  Console console;
+  double shown = 1;  // nothing is shown of what takes less
+  LoadReport report;
+  report.note = [&](const std::string& line) { console.note(line); };
+  report.progress = [&](int64_t done, int64_t total) {
+    if (interrupt.signal() != 0) throw Stopped{interrupt.signal()};
+    const double now = seconds();
+    if (now < shown || done == 0) return;
+    shown = now + 0.1;
+    const double part = static_cast<double>(done) / static_cast<double>(total);
+    console.live(fmt::format("ETA {} {} {} of {} pictures", duration(now / part * (1 - part)), progress_bar(part, 20),
+                             thousands(static_cast<double>(done)), thousands(static_cast<double>(total))));
+  };
+  DataSplit split = load_dataset(name, data_dir, pictures, report);
+  if (interrupt.signal() != 0) throw Stopped{interrupt.signal()};
+  const auto names = dataset_names();
+  const bool both = path && std::find(names.begin(), names.end(), name) != names.end();
+  if (!split.folder.empty())
+    console.note(fmt::format("{} is read from {}{}", name, both ? "./" : "", split.folder) + (both ? ", which goes before the data set of this name" : ""));
   return split;
+}
+
+Dataset choose_split(DataSplit split, const std::string& which) {
+  if (which == "all") return joined(std::move(split.train), split.test);
+  return std::move(which == "train" ? split.train : split.test);
 }
 
 }  // namespace evenkeel

@@ -1,4 +1,4 @@
-// The options that say which images: --data, --data-dir.
+// The options that say which images: --data, --data-dir, and how a folder of pictures is read.
 #pragma once
 #include "apps/cli/options.h"
 #include "data/catalogue/load.h"
@@ -9,8 +9,21 @@ CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir);
 // Both; returns --data.
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir);
 
-// load_dataset, with the nearest name where it is mistyped; says on stderr from which folder it is read.
-DataSplit load_named_dataset(const std::string& name, const std::string& data_dir);
+// How a folder of pictures is read, as the command line says it.
+struct PictureWords {
+  std::string image_size, color;
+  double holdout = PictureOptions().holdout;
+  bool skip_bad = false;
+};
+void add_picture_options(CLI::App& app, PictureWords& words);  // --image-size, --color, --holdout, --skip-bad
+CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
+PictureOptions picture_options(const PictureWords& words, uint64_t seed);
+
+// load_dataset, with the nearest name where it is mistyped; says on stderr from which folder it is read, and shows progress where that
+// takes long. Throws Stopped where a signal came.
+DataSplit load_named_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& pictures = {});
+// The images of a split: test, train or all.
+Dataset choose_split(DataSplit split, const std::string& which);
 // `samples` images of all classes in proportion, drawn by the seed, as --samples asks; 0: all.
 Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed);
 void check_dataset_name(const std::string& name);

@@ -19,4 +19,9 @@ class Interrupt {
   struct sigaction before_[2];
 };
 
+// Thrown by work that a signal stopped and that has nothing to save; the program ends with 128 + signal.
+struct Stopped {
+  int signal;
+};
+
 }  // namespace evenkeel

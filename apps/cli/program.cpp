@@ -12,6 +12,7 @@
 
 #include "apps/cli/command.h"
 #include "apps/cli/console.h"
+#include "apps/cli/interrupt.h"
 #include "apps/cli/options.h"
 #include "apps/cli/suggest.h"
 
@@ -25,6 +26,7 @@ constexpr struct {
 } commands[] = {
     {"train", train_command, "Train a network and keep what comes of it in a folder."},
     {"eval", eval_command, "Evaluate a trained network on a data set."},
+    {"predict", predict_command, "Say what a trained network sees in pictures."},
     {"export", export_command, "Write a trained network as other programs read it: safetensors, npz, ONNX."},
     {"model", model_command, "Show a network layer by layer: output shape, parameters, work, memory."},
     {"data", data_command, "List the data sets that are here, or fetch one."},
@@ -101,6 +103,9 @@ int run(int argc, char** argv, const Vocabulary& vocabulary) {
       return report(Fault::usage, usage_message(app, error));
     }
     return action();
+  } catch (const Stopped& stopped) {
+    note(fmt::format("evenkeel: stopped by {}; nothing was begun", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));
+    return 128 + stopped.signal;
   } catch (const Error& error) {
     return report(error.fault, error.what());
   } catch (const std::bad_alloc&) {

@@ -38,13 +38,12 @@ int list(const Options& o) {
 
 int fetch(const Options& o) {
   check_dataset_name(o.name);
-  struct Stopped {};
   Interrupt interrupt;
   Console console;
   FetchReport report;
   report.log = [&](const std::string& line) { console.note(line); };
   report.progress = [&](int64_t done, int64_t total) {
-    if (interrupt.signal() != 0) throw Stopped();
+    if (interrupt.signal() != 0) throw Stopped{interrupt.signal()};
     const double part = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
     console.live(fmt::format("{} {} {:.1f} of {:.1f} MB", o.name, progress_bar(part, 20), 1e-6 * static_cast<double>(done),
                              1e-6 * static_cast<double>(total)));

@@ -20,20 +20,22 @@ struct EvalOptions {
   std::string file, data, data_dir, split = "test", logits;
   ModelOptions model{.model = ""};
   int64_t batch_size = evaluation_batch, samples = 0;
+  bool skip_bad = false;
 };
 
 // What the file says it is; with --model, what the options say.
 std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Vocabulary& vocabulary) {
   if (o.model.model.empty()) {
     NetworkFile file = open_network(o.file, vocabulary);
-    DataSplit split = load_images(file, o.file, o.data, o.data_dir);
+    DataSplit split = load_images(file, o.file, o.data, o.data_dir, o.skip_bad);
     return {std::move(file), std::move(split)};
   }
   check(!o.data.empty(), "eval: with --model it needs --data: the images' shape, and by what to normalise them");
-  DataSplit split = load_named_dataset(o.data, o.data_dir);
+  DataSplit split = load_named_dataset(o.data, o.data_dir, {.skip_bad = o.skip_bad});
   NetworkInfo info{o.model, o.data, measure(split.train)};
   info.model.input = split.train.image;
   info.model.classes = split.train.classes;
+  info.class_names = split.train.class_names;
   return {open_weights(o.file, info, vocabulary), std::move(split)};
 }
 
@@ -58,7 +60,8 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
   const auto o = std::make_shared<EvalOptions>();
   app.add_option("FILE", o->file, "a .safetensors file; with --model of any program's")->required();
   add_data_options(app, o->data, o->data_dir)->description("the data set; left out: the one it was trained on");
-  add_choice(app, "--split", o->split, {"test", "train"}, "which images")->group("Data");
+  add_skip_bad(app, o->skip_bad);
+  add_choice(app, "--split", o->split, {"test", "train", "all"}, "which images")->group("Data");
   add_integer(app, "--samples", o->samples, 0, 1'000'000'000, "N images only, drawn as evenkeel train does with the network's seed; 0: all")->group("Data");
   add_network_options(app, o->model);
   CLI::Option* model = app.get_option("--model");
@@ -68,14 +71,15 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_text(app, "--logits", o->logits, "FILE", "write the network's outputs and the labels there, as an .npz file")->group("Running");
   add_threads(app)->group("Running");
   return [o, &vocabulary] {
-    const auto [file, split] = open(*o, vocabulary);
-    const Dataset& all = o->split == "train" ? split.train : split.test;
+    auto [file, split] = open(*o, vocabulary);
+    const std::string folder = split.folder;
+    const Dataset all = choose_split(std::move(split), o->split);
     const ModelOptions& m = file.info.model;
     check(all.image == m.input && all.classes == m.classes,
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input), m.classes,
           all.name, shape_text(all.image), all.classes);
     const Dataset data = draw_samples(all, o->samples, m.seed);
-    if (!o->logits.empty()) check_output(o->logits, {o->file, split.folder});
+    if (!o->logits.empty()) check_output(o->logits, {o->file, folder});
     prepare_inference(*file.network);
     if (!o->logits.empty()) write_logits(o->logits, *file.network, data, file.info.normalization, o->batch_size);
     const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);

@@ -8,7 +8,8 @@ namespace evenkeel {
 void add_subject_options(CLI::App& app, SubjectOptions& o) {
   app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote")->required();
   add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
-  add_choice(app, "--split", o.split, {"train", "test"}, "which images")->group("Data");
+  add_choice(app, "--split", o.split, {"train", "test", "all"}, "which images")->group("Data");
+  add_skip_bad(app, o.skip_bad);
   add_integer(app, "--samples", o.samples, 0, INT64_MAX, "N images only, drawn as evenkeel train does with the network's seed; 0: all")->group("Data");
   add_integer(app, "--batch-size", o.batch_size, 2, 1 << 20, "images at a time")->group("Running");
   add_threads(app)->group("Running");
@@ -16,13 +17,14 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
 
 Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
   NetworkFile file = open_network(o.file, vocabulary);
-  DataSplit split = load_images(file, o.file, o.data, o.data_dir);
-  Dataset images = std::move(o.split == "train" ? split.train : split.test);
+  DataSplit split = load_images(file, o.file, o.data, o.data_dir, o.skip_bad);
+  std::string folder = split.folder;
+  Dataset images = choose_split(std::move(split), o.split);
   const ModelOptions& m = file.info.model;
   check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,
         shape_text(m.input), m.classes, images.name, shape_text(images.image), images.classes);
   images = draw_samples(images, std::min(o.samples, images.size()), m.seed);
-  return {std::move(file), std::move(images), std::move(split.folder), o.batch_size};
+  return {std::move(file), std::move(images), std::move(folder), o.batch_size};
 }
 
 void Subject::each_batch(const std::function<void(const Batch&)>& see) const {

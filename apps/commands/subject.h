@@ -8,6 +8,7 @@ namespace evenkeel {
 struct SubjectOptions {
   std::string file, data, data_dir, split = "train";
   int64_t samples = 0, batch_size = 256;
+  bool skip_bad = false;
 };
 void add_subject_options(CLI::App& app, SubjectOptions& options);
 

@@ -1,7 +1,9 @@
 #include "apps/formats/network_file.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <type_traits>
 
 #include "apps/cli/data_options.h"
@@ -56,7 +58,17 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
                      {"data", info.data},
                      {"mean", joined(info.normalization.mean, ",")},
                      {"deviation", joined(info.normalization.deviation, ",")}};
+  if (!info.class_names.empty()) packed.metadata["class_names"] = nlohmann::json(info.class_names).dump();
+  if (info.held_out > 0) packed.metadata["holdout"] = fmt::format("{}", info.held_out);
   return packed;
+}
+
+PictureOptions picture_options(const NetworkInfo& info, bool skip_bad) {
+  const Shape& image = info.model.input;
+  PictureOptions o{.height = image[0], .width = image[1], .channels = image[2], .seed = info.model.seed, .skip_bad = skip_bad,
+                   .classes = info.class_names};
+  if (info.held_out > 0) o.holdout = info.held_out;
+  return o;
 }
 
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) {
@@ -78,6 +90,17 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
     check(file.info.normalization.mean.size() == channels && file.info.normalization.deviation.size() == channels,
           "mean and deviation must be one number a channel");
     for (float d : file.info.normalization.deviation) check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
+    if (const auto found = stored.metadata.find("class_names"); found != stored.metadata.end()) {
+      const auto names = nlohmann::json::parse(found->second, nullptr, false);
+      check(names.is_array() && static_cast<int64_t>(names.size()) == m.classes &&
+                std::all_of(names.begin(), names.end(), [](const auto& n) { return n.is_string(); }),
+            "its class_names must be a list of {} texts", m.classes);
+      file.info.class_names = names.get<std::vector<std::string>>();
+    }
+    if (stored.metadata.contains("holdout")) {
+      file.info.held_out = parse_number<double>(text("holdout"), "holdout");
+      check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}", file.info.held_out);
+    }
     // A network that fits the file has about as many numbers as it: a larger one is not built to find that out. More than
     // these bytes no number of the network's takes, and the constant is for what such files may lack.
     m.limits.weights = 1 << 20;
@@ -90,8 +113,9 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
   return file;
 }
 
-void load_weights(const std::string& path, Sequential& network) {
-  const SafeTensors stored = read_safetensors(path);
+namespace {
+
+void fill(Sequential& network, const SafeTensors& stored, const std::string& path) {
   try {
     restore(network, stored, Part::weights);
   } catch (const Error& error) {
@@ -99,15 +123,38 @@ void load_weights(const std::string& path, Sequential& network) {
   }
 }
 
+}  // namespace
+
+void load_weights(const std::string& path, Sequential& network) { fill(network, read_safetensors(path), path); }
+
+std::string load_start(const std::string& path, Sequential& network) {
+  SafeTensors stored = read_safetensors(path);
+  const std::vector<StoredTensor> own = capture(network, Part::weights).tensors;
+  const std::string last = own.empty() ? "" : own.back().name.substr(0, own.back().name.rfind('.') + 1);
+  std::string said;
+  for (const StoredTensor& fresh : own) {
+    const auto old = std::find_if(stored.tensors.begin(), stored.tensors.end(), [&](const StoredTensor& t) { return t.name == fresh.name; });
+    if (last.empty() || !fresh.name.starts_with(last) || old == stored.tensors.end()) continue;
+    if (old->shape == fresh.shape || old->shape.size() != fresh.shape.size() || fresh.shape.empty() ||
+        !std::equal(old->shape.begin() + 1, old->shape.end(), fresh.shape.begin() + 1))
+      continue;
+    said = fmt::format("--init {}: it is for {} classes, not {}: the last layer ({}) is made new, the others are the file's", path,
+                       old->shape[0], fresh.shape[0], last.substr(0, last.size() - 1));
+    *old = fresh;
+  }
+  fill(network, stored, path);
+  return said;
+}
+
 DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
-                      const std::string& data_dir) {
-  if (!data.empty()) return load_named_dataset(data, data_dir);
+                      const std::string& data_dir, bool skip_bad) {
+  if (!data.empty()) return load_named_dataset(data, data_dir, picture_options(file.info, skip_bad));
   try {
-    check_dataset_name(file.info.data);
+    if (!is_path(file.info.data, data_dir)) check_dataset_name(file.info.data);
   } catch (const Error& error) {
     fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
   }
-  return load_named_dataset(file.info.data, data_dir);
+  return load_named_dataset(file.info.data, data_dir, picture_options(file.info, skip_bad));
 }
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {

@@ -1,5 +1,6 @@
 // A trained network in a file: its weights, and in the metadata all that is needed to use it on images.
 #pragma once
+#include "data/formats/image_folder.h"
 #include "data/loader.h"
 #include "layers/model/checkpoint.h"
 #include "layers/model/spec.h"
@@ -10,7 +11,11 @@ struct NetworkInfo {
   ModelOptions model;           // its text written out: named models may change, files stay
   std::string data;             // the set it was trained on
   Normalization normalization;  // of the pixels
+  std::vector<std::string> class_names = {};  // by label; empty: a file of evenkeel 0.1.0's, or another program's
+  double held_out = 0;                        // DataSplit::held_out
 };
+// How a folder of pictures is read for this network: as it was for its training.
+PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);
 
 struct NetworkFile {
   NetworkInfo info;
@@ -22,13 +27,15 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
 // Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
 void load_weights(const std::string& path, Sequential& network);
+// The same, but the last layer stays as it is where the file's differs in its number of classes alone. Says so in a line; empty: all fits.
+std::string load_start(const std::string& path, Sequential& network);
 // Error(Fault::bad_file) with the path where the file does not hold a network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
 // The images of the set that `data` names or, where that is empty, that the network was trained on: Error(Fault::bad_file)
 // where the file names none that there is.
 DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
-                      const std::string& data_dir);
+                      const std::string& data_dir, bool skip_bad);
 
 // The value of a key of the metadata; Error(Fault::bad_file) where there is none.
 const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path);

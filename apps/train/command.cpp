@@ -22,11 +22,12 @@ using Json = nlohmann::ordered_json;
 void add_run_options(CLI::App& app, TrainOptions& o) {
   constexpr int64_t many = 1'000'000'000;
   add_data_options(app, o.data, o.data_dir);
+  add_picture_options(app, o.pictures);
   add_integer(app, "--samples", o.samples, 0, many, "train on N images only, of all classes in proportion, drawn by the seed; 0: all")->group("Data");
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
-  add_flag(app, "--augment", o.augment, "crop at random and, where the images allow it, mirror them")->group("Data");
+  add_flag(app, "--augment", o.augment, "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")->group("Data");
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
@@ -137,7 +138,7 @@ Json known_facts(const nlohmann::json& config, const Json& given) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
   };
   Json facts = Json::object();
-  const bool images = changed({"data", "samples", "validation", "seed"}), network = changed({"data", "model", "norm", "activation"});
+  const bool images = changed({"data", "samples", "validation", "seed", "image-size", "color", "holdout", "skip-bad"}), network = changed({"data", "image-size", "color", "model", "norm", "activation"});
   for (const char* name : {"images", "normalization", "network"}) {
     if (config.contains(name) && !(name == std::string("network") ? network : images)) facts[name] = config[name];
   }
@@ -146,7 +147,12 @@ Json known_facts(const nlohmann::json& config, const Json& given) {
 }
 
 std::string default_folder(const TrainOptions& o) {
-  std::string name = fmt::format("{}-{}-{}-{}", o.data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
+  std::string data = o.data;
+  if (is_path(data, o.data_dir)) {  // its folder's own name
+    while (data.size() > 1 && data.ends_with('/')) data.pop_back();
+    data = data.substr(data.rfind('/') + 1).substr(0, 60);
+  }
+  std::string name = fmt::format("{}-{}-{}-{}", data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.' && c != '=') c = '_';
   }
@@ -169,7 +175,7 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
   add_text(app, "--config", o->config, "FILE", "take the options from a run's config.json; those given here replace them")
       ->group("Running");
-  add_text(app, "--resume", o->resume, "DIR", "go on with a run that was stopped; its options are in its config.json")
+  add_text(app, "--resume", o->resume, "DIR", "go on with a run that was stopped, or with --epochs for longer than it was begun for; its options are in its config.json")
       ->group("Running");
   app.footer(
       "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, last.safetensors\n"
@@ -184,8 +190,8 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
     if (!o->resume.empty()) {
       const Json given = option_values(app, false);
       for (const auto& [name, value] : given.items()) {
-        check(name == "threads" || name == "data-dir", "--resume: --{} is the folder's; only --threads and --data-dir can be given",
-              name);
+        check(name == "threads" || name == "data-dir" || name == "epochs",
+              "--resume: --{} is the folder's; only --epochs, --threads and --data-dir can be given", name);
       }
     }
     const Json given = option_values(app, false);
@@ -204,12 +210,16 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
     }
     TrainOptions options = from_file ? from_file->values : o->run;
     const Json values = option_values(from_file ? from_file->app : app, true);
-    if (folder) return resume(options, {{"options", values}}, std::move(*folder), vocabulary);
+    std::string command = "evenkeel train";
+    for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);
+    if (folder) {
+      Json kept = Json::parse(read_file(config, 1 << 20));
+      kept.update(Json{{"command", command}, {"options", values}});
+      return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), vocabulary);
+    }
     options.overwrite = o->overwrite;
     options.numbered = o->out.empty();
     options.out = options.numbered ? default_folder(options) : o->out;
-    std::string command = "evenkeel train";
-    for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);
     return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, vocabulary);
   };
 }

@@ -46,11 +46,14 @@ class Stopwatch {
 struct TrainingData {
   Dataset train, validation, test;  // validation may be empty
   std::string folder;
+  double held_out = 0;
 };
 
 TrainingData load_data(const TrainOptions& o) {
-  DataSplit split = load_named_dataset(o.data, o.data_dir);
-  TrainingData data{draw_samples(split.train, o.samples, o.model.seed), {}, std::move(split.test), std::move(split.folder)};
+  DataSplit split = load_named_dataset(o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
+  check(split.train.size() > 0 && split.test.size() > 0, "train: {} has {} images to train on and {} to test on; both need one", o.data,
+        split.train.size(), split.test.size());
+  TrainingData data{draw_samples(split.train, o.samples, o.model.seed), {}, std::move(split.test), std::move(split.folder), split.held_out};
   if (o.validation > 0) {
     check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
           o.validation);
@@ -95,7 +98,7 @@ class Run {
   Run(const TrainOptions& options, const Vocabulary& vocabulary)
       : o_(options),
         data_(load_data(options)),
-        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train)},
+        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names, data_.held_out},
         network_(make_named_model(info_.model, vocabulary)),
         sgd_(parameters(*network_), {.lr = static_cast<real>(options.lr),
                                      .momentum = static_cast<real>(options.momentum),
@@ -113,7 +116,7 @@ class Run {
 
   Json facts() const;
   void begin(RunFolder folder, Json config);
-  void resume(RunFolder folder, const Json& config);
+  void resume(RunFolder folder, Json config, bool longer);
   int operator()();
 
  private:
@@ -169,7 +172,9 @@ Json Run::facts() const {
 
 void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
-  if (is_file(o_.model.init)) load_weights(o_.model.init, *network_);
+  if (is_file(o_.model.init)) {
+    if (const std::string said = load_start(o_.model.init, *network_); !said.empty()) console_.note(said);
+  }
   Json known = facts();
   known["options"] = decisive(config["options"]);
   identity_ = known.dump();
@@ -179,7 +184,7 @@ void Run::begin(RunFolder folder, Json config) {
   write_file(path("config.json"), config.dump(2) + "\n");
 }
 
-void Run::resume(RunFolder folder, const Json& config) {
+void Run::resume(RunFolder folder, Json config, bool longer) {
   folder_.emplace(std::move(folder));
   const std::string file = path("last.safetensors");
   if (std::error_code error; !fs::exists(file, error)) {
@@ -193,14 +198,32 @@ void Run::resume(RunFolder folder, const Json& config) {
   known["options"] = decisive(config["options"]);
   identity_ = known.dump();
   check_json(metadata(stored, "run", file), file + ": its \"run\"");
-  const nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
+  nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
   if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
+  int64_t epochs = o_.epochs;  // that the run was to have
+  if (longer && before.contains("options") && before["options"].is_object()) {
+    nlohmann::json& there = before["options"]["epochs"];
+    if (there.is_number_integer()) epochs = there.get<int64_t>();
+    check(epochs <= o_.epochs, "--resume: {} is a run of {} epochs; --epochs can make it longer, not shorter, got {}", folder_->path(), epochs,
+          o_.epochs);
+    there = o_.epochs;
+  }
   check_same(file, before, nlohmann::json::parse(identity_));
   restore(*network_, stored);
   state_ = unpack_training(stored, sgd_, file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
          state_.batch, o_.epochs, loader_.batches());
+  }
+  if (epochs < o_.epochs) {
+    const auto warmup = std::llround(o_.warmup * static_cast<double>(loader_.batches()));
+    const Schedule old = parse_schedule(o_.schedule, o_.lr, epochs, loader_.batches(), warmup);
+    const int64_t last = std::max<int64_t>(step_number() - 1, 0);
+    console_.note(fmt::format("--resume: {} epochs, not {}: the schedule {} is laid over all of them; the learning rate was {:.3g} and goes on from "
+                              "{:.3g}", o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
+    // The state first: where only one of the two files gets written, the same command goes on all the same.
+    save_last();
+    write_file(path("config.json"), config.dump(2) + "\n");
   }
   if (state_.epoch == 1) return;
   rows_ = read_log_csv(path("log.csv"));
@@ -402,9 +425,9 @@ int train(const TrainOptions& options, Json config, const Json& known, const Voc
   return (*run)();
 }
 
-int resume(const TrainOptions& options, const Json& config, RunFolder folder, const Vocabulary& vocabulary) {
+int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Vocabulary& vocabulary) {
   const std::unique_ptr<Run> run = make_run(options, vocabulary);
-  run->resume(std::move(folder), config);
+  run->resume(std::move(folder), std::move(config), longer);
   return (*run)();
 }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "apps/cli/data_options.h"
 #include "apps/train/run_folder.h"
 #include "layers/model/spec.h"
 
@@ -12,6 +13,7 @@ struct TrainOptions {
   std::string data = "synthetic", data_dir;
   int64_t validation = 0;  // training images held out, to choose the best epoch by
   int64_t samples = 0;     // training images drawn by the seed, of all classes in proportion; 0: all
+  PictureWords pictures;   // how a folder of pictures is read
   bool augment = false;
 
   ModelOptions model;  // its seed is that of everything
@@ -39,7 +41,7 @@ TrainOptions read_options(const std::string& name, const std::string& json);
 // network; where these are others the run is refused. Returns the exit status: 0, or 128 + n where signal n stopped it.
 // Error(Fault::failed) where the loss is not finite.
 int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known, const Vocabulary& vocabulary);
-// Goes on with the run that the folder holds.
-int resume(const TrainOptions& options, const nlohmann::ordered_json& config, RunFolder folder, const Vocabulary& vocabulary);
+// Goes on with the run that the folder holds; `longer`: for as many epochs as the options say, which may be more than it was begun with.
+int resume(const TrainOptions& options, nlohmann::ordered_json config, bool longer, RunFolder folder, const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

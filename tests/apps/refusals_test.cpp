@@ -106,7 +106,7 @@ TEST_CASE(
   for (const char* command : {"doctor", "recalibrate", "fold", "eval", "export"})
     refused({command}, 2, "FILE is required");
   refused(Arguments{"doctor", files.last, "--batch-size", "1"} + here, 2, "must be an integer from 2");
-  refused(Arguments{"doctor", files.last, "--split", "all"} + here, 2, "must be train or test, got \"all\"");
+  refused(Arguments{"doctor", files.last, "--split", "half"} + here, 2, "must be train or test or all, got \"half\"");
   refused(Arguments{"doctor", files.last, "--lr", "0"} + here, 2, "must be a number above 0");
   refused(Arguments{"eval", files.last, "--samples", "21"} + here, 2, "mnist has 20 images there, not 21");
   refused(Arguments{"eval", files.last, "--split", "validation"} + here, 2, "must be test or train");
@@ -165,7 +165,7 @@ TEST_CASE("refusals: --resume") {
   };
   for (const Arguments& more : {Arguments{"--config", folder + "/config.json"}, {"--out", again}, {"--overwrite"}})
     resumed(more, 2, "leave out --config, --out and --overwrite");
-  resumed({"--epochs", "3"}, 2, "--resume: --epochs is the folder's; only --threads and --data-dir can be given");
+  resumed({"--lr", "3"}, 2, "--resume: --lr is the folder's; only --epochs, --threads and --data-dir can be given");
   resumed({"--nesterov"}, 2, "--nesterov is the folder's");
   const SafeTensors good = read_safetensors(files.last);
   const auto state = [&](const std::string& from, const std::string& to, const std::string& words) {

@@ -1,0 +1,155 @@
+// evenkeel predict: what a trained network sees in pictures, a line for each.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/options.h"
+#include "apps/formats/network_file.h"
+#include "core/base/parallel.h"
+#include "core/base/utf8.h"
+#include "core/engine/autograd.h"
+#include "data/formats/image_folder.h"
+#include "layers/model/inference.h"
+
+namespace evenkeel {
+namespace {
+
+constexpr size_t at_once = 64;  // pictures in memory
+
+struct Options {
+  std::string network;
+  std::vector<std::string> images;
+  bool json = false;
+};
+
+Picture read(const std::string& file, const Shape& image) {
+  if (file != "-") return read_picture(file, image[0], image[1], image[2]);
+  const std::string bytes((std::istreambuf_iterator<char>(std::cin)), {});
+  return fit_picture(decode_picture("standard input", bytes), image[0], image[1], image[2]);
+}
+
+class Predictor {
+ public:
+  Predictor(const Options& options, const Vocabulary& vocabulary) : o_(options), file_(open_network(options.network, vocabulary)) {
+    const Shape& image = file_.info.model.input;
+    check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network, image[2]);
+    prepare_inference(*file_.network);
+  }
+
+  int operator()() {
+    for (const std::string& image : o_.images) {
+      std::error_code ignored;
+      if (!std::filesystem::is_directory(image, ignored)) {
+        add(image);
+        continue;
+      }
+      const std::vector<std::string> files = picture_files(image);
+      if (files.empty()) note(fmt::format("evenkeel: {}: there is no picture in the folder", on_one_line(image)));
+      for (const std::string& file : files) add(file);
+    }
+    flush();
+    return status_;
+  }
+
+ private:
+  void add(const std::string& file) {
+    files_.push_back(file);
+    if (files_.size() == at_once) flush();
+  }
+
+  void flush() {
+    const Shape& image = file_.info.model.input;
+    const size_t n = files_.size();
+    std::vector<Picture> pictures(n);
+    std::vector<std::string> errors(n);
+    std::vector<Fault> faults(n);
+    parallel_for(static_cast<int64_t>(n), [&](int64_t i) {
+      try {
+        pictures[i] = read(files_[i], image);
+      } catch (const Error& error) {
+        errors[i] = error.what();
+        faults[i] = error.fault;
+      }
+    });
+    // By itself each: its probabilities must not depend on what stands beside it.
+    for (size_t i = 0; i < n; ++i) {
+      if (errors[i].empty()) {
+        print(files_[i], probabilities(pictures[i]));
+        continue;
+      }
+      note("evenkeel: " + errors[i]);
+      if (status_ == 0) status_ = static_cast<int>(faults[i]);
+    }
+    files_.clear();
+  }
+
+  std::vector<double> probabilities(const Picture& picture) {
+    const Recording off(false);
+    const Shape& image = file_.info.model.input;
+    const Normalization& by = file_.info.normalization;
+    Tensor x = Tensor::empty({1, image[0], image[1], image[2]});
+    real* out = x.mutable_data();
+    for (int64_t i = 0; i < x.size(); ++i) {
+      const auto c = static_cast<size_t>(i % image[2]);
+      out[i] = (static_cast<real>(picture.pixels[i]) - static_cast<real>(by.mean[c])) * (1 / static_cast<real>(by.deviation[c]));
+    }
+    const std::vector<real> logits = file_.network->forward(x, Mode::eval).values();
+    const double largest = *std::max_element(logits.begin(), logits.end());
+    std::vector<double> p;
+    double sum = 0;
+    for (const real l : logits) sum += p.emplace_back(std::exp(static_cast<double>(l) - largest));
+    for (double& v : p) v /= sum;
+    if (!std::isfinite(sum)) fail(Fault::failed, "predict: the network's outputs overflow");
+    return p;
+  }
+
+  std::string name(size_t label) const {
+    return label < file_.info.class_names.size() ? file_.info.class_names[label] : std::to_string(label);
+  }
+
+  void print(const std::string& file, const std::vector<double>& p) {
+    std::vector<size_t> order(p.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
+    if (o_.json) {
+      nlohmann::ordered_json line{{"file", on_one_line(file)}, {"class", name(order[0])}, {"probabilities", nlohmann::ordered_json::object()}};
+      for (const size_t label : order) line["probabilities"][name(label)] = p[label];
+      fmt::print("{}\n", line.dump());
+      return;
+    }
+    std::string line = on_one_line(file) + ":";
+    for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
+      line += fmt::format("{} {} {:.4f}", i ? "," : "", name(order[i]), p[order[i]]);
+    fmt::print("{}\n", line);
+  }
+
+  const Options& o_;
+  NetworkFile file_;
+  std::vector<std::string> files_;
+  int status_ = 0;
+};
+
+}  // namespace
+
+Action predict_command(CLI::App& app, const Vocabulary& vocabulary) {
+  const auto o = std::make_shared<Options>();
+  app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote")->required();
+  app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")->required();
+  add_flag(app, "--json", o->json, "print a JSON object a line, with the probability of every class");
+  add_threads(app);
+  app.footer(
+      "A line for each picture, in the order given, those of a folder in byte order: its file, and the three most probable classes\n"
+      "with their probabilities. Pictures are brought to the size and colour that the network was trained on. What is no picture\n"
+      "is named on standard error; the others are done, and the exit status is 4.");
+  return [o, &vocabulary] { return Predictor(*o, vocabulary)(); };
+}
+
+}  // namespace evenkeel
