@@ -30,8 +30,8 @@ struct Owned : Tensor {
   Owned(Tensor t) : Tensor(std::move(t)) {}
   Owned(const Owned& other) : Tensor(other.defined() ? copy(other) : Tensor()) {}
   Owned(Owned&&) = default;
-  // Writes the values into the tensor that is there, so that an optimiser which holds it goes on; an undefined one
-  // becomes a copy. Moving hands over the tensor itself.
+  // Copies the values in place, so that an optimiser's handle stays valid; an undefined tensor becomes a copy.
+  // Moving hands over the tensor itself.
   Owned& operator=(const Owned& other);
   Owned& operator=(Owned&&) = default;
 
@@ -50,7 +50,7 @@ struct Visitor {
   virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {}  // decay: whether weight decay applies
   virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}                    // saved, not trained
   virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }       // a buffer of whole numbers
-  // Saved so that a run can go on, of no use to inference: other programs' files lack them.
+  // Saved to resume a run; inference does not need it, and other programs' files lack it.
   virtual void state(const std::string& name, Tensor& value) { buffer(name, value); }
   virtual void stream(const std::string& /*name*/, Random& /*value*/) {}
   virtual void child(const std::string& name, Layer& layer);                                // visits it, under its name
@@ -64,7 +64,7 @@ struct Layer {
   virtual ~Layer() = default;
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
   virtual void visit(Visitor&) {}
-  // forward() and then what follows it; worth overriding where both can be one pass.
+  // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
   // The shape of one example behind the layer, from that of one in front of it; an error where forward() would refuse it.

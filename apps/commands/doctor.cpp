@@ -25,7 +25,7 @@ struct Patient {
   Tensor weight = {}, bias = {};  // of the layer before it
 };
 
-void examine(Patient& p, const Sight& s) {
+void examine(Patient& p, const LayerIO& s) {
   p.inputs.add(s.x);
   p.active += static_cast<double>(std::count_if(s.y.data(), s.y.data() + s.y.size(), [](real v) { return v > 0; }));
   p.seen += static_cast<double>(s.y.size());
@@ -70,7 +70,7 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
     Sequential& network = subject.network();
     std::vector<Patient> all;
     subject.each_batch([&](const Batch& b) {
-      inspect(network, b.x, Mode::eval, [&](const Sight& s) {
+      inspect(network, b.x, Mode::eval, [&](const LayerIO& s) {
         auto* norm = dynamic_cast<RunningNorm*>(&s.layer);
         if (!norm) return;
         auto p = std::find_if(all.begin(), all.end(), [&](const Patient& known) { return known.norm == norm; });

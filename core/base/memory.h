@@ -1,4 +1,4 @@
-// Storage for tensors: 64-byte aligned blocks that were used before, because fresh pages cost more than the arithmetic done on them.
+// Storage for tensors: 64-byte aligned blocks from a cache, because page faults cost more than the arithmetic.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace evenkeel {
 
-// A block of at least `bytes`, its contents unspecified. Any thread may release what another allocated. std::bad_alloc where the blocks in use
-// would be more than the memory that was available at the first call.
+// A block of at least `bytes`, uninitialised. Any thread may release it. Throws std::bad_alloc if the blocks in use
+// would exceed the memory that was available at the first call.
 void* allocate(size_t bytes);
 void release(void* block, size_t bytes) noexcept;  // `bytes` as they were asked for
 
@@ -20,7 +20,7 @@ struct MemoryStats {
   int64_t system_allocations = 0;  // blocks taken from the system so far; constant in a steady state
 };
 MemoryStats memory_stats();
-void release_cached_memory();  // gives what is free back to the system
+void release_cached_memory();  // returns free blocks to the system
 
 // The values of tensors that share them, unspecified at first.
 struct Storage {
@@ -31,11 +31,11 @@ struct Storage {
   void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   real* const data;
   const int64_t size;
-  std::atomic<int64_t> version{0};  // another one whenever somebody may have written: what was recorded before is stale
+  std::atomic<int64_t> version{0};  // incremented by every write: a graph recorded before it is stale
 };
 
-// For tests: fills every block and all scratch with NaN bytes as they are handed out and as they are given back, so that
-// memory that nobody wrote shows, and memory that somebody else owns by now.
+// For tests: fills blocks and scratch with NaN when they are allocated and when they are released, to expose reads
+// of uninitialised memory and of memory after its release.
 void poison_memory(bool on);
 void poison_if_on(void* block, size_t bytes) noexcept;  // for memory from elsewhere
 

@@ -1,8 +1,8 @@
 // Threads: one pool, work cut into blocks whose size never depends on how many threads there are,
 // so that every result is the same to the bit for any number of them.
 //
-// Threads: any thread may call any of these functions at any time. One job runs at a time; of callers that come
-// together, one gets the pool, and the others do their blocks themselves. A forked process has a pool of its own.
+// Threads: any thread may call any of these functions at any time. One job runs at a time; if several threads call
+// at once, one gets the pool and the others run their blocks themselves. A forked process has a pool of its own.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace evenkeel {
 int threads();
 void set_threads(int n);  // n >= 1; waits for the job that runs, and so is an error inside a block
 
-// What is set for a thread, and goes with a job to the threads that run its blocks.
+// Settings of a thread, inherited by the threads that run its blocks.
 struct ThreadSettings {
   bool recording = true;  // see autograd.h
 };
@@ -23,7 +23,7 @@ ThreadSettings& thread_settings();
 
 // Runs block(context, i) for i in [0, count), in any order, on any thread; returns when all are done.
 // A call from inside a block, or while another thread's job runs, does its blocks on the calling thread.
-// The first exception a block throws is rethrown to the caller; blocks that nobody has begun by then may be left out.
+// The first exception a block throws is rethrown to the caller; blocks not yet started may be skipped.
 void run_blocks(int64_t count, void (*block)(void* context, int64_t i), void* context);
 
 template <class F>

@@ -12,7 +12,7 @@
 
 namespace evenkeel {
 
-// Whether ops note how their results were made, on this thread and in the blocks of its parallel_for(). On at the
+// Whether ops record their inputs and derivatives, on this thread and in the blocks of its parallel_for(). On at the
 // start; off inside grad() unless its result is to be differentiated.
 bool recording();
 
@@ -27,8 +27,9 @@ class Recording {  // sets it for a scope: `Recording off(false);`
   bool before_;
 };
 
-// Makes y, a tensor made for this and after all inputs, the result of an op on `inputs`. Every op ends with this call.
-// Where a gradient need not be computed the vjp may leave an undefined Tensor, and it may ask input.tracked() to know.
+// Makes y the result of an op on `inputs`. y must be new: created after all inputs, recorded once. Every op ends
+// with this call.
+// The vjp may return an undefined Tensor for an input that is not tracked.
 // `op` is what errors call it: the function that calls record().
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 

@@ -52,8 +52,9 @@ class evenkeel::Tensor {
   int64_t rows() const { return shape().rows(); }
   int64_t channels() const { return shape().channels(); }
 
-  // Only initialisers, optimisers, running averages and loading write. Call mutable_data() each time, and keep no
-  // pointer of it for later: grad() refuses a graph whose values were written to since, and this call is how it knows.
+  // mutable_data() is for initialisers, optimisers, running averages and loading. Call it for every write and do not
+  // keep the pointer: the call marks the storage as changed, and grad() refuses a graph that was recorded before the
+  // change.
   const real* data() const;
   real* mutable_data();
   real item() const;  // the value of a tensor of one element

@@ -24,15 +24,15 @@ int64_t packed_size(int64_t n, int64_t k);
 void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to);
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end);
 
-// An A that lies scattered in memory: its element (i, p) at a[rows[i] + columns[p]].
+// A gathered A: its element (i, p) at a[rows[i] + columns[p]].
 struct Indexed {
   const real* a;
   const int64_t *rows, *columns;
 };
 void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c, int64_t begin, int64_t end);
 
-// The first, contiguous and without adding, in blocks over the threads, each finished while it is in cache. The blocks depend on the
-// sizes alone.
+// gemm() of contiguous matrices, without `add`, in blocks over the threads; the epilogue runs on each block while it
+// is in cache. The blocks depend on the sizes alone.
 void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish = nullptr);
 
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.

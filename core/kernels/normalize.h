@@ -42,7 +42,7 @@ struct Affine {
 // y = max(floor, affine(x) + add) over the elements [begin, end); NaN stays NaN.
 void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin, int64_t end);
 
-// What the gradients need of x and g, per channel, over some rows.
+// Sums over rows, per channel, that the gradients need.
 struct GradientSums {
   explicit GradientSums(int64_t channels) : g(static_cast<size_t>(channels)), gx(static_cast<size_t>(channels)) {}
   std::vector<double> g, gx;  // sum of g; sum of g xhat

@@ -16,7 +16,8 @@ inline int64_t width_of(int64_t channels) {
   return channels == 0 ? enough : (enough + channels - 1) / channels * channels;
 }
 
-// A value for every lane, aligned. Not a Tensor: how many threads run must not show in the tensors' free list.
+// A value for every lane, aligned. Not a Tensor: not counted in MemoryStats, so peaks do not depend on the number of
+// threads.
 class Lanes {
  public:
   explicit Lanes(int64_t channels)
@@ -50,8 +51,8 @@ void for_elements(int64_t begin, int64_t end, int64_t width, F f) {
   }
 }
 
-// Sums over rows, per channel, of one term or of two. Within a run of rows they are made in `real`, where runs are short, and across runs in
-// double. A run stays in the first-level cache, so it can be read twice.
+// Sums over rows, per channel, of one term or of two. Accumulates in `real` within a short run of rows, in double
+// across runs. A run fits into the L1 cache, so it can be read twice.
 class Runs {
  public:
   explicit Runs(int64_t channels) : channels_(channels), first_(channels), second_(channels) {}

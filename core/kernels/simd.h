@@ -1,4 +1,4 @@
-// Vec: neighbouring numbers that are computed with together, as many as a register of the processor compiled for holds.
+// Vec: a SIMD vector, as wide as a register of the target processor.
 #pragma once
 #include "core/base/scalar.h"
 
@@ -18,7 +18,7 @@ constexpr int vec_bytes = 16;
 constexpr int lanes = vec_bytes / sizeof(real);
 using Vec [[gnu::vector_size(vec_bytes), gnu::may_alias]] = real;
 
-// A Vec in memory, wherever a number may lie. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
+// A Vec in memory, unaligned. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
 struct [[gnu::packed, gnu::may_alias]] VecPlace {
   Vec value;
   operator Vec() const { return value; }
@@ -33,8 +33,8 @@ inline void copy_line(const real* from, int64_t n, real* to) {
   vec(to + n - lanes) = vec(from + n - lanes);
 }
 
-// *p = v past the caches, p aligned as a Vec: for results too large to be found there again, whose old contents would be read first
-// otherwise. stream_end() before another thread may read them.
+// Non-temporal store, p aligned as a Vec: for results too large to stay in cache, it saves reading their old
+// contents. Call stream_end() before another thread reads them.
 inline void stream(real* p, Vec v) {
 #if defined(__AVX512F__)
   _mm512_stream_si512(reinterpret_cast<__m512i*>(p), (__m512i)v);
@@ -51,7 +51,7 @@ inline void stream_end() {
   _mm_sfence();
 #endif
 }
-inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than what a third-level cache keeps for the next op, and in whole vectors
+inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than the L3 cache keeps for the next op, and in whole vectors
   return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
 }
 

@@ -11,7 +11,7 @@ namespace evenkeel {
 // Whether the functions below compute it to that error: a weight gradient from tiles of which one row or column is used
 // has more than twice as much.
 bool winograd_applies(const ConvSizes& a);
-// Multiplications for each pair of channels, with so many tiles more than there are; direct: n p q r s.
+// Multiplications for each pair of channels, counting `more_tiles` extra tiles; the direct form needs n p q r s.
 int64_t winograd_products(const ConvSizes& a, int64_t more_tiles = 0);
 int64_t winograd_filters_size(const ConvSizes& a);
 void winograd_filters(const ConvSizes& a, const real* w, real* filters);  // w as winograd_forward wants it

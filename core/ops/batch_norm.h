@@ -14,7 +14,7 @@ Tensor biased_var(const Moments& m);                            // (C), divided 
 
 struct NormOptions {
   real eps = real(1e-5);  // inside the root: sqrt(var + eps)
-  // What follows in the same pass: y = relu(normalised + add), each part if asked for.
+  // Fused epilogue: y = relu(normalised + add), each part if asked for.
   Tensor add = {};  // of x's shape
   bool relu = false;
 };

@@ -17,7 +17,7 @@ struct ConvOptions {
 };
 
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
-// and then what follows. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
+// followed by `then`. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Epilogue& then = {});
 // y's shape; refuses what conv2d refuses.
 Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options = {});

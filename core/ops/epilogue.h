@@ -1,4 +1,5 @@
-// What follows a product or a convolution, channel by channel, done as the result is written, while it is in cache.
+// The epilogue of a product or a convolution: bias, scale, addition and ReLU, fused into the kernel that writes the
+// result.
 #pragma once
 #include "core/engine/autograd.h"
 
@@ -13,16 +14,16 @@ struct Epilogue {
   bool relu = false;
 
   Tensor operator()(Tensor v) const;             // made of ops
-  Epilogue after_bias(const Tensor& b) const;    // what follows v so that this follows v + b; b may be undefined
+  Epilogue after_bias(const Tensor& b) const;    // the epilogue of v that equals this one of v + b; b may be undefined
 
-  // For ops that take one: what it brings to their inputs, itself with others in their place, and its gradient.
+  // For ops that take one: its tensors as inputs of the op, the same epilogue on other tensors, its gradient.
   bool nothing() const { return !scale.defined() && !shift.defined() && !add.defined() && !relu; }
   bool per_channel() const { return scale.defined() || shift.defined(); }
-  bool differentiable() const { return !scale.defined(); }  // by the ops themselves; else they leave it to operator()
+  bool differentiable() const { return !scale.defined(); }  // by the op's own gradient; else the op uses operator()
   Finish finish(const Tensor& y) const;  // for a kernel that writes y
   void append_inputs(std::vector<Tensor>& inputs) const;
   Epilogue with_inputs(const std::vector<Tensor>& inputs, size_t first) const;
-  // From y and dL/dy: dL/dv, and then what belongs to the inputs that were appended.
+  // From y and dL/dy: dL/dv, then the gradients of the appended inputs.
   Grads backward(const Tensor& y, const Tensor& g) const;
 };
 

@@ -6,7 +6,7 @@
 namespace evenkeel {
 namespace {
 
-void inspect_from(Sequential& network, const std::string& prefix, const Tensor& x, Mode mode, const std::function<void(const Sight&)>& see) {
+void inspect_from(Sequential& network, const std::string& prefix, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see) {
   Tensor at = x;
   for (size_t i = 0; i < network.size(); ++i) {
     Layer& layer = network[i];
@@ -24,7 +24,7 @@ void inspect_from(Sequential& network, const std::string& prefix, const Tensor& 
 
 }  // namespace
 
-void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const Sight&)>& see) {
+void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see) {
   check(mode != Mode::train, "inspect: in train mode the running averages would move; use probe, which normalises with the same statistics");
   const Recording off(false);
   inspect_from(network, "", x, mode, see);
@@ -32,7 +32,7 @@ void inspect(Sequential& network, const Tensor& x, Mode mode, const std::functio
 
 void check_named(Sequential& network, const Tensor& x, const Tensor& loss) {
   if (unnamed(network, loss).empty()) return;
-  inspect(network, x, Mode::probe, [](const Sight& sight) {  // inner layers come before those around them
+  inspect(network, x, Mode::probe, [](const LayerIO& sight) {  // inner layers come before those around them
     const Recording on(true);
     const std::vector<Tensor> lost = unnamed(sight.layer, sight.layer.forward(sight.x.detach(), Mode::probe));
     check(lost.empty(),

@@ -6,7 +6,7 @@
 
 namespace evenkeel {
 
-struct Sight {
+struct LayerIO {
   std::string name;        // as the layer's parameters' names begin: "3", "5.body.0"
   Layer& layer;
   Layer *before, *behind;  // its neighbours in the same Sequential, or nullptr
@@ -15,7 +15,7 @@ struct Sight {
 
 // Runs x through a network and shows every layer of it, those inside of residuals too. Nothing is fused, and a residual's body runs
 // twice: probe or eval, where nothing moves.
-void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const Sight&)>& see);
+void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see);
 
 // Error with the layer's name where the loss, made from x by this network, depends on tracked tensors that no visit()
 // names: they would be neither trained nor saved. To be called before the first step of a training.

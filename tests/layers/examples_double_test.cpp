@@ -74,7 +74,7 @@ TEST_CASE("sign sgd") {
 // What enters every ReLU, how the next step turns every weight, and how sharp the loss is there.
 std::string report(Sequential& network, const Batch& batch, double lr) {
   std::string text;
-  inspect(network, batch.x, Mode::probe, [&](const Sight& s) {
+  inspect(network, batch.x, Mode::probe, [&](const LayerIO& s) {
     if (s.layer.describe() != "relu") return;
     const Tensor p = percentiles(reshape(s.x, {s.x.size(), 1}), {.15, .5, .85});
     text += fmt::format("{}: 15 % below {:.2f}, half below {:.2f}, 85 % below {:.2f}\n", s.name, p.data()[0], p.data()[1], p.data()[2]);

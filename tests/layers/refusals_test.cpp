@@ -87,7 +87,7 @@ TEST_CASE("a spec refuses arguments that are no such thing, out of range, or the
 TEST_CASE("instruments refuse what has no answer") {
   const auto net = make_model({.model = "flatten norm dense:classes", .input = {1, 1, 2}, .classes = 2});
   const Tensor x = Tensor::of({2, 1, 1, 2}, {1, 2, 3, 5});
-  refused([&] { inspect(*net, x, Mode::train, [](const Sight&) {}); },
+  refused([&] { inspect(*net, x, Mode::train, [](const LayerIO&) {}); },
           "inspect: in train mode the running averages would move");
   refused([&] { percentiles(x, {0.5, 1.001}); }, "percentiles: shares are from 0 to 1, got 1.001");
   refused([&] { percentiles(x, {-0.001}); }, "got -0.001");

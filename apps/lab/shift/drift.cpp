@@ -17,7 +17,7 @@ struct Trace {
 // What enters the last sigmoid, for every image and unit.
 Tensor entering(Sequential& net, const Tensor& images) {
   Tensor last;
-  inspect(net, images, Mode::probe, [&](const Sight& s) {
+  inspect(net, images, Mode::probe, [&](const LayerIO& s) {
     if (s.layer.describe() == "sigmoid") last = s.x;
   });
   return last;

@@ -20,7 +20,7 @@ void run(Lab& lab) {
       out_deviation{"standard deviation, behind", {}, {}, 1};
   for (int t = 0; t < 100; ++t) {
     const Tensor x = Tensor::normal({m, 6}, random, 1, 2), target = tanh(Tensor::normal({m, 8}, random)) * 3;
-    inspect(net, x, Mode::probe, [&](const Sight& s) {
+    inspect(net, x, Mode::probe, [&](const LayerIO& s) {
       if (!dynamic_cast<BatchNorm*>(&s.layer)) return;
       Population in, out;
       in.add(s.x), out.add(s.y);

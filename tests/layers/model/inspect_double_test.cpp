@@ -27,7 +27,7 @@ TEST_CASE("inspect shows every layer with its neighbours, and computes what forw
   const Tensor x = evenkeel::random({5, 3});
   std::vector<std::string> names;
   Tensor last;
-  inspect(network, x, Mode::probe, [&](const Sight& s) {
+  inspect(network, x, Mode::probe, [&](const LayerIO& s) {
     names.push_back(s.name + " " + s.layer.describe());
     if (s.name == "0") CHECK(s.x.values() == x.values());
     if (s.name == "1") CHECK((s.before == &network[0] && s.behind == &network[2]));
@@ -38,7 +38,7 @@ TEST_CASE("inspect shows every layer with its neighbours, and computes what forw
   CHECK(names == std::vector<std::string>{"0 dense:4", "1 batch", "2 relu", "3.body.0 dense:4", "3.body.1 tanh", "3 residual(dense:4 tanh)"});
   CHECK(difference(last, network.forward(x, Mode::probe).detach()) < 1e-15);
   CHECK(dynamic_cast<BatchNorm&>(network[1]).batches.item() == 0);
-  CHECK_THROWS_WITH_AS(inspect(network, x, Mode::train, [](const Sight&) {}), doctest::Contains("use probe"), Error);
+  CHECK_THROWS_WITH_AS(inspect(network, x, Mode::train, [](const LayerIO&) {}), doctest::Contains("use probe"), Error);
 }
 
 TEST_CASE("percentiles: of each channel, between rows by interpolation") {
