@@ -10,11 +10,16 @@ namespace evenkeel {
 
 uint32_t checksum(const Dataset& data, uint32_t before) {
   const uLong pixels = crc32_z(before, data.pixels.data(), data.pixels.size());
-  return static_cast<uint32_t>(crc32_z(pixels, reinterpret_cast<const Bytef*>(data.labels.data()), data.labels.size() * sizeof data.labels[0]));
+  return static_cast<uint32_t>(
+      crc32_z(pixels, reinterpret_cast<const Bytef*>(data.labels.data()), data.labels.size() * sizeof data.labels[0]));
 }
 
 Dataset take(const Dataset& data, const std::vector<int64_t>& indices) {
-  Dataset part{.name = data.name, .image = data.image, .classes = data.classes, .flips = data.flips, .class_names = data.class_names};
+  Dataset part{.name = data.name,
+               .image = data.image,
+               .classes = data.classes,
+               .flips = data.flips,
+               .class_names = data.class_names};
   const int64_t size = data.image.size();
   part.pixels.resize(indices.size() * static_cast<size_t>(size));
   auto out = part.pixels.begin();
@@ -30,7 +35,8 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
   check(count > 0 && count <= data.size(), "draw: must take 1 to {} examples, got {}", data.size(), count);
   std::vector<double> size(static_cast<size_t>(data.classes)), seen(size);
   for (const int32_t label : data.labels) ++size[label];
-  // The examples of a class, in random order, stand evenly in 0 .. 1, so that what stands below a level is in proportion.
+  // The examples of a class, in random order, stand evenly in 0 .. 1, so that what stands below a level is in
+  // proportion.
   std::vector<int64_t> order = random.permutation(data.size());
   std::vector<double> place(order.size());
   for (const int64_t i : order) place[i] = (seen[data.labels[i]]++ + 0.5) / size[data.labels[i]];
@@ -41,15 +47,17 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
 }
 
 Dataset joined(Dataset first, const Dataset& second) {
-  check(first.image == second.image && first.classes == second.classes, "joined: {} images of {} classes and {} of {} are not of one kind",
-        first.image, first.classes, second.image, second.classes);
+  check(first.image == second.image && first.classes == second.classes,
+        "joined: {} images of {} classes and {} of {} are not of one kind", first.image, first.classes, second.image,
+        second.classes);
   first.pixels.insert(first.pixels.end(), second.pixels.begin(), second.pixels.end());
   first.labels.insert(first.labels.end(), second.labels.begin(), second.labels.end());
   return first;
 }
 
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random) {
-  check(count > 0 && count < train.size(), "hold_out: must leave at least one of the {} examples and take one, got {}", train.size(), count);
+  check(count > 0 && count < train.size(), "hold_out: must leave at least one of the {} examples and take one, got {}",
+        train.size(), count);
   std::vector<int64_t> order = random.permutation(train.size());
   std::vector<int64_t> held(order.end() - count, order.end());
   order.resize(order.size() - count);

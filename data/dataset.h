@@ -4,17 +4,17 @@
 #include <utility>
 #include <vector>
 
-#include "core/ops/loss.h"
 #include "core/base/random.h"
 #include "core/base/shape.h"
+#include "core/ops/loss.h"
 
 namespace evenkeel {
 
 struct Dataset {
   std::string name;
-  Shape image;                  // (H, W, C)
-  int64_t classes = 0;          // labels are 0 .. classes - 1
-  bool flips = false;           // whether an image mirrored left to right is still one of its class: clothes, not characters
+  Shape image;          // (H, W, C)
+  int64_t classes = 0;  // labels are 0 .. classes - 1
+  bool flips = false;   // whether an image mirrored left to right is still one of its class: clothes, not characters
   std::vector<uint8_t> pixels = {};  // N * H * W * C, channels last
   Labels labels = {};                // N
   std::vector<std::string> class_names = {};

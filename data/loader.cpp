@@ -23,7 +23,8 @@ Normalization measure(const Dataset& data) {
   for (const auto& of : count) {
     double mean = 0, variance = 0;
     for (int v = 0; v < 256; ++v) mean += v * static_cast<double>(of[v]) / static_cast<double>(rows);
-    for (int v = 0; v < 256; ++v) variance += (v - mean) * (v - mean) * static_cast<double>(of[v]) / static_cast<double>(rows);
+    for (int v = 0; v < 256; ++v)
+      variance += (v - mean) * (v - mean) * static_cast<double>(of[v]) / static_cast<double>(rows);
     n.mean.push_back(static_cast<float>(mean));
     n.deviation.push_back(std::ranges::count(of, 0) < 255 ? static_cast<float>(std::sqrt(variance)) : 1);
   }
@@ -35,9 +36,11 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
   const int64_t width = data.image[1], channels = data.image.channels(), batch = options.batch_size;
   check(batch > 0, "loader: batch_size must be positive, got {}", batch);
   check(size_ > 0, "loader: the data set must have an example");
-  check(static_cast<int64_t>(data.pixels.size()) == size_ * data.image.size(), "loader: {} images of {} must have {} pixels, got {}", size_,
-        data.image, size_ * data.image.size(), data.pixels.size());
-  check(static_cast<int64_t>(normalization.mean.size()) == channels && static_cast<int64_t>(normalization.deviation.size()) == channels,
+  check(static_cast<int64_t>(data.pixels.size()) == size_ * data.image.size(),
+        "loader: {} images of {} must have {} pixels, got {}", size_, data.image, size_ * data.image.size(),
+        data.pixels.size());
+  check(static_cast<int64_t>(normalization.mean.size()) == channels &&
+            static_cast<int64_t>(normalization.deviation.size()) == channels,
         "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
   padding_ = options.crop_padding >= 0 ? options.crop_padding : width >= 32 ? 4 : 2;
   const int64_t rest = size_ % batch;
@@ -61,7 +64,8 @@ Loader::~Loader() {
 }
 
 void Loader::begin_epoch(int64_t epoch, int64_t first_batch) {
-  check(first_batch >= 0 && first_batch <= batches_, "loader: an epoch has {} batches, cannot begin at {}", batches_, first_batch);
+  check(first_batch >= 0 && first_batch <= batches_, "loader: an epoch has {} batches, cannot begin at {}", batches_,
+        first_batch);
   {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [&] { return !busy_; });
@@ -84,7 +88,9 @@ void Loader::request() {
   if (requested_ == batches_) return;
   const int64_t begin = requested_++ * options_.batch_size, n = std::min(options_.batch_size, size_ - begin);
   Job job{.batch = {Tensor::empty({n, data_.image[0], data_.image[1], data_.image[2]}), Labels(static_cast<size_t>(n))},
-          .begin = begin, .done = false, .error = {}};
+          .begin = begin,
+          .done = false,
+          .error = {}};
   {
     std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));

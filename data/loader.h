@@ -24,18 +24,20 @@ struct Batch {
 
 struct LoaderOptions {
   int64_t batch_size = 64;
-  bool shuffle = true;      // for training; false: every example once, in order, whatever the size of the last batch
-  bool drop_last = false;   // leave out a last batch that is short. One of a single example is always left out when shuffling, as
-                            // batch normalisation cannot train on it (unless batch_size is 1)
-  bool augment = false;     // crop and flip
-  int64_t crop_padding = -1;  // the crop moves by up to so many pixels each way, black (0) coming in; -1: 4, below 32 pixels 2
-  bool flip = true;         // mirror one image in two, if data.flips allows it
+  bool shuffle = true;     // for training; false: every example once, in order, whatever the size of the last batch
+  bool drop_last = false;  // leave out a last batch that is short. One of a single example is always left out when
+                           // shuffling, as batch normalisation cannot train on it (unless batch_size is 1)
+  bool augment = false;    // crop and flip
+  int64_t crop_padding =
+      -1;            // the crop moves by up to so many pixels each way, black (0) coming in; -1: 4, below 32 pixels 2
+  bool flip = true;  // mirror one image in two, if data.flips allows it
   uint64_t seed = 1;
-  bool background = true;   // prepare on a thread; the batches are the same
+  bool background = true;  // prepare on a thread; the batches are the same
 };
 
-// The order of an epoch is a function of (seed, epoch), what augmentation does to an example one of (seed, epoch, its place in the
-// epoch): a run can resume anywhere, and no number of threads changes anything. The data set must outlive the loader, unchanged.
+// The order of an epoch is a function of (seed, epoch), what augmentation does to an example one of (seed, epoch, its
+// place in the epoch): a run can resume anywhere, and no number of threads changes anything. The data set must outlive
+// the loader, unchanged.
 //
 //     loader.begin_epoch(epoch);
 //     for (Batch batch; loader.next(batch);) step(batch);
@@ -72,8 +74,9 @@ class Loader {
   Random augmentation_;
   int64_t requested_;  // batches of this epoch asked for so far
 
-  // Tensors are made and given back on the thread that calls next(), at the same moments in every run, so that the memory a
-  // training step needs does not depend on how far ahead the background thread is. That thread only fills them.
+  // Tensors are made and given back on the thread that calls next(), at the same moments in every run, so that the
+  // memory a training step needs does not depend on how far ahead the background thread is. That thread only fills
+  // them.
   std::deque<Job> jobs_;  // oldest first
   std::mutex mutex_;
   std::condition_variable wake_, ready_;

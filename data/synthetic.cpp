@@ -1,4 +1,5 @@
-// Built without fused multiply-add (see CMakeLists.txt) and with no function of libm but sqrt: every platform draws the same bits.
+// Built without fused multiply-add (see CMakeLists.txt) and with no function of libm but sqrt: every platform draws the
+// same bits.
 #include "data/synthetic.h"
 
 #include <algorithm>
@@ -21,8 +22,18 @@ struct Stroke {
 
 // The corners of a regular dodecagon; other figures use some of them.
 constexpr float half = 0.5f, high = 0.8660254f;
-constexpr std::array<Point, 12> corner{{{1, 0}, {high, half}, {half, high}, {0, 1}, {-half, high}, {-high, half},
-                                        {-1, 0}, {-high, -half}, {-half, -high}, {0, -1}, {half, -high}, {high, -half}}};
+constexpr std::array<Point, 12> corner{{{1, 0},
+                                        {high, half},
+                                        {half, high},
+                                        {0, 1},
+                                        {-half, high},
+                                        {-high, half},
+                                        {-1, 0},
+                                        {-high, -half},
+                                        {-half, -high},
+                                        {0, -1},
+                                        {half, -high},
+                                        {high, -half}}};
 
 // Every step-th corner, `sides` of them joined.
 std::vector<Stroke> polygon(int step, int sides) {
@@ -59,7 +70,8 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
   const float side = static_cast<float>(std::min(height, width));
   const float size = side * uniform(0.2, 0.36), squeeze = uniform(0.75, 1), pen = side * uniform(0.03, 0.06);
   const float reach = side * 0.14f;
-  const Point centre{static_cast<float>(width - 1) / 2 + uniform(-reach, reach), static_cast<float>(height - 1) / 2 + uniform(-reach, reach)};
+  const Point centre{static_cast<float>(width - 1) / 2 + uniform(-reach, reach),
+                     static_cast<float>(height - 1) / 2 + uniform(-reach, reach)};
   const Point turn = direction(random);
   const auto place = [&](Point p) {
     const float x = p.x * size, y = p.y * size * squeeze;
@@ -70,7 +82,8 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
   std::vector<float> ink(static_cast<size_t>(height * width), 0);
   for (const Stroke& stroke : figure) {
     const Point a = place(stroke.a), b = place(stroke.b), ab{b.x - a.x, b.y - a.y};
-    const float length2 = ab.x * ab.x + ab.y * ab.y, scale = length2 > 0 ? 1 / length2 : 0, radius = pen + stroke.radius * size;
+    const float length2 = ab.x * ab.x + ab.y * ab.y, scale = length2 > 0 ? 1 / length2 : 0,
+                radius = pen + stroke.radius * size;
     for (int64_t y = 0; y < height; ++y) {
       float* row = ink.data() + y * width;
       const float py = static_cast<float>(y) - a.y;
@@ -100,7 +113,8 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
   for (int64_t i = 0; i < height * width * channels; ++i) {
     bits = i % 2 ? bits >> 32 : random.bits();
     const auto sum = static_cast<int32_t>((bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24 & 255));
-    const float value = ground[i % channels] + contrast[i % channels] * ink[i / channels] + noise * static_cast<float>(sum - 510);
+    const float value =
+        ground[i % channels] + contrast[i % channels] * ink[i / channels] + noise * static_cast<float>(sum - 510);
     pixels[i] = static_cast<uint8_t>(std::clamp(value + half, 0.0f, 255.0f));
   }
 }

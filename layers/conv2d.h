@@ -7,13 +7,15 @@ namespace evenkeel {
 
 struct Conv2d : Layer {
   // x (N, H, W, C) -> (N, P, Q, K); weight (K, size, size, C), bias (K) from zeros.
-  Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random, bool with_bias = true,
-         const Init& init = {})
+  Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random,
+         bool with_bias = true, const Init& init = {})
       : options(conv_options), weight(initial_weight({filters, size, size, channels}, init, random)) {
     if (with_bias) bias = Tensor::zeros({filters}).track();
   }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
-  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override { return conv2d(x, weight, options, then.after_bias(bias)); }
+  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
+    return conv2d(x, weight, options, then.after_bias(bias));
+  }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);
     if (bias.defined()) v.parameter("bias", bias, false);

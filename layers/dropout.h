@@ -5,7 +5,8 @@
 namespace evenkeel {
 
 struct Dropout : Layer {
-  // Draws the name of its stream, as other layers draw their weights: no two layers made from one generator share a mask.
+  // Draws the name of its stream, as other layers draw their weights: no two layers made from one generator share a
+  // mask.
   Dropout(real probability, Random& source) : p(probability), random(source.split(source.bits())) {}
   Tensor forward(const Tensor& x, Mode mode) override {
     if (mode == Mode::train) return dropout(x, p, random);

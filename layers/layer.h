@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "core/ops/ops.h"
 #include "core/engine/parameter.h"
+#include "core/ops/ops.h"
 
 namespace evenkeel {
 
@@ -24,7 +24,8 @@ enum class Mode {
   eval    // running statistics; nothing moves
 };
 
-// A tensor that a layer owns: copying the layer copies the values, so that layers need no copy constructors of their own.
+// A tensor that a layer owns: copying the layer copies the values, so that layers need no copy constructors of their
+// own.
 struct Owned : Tensor {
   Owned() = default;
   Owned(Tensor t) : Tensor(std::move(t)) {}
@@ -44,16 +45,18 @@ struct Owned : Tensor {
 
 struct Layer;
 
-// Walks a network. Every layer names its parameters, buffers, random streams and children, in order; names join with dots.
+// Walks a network. Every layer names its parameters, buffers, random streams and children, in order; names join with
+// dots.
 struct Visitor {
   virtual ~Visitor() = default;
-  virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {}  // decay: whether weight decay applies
-  virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}                    // saved, not trained
-  virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }       // a buffer of whole numbers
+  virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {
+  }                                                                       // decay: whether weight decay applies
+  virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}  // saved, not trained
+  virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }  // a buffer of whole numbers
   // Saved to resume a run; inference does not need it, and other programs' files lack it.
   virtual void state(const std::string& name, Tensor& value) { buffer(name, value); }
   virtual void stream(const std::string& /*name*/, Random& /*value*/) {}
-  virtual void child(const std::string& name, Layer& layer);                                // visits it, under its name
+  virtual void child(const std::string& name, Layer& layer);  // visits it, under its name
 
  protected:
   std::string full_name(const std::string& name) const { return prefix_ + name; }
@@ -67,8 +70,8 @@ struct Layer {
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
-  // The shape of one example behind the layer, from that of one in front of it; an error where forward() would refuse it.
-  // This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
+  // The shape of one example behind the layer, from that of one in front of it; an error where forward() would refuse
+  // it. This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
   virtual Shape output_shape(const Shape& input);
   virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape
 };

@@ -35,8 +35,8 @@ struct AvgPool : Layer {
 struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C)
   Tensor forward(const Tensor& x, Mode) override { return global_avg_pool(x); }
   Shape output_shape(const Shape& input) override {
-    check(input.rank() == 3 && input[0] >= 1 && input[1] >= 1, "global_avg_pool: needs (N, H, W, C) with values, got {}",
-          batch_of_one(input));
+    check(input.rank() == 3 && input[0] >= 1 && input[1] >= 1,
+          "global_avg_pool: needs (N, H, W, C) with values, got {}", batch_of_one(input));
     return {input[2]};
   }
   std::string describe() const override { return "global_avgpool"; }

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
+#include "layers/norm/batch_norm.h"
 
 namespace evenkeel {
 namespace {

@@ -12,8 +12,7 @@ class Sequential : public Layer {
   Sequential() = default;
   // Sequential net(Flatten(), Dense(784, 10, random));
   template <class... Layers>
-    requires(std::derived_from<std::remove_cvref_t<Layers>, Layer> && ...)
-  explicit Sequential(Layers&&... layers) {
+  requires(std::derived_from<std::remove_cvref_t<Layers>, Layer>&&...) explicit Sequential(Layers&&... layers) {
     (add(std::make_unique<std::remove_cvref_t<Layers>>(std::forward<Layers>(layers))), ...);
   }
   Sequential(Sequential&&) = default;
@@ -37,11 +36,12 @@ class Sequential : public Layer {
   std::vector<LayerPtr> layers_;
 };
 
-// y = body(x) + shortcut(x). The shortcut is the identity; where the body takes strides or adds channels it takes every stride-th
-// pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters).
+// y = body(x) + shortcut(x). The shortcut is the identity; where the body takes strides or adds channels it takes every
+// stride-th pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters).
 class Residual : public Layer {
  public:
-  explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1, int64_t channels = 0)  // channels 0: as many as x has
+  explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1,
+                    int64_t channels = 0)  // channels 0: as many as x has
       : body_(std::move(body)), stride_(stride), channels_(channels) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;

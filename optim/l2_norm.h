@@ -4,8 +4,8 @@
 
 namespace evenkeel {
 
-// sqrt(sum of x_i^2). Squares of finite floats may be beyond every float; those of doubles are scaled where they leave their range.
-// The same bits for any number of threads.
+// sqrt(sum of x_i^2). Squares of finite floats may be beyond every float; those of doubles are scaled where they leave
+// their range. The same bits for any number of threads.
 double l2_norm(const Tensor& x);
 
 }  // namespace evenkeel

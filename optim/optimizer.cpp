@@ -12,8 +12,8 @@ void Optimizer::set_lr(real lr) {
 }
 
 void Optimizer::step(const Grads& grads) {
-  check(grads.size() == parameters_.size(), "optimizer: {} parameters need as many gradients, got {}", parameters_.size(),
-        grads.size());
+  check(grads.size() == parameters_.size(), "optimizer: {} parameters need as many gradients, got {}",
+        parameters_.size(), grads.size());
   for (size_t i = 0; i < grads.size(); ++i) {
     const Parameter& p = parameters_[i];
     check(grads[i].defined() && grads[i].shape() == p.value.shape(),

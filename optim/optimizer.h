@@ -6,8 +6,8 @@
 
 namespace evenkeel {
 
-// To add one: derive, and write update(). Tensors that it keeps from step to step belong into state(), so that a run can go on.
-// Threads: as of Tensor; a step writes to the parameters.
+// To add one: derive, and write update(). Tensors that it keeps from step to step belong into state(), so that a run
+// can go on. Threads: as of Tensor; a step writes to the parameters.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;

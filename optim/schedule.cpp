@@ -10,7 +10,8 @@
 namespace evenkeel {
 namespace {
 
-constexpr const char* forms = "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor)";
+constexpr const char* forms =
+    "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor)";
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts{""};
@@ -44,17 +45,20 @@ double Schedule::at(int64_t t) const {
   return rate;
 }
 
-Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch, int64_t warmup_steps) {
+Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch,
+                        int64_t warmup_steps) {
   const int64_t steps = epochs * steps_per_epoch;
-  check(steps >= 0 && warmup_steps >= 0 && warmup_steps <= steps, "schedule: a warm-up of {} steps does not fit into a run of {}",
-        warmup_steps, steps);
+  check(steps >= 0 && warmup_steps >= 0 && warmup_steps <= steps,
+        "schedule: a warm-up of {} steps does not fit into a run of {}", warmup_steps, steps);
   Schedule s{.lr = lr, .steps = steps, .warmup = warmup_steps};
   const std::vector<std::string> parts = split(text, ':');
   if (parts[0] == "step" && (parts.size() == 2 || parts.size() == 3)) {
     s.kind = Schedule::Kind::step;
     for (const std::string& word : split(parts[1], ',')) {
       const double place = number(word, text);
-      check(place > 0, "schedule: the rate drops at fractions of the run or at epochs, which are positive, got {} in \"{}\"", word, text);
+      check(place > 0,
+            "schedule: the rate drops at fractions of the run or at epochs, which are positive, got {} in \"{}\"", word,
+            text);
       s.drops.push_back(std::llround(place * static_cast<double>(place < 1 ? steps : steps_per_epoch)));
     }
     if (parts.size() == 3) s.factor = number(parts[2], text);

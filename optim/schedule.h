@@ -9,19 +9,21 @@ namespace evenkeel {
 struct Schedule {
   enum class Kind { constant, step, cosine };
   Kind kind = Kind::constant;
-  double lr = 0.1;            // before any drop
-  int64_t steps = 1;          // of the whole run
-  int64_t warmup = 0;         // steps over which the rate grows linearly to lr: lr (t + 1) / warmup
-  std::vector<int64_t> drops = {};  // step: the steps from which on the rate is `factor` times smaller, once more for each
+  double lr = 0.1;     // before any drop
+  int64_t steps = 1;   // of the whole run
+  int64_t warmup = 0;  // steps over which the rate grows linearly to lr: lr (t + 1) / warmup
+  std::vector<int64_t> drops =
+      {};  // step: the steps from which on the rate is `factor` times smaller, once more for each
   double factor = 0.1;
 
-  // The rate of step t = 0, 1, ... Cosine: lr / 2 (1 + cos(pi u)), u from 0 after the warm-up to 1 at the end (Loshchilov and
-  // Hutter 2017).
+  // The rate of step t = 0, 1, ... Cosine: lr / 2 (1 + cos(pi u)), u from 0 after the warm-up to 1 at the end
+  // (Loshchilov and Hutter 2017).
   double at(int64_t t) const;
 };
 
-// "constant", "cosine", "step:0.5,0.75" or "step:0.5,0.75:0.2" (the factor, 0.1 if left out). Places below 1 are fractions of the
-// run, others are epochs: "step:60,80".
-Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch, int64_t warmup_steps = 0);
+// "constant", "cosine", "step:0.5,0.75" or "step:0.5,0.75:0.2" (the factor, 0.1 if left out). Places below 1 are
+// fractions of the run, others are epochs: "step:60,80".
+Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch,
+                        int64_t warmup_steps = 0);
 
 }  // namespace evenkeel

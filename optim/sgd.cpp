@@ -15,7 +15,8 @@ Sgd::Sgd(std::vector<Parameter> parameters, const SgdOptions& options)
 
 std::vector<Parameter> Sgd::state() const {
   std::vector<Parameter> all;
-  for (size_t i = 0; i < velocities_.size(); ++i) all.push_back({"velocity." + parameters_[i].name, velocities_[i], false});
+  for (size_t i = 0; i < velocities_.size(); ++i)
+    all.push_back({"velocity." + parameters_[i].name, velocities_[i], false});
   return all;
 }
 

@@ -9,9 +9,9 @@ namespace evenkeel {
 struct SgdOptions {
   real lr = real(0.1);
   real momentum = 0;
-  real weight_decay = 0;    // adds weight_decay * w to the gradient: 2 lambda of the textbooks' penalty lambda ||w||^2
+  real weight_decay = 0;  // adds weight_decay * w to the gradient: 2 lambda of the textbooks' penalty lambda ||w||^2
   bool nesterov = false;
-  bool decay_all = false;   // also where the parameter says no: gamma, beta and biases
+  bool decay_all = false;  // also where the parameter says no: gamma, beta and biases
 };
 
 // With d = g + weight_decay w:  v = momentum v + d,  w -= lr v;  Nesterov: w -= lr (d + momentum v).

@@ -14,9 +14,10 @@ inline double difference(const Tensor& a, const Tensor& b) {  // the largest, re
   return worst;
 }
 
-// The value of f, its gradient as the kernel computes it, the derivatives of <f, c> along one direction up to `order`, and the
-// gradients of the one before each: of the second order this is a Hessian-vector product.
-inline std::vector<Tensor> derivatives(const Function& f, const Inputs& at, const Tensor& cotangent, const Inputs& direction, int order) {
+// The value of f, its gradient as the kernel computes it, the derivatives of <f, c> along one direction up to `order`,
+// and the gradients of the one before each: of the second order this is a Hessian-vector product.
+inline std::vector<Tensor> derivatives(const Function& f, const Inputs& at, const Tensor& cotangent,
+                                       const Inputs& direction, int order) {
   Inputs x;
   for (const Tensor& t : at) x.push_back(t.clone().track());
   const Tensor y = f(x);
@@ -33,7 +34,8 @@ inline std::vector<Tensor> derivatives(const Function& f, const Inputs& at, cons
   return all;
 }
 
-inline void check_definition(const Function& f, const Function& definition, const Inputs& at, int order = 4, double tolerance = 1e-12) {
+inline void check_definition(const Function& f, const Function& definition, const Inputs& at, int order = 4,
+                             double tolerance = 1e-12) {
   Inputs direction;
   for (const Tensor& t : at) direction.push_back(random(t.shape()));
   const Tensor cotangent = random(f(at).shape());

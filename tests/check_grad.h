@@ -18,7 +18,9 @@ inline Tensor random(const Shape& shape, double mean = 0, double deviation = 1) 
   static Random stream(20151106);
   return Tensor::normal(shape, stream, mean, deviation);
 }
-inline Tensor random_positive(const Shape& shape) { return map(random(shape), [](real v) { return real(0.3) + v * v; }); }
+inline Tensor random_positive(const Shape& shape) {
+  return map(random(shape), [](real v) { return real(0.3) + v * v; });
+}
 // At least 0.1 away from 0, where relu and its kind have their kink.
 inline Tensor random_off_zero(const Shape& shape) {
   return map(random(shape), [](real v) { return v + (v < 0 ? real(-0.1) : real(0.1)); });
@@ -33,9 +35,9 @@ inline Tensor random_distinct(const Shape& shape) {
   return t;
 }
 
-// The largest relative error of the derivatives of order 1 to `order` of phi(x) = <f(x), c> for a random cotangent c (never ones: the
-// gradient of sum(batch_norm(x)) is zero), each along one random direction, against central differences with
-// Richardson's extrapolation. The first order is checked as kernels compute it and as definitions do.
+// The largest relative error of the derivatives of order 1 to `order` of phi(x) = <f(x), c> for a random cotangent c
+// (never ones: the gradient of sum(batch_norm(x)) is zero), each along one random direction, against central
+// differences with Richardson's extrapolation. The first order is checked as kernels compute it and as definitions do.
 inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   Inputs x, direction;
   for (const Tensor& t : at) {
@@ -51,7 +53,8 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   };
   auto moved = [&](double h) {  // phi(x + h direction)
     Inputs there;
-    for (size_t i = 0; i < x.size(); ++i) there.push_back((x[i].detach() + direction[i] * static_cast<real>(h)).track());
+    for (size_t i = 0; i < x.size(); ++i)
+      there.push_back((x[i].detach() + direction[i] * static_cast<real>(h)).track());
     return static_cast<double>(dot(f(there).detach(), cotangent).item());
   };
   auto difference = [&](double h) { return (moved(h) - moved(-h)) / (2 * h); };
@@ -59,7 +62,8 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   const double expected = (4 * difference(h / 2) - difference(h)) / 3;
   const double scale = 1 + std::abs(expected);
   double error = std::abs(along(grad(y, x, {.cotangent = cotangent})) - expected) / scale;
-  error = std::max(error, std::abs(along(grad(y, x, {.differentiable = true, .cotangent = cotangent})) - expected) / scale);
+  error =
+      std::max(error, std::abs(along(grad(y, x, {.differentiable = true, .cotangent = cotangent})) - expected) / scale);
   if (order > 1) {
     Inputs weights;  // the next function: <gradient of phi, weights>
     for (const Tensor& t : at) weights.push_back(random(t.shape()));

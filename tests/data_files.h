@@ -26,7 +26,8 @@ inline std::string deflated(const std::string& bytes, int window_bits = 31) {
 }
 
 inline std::string big_endian(uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8), static_cast<char>(value)};
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+          static_cast<char>(value)};
 }
 
 // An IDX file of unsigned bytes. The values are repeated as often as needed.
@@ -58,7 +59,8 @@ std::string refusal(F&& f) {
 // An environment variable has a value for as long as this lives.
 class Variable {
  public:
-  Variable(const char* name, const std::string& value) : name_(name), had_(std::getenv(name) != nullptr), old_(had_ ? std::getenv(name) : "") {
+  Variable(const char* name, const std::string& value)
+      : name_(name), had_(std::getenv(name) != nullptr), old_(had_ ? std::getenv(name) : "") {
     setenv(name, value.c_str(), 1);
   }
   ~Variable() { had_ ? setenv(name_, old_.c_str(), 1) : unsetenv(name_); }

@@ -1,4 +1,5 @@
-// Golden values: what PyTorch computed, in the files of tests/golden beside the scripts that made them; for both scalar types.
+// Golden values: what PyTorch computed, in the files of tests/golden beside the scripts that made them; for both scalar
+// types.
 #pragma once
 #include <doctest/doctest.h>
 

@@ -39,7 +39,8 @@ inline void check_norm_golden(double tolerance) {
     return Tensor::of({3}, {v.begin(), v.end()});
   };
   Tensor x = wave(image, 20).track();
-  Tensor y = batch_norm_inference(x, torch_average("running_mean"), torch_average("running_var"), norm.gamma, norm.beta);
+  Tensor y =
+      batch_norm_inference(x, torch_average("running_mean"), torch_average("running_var"), norm.gamma, norm.beta);
   agrees(y, grad(y, {x, norm.gamma, norm.beta}, {.cotangent = wave(image, 21)}), all["batch_norm"]["eval"]);
 
   for (const nlohmann::json& c : all["group_norm"]) {
@@ -64,12 +65,14 @@ inline void check_norm_golden(double tolerance) {
 inline void check_sgd_golden(double tolerance) {
   const nlohmann::json all = golden("norm_golden.json");
   for (const nlohmann::json& c : all["sgd"]) {
-    Tensor w = (wave({4, 3, 3, 3}, 1) * real(0.5)).track(), gamma = Tensor::full({4}, 1).track(), beta = Tensor::zeros({4}).track();
+    Tensor w = (wave({4, 3, 3, 3}, 1) * real(0.5)).track(), gamma = Tensor::full({4}, 1).track(),
+           beta = Tensor::zeros({4}).track();
     Tensor v = (wave({36, 5}, 2) * real(0.2)).track(), b = Tensor::zeros({5}).track();
     Sgd sgd({{"w", w, true}, {"gamma", gamma, false}, {"beta", beta, false}, {"v", v, true}, {"b", b, false}},
             {.lr = real(0.05), .momentum = real(0.9), .weight_decay = real(0.01), .nesterov = c["nesterov"]});
     for (int t = 0; t < 20; ++t) {
-      const Tensor h = max_pool(batch_norm(conv2d(wave({8, 6, 6, 3}, t), w, {.padding = 1}), gamma, beta, {.relu = true}).y);
+      const Tensor h =
+          max_pool(batch_norm(conv2d(wave({8, 6, 6, 3}, t), w, {.padding = 1}), gamma, beta, {.relu = true}).y);
       const Tensor loss = cross_entropy(add_per_channel(matmul(reshape(h, {8, 36}), v), b), {0, 1, 2, 3, 4, 0, 1, 2});
       CHECK(std::abs(static_cast<double>(loss.item()) - c["losses"][t].get<double>()) <= tolerance);
       sgd.step(grad(loss, {w, gamma, beta, v, b}));

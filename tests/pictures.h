@@ -53,9 +53,12 @@ inline std::string jpeg(const RawPicture& p, int quality = 95, const std::string
   jpeg_set_quality(&info, quality, TRUE);
   if (progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
-  if (!exif.empty()) jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()), static_cast<unsigned>(exif.size()));
+  if (!exif.empty())
+    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()),
+                      static_cast<unsigned>(exif.size()));
   while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<uint8_t*>(p.pixels.data()) + size_t{info.next_scanline} * static_cast<size_t>(p.width * p.channels);
+    auto* row =
+        const_cast<uint8_t*>(p.pixels.data()) + size_t{info.next_scanline} * static_cast<size_t>(p.width * p.channels);
     jpeg_write_scanlines(&info, &row, 1);
   }
   jpeg_finish_compress(&info);

@@ -1,5 +1,5 @@
-// A picture of apps/report/plot.h's, read back from the SVG: curves in the units of their axes, as a reader would take them
-// from the ticks.
+// A picture of apps/report/plot.h's, read back from the SVG: curves in the units of their axes, as a reader would take
+// them from the ticks.
 #pragma once
 #include <algorithm>
 #include <cmath>

@@ -8,24 +8,22 @@
 #include <cstring>
 #include <fstream>
 
-#include "core/kernels/gemm.h"
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
+#include "core/kernels/gemm.h"
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/model/inference.h"
-#include "layers/pooling.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/pooling.h"
 #include "optim/sgd.h"
 
 namespace evenkeel {
 namespace {
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // Since the kernel started this process, to a hundredth of a second.
 double process_age() {
@@ -124,9 +122,8 @@ Ceilings measure_ceilings() {
   real* out = y.mutable_data();
   const Timing products = time_calls(
       [&] {
-        parallel_for(jobs, [&](int64_t i) {
-          gemm(false, false, n, n, n, a.data(), n, b.data(), n, false, out + i * n * n, n);
-        });
+        parallel_for(
+            jobs, [&](int64_t i) { gemm(false, false, n, n, n, a.data(), n, b.data(), n, false, out + i * n * n, n); });
       },
       7);
   c.sgemm_gflops = 2e-6 * static_cast<double>(n * n * n * jobs) / products.ms_min;
@@ -150,8 +147,8 @@ std::vector<LayerTiming> time_layers(int64_t steps) {
   Random random(1);
   std::vector<LayerTiming> rows;
   // forward_tensors and backward_tensors: how many times x's size moves at least.
-  auto add = [&](const std::string& name, Layer& layer, const Shape& shape, double forward_tensors, double backward_tensors, bool relu = false,
-                 bool image = false) {
+  auto add = [&](const std::string& name, Layer& layer, const Shape& shape, double forward_tensors,
+                 double backward_tensors, bool relu = false, bool image = false) {
     Tensor x = Tensor::normal(shape, random);
     if (!image) x.track();
     std::vector<Tensor> at = values(parameters(layer));
@@ -182,7 +179,8 @@ std::vector<LayerTiming> time_layers(int64_t steps) {
   };
   auto conv = [&](int64_t side, int64_t channels, int64_t filters, int64_t size, int64_t batch, bool image = false) {
     Conv2d layer(channels, filters, size, {.padding = size / 2}, random, false);
-    add(fmt::format("conv{}x{} {}-{} at {}x{}", size, size, channels, filters, side, side), layer, {batch, side, side, channels}, 0, 0, false, image);
+    add(fmt::format("conv{}x{} {}-{} at {}x{}", size, size, channels, filters, side, side), layer,
+        {batch, side, side, channels}, 0, 0, false, image);
   };
   conv(32, 3, 64, 3, 128, true);
   conv(32, 64, 64, 3, 128);

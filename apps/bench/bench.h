@@ -8,7 +8,8 @@
 
 namespace evenkeel {
 
-// A training step is forward, cross-entropy, backward and SGD with momentum and decay on a batch in memory; inference is forward alone.
+// A training step is forward, cross-entropy, backward and SGD with momentum and decay on a batch in memory; inference
+// is forward alone.
 struct Workload {
   std::string name, what, model, activation;
   Shape input;
@@ -43,7 +44,7 @@ Ceilings measure_ceilings();
 struct LayerTiming {
   std::string name;
   Timing forward, backward;
-  double gflop = 0;                           // of the forward pass; backward does twice as much
+  double gflop = 0;                              // of the forward pass; backward does twice as much
   double forward_bytes = 0, backward_bytes = 0;  // that must move at least, each tensor read or written once
 };
 std::vector<LayerTiming> time_layers(int64_t steps);

@@ -1,4 +1,6 @@
 // evenkeel bench: how fast it is here, beside what the machine can do and beside other programs.
+#include "apps/cli/command.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,14 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli/console.h"
 #include "apps/bench/bench.h"
-#include "apps/cli/command.h"
+#include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "core/base/check.h"
-#include "core/kernels/gemm.h"
 #include "core/base/parallel.h"
 #include "core/base/process.h"
+#include "core/kernels/gemm.h"
 
 namespace evenkeel {
 namespace {
@@ -61,8 +62,14 @@ const std::string self = "/proc/self/exe";
 
 // A run of one workload in a process of its own: its memory and its first step are then its own too.
 Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
-  return {self, "bench", "--workload", w.name, "--model", w.model, "--norm", norm, "--batch-size", std::to_string(batch),
-          "--threads", std::to_string(threads()), "--steps", std::to_string(steps), "--json"};
+  return {self,           "bench",
+          "--workload",   w.name,
+          "--model",      w.model,
+          "--norm",       norm,
+          "--batch-size", std::to_string(batch),
+          "--threads",    std::to_string(threads()),
+          "--steps",      std::to_string(steps),
+          "--json"};
 }
 
 // Runs a program; the last line that it prints, which must be JSON with "ms".
@@ -72,7 +79,8 @@ Json json_of(const Arguments& command) {
   const Json json = Json::parse(last, nullptr, false);
   const bool own_usage = command[0] == self && r.status == static_cast<int>(Fault::usage);
   if (r.status != 0 || !json.is_object() || !json.contains("ms") || !json["ms"].is_number())
-    fail(own_usage ? Fault::usage : Fault::failed, "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
+    fail(own_usage ? Fault::usage : Fault::failed,
+         "bench: {} must print a line of JSON with \"ms\" and exit with 0; it exited with {} and printed '{}'",
          shell_text(command), r.status, last);
   return json;
 }
@@ -89,7 +97,8 @@ void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
     std::fflush(stdout);
   }
   const auto [low, high] = std::minmax_element(ratio.begin(), ratio.end());
-  say("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low, *high);
+  say("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low,
+      *high);
 }
 
 void report_all(const std::string& norm, int64_t steps, bool json) {
@@ -99,10 +108,10 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   all["blas"] = blas_description();
   all["ceilings"] = {{"sgemm_gflops", rounded(ceilings.sgemm_gflops)}, {"copy_gbs", rounded(ceilings.copy_gbs)}};
   if (!json) {
-    say("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(), blas_description(),
-        ceilings.sgemm_gflops, ceilings.copy_gbs);
-    say("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum", "images/s", "GFLOP/s",
-        "of sgemm", "MiB", "first step");
+    say("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(),
+        blas_description(), ceilings.sgemm_gflops, ceilings.copy_gbs);
+    say("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum",
+        "images/s", "GFLOP/s", "of sgemm", "MiB", "first step");
   }
   for (const Workload& w : workloads())
     for (const int64_t batch : w.training ? std::vector<int64_t>{w.batch} : std::vector<int64_t>{w.batch, 1}) {
@@ -110,13 +119,14 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
       all["workloads"].push_back(r);
       if (json) continue;
       const auto number = [&](const char* key) { return r[key].get<double>(); };
-      say("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what, batch, number("ms"),
-          number("ms_min"), number("images_per_s"), number("gflops"), number("gflops") / ceilings.sgemm_gflops, number("rss_mib"),
-          number("first_step_s"));
+      say("{:<4} {:<50} {:>5} {:>9.3f} {:>9.3f} {:>9.0f} {:>8.1f} {:>8.2f} {:>6.0f} {:>8.2f} s\n", w.name, w.what,
+          batch, number("ms"), number("ms_min"), number("images_per_s"), number("gflops"),
+          number("gflops") / ceilings.sgemm_gflops, number("rss_mib"), number("first_step_s"));
       std::fflush(stdout);
     }
   if (!json)
-    say("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s", "GB/s", "GB/s");
+    say("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s",
+        "GB/s", "GB/s");
   for (const LayerTiming& l : time_layers(steps)) {
     all["layers"].push_back({{"layer", l.name},
                              {"forward_ms", rounded(l.forward.ms)},
@@ -127,8 +137,9 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
                              {"backward_gbs", rounded(l.backward_bytes / l.backward.ms * 1e-6)}});
     if (json) continue;
     auto rate = [](double work, double ms) { return work > 0 ? fmt::format("{:.1f}", work / ms) : std::string(); };
-    say("{:<32} {:>11.3f} {:>12.3f} {:>9} {:>9} {:>8} {:>8}\n", l.name, l.forward.ms, l.backward.ms, rate(l.gflop * 1e3, l.forward.ms),
-        rate(2e3 * l.gflop, l.backward.ms), rate(l.forward_bytes * 1e-6, l.forward.ms), rate(l.backward_bytes * 1e-6, l.backward.ms));
+    say("{:<32} {:>11.3f} {:>12.3f} {:>9} {:>9} {:>8} {:>8}\n", l.name, l.forward.ms, l.backward.ms,
+        rate(l.gflop * 1e3, l.forward.ms), rate(2e3 * l.gflop, l.backward.ms),
+        rate(l.forward_bytes * 1e-6, l.forward.ms), rate(l.backward_bytes * 1e-6, l.backward.ms));
   }
   if (json) say("{}\n", all.dump());
 }
@@ -144,10 +155,12 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this one: W1 to W6")->group("What");
-  add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")->group("What");
+  add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")
+      ->group("What");
   add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
   add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
-  add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")->group("What");
+  add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")
+      ->group("What");
   add_flag(app, "--against", o->against,
            "run another program in turn with this, --against -- PROGRAM ARG...; it prints a line of JSON with \"ms\"")
       ->group("Comparison");
@@ -175,7 +188,8 @@ Action bench_command(CLI::App& app, const Vocabulary&) {
     if (o->json)
       say("{}\n", as_json(w, o->norm, r).dump());
     else
-      say("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} images/s, first step after {:.2f} s, "
+      say("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} "
+          "images/s, first step after {:.2f} s, "
           "{:.0f} MiB\n",
           w.name, w.what, threads(), r.batch, o->norm, r.timing.ms, r.timing.ms_min, r.gflop / r.timing.ms * 1e3,
           static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);

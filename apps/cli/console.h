@@ -18,9 +18,9 @@ class Console {
 
   enum class Style { plain, bold, green };
   void print(const std::string& line, Style style = Style::plain);  // a line that stays
-  void note(const std::string& line);   // one for the reader, not for a program that reads the output: on stderr
-  void live(const std::string& line);   // replaces the live line; nothing where stdout is not a terminal
-  void clear();                         // removes it
+  void note(const std::string& line);  // one for the reader, not for a program that reads the output: on stderr
+  void live(const std::string& line);  // replaces the live line; nothing where stdout is not a terminal
+  void clear();                        // removes it
 
   bool terminal() const { return terminal_; }
 
@@ -29,8 +29,8 @@ class Console {
   size_t live_width_ = 0;
 };
 
-// All text that leaves the program for a terminal or a pipe goes through printable(), here and in Console: what a file or a
-// path says is data.
+// All text that leaves the program for a terminal or a pipe goes through printable(), here and in Console: what a file
+// or a path says is data.
 void put(const std::string& text);  // to stdout; a failure stays noted in the stream, for run_program to end with
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
@@ -39,8 +39,8 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
 // A line on stderr. Where that cannot be written nothing happens: there is nobody to tell.
 void note(const std::string& line);
 
-// Puts /dev/null in the place of a closed standard input or error, so that no file that is opened later gets messages written into it.
-// False where standard output is closed.
+// Puts /dev/null in the place of a closed standard input or error, so that no file that is opened later gets messages
+// written into it. False where standard output is closed.
 bool hold_standard_streams();
 
 // A bar of `width` characters, `fraction` of it filled.

@@ -20,46 +20,62 @@ std::vector<std::string> dataset_names() {
 
 CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir) {
   return add_text(app, "--data-dir", data_dir, "DIR",
-                  "the folder of data sets, the only one looked in; left out: $EVENKEEL_DATA, ~/.cache/evenkeel, where Debian puts data sets");
+                  "the folder of data sets, the only one looked in; left out: $EVENKEEL_DATA, ~/.cache/evenkeel, where "
+                  "Debian puts data sets");
 }
 
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir) {
-  CLI::Option* data = add_text(app, "--data", name, "NAME",
-                               joined(dataset_names()) + ", or the path of a folder of your own: pictures in a folder for each class, or IDX files");
+  CLI::Option* data =
+      add_text(app, "--data", name, "NAME",
+               joined(dataset_names()) +
+                   ", or the path of a folder of your own: pictures in a folder for each class, or IDX files");
   data->group("Data");
   add_data_dir(app, data_dir)->group("Data");
   return data;
 }
 
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad) {
-  CLI::Option* option = add_flag(app, "--skip-bad", skip_bad, "of a folder of pictures: pass over the files that cannot be read, and count them");
+  CLI::Option* option = add_flag(app, "--skip-bad", skip_bad,
+                                 "of a folder of pictures: pass over the files that cannot be read, and count them");
   option->group("Data");
   return option;
 }
 
 void add_picture_options(CLI::App& app, PictureWords& w) {
-  add_text(app, "--image-size", w.image_size, "SIZE",
-           "of a folder of pictures: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
+  add_text(
+      app, "--image-size", w.image_size, "SIZE",
+      "of a folder of pictures: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
       ->group("Data");
   add_text(app, "--color", w.color, "WORD", "of a folder of pictures: gray or rgb; left out: gray where all are")
       ->group("Data")
-      ->check(CLI::Validator([](std::string& text) {
-                return text == "gray" || text == "rgb" || text.empty() ? std::string() : fmt::format("must be gray or rgb, got \"{}\"", text);
-              }, ""));
-  add_number(app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
-             "of a folder of pictures without a test folder: the part of every class that is held out by the seed to test on")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text == "gray" || text == "rgb" || text.empty()
+                       ? std::string()
+                       : fmt::format("must be gray or rgb, got \"{}\"", text);
+          },
+          ""));
+  add_number(
+      app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
+      "of a folder of pictures without a test folder: the part of every class that is held out by the seed to test on")
       ->group("Data");
   add_skip_bad(app, w.skip_bad);
 }
 
 PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
-  PictureOptions o{.channels = w.color == "gray" ? 1 : w.color == "rgb" ? 3 : 0, .holdout = w.holdout, .seed = seed, .skip_bad = w.skip_bad};
+  PictureOptions o{.channels = w.color == "gray"  ? 1
+                               : w.color == "rgb" ? 3
+                                                  : 0,
+                   .holdout = w.holdout,
+                   .seed = seed,
+                   .skip_bad = w.skip_bad};
   if (w.image_size.empty()) return o;
   const size_t x = w.image_size.find('x');
   const auto side = [&](const std::string& text) {
     const bool digits = !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string::npos;
     const int64_t n = digits ? std::stoll(text) : 0;
-    check(n >= 1 && n <= 1024, "--image-size: must be N or HEIGHTxWIDTH, each from 1 to 1024, got \"{}\"", w.image_size);
+    check(n >= 1 && n <= 1024, "--image-size: must be N or HEIGHTxWIDTH, each from 1 to 1024, got \"{}\"",
+          w.image_size);
     return n;
   };
   o.height = side(w.image_size.substr(0, x));
@@ -103,7 +119,8 @@ DataSplit load_named_dataset(const std::string& name, const std::string& data_di
   const auto names = dataset_names();
   const bool both = path && std::find(names.begin(), names.end(), name) != names.end();
   if (!split.folder.empty())
-    console.note(fmt::format("{} is read from {}{}", name, both ? "./" : "", split.folder) + (both ? ", which goes before the data set of this name" : ""));
+    console.note(fmt::format("{} is read from {}{}", name, both ? "./" : "", split.folder) +
+                 (both ? ", which goes before the data set of this name" : ""));
   return split;
 }
 

@@ -19,8 +19,8 @@ void add_picture_options(CLI::App& app, PictureWords& words);  // --image-size, 
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
 PictureOptions picture_options(const PictureWords& words, uint64_t seed);
 
-// load_dataset, with the nearest name where it is mistyped; says on stderr from which folder it is read, and shows progress where that
-// takes long. Throws Stopped where a signal came.
+// load_dataset, with the nearest name where it is mistyped; says on stderr from which folder it is read, and shows
+// progress where that takes long. Throws Stopped where a signal came.
 DataSplit load_named_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& pictures = {});
 // The images of a split: test, train or all.
 Dataset choose_split(DataSplit split, const std::string& which);

@@ -24,12 +24,15 @@ void check_name(const std::string& what, const std::string& text, const std::vec
 }  // namespace
 
 void add_network_options(CLI::App& app, ModelOptions& o) {
-  add_text(app, "--model", o.model, "MODEL",
-           fmt::format("{}, mlp:WIDTH-WIDTH..., or layers in order, as in \"conv:32:5 norm act maxpool:2 flatten dense:classes\"",
-                       joined(model_names())))
+  add_text(
+      app, "--model", o.model, "MODEL",
+      fmt::format(
+          "{}, mlp:WIDTH-WIDTH..., or layers in order, as in \"conv:32:5 norm act maxpool:2 flatten dense:classes\"",
+          joined(model_names())))
       ->group("Network");
   add_text(app, "--norm", o.norm, "LAYER",
-           "what stands at every normalisation point: none, batch, renorm, layer, group:GROUPS, instance, or a layer with arguments, as in batch:ghost=32 or batch:new=0.01 (weight "
+           "what stands at every normalisation point: none, batch, renorm, layer, group:GROUPS, instance, or a layer "
+           "with arguments, as in batch:ghost=32 or batch:new=0.01 (weight "
            "of the "
            "new value in the running averages)")
       ->group("Network");

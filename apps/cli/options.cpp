@@ -22,7 +22,8 @@ bool parse(const std::string& text, Number& value) {
 
 std::string words(const Limits& l) {
   const char* low = l.above ? "above" : "at least";
-  return l.high == no_limit ? fmt::format("{} {}", low, l.low) : fmt::format("{} {} and at most {}", low, l.low, l.high);
+  return l.high == no_limit ? fmt::format("{} {}", low, l.low)
+                            : fmt::format("{} {} and at most {}", low, l.low, l.high);
 }
 
 // `accepts` says whether the text is a value; `must_be` completes "must be ...".
@@ -65,10 +66,12 @@ std::string two_columns(const std::string& left, const std::string& right) {
 }  // namespace
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Limits limits, const std::string& help) {
-  return checked(app.add_option(name, value, help), "NUMBER", "a number " + words(limits), [limits](const std::string& text) {
-    double v = 0;
-    return parse(text, v) && std::isfinite(v) && v <= limits.high && (limits.above ? v > limits.low : v >= limits.low);
-  });
+  return checked(app.add_option(name, value, help), "NUMBER", "a number " + words(limits),
+                 [limits](const std::string& text) {
+                   double v = 0;
+                   return parse(text, v) && std::isfinite(v) && v <= limits.high &&
+                          (limits.above ? v > limits.low : v >= limits.low);
+                 });
 }
 
 CLI::Option* add_integer(CLI::App& app, const std::string& name, int64_t& value, int64_t low, int64_t high,
@@ -89,11 +92,12 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value
   return app.add_option(name, value, help)->capture_default_str()->type_name(type);
 }
 
-CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
-                        const std::string& help) {
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& help) {
   const std::string known = joined(choices, " or ");
-  return checked(app.add_option(name, value, help + ": " + known), "WORD", known,
-                 [choices](const std::string& text) { return std::find(choices.begin(), choices.end(), text) != choices.end(); });
+  return checked(app.add_option(name, value, help + ": " + known), "WORD", known, [choices](const std::string& text) {
+    return std::find(choices.begin(), choices.end(), text) != choices.end();
+  });
 }
 
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
@@ -102,8 +106,8 @@ CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const
 
 CLI::Option* add_threads(CLI::App& app) {
   auto set = [](const int64_t& n) { set_threads(static_cast<int>(n)); };
-  CLI::Option* option =
-      app.add_option_function<int64_t>("--threads", set, "threads to compute on; results are the same to the bit for any number");
+  CLI::Option* option = app.add_option_function<int64_t>(
+      "--threads", set, "threads to compute on; results are the same to the bit for any number");
   return checked_integer(option, 1, 256)->default_str(std::to_string(threads()));
 }
 

@@ -1,4 +1,5 @@
-// Options of the program: each value is checked against what it must be before anything runs, and --help is laid out here.
+// Options of the program: each value is checked against what it must be before anything runs, and --help is laid out
+// here.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -20,9 +21,10 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, L
 CLI::Option* add_integer(CLI::App& app, const std::string& name, int64_t& value, int64_t low, int64_t high,
                          const std::string& help);
 CLI::Option* add_seed(CLI::App& app, const std::string& name, uint64_t& value, const std::string& help);
-CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value, const std::string& type, const std::string& help);
-CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value, const std::vector<std::string>& choices,
-                        const std::string& help);
+CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value, const std::string& type,
+                      const std::string& help);
+CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& help);
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help);
 // Sets the number of threads as soon as it is read; the default is the number of cores.
 CLI::Option* add_threads(CLI::App& app);

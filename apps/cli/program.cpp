@@ -67,8 +67,8 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
     return fmt::format("unknown option {}{}{}", word, suggestion(word, known), help);
   }
   for (const CLI::App* c : command.get_subcommands({})) known.push_back(c->get_name());
-  return fmt::format("{} \"{}\"{}{}", known.empty() ? "unexpected argument" : "unknown command", word, suggestion(word, known),
-                     help);
+  return fmt::format("{} \"{}\"{}{}", known.empty() ? "unexpected argument" : "unknown command", word,
+                     suggestion(word, known), help);
 }
 
 }  // namespace
@@ -124,7 +124,8 @@ int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
   const bool closed = !hold_standard_streams();
   const int status = closed ? 0 : run(argc, argv, vocabulary);
   if (!closed && std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
-  const int failed = report(Fault::io, closed ? "standard output is closed" : "standard output cannot be written: it is full, or was closed");
+  const int failed = report(
+      Fault::io, closed ? "standard output is closed" : "standard output cannot be written: it is full, or was closed");
   return status ? status : failed;
 }
 

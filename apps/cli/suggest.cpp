@@ -16,7 +16,8 @@ size_t edit_distance(const std::string& a, const std::string& b) {
         continue;
       }
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   }
   return d[a.size()][b.size()];
@@ -24,7 +25,8 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
   const std::string* nearest = nullptr;
-  size_t least = 1 + std::max<size_t>(1, std::min<size_t>(word.size(), 100) / 3);  // more changes than this is another word
+  size_t least =
+      1 + std::max<size_t>(1, std::min<size_t>(word.size(), 100) / 3);  // more changes than this is another word
   for (const std::string& candidate : known) {
     // A word begun and not ended is as near as one letter missing.
     const bool prefix = word.size() >= 3 && candidate.starts_with(word);
@@ -40,7 +42,8 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 std::string unknown_word(const std::string& what, const std::string& word, const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), word) != known.end()) return "";
   const std::string near = suggestion(word, known);
-  return fmt::format("there is no {} called \"{}\"{} Known are {}", what, word, near.empty() ? "." : near, joined(known));
+  return fmt::format("there is no {} called \"{}\"{} Known are {}", what, word, near.empty() ? "." : near,
+                     joined(known));
 }
 
 }  // namespace evenkeel

@@ -5,7 +5,8 @@
 
 namespace evenkeel {
 
-// The fewest letters to insert, drop, change, or swap with their neighbour (Damerau's edit distance, adjacent swaps counted once).
+// The fewest letters to insert, drop, change, or swap with their neighbour (Damerau's edit distance, adjacent swaps
+// counted once).
 size_t edit_distance(const std::string& a, const std::string& b);
 
 // "; did you mean X?" with the nearest of `known`, or "" where none is near.

@@ -34,7 +34,8 @@ std::string legal_text(const std::string& text) {
   std::string legal;
   for (size_t at = 0; at < text.size();) {
     const Character c = character_at(text, at);
-    const bool forbidden = (c.code < 0x20 && c.code != '\t' && c.code != '\n' && c.code != '\r') || c.code == 0xfffe || c.code == 0xffff;
+    const bool forbidden =
+        (c.code < 0x20 && c.code != '\t' && c.code != '\n' && c.code != '\r') || c.code == 0xfffe || c.code == 0xffff;
     legal += c.valid && !forbidden ? text.substr(at, c.bytes) : "\xef\xbf\xbd";
     at += c.bytes;
   }

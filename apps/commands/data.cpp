@@ -45,8 +45,8 @@ int fetch(const Options& o) {
   report.progress = [&](int64_t done, int64_t total) {
     if (interrupt.signal() != 0) throw Stopped{interrupt.signal()};
     const double part = static_cast<double>(done) / static_cast<double>(std::max<int64_t>(total, 1));
-    console.live(fmt::format("{} {} {:.1f} of {:.1f} MB", o.name, progress_bar(part, 20), 1e-6 * static_cast<double>(done),
-                             1e-6 * static_cast<double>(total)));
+    console.live(fmt::format("{} {} {:.1f} of {:.1f} MB", o.name, progress_bar(part, 20),
+                             1e-6 * static_cast<double>(done), 1e-6 * static_cast<double>(total)));
   };
   try {
     console.print(fetch_dataset(o.name, o.data_dir, o.mirror, report).string());

@@ -6,8 +6,8 @@
 
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
-#include "apps/commands/subject.h"
 #include "apps/cli/text.h"
+#include "apps/commands/subject.h"
 #include "layers/model/inspect.h"
 #include "layers/norm/recalibrate.h"
 #include "optim/curvature/movement.h"
@@ -60,7 +60,8 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_number(app, "--lr", o->lr, {.low = 0, .above = true}, "the learning rate it is trained with")->group("Training");
   add_number(app, "--weight-decay", o->weight_decay, {.low = 0}, "and the weight decay")->group("Training");
   app.footer(
-      "mean gap, var gap  running against population statistics on these images, the largest of a channel: |difference of means| in standard\n"
+      "mean gap, var gap  running against population statistics on these images, the largest of a channel: |difference "
+      "of means| in standard\n"
       "                   deviations, and the ratio of the variances' roots, less 1\n"
       "active             values above zero behind it: Phi(beta / |gamma|), the prediction, and what was counted\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
@@ -91,16 +92,21 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       const Recording off(false);
       train = train.detach();
       const Tensor eval = network.forward(b.x, Mode::eval).detach();
-      for (int64_t i = 0; i < eval.size(); ++i) apart += std::pow(train.data()[i] - eval.data()[i], 2), size += std::pow(eval.data()[i], 2);
+      for (int64_t i = 0; i < eval.size(); ++i)
+        apart += std::pow(train.data()[i] - eval.data()[i], 2), size += std::pow(eval.data()[i], 2);
       for (int64_t i = 0; i < eval.rows(); ++i) {
-        const auto best = [&](const Tensor& t) { return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) - (t.data() + i * t.channels()); };
+        const auto best = [&](const Tensor& t) {
+          return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) -
+                 (t.data() + i * t.channels());
+        };
         changed += static_cast<double>(best(train) != best(eval));
       }
       images += static_cast<double>(eval.rows());
     });
 
     std::vector<std::string> advice;
-    say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)", "floor", "eff. lr", "angle");
+    say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)",
+        "floor", "eff. lr", "angle");
     for (const Patient& p : all) {
       const RunningNorm::Statistics s = p.norm->statistics();
       const Tensor mean = p.inputs.mean(), var = p.inputs.var();
@@ -122,21 +128,49 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
         angle = fmt::format("{:.3g}", step);
       }
       say("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
-          p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate, angle);
+          p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate,
+          angle);
       if (mean_gap > 0.25 || var_gap > 0.25)
-        advice.push_back(fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in training a larger new= forgets sooner, a smaller one is less noisy).", p.name));
-      if (floor > 0) advice.push_back(fmt::format("{}: {} of {} channels hardly vary, their scale is eps's; a dead unit before them, or weight decay on a channel that is not used.", p.name, floor, mean.size()));
-      if (p.relu_behind && active < 0.1) advice.push_back(fmt::format("{}: only {:.0f} % of its ReLUs are active; beta is far below zero: a smaller learning rate, or no decay elsewhere to fight.", p.name, 100 * active));
+        advice.push_back(
+            fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in "
+                        "training a larger new= forgets sooner, a smaller one is less noisy).",
+                        p.name));
+      if (floor > 0)
+        advice.push_back(
+            fmt::format("{}: {} of {} channels hardly vary, their scale is eps's; a dead unit before them, or weight "
+                        "decay on a channel that is not used.",
+                        p.name, floor, mean.size()));
+      if (p.relu_behind && active < 0.1)
+        advice.push_back(
+            fmt::format("{}: only {:.0f} % of its ReLUs are active; beta is far below zero: a smaller learning rate, "
+                        "or no decay elsewhere to fight.",
+                        p.name, 100 * active));
       if (p.relu_behind && std::abs(active - predicted) > 0.1)
-        advice.push_back(fmt::format("{}: {:.0f} % active where Phi(beta/|gamma|) says {:.0f} %: its inputs are far from normal, or not what the running statistics say.", p.name, 100 * active, 100 * predicted));
-      if (p.bias.defined()) advice.push_back(fmt::format("{}: the bias of the layer before it is idle, the mean takes it away again; leave it out.", p.name));
-      if (step > 0.3) advice.push_back(fmt::format("{}: a step turns the weights before it by {:.2f} radians; they grow until steps are smaller, or take a smaller --lr.", p.name, step));
+        advice.push_back(
+            fmt::format("{}: {:.0f} % active where Phi(beta/|gamma|) says {:.0f} %: its inputs are far from normal, or "
+                        "not what the running statistics say.",
+                        p.name, 100 * active, 100 * predicted));
+      if (p.bias.defined())
+        advice.push_back(fmt::format(
+            "{}: the bias of the layer before it is idle, the mean takes it away again; leave it out.", p.name));
+      if (step > 0.3)
+        advice.push_back(
+            fmt::format("{}: a step turns the weights before it by {:.2f} radians; they grow until steps are smaller, "
+                        "or take a smaller --lr.",
+                        p.name, step));
       if (o->weight_decay > 0 && step > 0 && (step < 0.1 * std::sqrt(2 * o->lr * o->weight_decay)))
-        advice.push_back(fmt::format("{}: a step's angle is far below its equilibrium sqrt(2 lr wd) = {:.3g}; the weights are still shrinking, or the gradient has gone.", p.name, std::sqrt(2 * o->lr * o->weight_decay)));
+        advice.push_back(
+            fmt::format("{}: a step's angle is far below its equilibrium sqrt(2 lr wd) = {:.3g}; the weights are still "
+                        "shrinking, or the gradient has gone.",
+                        p.name, std::sqrt(2 * o->lr * o->weight_decay)));
     }
     const double disagreement = std::sqrt(apart / std::max(size, 1e-300));
-    say("\ntrain against eval on batches of {}: logits differ by {:.1f} % of their size, {:.2f} % of {:.0f} predictions change\n", subject.batch_size, 100 * disagreement, 100 * changed / images, images);
-    if (changed / images > 0.05) advice.push_back("train and eval disagree on one image in twenty or more: larger batches, recalibrate, renorm or group norm.");
+    say("\ntrain against eval on batches of {}: logits differ by {:.1f} % of their size, {:.2f} % of {:.0f} "
+        "predictions change\n",
+        subject.batch_size, 100 * disagreement, 100 * changed / images, images);
+    if (changed / images > 0.05)
+      advice.push_back(
+          "train and eval disagree on one image in twenty or more: larger batches, recalibrate, renorm or group norm.");
     for (const std::string& line : advice) say("- {}\n", line);
     if (advice.empty()) say("nothing to complain of\n");
     return 0;

@@ -3,12 +3,12 @@
 
 #include <filesystem>
 
-#include "apps/cli/console.h"
 #include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/options.h"
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
 #include "apps/formats/onnx.h"
-#include "apps/cli/options.h"
 #include "core/base/file.h"
 #include "layers/model/fold.h"
 
@@ -22,11 +22,15 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
   const auto o = std::make_shared<Options>();
   app.add_option("FILE", o->file, "a .safetensors file that evenkeel train wrote")->required();
   add_choice(app, "--format", o->format, {"safetensors", "npz", "onnx"}, "of the file to write")->required();
-  add_text(app, "--out", o->out, "FILE", "the file to write")->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
-  add_flag(app, "--fold", o->fold, "make every batch normalisation behind a convolution or dense layer part of that layer's weights");
+  add_text(app, "--out", o->out, "FILE", "the file to write")
+      ->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
+  add_flag(app, "--fold", o->fold,
+           "make every batch normalisation behind a convolution or dense layer part of that layer's weights");
   app.footer(
-      "safetensors and npz: the weights and running averages under PyTorch's names and with its shapes, and nothing else.\n"
-      "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation pixels on the\n"
+      "safetensors and npz: the weights and running averages under PyTorch's names and with its shapes, and nothing "
+      "else.\n"
+      "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation "
+      "pixels on the\n"
       "scale 0 .. 255 are normalised before they go in.");
   return [o, &vocabulary] {
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
@@ -40,8 +44,9 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
     }
     const SafeTensors packed = pack_network(*file.network, file.info, Part::weights);
     write_file(out, o->format == "safetensors" ? format_safetensors(packed)
-                    : o->format == "npz"       ? format_npz(packed.tensors)
-                                               : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));
+                    : o->format == "npz"
+                        ? format_npz(packed.tensors)
+                        : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));
     say("wrote {}\n", out);
     return 0;
   };

@@ -1,14 +1,15 @@
 // evenkeel fold: a network without its batch normalisations that computes the same.
+#include "layers/model/fold.h"
+
 #include <fmt/core.h>
 
 #include <cmath>
 
 #include "apps/cli/console.h"
-#include "apps/trainer/evaluate.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
+#include "apps/trainer/evaluate.h"
 #include "core/base/file.h"
-#include "layers/model/fold.h"
 
 namespace evenkeel {
 
@@ -21,7 +22,9 @@ Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
   o->subject.split = "test";
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network without normalisations here")->required();
-  app.footer("The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is written.");
+  app.footer(
+      "The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is "
+      "written.");
   return [o, &vocabulary] {
     Subject subject = open_subject(o->subject, vocabulary);
     check_output(o->out, {o->subject.file, subject.folder});
@@ -41,13 +44,20 @@ Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
         largest = std::max(largest, std::abs(static_cast<double>(a.data()[i])));
       }
       for (int64_t i = 0; i < a.rows(); ++i) {
-        const auto best = [&](const Tensor& t) { return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) - (t.data() + i * t.channels()); };
+        const auto best = [&](const Tensor& t) {
+          return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) -
+                 (t.data() + i * t.channels());
+        };
         changed += best(a) != best(b);
       }
     });
-    say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} predictions change\n", norms, subject.images.size(),
-        subject.images.name, apart, largest, changed);
-    if (!(apart <= 1e-3 * largest)) fail(Fault::failed, "fold: that is more than rounding, nothing was written; running statistics near zero variance amplify it (see evenkeel doctor)");
+    say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} "
+        "predictions change\n",
+        norms, subject.images.size(), subject.images.name, apart, largest, changed);
+    if (!(apart <= 1e-3 * largest))
+      fail(Fault::failed,
+           "fold: that is more than rounding, nothing was written; running statistics near zero variance amplify it "
+           "(see evenkeel doctor)");
     write_safetensors(o->out, pack_network(*plain.network, plain.info));
     say("{}\n", o->out);
     return 0;

@@ -31,10 +31,13 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
   add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");
-  app.add_flag("--list", o->list, "instead: the named models as layers in order, and every layer with its arguments")->group("Network");
+  app.add_flag("--list", o->list, "instead: the named models as layers in order, and every layer with its arguments")
+      ->group("Network");
   app.footer(
-      "MFLOP are those of the forward pass of one image, a multiplication and an addition being two; training needs about three\n"
-      "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU done in the\n"
+      "MFLOP are those of the forward pass of one image, a multiplication and an addition being two; training needs "
+      "about three\n"
+      "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU "
+      "done in the\n"
       "same pass as the layer before it.");
   return [o, &vocabulary] {
     if (o->list) return list(vocabulary);

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "apps/cli/console.h"
 #include "apps/cli/command.h"
+#include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/report/run_log.h"
 #include "core/base/file.h"
@@ -26,8 +26,8 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
   add_text(app, "--title", o->title, "TEXT", "above the picture");
   add_text(app, "--out", o->out, "FILE", "the SVG file to write");
   return [o] {
-    check(o->labels.empty() || o->labels.size() == o->runs.size(), "plot: {} runs need as many --label, got {}", o->runs.size(),
-          o->labels.size());
+    check(o->labels.empty() || o->labels.size() == o->runs.size(), "plot: {} runs need as many --label, got {}",
+          o->runs.size(), o->labels.size());
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
       const std::filesystem::path given(o->runs[i]);

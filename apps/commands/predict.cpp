@@ -38,9 +38,11 @@ Picture read(const std::string& file, const Shape& image) {
 
 class Predictor {
  public:
-  Predictor(const Options& options, const Vocabulary& vocabulary) : o_(options), file_(open_network(options.network, vocabulary)) {
+  Predictor(const Options& options, const Vocabulary& vocabulary)
+      : o_(options), file_(open_network(options.network, vocabulary)) {
     const Shape& image = file_.info.model.input;
-    check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network, image[2]);
+    check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network,
+          image[2]);
     prepare_inference(*file_.network);
   }
 
@@ -99,7 +101,8 @@ class Predictor {
     real* out = x.mutable_data();
     for (int64_t i = 0; i < x.size(); ++i) {
       const auto c = static_cast<size_t>(i % image[2]);
-      out[i] = (static_cast<real>(picture.pixels[i]) - static_cast<real>(by.mean[c])) * (1 / static_cast<real>(by.deviation[c]));
+      out[i] = (static_cast<real>(picture.pixels[i]) - static_cast<real>(by.mean[c])) *
+               (1 / static_cast<real>(by.deviation[c]));
     }
     const std::vector<real> logits = file_.network->forward(x, Mode::eval).values();
     const double largest = *std::max_element(logits.begin(), logits.end());
@@ -120,7 +123,8 @@ class Predictor {
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] > p[b]; });
     if (o_.json) {
-      nlohmann::ordered_json line{{"file", on_one_line(file)}, {"class", name(order[0])}, {"probabilities", nlohmann::ordered_json::object()}};
+      nlohmann::ordered_json line{
+          {"file", on_one_line(file)}, {"class", name(order[0])}, {"probabilities", nlohmann::ordered_json::object()}};
       for (const size_t label : order) line["probabilities"][name(label)] = p[label];
       fmt::print("{}\n", line.dump());
       return;
@@ -142,12 +146,15 @@ class Predictor {
 Action predict_command(CLI::App& app, const Vocabulary& vocabulary) {
   const auto o = std::make_shared<Options>();
   app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote")->required();
-  app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")->required();
+  app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")
+      ->required();
   add_flag(app, "--json", o->json, "print a JSON object a line, with the probability of every class");
   add_threads(app);
   app.footer(
-      "A line for each picture, in the order given, those of a folder in byte order: its file, and the three most probable classes\n"
-      "with their probabilities. Pictures are brought to the size and colour that the network was trained on. What is no picture\n"
+      "A line for each picture, in the order given, those of a folder in byte order: its file, and the three most "
+      "probable classes\n"
+      "with their probabilities. Pictures are brought to the size and colour that the network was trained on. What is "
+      "no picture\n"
       "is named on standard error; the others are done, and the exit status is 4.");
   return [o, &vocabulary] { return Predictor(*o, vocabulary)(); };
 }

@@ -1,12 +1,13 @@
 // evenkeel recalibrate: a network's running statistics, replaced by those of a data set.
+#include "layers/norm/recalibrate.h"
+
 #include <fmt/core.h>
 
 #include "apps/cli/console.h"
-#include "apps/trainer/evaluate.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
+#include "apps/trainer/evaluate.h"
 #include "core/base/file.h"
-#include "layers/norm/recalibrate.h"
 
 namespace evenkeel {
 
@@ -19,19 +20,25 @@ Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network with its new statistics here")->required();
   app.footer(
-      "The first normalisation's statistics become those of its inputs, the second's those of what inference then gives it, and so on:\n"
+      "The first normalisation's statistics become those of its inputs, the second's those of what inference then "
+      "gives it, and so on:\n"
       "one pass over the images for each.");
   return [o, &vocabulary] {
     Subject subject = open_subject(o->subject, vocabulary);
     check_output(o->out, {o->subject.file, subject.folder});
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
-    const auto accuracy = [&] { return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size).accuracy(); };
+    const auto accuracy = [&] {
+      return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size)
+          .accuracy();
+    };
     const double before = accuracy();
-    recalibrate(subject.network(), [&](const std::function<void(const Tensor&)>& see) { subject.each_batch([&](const Batch& b) { see(b.x); }); });
+    recalibrate(subject.network(), [&](const std::function<void(const Tensor&)>& see) {
+      subject.each_batch([&](const Batch& b) { see(b.x); });
+    });
     write_safetensors(o->out, pack_network(subject.network(), subject.file.info));
-    say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(), subject.images.size(),
-        subject.images.name, before, accuracy(), o->out);
+    say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(),
+        subject.images.size(), subject.images.name, before, accuracy(), o->out);
     return 0;
   };
 }

@@ -10,7 +10,9 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
   add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
   add_choice(app, "--split", o.split, {"train", "test", "all"}, "which images")->group("Data");
   add_skip_bad(app, o.skip_bad);
-  add_integer(app, "--samples", o.samples, 0, INT64_MAX, "N images only, drawn as evenkeel train does with the network's seed; 0: all")->group("Data");
+  add_integer(app, "--samples", o.samples, 0, INT64_MAX,
+              "N images only, drawn as evenkeel train does with the network's seed; 0: all")
+      ->group("Data");
   add_integer(app, "--batch-size", o.batch_size, 2, 1 << 20, "images at a time")->group("Running");
   add_threads(app)->group("Running");
 }
@@ -21,8 +23,9 @@ Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
   std::string folder = split.folder;
   Dataset images = choose_split(std::move(split), o.split);
   const ModelOptions& m = file.info.model;
-  check(images.image == m.input && images.classes == m.classes, "{} is for {} images of {} classes, {} has {} images of {} classes", o.file,
-        shape_text(m.input), m.classes, images.name, shape_text(images.image), images.classes);
+  check(images.image == m.input && images.classes == m.classes,
+        "{} is for {} images of {} classes, {} has {} images of {} classes", o.file, shape_text(m.input), m.classes,
+        images.name, shape_text(images.image), images.classes);
   images = draw_samples(images, std::min(o.samples, images.size()), m.seed);
   return {std::move(file), std::move(images), std::move(folder), o.batch_size};
 }

@@ -40,8 +40,11 @@ Number parse_number(const std::string& text, const std::string& what) {
 const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path) {
   const auto found = stored.metadata.find(key);
   if (found == stored.metadata.end())
-    fail(Fault::bad_file, "{}: its metadata lack \"{}\", which evenkeel train writes; for a file of another program's say what network it is for "
-         "(evenkeel eval --model ... --norm ... --data ...)", path, key);
+    fail(Fault::bad_file,
+         "{}: its metadata lack \"{}\", which evenkeel train writes; for a file of another program's say what network "
+         "it is for "
+         "(evenkeel eval --model ... --norm ... --data ...)",
+         path, key);
   return found->second;
 }
 
@@ -65,7 +68,11 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
 
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad) {
   const Shape& image = info.model.input;
-  PictureOptions o{.height = image[0], .width = image[1], .channels = image[2], .seed = info.model.seed, .skip_bad = skip_bad,
+  PictureOptions o{.height = image[0],
+                   .width = image[1],
+                   .channels = image[2],
+                   .seed = info.model.seed,
+                   .skip_bad = skip_bad,
                    .classes = info.class_names};
   if (info.held_out > 0) o.holdout = info.held_out;
   return o;
@@ -85,11 +92,13 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
     m.input = parse_shape(text("input"));
     m.classes = parse_number<int64_t>(text("classes"), "classes");
     m.seed = parse_number<uint64_t>(text("seed"), "seed");
-    file.info.normalization = {parse_numbers<float>(text("mean"), "mean"), parse_numbers<float>(text("deviation"), "deviation")};
+    file.info.normalization = {parse_numbers<float>(text("mean"), "mean"),
+                               parse_numbers<float>(text("deviation"), "deviation")};
     const size_t channels = static_cast<size_t>(m.input.channels());
     check(file.info.normalization.mean.size() == channels && file.info.normalization.deviation.size() == channels,
           "mean and deviation must be one number a channel");
-    for (float d : file.info.normalization.deviation) check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
+    for (float d : file.info.normalization.deviation)
+      check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
     if (const auto found = stored.metadata.find("class_names"); found != stored.metadata.end()) {
       const auto names = nlohmann::json::parse(found->second, nullptr, false);
       check(names.is_array() && static_cast<int64_t>(names.size()) == m.classes &&
@@ -99,10 +108,11 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
     }
     if (stored.metadata.contains("holdout")) {
       file.info.held_out = parse_number<double>(text("holdout"), "holdout");
-      check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}", file.info.held_out);
+      check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}",
+            file.info.held_out);
     }
-    // A network that fits the file has about as many numbers as it: a larger one is not built to find that out. More than
-    // these bytes no number of the network's takes, and the constant is for what such files may lack.
+    // A network that fits the file has about as many numbers as it: a larger one is not built to find that out. More
+    // than these bytes no number of the network's takes, and the constant is for what such files may lack.
     m.limits.weights = 1 << 20;
     for (const StoredTensor& t : stored.tensors) m.limits.weights += static_cast<int64_t>(t.bytes.size());
     file.network = make_model(m, vocabulary);
@@ -133,13 +143,15 @@ std::string load_start(const std::string& path, Sequential& network) {
   const std::string last = own.empty() ? "" : own.back().name.substr(0, own.back().name.rfind('.') + 1);
   std::string said;
   for (const StoredTensor& fresh : own) {
-    const auto old = std::find_if(stored.tensors.begin(), stored.tensors.end(), [&](const StoredTensor& t) { return t.name == fresh.name; });
+    const auto old = std::find_if(stored.tensors.begin(), stored.tensors.end(),
+                                  [&](const StoredTensor& t) { return t.name == fresh.name; });
     if (last.empty() || !fresh.name.starts_with(last) || old == stored.tensors.end()) continue;
     if (old->shape == fresh.shape || old->shape.size() != fresh.shape.size() || fresh.shape.empty() ||
         !std::equal(old->shape.begin() + 1, old->shape.end(), fresh.shape.begin() + 1))
       continue;
-    said = fmt::format("--init {}: it is for {} classes, not {}: the last layer ({}) is made new, the others are the file's", path,
-                       old->shape[0], fresh.shape[0], last.substr(0, last.size() - 1));
+    said = fmt::format(
+        "--init {}: it is for {} classes, not {}: the last layer ({}) is made new, the others are the file's", path,
+        old->shape[0], fresh.shape[0], last.substr(0, last.size() - 1));
     *old = fresh;
   }
   fill(network, stored, path);

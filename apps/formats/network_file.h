@@ -8,9 +8,9 @@
 namespace evenkeel {
 
 struct NetworkInfo {
-  ModelOptions model;           // its text written out: named models may change, files stay
-  std::string data;             // the set it was trained on
-  Normalization normalization;  // of the pixels
+  ModelOptions model;                         // its text written out: named models may change, files stay
+  std::string data;                           // the set it was trained on
+  Normalization normalization;                // of the pixels
   std::vector<std::string> class_names = {};  // by label; empty: a file of evenkeel 0.1.0's, or another program's
   double held_out = 0;                        // DataSplit::held_out
 };
@@ -27,13 +27,14 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
 // Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
 void load_weights(const std::string& path, Sequential& network);
-// The same, but the last layer stays as it is where the file's differs in its number of classes alone. Says so in a line; empty: all fits.
+// The same, but the last layer stays as it is where the file's differs in its number of classes alone. Says so in a
+// line; empty: all fits.
 std::string load_start(const std::string& path, Sequential& network);
 // Error(Fault::bad_file) with the path where the file does not hold a network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
-// The images of the set that `data` names or, where that is empty, that the network was trained on: Error(Fault::bad_file)
-// where the file names none that there is.
+// The images of the set that `data` names or, where that is empty, that the network was trained on:
+// Error(Fault::bad_file) where the file names none that there is.
 DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
                       const std::string& data_dir, bool skip_bad);
 

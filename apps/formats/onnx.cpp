@@ -5,11 +5,11 @@
 #include <cstring>
 
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
-#include "layers/model/checkpoint.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/dropout.h"
+#include "layers/model/checkpoint.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
@@ -50,8 +50,12 @@ class Message {
 // The numbers of fields and enumerators are those of onnx.proto.
 constexpr int float_type = 1;  // TensorProto.DataType
 
-Message attribute(const std::string& name, int64_t value) { return Message().bytes(1, name).integer(3, value).integer(20, 2); }
-Message attribute(const std::string& name, float value) { return Message().bytes(1, name).number(2, value).integer(20, 1); }
+Message attribute(const std::string& name, int64_t value) {
+  return Message().bytes(1, name).integer(3, value).integer(20, 2);
+}
+Message attribute(const std::string& name, float value) {
+  return Message().bytes(1, name).number(2, value).integer(20, 1);
+}
 Message attribute(const std::string& name, const std::vector<int64_t>& values) {
   Message m;
   m.bytes(1, name);
@@ -87,7 +91,8 @@ class Graph {
   }
 
  private:
-  std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& output, const std::vector<Message>& attributes = {}) {
+  std::string node(const char* op, const std::vector<std::string>& inputs, const std::string& output,
+                   const std::vector<Message>& attributes = {}) {
     Message n;
     for (const std::string& i : inputs) n.bytes(1, i);
     n.bytes(2, output).bytes(3, output).bytes(4, op);
@@ -111,8 +116,9 @@ class Graph {
 
   std::string pool(const char* op, const std::string& x, const std::string& name, const PoolOptions& o) {
     const int64_t stride = o.stride ? o.stride : o.size;
-    return node(op, {x}, name, {attribute("kernel_shape", {o.size, o.size}), attribute("strides", {stride, stride}),
-                                attribute("pads", {o.padding, o.padding, o.padding, o.padding})});
+    return node(op, {x}, name,
+                {attribute("kernel_shape", {o.size, o.size}), attribute("strides", {stride, stride}),
+                 attribute("pads", {o.padding, o.padding, o.padding, o.padding})});
   }
 
   std::string add(Layer& layer, const std::string& x, const Shape& shape, const std::string& name) {
@@ -120,8 +126,9 @@ class Graph {
       std::vector<std::string> inputs{x, constant(name + ".weight", l->weight)};
       if (l->bias.defined()) inputs.push_back(constant(name + ".bias", l->bias));
       const int64_t p = l->options.padding, s = l->options.stride;
-      return node("Conv", inputs, name, {attribute("kernel_shape", {l->weight.dim(1), l->weight.dim(2)}), attribute("strides", {s, s}),
-                                         attribute("pads", {p, p, p, p})});
+      return node("Conv", inputs, name,
+                  {attribute("kernel_shape", {l->weight.dim(1), l->weight.dim(2)}), attribute("strides", {s, s}),
+                   attribute("pads", {p, p, p, p})});
     }
     if (auto* l = dynamic_cast<Dense*>(&layer)) {
       std::vector<std::string> inputs{x, constant(name + ".weight", l->weight)};
@@ -143,12 +150,16 @@ class Graph {
       return group_norm(x, shape, name, l->groups, l->gamma, l->beta, l->eps);
     if (auto* l = dynamic_cast<MaxPool*>(&layer)) return pool("MaxPool", x, name, l->options);
     if (auto* l = dynamic_cast<AvgPool*>(&layer)) return pool("AveragePool", x, name, l->options);
-    if (dynamic_cast<GlobalAvgPool*>(&layer)) return node("Flatten", {node("GlobalAveragePool", {x}, name + ".mean")}, name);
+    if (dynamic_cast<GlobalAvgPool*>(&layer))
+      return node("Flatten", {node("GlobalAveragePool", {x}, name + ".mean")}, name);
     if (dynamic_cast<Flatten*>(&layer)) return node("Flatten", {x}, name);
     if (dynamic_cast<Dropout*>(&layer)) return x;
     if (auto* l = dynamic_cast<Activation*>(&layer)) {
-      const std::map<std::string, const char*> ops = {
-          {"relu", "Relu"}, {"sigmoid", "Sigmoid"}, {"tanh", "Tanh"}, {"softplus", "Softplus"}, {"leaky_relu", "LeakyRelu"}};
+      const std::map<std::string, const char*> ops = {{"relu", "Relu"},
+                                                      {"sigmoid", "Sigmoid"},
+                                                      {"tanh", "Tanh"},
+                                                      {"softplus", "Softplus"},
+                                                      {"leaky_relu", "LeakyRelu"}};
       if (const auto op = ops.find(l->name); op != ops.end())
         return node(op->second, {x}, name,
                     l->name == "leaky_relu" ? std::vector{attribute("alpha", 0.01f)} : std::vector<Message>());
@@ -159,14 +170,16 @@ class Graph {
       const std::string y = add(l->body(), x, behind, name + ".body.");
       return node("Add", {y, shortcut(x, shape, behind, l->stride(), name + ".shortcut")}, name);
     }
-    fail(Fault::usage, "onnx: layer {} ({}) is none that evenkeel can write in ONNX's operators; safetensors and npz hold "
-         "any network", name, layer.describe());
+    fail(Fault::usage,
+         "onnx: layer {} ({}) is none that evenkeel can write in ONNX's operators; safetensors and npz hold "
+         "any network",
+         name, layer.describe());
   }
 
-  // The operator that needs the lowest version: a group a channel is an instance norm, one group a layer norm, whose weights are one
-  // for each value of an example in its definition.
-  std::string group_norm(const std::string& x, const Shape& shape, const std::string& name, int64_t groups, const Tensor& gamma,
-                         const Tensor& beta, real eps) {
+  // The operator that needs the lowest version: a group a channel is an instance norm, one group a layer norm, whose
+  // weights are one for each value of an example in its definition.
+  std::string group_norm(const std::string& x, const Shape& shape, const std::string& name, int64_t groups,
+                         const Tensor& gamma, const Tensor& beta, real eps) {
     const Message epsilon = attribute("epsilon", static_cast<float>(eps));
     const bool layer_norm = groups == 1 && gamma.size() > 1;
     const auto weight = [&](const char* which, const Tensor& t) {
@@ -200,14 +213,16 @@ class Graph {
     return node("Mul", {half, cdf}, name);
   }
 
-  // Every stride-th pixel, and zeros as further channels, as a convolution with a weight of 1 where a channel is kept: one operation
-  // that every runtime has, and exact.
-  std::string shortcut(const std::string& x, const Shape& in, const Shape& out, int64_t stride, const std::string& name) {
+  // Every stride-th pixel, and zeros as further channels, as a convolution with a weight of 1 where a channel is kept:
+  // one operation that every runtime has, and exact.
+  std::string shortcut(const std::string& x, const Shape& in, const Shape& out, int64_t stride,
+                       const std::string& name) {
     if (in == out) return x;
     const int64_t from = in[2], to = out[2];
     Tensor select = Tensor::zeros({to, 1, 1, from});
     for (int64_t c = 0; c < from; ++c) select.mutable_data()[((to - from) / 2 + c) * from + c] = 1;
-    return node("Conv", {x, constant(name + ".weight", select)}, name, {attribute("kernel_shape", {1, 1}), attribute("strides", {stride, stride})});
+    return node("Conv", {x, constant(name + ".weight", select)}, name,
+                {attribute("kernel_shape", {1, 1}), attribute("strides", {stride, stride})});
   }
 
   Message body_;
@@ -216,7 +231,8 @@ class Graph {
 
 }  // namespace
 
-std::string format_onnx(Sequential& network, const Shape& input, int64_t classes, const std::map<std::string, std::string>& metadata) {
+std::string format_onnx(Sequential& network, const Shape& input, int64_t classes,
+                        const std::map<std::string, std::string>& metadata) {
   const Recording off(false);
   Graph graph;
   Shape shape = input;

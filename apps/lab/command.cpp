@@ -1,11 +1,12 @@
-// evenkeel lab: hands over to evenkeel-lab beside this program, which computes in double; the two scalar types do not mix in one.
+// evenkeel lab: hands over to evenkeel-lab beside this program, which computes in double; the two scalar types do not
+// mix in one.
+#include "apps/cli/command.h"
+
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-
-#include "apps/cli/command.h"
 
 namespace evenkeel {
 

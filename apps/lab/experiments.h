@@ -4,61 +4,105 @@
 
 namespace evenkeel::lab {
 
-extern const Experiment transform, axes, dilution, renewal, drift, gradient_shift, saturation, relu_activity, paper, jacobian_experiment,
-    derivatives, one_layer, landscape, rates, explosion, noise, averages, estimates, dialects_experiment, shift, domain, scale,
-    thermostat_experiment, decay, renorm, batch_size, sequences, two_labs, privacy, mistakes;
+extern const Experiment transform, axes, dilution, renewal, drift, gradient_shift, saturation, relu_activity, paper,
+    jacobian_experiment, derivatives, one_layer, landscape, rates, explosion, noise, averages, estimates,
+    dialects_experiment, shift, domain, scale, thermostat_experiment, decay, renorm, batch_size, sequences, two_labs,
+    privacy, mistakes;
 
-inline const Experiment* const experiments[] = {
-    &transform, &axes,  // a chapter a line
-    &dilution, &renewal, &drift, &gradient_shift,
-    &saturation, &relu_activity, &paper,
-    &jacobian_experiment, &derivatives, &one_layer, &landscape, &rates, &explosion, &noise,
-    &averages, &estimates, &dialects_experiment, &shift, &domain,
-    &scale, &thermostat_experiment, &decay,
-    &renorm, &batch_size,
-    &sequences, &two_labs, &privacy,
-    &mistakes};
+inline const Experiment* const experiments[] = {&transform,
+                                                &axes,  // a chapter a line
+                                                &dilution,
+                                                &renewal,
+                                                &drift,
+                                                &gradient_shift,
+                                                &saturation,
+                                                &relu_activity,
+                                                &paper,
+                                                &jacobian_experiment,
+                                                &derivatives,
+                                                &one_layer,
+                                                &landscape,
+                                                &rates,
+                                                &explosion,
+                                                &noise,
+                                                &averages,
+                                                &estimates,
+                                                &dialects_experiment,
+                                                &shift,
+                                                &domain,
+                                                &scale,
+                                                &thermostat_experiment,
+                                                &decay,
+                                                &renorm,
+                                                &batch_size,
+                                                &sequences,
+                                                &two_labs,
+                                                &privacy,
+                                                &mistakes};
 
 inline const std::vector<Chapter> chapters{
     {"The transform",
-     "Batch normalisation sits between a layer and its activation function. In training it looks at one feature at a time, over all m "
-     "examples of the batch: it takes their mean mu and their variance sigma^2, (1) moves the values to mean 0 and (2) scales them to "
-     "variance 1, xhat = (x - mu) / sqrt(sigma^2 + eps), where the small eps keeps the root from 0; then (3) it applies y = gamma xhat + "
-     "beta with a gamma and a beta that are learned. For images a feature is a channel, and its values are those of all pixels of all "
+     "Batch normalisation sits between a layer and its activation function. In training it looks at one feature at a "
+     "time, over all m "
+     "examples of the batch: it takes their mean mu and their variance sigma^2, (1) moves the values to mean 0 and (2) "
+     "scales them to "
+     "variance 1, xhat = (x - mu) / sqrt(sigma^2 + eps), where the small eps keeps the root from 0; then (3) it "
+     "applies y = gamma xhat + "
+     "beta with a gamma and a beta that are learned. For images a feature is a channel, and its values are those of "
+     "all pixels of all "
      "images. This chapter checks the arithmetic."},
     {"Internal covariate shift",
-     "While a network learns, every layer's inputs change because the layers before it do. The authors of batch normalisation called this "
-     "internal covariate shift and gave it as the reason for their method. Standardising the data that enter the network is not enough: "
-     "affine layers and ReLUs undo it within a few layers. Here is measured how far it reaches, how much of the drift batch normalisation "
-     "really removes, and that by another definition of the same name it removes little: part of its success must have other reasons."},
+     "While a network learns, every layer's inputs change because the layers before it do. The authors of batch "
+     "normalisation called this "
+     "internal covariate shift and gave it as the reason for their method. Standardising the data that enter the "
+     "network is not enough: "
+     "affine layers and ReLUs undo it within a few layers. Here is measured how far it reaches, how much of the drift "
+     "batch normalisation "
+     "really removes, and that by another definition of the same name it removes little: part of its success must have "
+     "other reasons."},
     {"Gradient flow",
-     "A sigmoid or tanh is flat far from zero, and passes hardly any gradient on there; a ReLU whose input is always negative passes none. "
-     "Centring what enters an activation keeps it where it has a slope. How much that gains can be computed, and depends on more than the "
+     "A sigmoid or tanh is flat far from zero, and passes hardly any gradient on there; a ReLU whose input is always "
+     "negative passes none. "
+     "Centring what enters an activation keeps it where it has a slope. How much that gains can be computed, and "
+     "depends on more than the "
      "mean."},
     {"Smoothing the landscape",
-     "Curvature limits the learning rate: gradient descent on a parabola diverges beyond 2 over its curvature. Networks with batch "
-     "normalisation are said to have a smoother loss, measured by the largest eigenvalue lambda of the Hessian, the matrix of second "
-     "derivatives. In training every output depends on the whole batch, so that its Jacobian, the matrix of dy_i / dx_j, is dense: from "
+     "Curvature limits the learning rate: gradient descent on a parabola diverges beyond 2 over its curvature. "
+     "Networks with batch "
+     "normalisation are said to have a smoother loss, measured by the largest eigenvalue lambda of the Hessian, the "
+     "matrix of second "
+     "derivatives. In training every output depends on the whole batch, so that its Jacobian, the matrix of dy_i / "
+     "dx_j, is dense: from "
      "that matrix and its derivatives follow the gradients, the curvature, and the noise that random company brings."},
     {"Inference",
-     "At test time an answer must not depend on who else is in the batch. Batch normalisation then uses a mean and a variance of the whole "
-     "population, kept during training as running averages, r <- (1 - a) r + a (value of the batch), and becomes a fixed straight line per "
-     "feature. Averages that start at zero are biased, and population statistics of one data set may be wrong for another. Both have "
+     "At test time an answer must not depend on who else is in the batch. Batch normalisation then uses a mean and a "
+     "variance of the whole "
+     "population, kept during training as running averages, r <- (1 - a) r + a (value of the batch), and becomes a "
+     "fixed straight line per "
+     "feature. Averages that start at zero are biased, and population statistics of one data set may be wrong for "
+     "another. Both have "
      "formulas, and remedies."},
     {"Weight decay",
-     "Multiplying all weights before a batch normalisation by a positive number changes nothing that comes out of it. So a penalty on "
-     "their size cannot restrict the function. What it does instead is to set how far a step of given length turns them: weight decay is a "
+     "Multiplying all weights before a batch normalisation by a positive number changes nothing that comes out of it. "
+     "So a penalty on "
+     "their size cannot restrict the function. What it does instead is to set how far a step of given length turns "
+     "them: weight decay is a "
      "learning-rate schedule in disguise."},
     {"Batch renormalisation",
-     "Training with a batch's statistics and testing with the population's are two different functions, the more so the smaller the batch. "
-     "Batch renormalisation (Ioffe 2017) multiplies by r and adds d, chosen so that training computes what inference will, and treats both "
+     "Training with a batch's statistics and testing with the population's are two different functions, the more so "
+     "the smaller the batch. "
+     "Batch renormalisation (Ioffe 2017) multiplies by r and adds d, chosen so that training computes what inference "
+     "will, and treats both "
      "as constants when gradients are taken. Group normalisation avoids the batch altogether."},
     {"Applications",
-     "Sequences of unequal length are padded; laboratories measure with unequal instruments; privacy asks that no example's influence be "
-     "felt beyond a limit. In each case what matters is which values share a mean and a variance. (Networks for images are trained by "
+     "Sequences of unequal length are padded; laboratories measure with unequal instruments; privacy asks that no "
+     "example's influence be "
+     "felt beyond a limit. In each case what matters is which values share a mean and a variance. (Networks for images "
+     "are trained by "
      "`evenkeel train`, with and without.)"},
     {"Hands-on practices",
-     "Most trouble with batch normalisation comes from a short list of mistakes, which users of every framework report year after year. "
+     "Most trouble with batch normalisation comes from a short list of mistakes, which users of every framework report "
+     "year after year. "
      "Each is computed here beside what is right; in this framework most of them are errors, or cannot be written."},
 };
 

@@ -53,10 +53,13 @@ std::string css_class(Verdict v) {
 
 // How many rows have which verdict: "12 hold, 1 only under a condition".
 std::string summary(const std::vector<const Row*>& rows) {
-  const auto count = [&](Verdict v) { return std::count_if(rows.begin(), rows.end(), [v](const Row* r) { return r->verdict == v; }); };
+  const auto count = [&](Verdict v) {
+    return std::count_if(rows.begin(), rows.end(), [v](const Row* r) { return r->verdict == v; });
+  };
   std::string text = fmt::format("{} hold", count(Verdict::holds));
-  for (const auto& [verdict, words] :
-       {std::pair{Verdict::only_if, "only under a condition"}, {Verdict::fails, "fail"}, {Verdict::not_judged, "shown, not judged"}})
+  for (const auto& [verdict, words] : {std::pair{Verdict::only_if, "only under a condition"},
+                                       {Verdict::fails, "fail"},
+                                       {Verdict::not_judged, "shown, not judged"}})
     if (count(verdict)) text += fmt::format(", {} {}", count(verdict), words);
   return text;
 }
@@ -83,19 +86,22 @@ class Page {
   void section(const Result& r) {
     const Experiment& e = *r.experiment;
     const std::string again = fmt::format("evenkeel lab {}{}", e.name, quick_ ? " --quick" : "");
-    add("<section id=\"{}\"><h3>{}</h3>\n<p class=\"question\"><span class=\"tag\">Prediction</span>{}</p>\n", e.name, html(e.question),
-        html(e.prediction));
+    add("<section id=\"{}\"><h3>{}</h3>\n<p class=\"question\"><span class=\"tag\">Prediction</span>{}</p>\n", e.name,
+        html(e.question), html(e.prediction));
     for (const Figure& f : r.lab.figures)
-      add("<figure>{}<figcaption>{} <span class=\"tag\">Predicted</span>{} <span class=\"tag\">Seen</span>{} <span class=\"run\">Run "
+      add("<figure>{}<figcaption>{} <span class=\"tag\">Predicted</span>{} <span class=\"tag\">Seen</span>{} <span "
+          "class=\"run\">Run "
           "again: <code>{}</code></span></figcaption></figure>\n",
           picture(f), html(f.caption.shows), html(f.caption.predicted), html(f.caption.seen), again);
     for (const std::string& remark : r.lab.remarks) add("<p>{}</p>\n", html(remark));
     text +=
-        "<div class=\"wrap\"><table><thead><tr><th>claim<th>statement<th>predicted<th>measured<th>allowed<th>verdict</tr></thead><tbody>\n";
+        "<div "
+        "class=\"wrap\"><table><thead><tr><th>claim<th>statement<th>predicted<th>measured<th>allowed<th>verdict</tr></"
+        "thead><tbody>\n";
     for (const Row& row : r.lab.rows)
-      add("<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"v {}\">{}{}</tr>\n", row.claim,
-          html(row.statement), html(row.predicted), html(row.measured), html(row.allowed), css_class(row.verdict), word(row.verdict),
-          row.as_expected() ? "" : " (unexpected)");
+      add("<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"v {}\">{}{}</tr>\n",
+          row.claim, html(row.statement), html(row.predicted), html(row.measured), html(row.allowed),
+          css_class(row.verdict), word(row.verdict), row.as_expected() ? "" : " (unexpected)");
     add("</tbody></table></div>\n<p><span class=\"tag\">Try next</span>{}</p>\n<p class=\"run\">The program is "
         "<code>{}.cpp</code> below <code>apps/lab</code>; <code>{}</code> took {:.1f} s here.</p></section>\n",
         html(e.next), e.name, again, r.seconds);
@@ -125,17 +131,22 @@ std::string html_report(const std::vector<Chapter>& chapters, const std::vector<
     for (const Row& row : r.lab.rows) rows.push_back(&row);
   page.text +=
       "<h1>Batch normalisation, run and measured</h1>\n"
-      "<p>What a textbook chapter on batch normalisation says, as programs. Every section asks one question, says what the theory predicts "
+      "<p>What a textbook chapter on batch normalisation says, as programs. Every section asks one question, says what "
+      "the theory predicts "
       "before anything runs, and puts the measurement "
       "beside it.</p>\n"
-      "<p>In figures, what was predicted is dashed and what was measured is drawn through. In tables a number such as A4.1 names the "
+      "<p>In figures, what was predicted is dashed and what was measured is drawn through. In tables a number such as "
+      "A4.1 names the "
       "claim, so that one can be referred to. An <em>exact</em> "
-      "statement is computed in double precision and held to the tolerance in the column <em>allowed</em> (times 1 + the predicted value); "
+      "statement is computed in double precision and held to the tolerance in the column <em>allowed</em> (times 1 + "
+      "the predicted value); "
       "a number from a table, to its digits. A "
-      "<em>Monte-Carlo</em> statement must come within four standard errors (s.e.). A <em>statistical</em> one, about networks that train "
+      "<em>Monte-Carlo</em> statement must come within four standard errors (s.e.). A <em>statistical</em> one, about "
+      "networks that train "
       "on images, must fall for every seed into a band that "
       "was fixed before the run.</p>\n"
-      "<p>The verdict is <span class=\"holds\">holds</span>, <span class=\"fails\">FAILS</span>, or <span class=\"onlyif\">only if</span>: "
+      "<p>The verdict is <span class=\"holds\">holds</span>, <span class=\"fails\">FAILS</span>, or <span "
+      "class=\"onlyif\">only if</span>: "
       "measured to be true under the condition beside it, "
       "and false without. Logarithms in figures are to the base named on the axis; most quantities have no unit.</p>\n";
   page.add("<p><strong>{} statements: {}.</strong>{}</p>\n", rows.size(), summary(rows),
@@ -152,7 +163,8 @@ std::string html_report(const std::vector<Chapter>& chapters, const std::vector<
       ++sections;
     }
   }
-  check(sections == results.size(), "lab: {} experiments name a chapter that is not in the list", results.size() - sections);
+  check(sections == results.size(), "lab: {} experiments name a chapter that is not in the list",
+        results.size() - sections);
   return page.text + "</body></html>\n";
 }
 

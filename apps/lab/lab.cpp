@@ -10,7 +10,9 @@
 namespace evenkeel::lab {
 namespace {
 
-std::string number(double v) { return v != 0 && std::abs(v) < 1e-4 ? fmt::format("{:.2g}", v) : fmt::format("{:.7g}", v); }
+std::string number(double v) {
+  return v != 0 && std::abs(v) < 1e-4 ? fmt::format("{:.2g}", v) : fmt::format("{:.7g}", v);
+}
 std::string numbers(const std::vector<double>& all) {
   std::vector<std::string> texts;
   for (double v : all) texts.push_back(fmt::format("{:.4g}", v));
@@ -34,21 +36,24 @@ std::string word(Verdict verdict) {
   return "";
 }
 
-void Lab::equal(const std::string& claim, const std::string& statement, double predicted, double measured, double tolerance) {
+void Lab::equal(const std::string& claim, const std::string& statement, double predicted, double measured,
+                double tolerance) {
   const double allowed = tolerance * (1 + std::abs(predicted));
   rows.push_back({claim, statement, number(predicted), number(measured), "+- " + number(tolerance),
                   judge(std::abs(measured - predicted) <= allowed), Verdict::holds});
 }
 
-void Lab::same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured, double tolerance) {
-  check(predicted.shape() == measured.shape(), "lab: {} predicts {}, measured {}", claim, predicted.shape(), measured.shape());
+void Lab::same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured,
+               double tolerance) {
+  check(predicted.shape() == measured.shape(), "lab: {} predicts {}, measured {}", claim, predicted.shape(),
+        measured.shape());
   double worst = 0;
   for (int64_t i = 0; i < predicted.size(); ++i) {
     const double d = std::abs(predicted.data()[i] - measured.data()[i]) / (1 + std::abs(predicted.data()[i]));
     worst = d > worst || std::isnan(d) ? d : worst;  // NaN wins
   }
-  rows.push_back(
-      {claim, statement, "equal", "differ by " + number(worst), "+- " + number(tolerance), judge(worst <= tolerance), Verdict::holds});
+  rows.push_back({claim, statement, "equal", "differ by " + number(worst), "+- " + number(tolerance),
+                  judge(worst <= tolerance), Verdict::holds});
 }
 
 void Lab::same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted,
@@ -59,18 +64,19 @@ void Lab::same(const std::string& claim, const std::string& statement, const std
 
 void Lab::expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured) {
   const double allowed = 4 * measured.error();
-  rows.push_back({claim, statement, number(predicted), number(measured.mean()), fmt::format("+- {:.2g} (4 s.e.)", allowed),
-                  judge(std::abs(measured.mean() - predicted) <= allowed), Verdict::holds});
+  rows.push_back({claim, statement, number(predicted), number(measured.mean()),
+                  fmt::format("+- {:.2g} (4 s.e.)", allowed), judge(std::abs(measured.mean() - predicted) <= allowed),
+                  Verdict::holds});
 }
 
-void Lab::between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
-                  bool of_data) {
+void Lab::between(const std::string& claim, const std::string& statement, double low, double high,
+                  const std::vector<double>& measured, bool of_data) {
   const bool inside = std::all_of(measured.begin(), measured.end(), [=](double v) { return v >= low && v <= high; });
   const std::string band = high == INFINITY   ? fmt::format("at least {:.4g}", low)
                            : low == -INFINITY ? fmt::format("at most {:.4g}", high)
                                               : fmt::format("{:.4g} to {:.4g}", low, high);
-  rows.push_back({claim, statement, band, numbers(measured), "the band", of_data && synthetic() ? Verdict::not_judged : judge(inside),
-                  Verdict::holds});
+  rows.push_back({claim, statement, band, numbers(measured), "the band",
+                  of_data && synthetic() ? Verdict::not_judged : judge(inside), Verdict::holds});
 }
 
 void Lab::not_found_again(const std::string& claim, const std::string& statement, double low, double high,
@@ -85,8 +91,8 @@ void Lab::observed(const std::string& claim, const std::string& statement, const
   rows.push_back({claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged});
 }
 
-void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
-                  bool true_under_it, bool true_without, bool of_data) {
+void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition,
+                  const std::string& measured, bool true_under_it, bool true_without, bool of_data) {
   rows.push_back({claim, statement, "only if " + condition, measured, "",
                   of_data && synthetic() ? Verdict::not_judged
                   : !true_under_it       ? Verdict::fails
@@ -102,7 +108,8 @@ const DataSplit& Lab::images() {
     } catch (const Error& error) {
       if (error.fault != Fault::missing) throw;
       images_ = load_dataset("synthetic");
-      say("Fashion-MNIST was not found: these are the drawn images of `synthetic`, for which no band was fixed, so the statistical rows "
+      say("Fashion-MNIST was not found: these are the drawn images of `synthetic`, for which no band was fixed, so the "
+          "statistical rows "
           "are not judged.");
     }
   }
@@ -111,8 +118,9 @@ const DataSplit& Lab::images() {
 
 std::string terminal_table(const std::vector<Row>& rows) {
   const auto cells = [](const Row& r) {
-    return std::vector<std::string>{r.claim,    r.statement, r.predicted,
-                                    r.measured, r.allowed,   word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
+    return std::vector<std::string>{r.claim,     r.statement,
+                                    r.predicted, r.measured,
+                                    r.allowed,   word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
   };
   std::vector<std::vector<std::string>> table{{"claim", "statement", "predicted", "measured", "allowed", "verdict"}};
   for (const Row& r : rows) table.push_back(cells(r));

@@ -1,13 +1,15 @@
-// The laboratory's bench: an experiment is a question, a prediction, and a function that measures; what is here makes it short.
+// The laboratory's bench: an experiment is a question, a prediction, and a function that measures; what is here makes
+// it short.
 //
 //     void run(Lab& lab) {
 //       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
-//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "The axes.", .predicted = "A law (dashed).", .seen = "A number."});
+//       lab.figure({{.title = ..., .series = {...}}}, {.shows = "The axes.", .predicted = "A law (dashed).", .seen = "A
+//       number."});
 //     }
 //     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
 //
-// Everything here computes in double. A new experiment also needs a line in experiments.h. Experiments run side by side, and share nothing
-// that changes.
+// Everything here computes in double. A new experiment also needs a line in experiments.h. Experiments run side by
+// side, and share nothing that changes.
 #pragma once
 #include <cmath>
 #include <string>
@@ -75,7 +77,8 @@ class Lab {
   std::vector<uint64_t> seeds() const { return quick() ? std::vector<uint64_t>{1} : std::vector<uint64_t>{1, 2, 3}; }
 
   // Exact: |measured - predicted| <= tolerance (1 + |predicted|).
-  void equal(const std::string& claim, const std::string& statement, double predicted, double measured, double tolerance = 1e-10);
+  void equal(const std::string& claim, const std::string& statement, double predicted, double measured,
+             double tolerance = 1e-10);
   // Exact, for tensors and tables: the largest difference of two elements, by the same measure.
   void same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured,
             double tolerance = 1e-10);
@@ -83,17 +86,21 @@ class Lab {
             const std::vector<double>& measured, double tolerance = 1e-10);
   // Monte Carlo: within four standard errors.
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
-  // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges nothing else.
-  void between(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
-               bool of_data = false);
-  // The same for a number that others found and this laboratory does not find again: it fails, as expected, and `why` says what is known.
-  void not_found_again(const std::string& claim, const std::string& statement, double low, double high, const std::vector<double>& measured,
-                       const std::string& why);
+  // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges
+  // nothing else.
+  void between(const std::string& claim, const std::string& statement, double low, double high,
+               const std::vector<double>& measured, bool of_data = false);
+  // The same for a number that others found and this laboratory does not find again: it fails, as expected, and `why`
+  // says what is known.
+  void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
+                       const std::vector<double>& measured, const std::string& why);
   // A number that is shown and not judged, beside what others found.
-  void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere, const std::vector<double>& measured);
-  // A sentence of the text that needs a condition: measured to be true under it, and false without it; `of_data` as above.
-  void only_if(const std::string& claim, const std::string& statement, const std::string& condition, const std::string& measured,
-               bool true_under_it, bool true_without, bool of_data = false);
+  void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
+                const std::vector<double>& measured);
+  // A sentence of the text that needs a condition: measured to be true under it, and false without it; `of_data` as
+  // above.
+  void only_if(const std::string& claim, const std::string& statement, const std::string& condition,
+               const std::string& measured, bool true_under_it, bool true_without, bool of_data = false);
 
   void figure(const std::vector<Chart>& charts, const Caption& caption) { figures.push_back({charts, caption}); }
   void say(const std::string& paragraph) { remarks.push_back(paragraph); }

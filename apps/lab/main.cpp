@@ -27,7 +27,8 @@ std::vector<const Experiment*> choose(const std::vector<std::string>& names) {
     check(wrong.empty(), "lab: {}", wrong);
   }
   for (const Experiment* e : experiments)
-    if (std::any_of(names.begin(), names.end(), [e](const std::string& n) { return n == "all" || n == e->name; })) chosen.push_back(e);
+    if (std::any_of(names.begin(), names.end(), [e](const std::string& n) { return n == "all" || n == e->name; }))
+      chosen.push_back(e);
   return chosen;
 }
 
@@ -37,14 +38,15 @@ int list() {
 }
 
 void print(const Result& r) {
-  fmt::print("{}: {}\n{}\n{}", r.experiment->name, r.experiment->question, r.experiment->prediction, terminal_table(r.lab.rows));
+  fmt::print("{}: {}\n{}\n{}", r.experiment->name, r.experiment->question, r.experiment->prediction,
+             terminal_table(r.lab.rows));
   for (const std::string& remark : r.lab.remarks) fmt::print("{}\n", remark);
   fmt::print("{:.1f} s\n\n", r.seconds);
   std::fflush(stdout);
 }
 
-// As many experiments at a time as there are threads, each on one of them; what they compute is the same to the bit, and so is the order of
-// what is printed.
+// As many experiments at a time as there are threads, each on one of them; what they compute is the same to the bit,
+// and so is the order of what is printed.
 std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const Settings& settings) {
   std::vector<std::optional<Result>> found(chosen.size());
   std::mutex printing;
@@ -79,14 +81,16 @@ int run(const std::vector<std::string>& names, const Settings& settings, const s
     write_file(out + "/index.html", html_report(chapters, results, settings.quick));
     for (const Result& r : results)
       for (size_t i = 0; i < r.lab.figures.size(); ++i)
-        write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""), picture(r.lab.figures[i]));
+        write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""),
+                   picture(r.lab.figures[i]));
     fmt::print("{}/index.html\n", printable(out));
   }
   return unexpected ? static_cast<int>(Fault::failed) : 0;
 }
 
 int program(int argc, char** argv) {
-  CLI::App app("Runs what is claimed of batch normalisation, and puts the prediction beside the measurement.", "evenkeel lab");
+  CLI::App app("Runs what is claimed of batch normalisation, and puts the prediction beside the measurement.",
+               "evenkeel lab");
   app.formatter(std::make_shared<HelpLayout>());
   app.set_help_flag("--help,-h", "print this");
   Settings settings;

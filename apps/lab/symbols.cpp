@@ -7,9 +7,9 @@
 namespace evenkeel::lab {
 namespace {
 
-const std::map<std::string, std::string> words{{"gamma", "γ"},  {"beta", "β"}, {"mu", "μ"},   {"sigma", "σ"},   {"eps", "ε"},
-                                               {"pi", "π"},     {"sqrt", "√"}, {"xhat", "x̂"}, {"dgamma", "dγ"}, {"dbeta", "dβ"},
-                                               {"lambda", "λ"}, {"Phi", "Φ"},  {"phi", "φ"}};
+const std::map<std::string, std::string> words{
+    {"gamma", "γ"}, {"beta", "β"},    {"mu", "μ"},     {"sigma", "σ"},  {"eps", "ε"}, {"pi", "π"}, {"sqrt", "√"},
+    {"xhat", "x̂"},  {"dgamma", "dγ"}, {"dbeta", "dβ"}, {"lambda", "λ"}, {"Phi", "Φ"}, {"phi", "φ"}};
 const std::map<char, std::string> raised{{'0', "⁰"}, {'1', "¹"}, {'2', "²"}, {'3', "³"}, {'4', "⁴"}, {'5', "⁵"},
                                          {'6', "⁶"}, {'7', "⁷"}, {'8', "⁸"}, {'9', "⁹"}, {'-', "⁻"}, {'t', "ᵗ"}};
 

@@ -2,13 +2,19 @@
 
 namespace evenkeel::lab {
 
-std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed,
-                                    const std::string& init) {
-  return make_model(
-      {.model = model, .norm = norm, .activation = activation, .init = init, .input = {28, 28, 1}, .classes = 10, .seed = seed});
+std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation,
+                                    uint64_t seed, const std::string& init) {
+  return make_model({.model = model,
+                     .norm = norm,
+                     .activation = activation,
+                     .init = init,
+                     .input = {28, 28, 1},
+                     .classes = 10,
+                     .seed = seed});
 }
 
-std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed) {
+std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm,
+                                          const std::string& activation, uint64_t seed) {
   auto made = network(model, norm, activation, seed);
   for (Parameter& p : parameters(*made))
     if (p.decay) p.value.copy_from(p.value.detach() * (1 / std::sqrt(6.0)));
@@ -16,7 +22,8 @@ std::unique_ptr<Sequential> small_network(const std::string& model, const std::s
 }
 
 Batch first(const Dataset& data, const Normalization& normalization, int64_t count) {
-  Loader loader(data, normalization, {.batch_size = std::min(count, data.size()), .shuffle = false, .background = false});
+  Loader loader(data, normalization,
+                {.batch_size = std::min(count, data.size()), .shuffle = false, .background = false});
   loader.begin_epoch(0);
   Batch batch;
   loader.next(batch);
@@ -29,7 +36,8 @@ Batch Batches::next() {
   return batch;
 }
 
-void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps, const std::function<void(const Step&)>& before) {
+void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+           const std::function<void(const Step&)>& before) {
   const std::vector<Parameter> all = parameters(net);
   Sgd sgd(all, options);
   for (int64_t t = 0; t < steps; ++t) {
@@ -45,7 +53,8 @@ void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t step
 
 double accuracy(Layer& net, const Batch& batch, Mode mode) {
   const Recording off(false);
-  return static_cast<double>(count_correct(net.forward(batch.x, mode), batch.labels)) / static_cast<double>(batch.labels.size());
+  return static_cast<double>(count_correct(net.forward(batch.x, mode), batch.labels)) /
+         static_cast<double>(batch.labels.size());
 }
 
 }  // namespace evenkeel::lab

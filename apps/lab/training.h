@@ -9,10 +9,12 @@
 namespace evenkeel::lab {
 
 // A network for 28x28 images of ten classes.
-std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed,
-                                    const std::string& init = "he");
-// The same with weights of variance 1 / (3 fan_in), a sixth of He's: PyTorch's default, with which the statistical bands were found.
-std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm, const std::string& activation, uint64_t seed);
+std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation,
+                                    uint64_t seed, const std::string& init = "he");
+// The same with weights of variance 1 / (3 fan_in), a sixth of He's: PyTorch's default, with which the statistical
+// bands were found.
+std::unique_ptr<Sequential> small_network(const std::string& model, const std::string& norm,
+                                          const std::string& activation, uint64_t seed);
 
 // The first `count` images of a set as one batch, by the training set's normalisation.
 Batch first(const Dataset& data, const Normalization& normalization, int64_t count);
@@ -37,8 +39,9 @@ struct Step {
 };
 
 // Plain steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite.
-void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
-           const std::function<void(const Step&)>& before = [](const Step&) {});
+void train(
+    Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+    const std::function<void(const Step&)>& before = [](const Step&) {});
 
 double accuracy(Layer& net, const Batch& batch, Mode mode = Mode::eval);
 

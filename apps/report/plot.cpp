@@ -12,7 +12,8 @@ namespace evenkeel {
 namespace {
 
 // Okabe and Ito's palette, its yellow left out.
-constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f"};
+constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                  "#e69f00", "#56b4e9", "#000000", "#7f7f7f"};
 
 // Pixels: one chart's place, the margins around its plotting area, a legend's row.
 constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, top = 52, bottom = 46, legend_row = 19;
@@ -53,8 +54,8 @@ struct Range {
 };
 
 void text(std::string& out, double x, double y, const char* anchor, const char* style, const std::string& content) {
-  fmt::format_to(std::back_inserter(out), "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n", x, y,
-                 anchor, style, escaped(content));
+  fmt::format_to(std::back_inserter(out), "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n",
+                 x, y, anchor, style, escaped(content));
 }
 
 // With as many decimals as tell the ticks apart.
@@ -83,24 +84,28 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
   }
   xs.widen(0);
   ys.widen(0.05);
-  const double x_left = x0 + left, x_right = x0 + chart_width - right, y_top = y0 + top, y_bottom = y0 + chart_height - bottom;
+  const double x_left = x0 + left, x_right = x0 + chart_width - right, y_top = y0 + top,
+               y_bottom = y0 + chart_height - bottom;
   auto at_x = [&](double v) { return x_left + (v - xs.low) / (xs.high - xs.low) * (x_right - x_left); };
   auto at_y = [&](double v) { return y_bottom - (v - ys.low) / (ys.high - ys.low) * (y_bottom - y_top); };
   auto append = [&](fmt::string_view format, const auto&... values) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...));
   };
 
-  const std::vector<double> x_ticks = axis_ticks(xs.low, xs.high, 8, whole ? 1 : 0), y_ticks = axis_ticks(ys.low, ys.high, 6);
+  const std::vector<double> x_ticks = axis_ticks(xs.low, xs.high, 8, whole ? 1 : 0),
+                            y_ticks = axis_ticks(ys.low, ys.high, 6);
   for (double v : y_ticks) {
-    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"grid\"/>\n", x_left, x_right, at_y(v), at_y(v));
+    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"grid\"/>\n", x_left, x_right, at_y(v),
+           at_y(v));
     text(out, x_left - 7, at_y(v) + 4, "end", "tick", tick_label(v, y_ticks));
   }
   for (double v : x_ticks) {
-    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", at_x(v), at_x(v), y_bottom,
-           y_bottom + 4);
+    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", at_x(v), at_x(v),
+           y_bottom, y_bottom + 4);
     text(out, at_x(v), y_bottom + 18, "middle", "tick", tick_label(v, x_ticks));
   }
-  append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", x_left, x_right, y_bottom, y_bottom);
+  append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", x_left, x_right, y_bottom,
+         y_bottom);
   text(out, (x_left + x_right) / 2, y_bottom + 37, "middle", "label", chart.x_label);
   text(out, x0 + 12, y_top - 13, "start", "label", chart.y_label);
   text(out, (x_left + x_right) / 2, y0 + 18, "middle", "heading", chart.title);
@@ -140,7 +145,8 @@ std::vector<double> axis_ticks(double low, double high, int count, double least_
     if (factor * power >= raw) step = factor * power;
   }
   std::vector<double> ticks;
-  for (double n = std::ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; ++n) ticks.push_back(n == 0 ? 0 : n * step);
+  for (double n = std::ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; ++n)
+    ticks.push_back(n == 0 ? 0 : n * step);
   return ticks;
 }
 
@@ -154,7 +160,8 @@ std::string svg_picture(const std::string& title, const std::vector<Chart>& char
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
       "role=\"img\">\n"
       "<title>{2}</title>\n"
-      "<style>text{{font-family:system-ui,'Helvetica Neue',Arial,sans-serif;fill:#333}} .title{{font-size:16px;font-weight:600}} "
+      "<style>text{{font-family:system-ui,'Helvetica Neue',Arial,sans-serif;fill:#333}} "
+      ".title{{font-size:16px;font-weight:600}} "
       ".heading{{font-size:14px;font-weight:600}} .label{{font-size:12px}} .tick{{font-size:11px;fill:#666}} "
       ".grid{{stroke:#e6e6e6}} .axis{{stroke:#888}} .line{{fill:none;stroke-width:1.8;stroke-linejoin:round}}</style>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",

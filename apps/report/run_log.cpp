@@ -40,8 +40,8 @@ Chart accuracy_chart() { return {.title = "Accuracy", .x_label = "epoch", .y_lab
 std::string log_csv(const std::vector<EpochRow>& rows, bool validation) {
   std::string text = columns + (validation ? validation_columns : "") + "\n";
   for (const EpochRow& r : rows) {
-    text += fmt::format("{},{:.6g},{:.6g},{:.6f},{:.6g},{:.6f},{:.1f},{:.3f}", r.epoch, r.lr, r.train_loss, r.train_accuracy,
-                        r.test_loss, r.test_accuracy, r.images_per_second, r.seconds);
+    text += fmt::format("{},{:.6g},{:.6g},{:.6f},{:.6g},{:.6f},{:.1f},{:.3f}", r.epoch, r.lr, r.train_loss,
+                        r.train_accuracy, r.test_loss, r.test_accuracy, r.images_per_second, r.seconds);
     if (validation) text += fmt::format(",{:.6g},{:.6f}", *r.validation_loss, *r.validation_accuracy);
     text += "\n";
   }
@@ -60,7 +60,8 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
     begin = end + 1;
   }
   const bool validation = !lines.empty() && lines[0] == columns + validation_columns;
-  if (lines.empty() || (lines[0] != columns && !validation)) fail(Fault::bad_file, "{}: its first line must be {}", name, columns);
+  if (lines.empty() || (lines[0] != columns && !validation))
+    fail(Fault::bad_file, "{}: its first line must be {}", name, columns);
   std::vector<EpochRow> rows;
   for (size_t i = 1; i < lines.size(); ++i) {
     std::vector<double> v;
@@ -70,18 +71,23 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
       const auto [rest, error] = std::from_chars(at, end, v.emplace_back());
       if (error == std::errc::result_out_of_range || !std::isfinite(v.back()))
         fail(Fault::bad_file, "{}: line {} holds a number that is not finite in a double", name, i + 1);
-      if (error != std::errc() || (rest != end && *rest != ',')) fail(Fault::bad_file, "{}: line {} is not numbers", name, i + 1);
+      if (error != std::errc() || (rest != end && *rest != ','))
+        fail(Fault::bad_file, "{}: line {} is not numbers", name, i + 1);
       if (v.size() > wanted) break;
       more = rest != end;
       at = rest + 1;
     }
-    if (v.size() != wanted) fail(Fault::bad_file, "{}: line {} must have {} columns, it has {}", name, i + 1, wanted,
-                                 v.size() > wanted ? "more" : std::to_string(v.size()));
-    if (v[0] != static_cast<double>(i)) fail(Fault::bad_file, "{}: line {} must be epoch {}, it is {}", name, i + 1, i, v[0]);
+    if (v.size() != wanted)
+      fail(Fault::bad_file, "{}: line {} must have {} columns, it has {}", name, i + 1, wanted,
+           v.size() > wanted ? "more" : std::to_string(v.size()));
+    if (v[0] != static_cast<double>(i))
+      fail(Fault::bad_file, "{}: line {} must be epoch {}, it is {}", name, i + 1, i, v[0]);
     for (const double value : v) {
-      if (std::abs(value) > 1e300) fail(Fault::bad_file, "{}: line {} holds {}; no run has a number above 1e300", name, i + 1, value);
+      if (std::abs(value) > 1e300)
+        fail(Fault::bad_file, "{}: line {} holds {}; no run has a number above 1e300", name, i + 1, value);
     }
-    EpochRow& r = rows.emplace_back(EpochRow{static_cast<int64_t>(v[0]), v[1], v[2], v[3], v[4], v[5], v[6], v[7], {}, {}});
+    EpochRow& r =
+        rows.emplace_back(EpochRow{static_cast<int64_t>(v[0]), v[1], v[2], v[3], v[4], v[5], v[6], v[7], {}, {}});
     if (validation) {
       r.validation_loss = v[8];
       r.validation_accuracy = v[9];

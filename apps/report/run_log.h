@@ -19,8 +19,8 @@ struct EpochRow {
   std::optional<double> validation_loss, validation_accuracy;
 };
 
-// The columns epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds, and where there is a
-// validation split validation_loss,validation_accuracy after them.
+// The columns epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,images_per_second,seconds, and where there is
+// a validation split validation_loss,validation_accuracy after them.
 std::string log_csv(const std::vector<EpochRow>& rows, bool validation);
 std::vector<EpochRow> read_log_csv(const std::string& path);
 std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& name);  // name: for messages

@@ -1,11 +1,12 @@
 // evenkeel train: the options, config.json, and going on from it.
+#include "apps/cli/command.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
 #include <optional>
 
-#include "apps/cli/command.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
@@ -23,11 +24,15 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   constexpr int64_t many = 1'000'000'000;
   add_data_options(app, o.data, o.data_dir);
   add_picture_options(app, o.pictures);
-  add_integer(app, "--samples", o.samples, 0, many, "train on N images only, of all classes in proportion, drawn by the seed; 0: all")->group("Data");
+  add_integer(app, "--samples", o.samples, 0, many,
+              "train on N images only, of all classes in proportion, drawn by the seed; 0: all")
+      ->group("Data");
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
-  add_flag(app, "--augment", o.augment, "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")->group("Data");
+  add_flag(app, "--augment", o.augment,
+           "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")
+      ->group("Data");
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
@@ -38,23 +43,30 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
   add_integer(app, "--batch-size", o.batch_size, 1, 1 << 20, "images in a step")->group("Training");
   add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true}, "learning rate")->group("Training");
-  add_number(app, "--momentum", o.momentum, {.low = 0, .high = 1}, "v <- momentum v + gradient; w <- w - lr v")->group("Training");
+  add_number(app, "--momentum", o.momentum, {.low = 0, .high = 1}, "v <- momentum v + gradient; w <- w - lr v")
+      ->group("Training");
   add_flag(app, "--nesterov", o.nesterov, "Nesterov's momentum")->group("Training");
-  add_number(app, "--weight-decay", o.weight_decay, {.low = 0, .high = 1e9}, "adds so many times the weight to its gradient")
+  add_number(app, "--weight-decay", o.weight_decay, {.low = 0, .high = 1e9},
+             "adds so many times the weight to its gradient")
       ->group("Training");
   add_flag(app, "--decay-all", o.decay_all, "decay biases and the norms' gamma and beta too")->group("Training");
   add_text(app, "--schedule", o.schedule, "SCHEDULE",
-           "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three quarters of it), "
+           "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three "
+           "quarters of it), "
            "step:60,80:0.2 (five times, after 60 and 80 epochs)")
       ->group("Training");
-  add_number(app, "--warmup", o.warmup, {.low = 0, .high = 1e6}, "epochs over which the learning rate grows to its value")
+  add_number(app, "--warmup", o.warmup, {.low = 0, .high = 1e6},
+             "epochs over which the learning rate grows to its value")
       ->group("Training");
   add_number(app, "--clip", o.clip, {.low = 0, .high = 1e30}, "largest norm of all gradients together; 0: no limit")
       ->group("Training");
-  add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999}, "share of the target spread over all classes")
+  add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999},
+             "share of the target spread over all classes")
       ->group("Training");
-  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")->group("Training");
-  add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many, "save last.safetensors after every N steps too; 0: after every epoch only")
+  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")
+      ->group("Training");
+  add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many,
+              "save last.safetensors after every N steps too; 0: after every epoch only")
       ->group("Running");
   add_threads(app)->group("Running");
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -96,13 +108,15 @@ template <class Values>
 std::vector<std::string> as_arguments(const Values& values) {
   std::vector<std::string> arguments;
   for (const auto& [name, value] : values.items()) {
-    arguments.push_back(fmt::format("--{}={}", name, value.is_string() ? value.template get<std::string>() : value.dump()));
+    arguments.push_back(
+        fmt::format("--{}={}", name, value.is_string() ? value.template get<std::string>() : value.dump()));
   }
   return arguments;
 }
 
 std::string quoted(const std::string& argument) {
-  if (argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/+") == std::string::npos)
+  if (argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/+") ==
+      std::string::npos)
     return argument;
   std::string text = "'";
   for (char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
@@ -110,7 +124,8 @@ std::string quoted(const std::string& argument) {
 }
 
 // The options of a config.json, the arguments given before them.
-std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json, const std::vector<std::string>& given) {
+std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json,
+                                        const std::vector<std::string>& given) {
   check_json(json, path);
   const auto config = nlohmann::json::parse(json);
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
@@ -118,8 +133,10 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
   }
   auto options = std::make_unique<RunOptions>();
   for (const auto& [name, value] : config["options"].items()) {
-    if (name == "help" || !options->app.get_option_no_throw("--" + name)) fail(Fault::bad_file, "{}: there is no option \"{}\"", path, name);
-    if (!value.is_primitive() || value.is_null()) fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", path, name);
+    if (name == "help" || !options->app.get_option_no_throw("--" + name))
+      fail(Fault::bad_file, "{}: there is no option \"{}\"", path, name);
+    if (!value.is_primitive() || value.is_null())
+      fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", path, name);
   }
   std::vector<std::string> arguments = as_arguments(config["options"]);
   arguments.insert(arguments.end(), given.begin(), given.end());
@@ -132,13 +149,15 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
   return options;
 }
 
-// What a config.json says of the images and the network that must be so again: all but what options given beside it are to change.
+// What a config.json says of the images and the network that must be so again: all but what options given beside it are
+// to change.
 Json known_facts(const nlohmann::json& config, const Json& given) {
   const auto changed = [&](std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
   };
   Json facts = Json::object();
-  const bool images = changed({"data", "samples", "validation", "seed", "image-size", "color", "holdout", "skip-bad"}), network = changed({"data", "image-size", "color", "model", "norm", "activation"});
+  const bool images = changed({"data", "samples", "validation", "seed", "image-size", "color", "holdout", "skip-bad"}),
+             network = changed({"data", "image-size", "color", "model", "norm", "activation"});
   for (const char* name : {"images", "normalization", "network"}) {
     if (config.contains(name) && !(name == std::string("network") ? network : images)) facts[name] = config[name];
   }
@@ -152,7 +171,8 @@ std::string default_folder(const TrainOptions& o) {
     while (data.size() > 1 && data.ends_with('/')) data.pop_back();
     data = data.substr(data.rfind('/') + 1).substr(0, 60);
   }
-  std::string name = fmt::format("{}-{}-{}-{}", data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
+  std::string name =
+      fmt::format("{}-{}-{}-{}", data, o.model.model.substr(0, 60), o.model.norm.substr(0, 60), o.model.seed);
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '.' && c != '=') c = '_';
   }
@@ -161,7 +181,9 @@ std::string default_folder(const TrainOptions& o) {
 
 }  // namespace
 
-TrainOptions read_options(const std::string& name, const std::string& json) { return read_config(name, json, {})->values; }
+TrainOptions read_options(const std::string& name, const std::string& json) {
+  return read_config(name, json, {})->values;
+}
 
 Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
   struct Options {
@@ -171,19 +193,29 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
-  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... behind it")->default_str("runs/DATA-MODEL-NORM-SEED")->group("Running");
-  add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
-  add_text(app, "--config", o->config, "FILE", "take the options from a run's config.json; those given here replace them")
+  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... behind it")
+      ->default_str("runs/DATA-MODEL-NORM-SEED")
       ->group("Running");
-  add_text(app, "--resume", o->resume, "DIR", "go on with a run that was stopped, or with --epochs for longer than it was begun for; its options are in its config.json")
+  add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
+  add_text(app, "--config", o->config, "FILE",
+           "take the options from a run's config.json; those given here replace them")
+      ->group("Running");
+  add_text(app, "--resume", o->resume, "DIR",
+           "go on with a run that was stopped, or with --epochs for longer than it was begun for; its options are in "
+           "its config.json")
       ->group("Running");
   app.footer(
-      "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, last.safetensors\n"
-      "(after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on the held-out images, or\n"
-      "without --validation on the test images). The last line gives the test accuracy of both. train loss and train acc are\n"
-      "means over the epoch's batches as they were when trained on; test and valid are measured after the epoch; seconds\n"
+      "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, "
+      "last.safetensors\n"
+      "(after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on the held-out "
+      "images, or\n"
+      "without --validation on the test images). The last line gives the test accuracy of both. train loss and train "
+      "acc are\n"
+      "means over the epoch's batches as they were when trained on; test and valid are measured after the epoch; "
+      "seconds\n"
       "include that.\n"
-      "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at once.");
+      "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
+      "once.");
   return [o, &app, &vocabulary] {
     check(o->resume.empty() || (o->config.empty() && o->out.empty() && !o->overwrite),
           "--resume takes everything from the folder: leave out --config, --out and --overwrite");
@@ -204,8 +236,11 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
       const std::string text = read_file(config, 1 << 20);
       from_file = read_config(config, text, as_arguments(given));
       known = known_facts(nlohmann::json::parse(text), given);
-      const auto beside = [](const char* name) { return name != std::string("threads") && name != std::string("data-dir"); };
-      const bool changed = std::any_of(given.items().begin(), given.items().end(), [&](const auto& o) { return beside(o.key().c_str()); });
+      const auto beside = [](const char* name) {
+        return name != std::string("threads") && name != std::string("data-dir");
+      };
+      const bool changed = std::any_of(given.items().begin(), given.items().end(),
+                                       [&](const auto& o) { return beside(o.key().c_str()); });
       from_file->values.file = changed ? "" : config;
     }
     TrainOptions options = from_file ? from_file->values : o->run;
@@ -220,7 +255,8 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
     options.overwrite = o->overwrite;
     options.numbered = o->out.empty();
     options.out = options.numbered ? default_folder(options) : o->out;
-    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, vocabulary);
+    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known,
+                 vocabulary);
   };
 }
 

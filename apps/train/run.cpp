@@ -12,18 +12,18 @@
 
 #include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
-#include "apps/trainer/evaluate.h"
-#include "apps/trainer/trainer.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_options.h"
+#include "apps/cli/text.h"
 #include "apps/formats/network_file.h"
 #include "apps/report/run_log.h"
-#include "apps/cli/text.h"
 #include "apps/train/state.h"
+#include "apps/trainer/evaluate.h"
+#include "apps/trainer/trainer.h"
 #include "core/base/file.h"
+#include "core/base/json_check.h"
 #include "core/base/parallel.h"
 #include "layers/model/inspect.h"
-#include "core/base/json_check.h"
 #include "optim/clip.h"
 #include "optim/schedule.h"
 #include "optim/sgd.h"
@@ -51,12 +51,17 @@ struct TrainingData {
 
 TrainingData load_data(const TrainOptions& o) {
   DataSplit split = load_named_dataset(o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
-  check(split.train.size() > 0 && split.test.size() > 0, "train: {} has {} images to train on and {} to test on; both need one", o.data,
-        split.train.size(), split.test.size());
-  TrainingData data{draw_samples(split.train, o.samples, o.model.seed), {}, std::move(split.test), std::move(split.folder), split.held_out};
+  check(split.train.size() > 0 && split.test.size() > 0,
+        "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
+        split.test.size());
+  TrainingData data{draw_samples(split.train, o.samples, o.model.seed),
+                    {},
+                    std::move(split.test),
+                    std::move(split.folder),
+                    split.held_out};
   if (o.validation > 0) {
-    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}", data.train.size(),
-          o.validation);
+    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}",
+          data.train.size(), o.validation);
     Random random = Random(o.model.seed).split("validation");
     std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
   }
@@ -76,7 +81,8 @@ ModelOptions with_images(ModelOptions model, const Dataset& data) {
   return model;
 }
 
-// Refuses to go on with other images, another network or other options than the run before: all differences, both values.
+// Refuses to go on with other images, another network or other options than the run before: all differences, both
+// values.
 void check_same(const std::string& file, const nlohmann::json& before, const nlohmann::json& now) {
   const nlohmann::json was = before.flatten(), is = now.flatten();
   std::string differences;
@@ -84,7 +90,8 @@ void check_same(const std::string& file, const nlohmann::json& before, const nlo
     const std::string here = is.contains(key) ? is[key].dump() : "nothing";
     if (there.dump() != here) differences += fmt::format("\n  {}: {} there, {} now", key.substr(1), there.dump(), here);
   }
-  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file, differences);
+  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file,
+        differences);
 }
 
 // What a run's outcome depends on, of its options.
@@ -98,7 +105,8 @@ class Run {
   Run(const TrainOptions& options, const Vocabulary& vocabulary)
       : o_(options),
         data_(load_data(options)),
-        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names, data_.held_out},
+        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
+              data_.held_out},
         network_(make_named_model(info_.model, vocabulary)),
         sgd_(parameters(*network_), {.lr = static_cast<real>(options.lr),
                                      .momentum = static_cast<real>(options.momentum),
@@ -111,7 +119,8 @@ class Run {
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
     trainer_.emplace(*network_, sgd_, schedule_, static_cast<real>(options.label_smoothing));
-    if (options.clip > 0) trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
+    if (options.clip > 0)
+      trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
   }
 
   Json facts() const;
@@ -163,7 +172,8 @@ Json Run::facts() const {
                       {"parameters", parameter_count(*network_)},
                       {"input", shape_text(info_.model.input)},
                       {"classes", info_.model.classes}};
-  facts["images"] = {{"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
+  facts["images"] = {
+      {"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
   const uint32_t crc = checksum(data_.test, checksum(data_.validation, checksum(data_.train)));
   facts["images"]["crc32"] = fmt::format("{:08x}", crc);
   facts["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
@@ -189,7 +199,8 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   const std::string file = path("last.safetensors");
   if (std::error_code error; !fs::exists(file, error)) {
     fail(Fault::missing,
-         "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite starts it again",
+         "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite "
+         "starts it again",
          file, path("config.json"), folder_->path());
   }
   const SafeTensors stored = read_safetensors(file);
@@ -204,23 +215,26 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   if (longer && before.contains("options") && before["options"].is_object()) {
     nlohmann::json& there = before["options"]["epochs"];
     if (there.is_number_integer()) epochs = there.get<int64_t>();
-    check(epochs <= o_.epochs, "--resume: {} is a run of {} epochs; --epochs can make it longer, not shorter, got {}", folder_->path(), epochs,
-          o_.epochs);
+    check(epochs <= o_.epochs, "--resume: {} is a run of {} epochs; --epochs can make it longer, not shorter, got {}",
+          folder_->path(), epochs, o_.epochs);
     there = o_.epochs;
   }
   check_same(file, before, nlohmann::json::parse(identity_));
   restore(*network_, stored);
   state_ = unpack_training(stored, sgd_, file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
-    fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file, state_.epoch,
-         state_.batch, o_.epochs, loader_.batches());
+    fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file,
+         state_.epoch, state_.batch, o_.epochs, loader_.batches());
   }
   if (epochs < o_.epochs) {
     const auto warmup = std::llround(o_.warmup * static_cast<double>(loader_.batches()));
     const Schedule old = parse_schedule(o_.schedule, o_.lr, epochs, loader_.batches(), warmup);
     const int64_t last = std::max<int64_t>(step_number() - 1, 0);
-    console_.note(fmt::format("--resume: {} epochs, not {}: the schedule {} is laid over all of them; the learning rate was {:.3g} and goes on from "
-                              "{:.3g}", o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
+    console_.note(
+        fmt::format("--resume: {} epochs, not {}: the schedule {} is laid over all of them; the learning rate was "
+                    "{:.3g} and goes on from "
+                    "{:.3g}",
+                    o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
     // The state first: where only one of the two files gets written, the same command goes on all the same.
     save_last();
     write_file(path("config.json"), config.dump(2) + "\n");
@@ -228,17 +242,19 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   if (state_.epoch == 1) return;
   rows_ = read_log_csv(path("log.csv"));
   // A row may be ahead of the checkpoint, never behind it.
-  if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1) fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
+  if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1)
+    fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
   rows_.resize(static_cast<size_t>(state_.epoch - 1));
 }
 
 int Run::operator()() {
-  console_.note(fmt::format("{} ({}), norm {}, {} parameters, on {}: {} images to train on{}, {} to test; {} thread{}; into {}",
-                            o_.model.model, shape_text(info_.model.input), o_.model.norm,
-                            thousands(static_cast<double>(parameter_count(*network_))), o_.data,
-                            thousands(static_cast<double>(data_.train.size())),
-                            data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
-                            thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
+  console_.note(fmt::format(
+      "{} ({}), norm {}, {} parameters, on {}: {} images to train on{}, {} to test; {} thread{}; into {}",
+      o_.model.model, shape_text(info_.model.input), o_.model.norm,
+      thousands(static_cast<double>(parameter_count(*network_))), o_.data,
+      thousands(static_cast<double>(data_.train.size())),
+      data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
+      thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
   print_header();
   for (const EpochRow& row : rows_) print_row(row, false);
   while (state_.epoch <= o_.epochs) {
@@ -267,11 +283,12 @@ int Run::operator()() {
     row.seconds = epoch_clock_.seconds();
     finish_epoch(row, *test, *chooser);
   }
-  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", folder_->path()));
+  console_.note(
+      fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", folder_->path()));
   const double count = static_cast<double>(data_.test.size());
   console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {} epochs, best {:.4f} at epoch {}",
-                             static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(), o_.epochs,
-                             static_cast<double>(state_.best_test_correct) / count, state_.best_epoch));
+                             static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(),
+                             o_.epochs, static_cast<double>(state_.best_test_correct) / count, state_.best_epoch));
   return 0;
 }
 
@@ -291,7 +308,8 @@ void Run::step(const Batch& batch) {
     result = trainer_->step(batch);
   } catch (const Error& error) {
     if (error.fault != Fault::failed) throw;
-    fail(Fault::failed, "the run diverged: in epoch {}, step {}, {}. {}", state_.epoch, step_number() + 1, error.what(), advice());
+    fail(Fault::failed, "the run diverged: in epoch {}, step {}, {}. {}", state_.epoch, step_number() + 1, error.what(),
+         advice());
   }
   state_.correct += result.correct;
   state_.loss_sum += result.loss * static_cast<double>(result.count);
@@ -309,8 +327,8 @@ std::optional<Score> Run::score(const Dataset& data, const char* what) {
   });
   if (stopped()) return {};
   if (!std::isfinite(s.loss)) {
-    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} images is {}. {}", state_.epoch, step_number(),
-         data.size(), std::abs(s.loss), advice());
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} images is {}. {}", state_.epoch,
+         step_number(), data.size(), std::abs(s.loss), advice());
   }
   return s;
 }
@@ -330,7 +348,8 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
                         .best_correct = state_.best_correct,
                         .best_test_correct = state_.best_test_correct};
   write_file(path("log.csv"), log_csv(rows_, data_.validation.size() > 0));
-  write_file(path("curves.svg"), draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
+  write_file(path("curves.svg"),
+             draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
   if (best) write_safetensors(path("best.safetensors"), pack_network(*network_, info_));
   state_ = next;
   save_last();
@@ -339,10 +358,11 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
 }
 
 void Run::save_last() {
-  for (const Tensor& w : values(sgd_.parameters())) {  // the step just done may have gone wrong, which its own loss could not show
+  for (const Tensor& w :
+       values(sgd_.parameters())) {  // the step just done may have gone wrong, which its own loss could not show
     if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
-    fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch, step_number(),
-         advice());
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch,
+         step_number(), advice());
   }
   SafeTensors file = pack_network(*network_, info_);
   pack_training(state_, sgd_, file);
@@ -355,7 +375,8 @@ int Run::stop() {
   save_last();
   console_.note(fmt::format(
       "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
-      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"), folder_->path()));
+      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"),
+      folder_->path()));
   return 128 + number;
 }
 
@@ -363,7 +384,8 @@ int Run::stop() {
 std::string Run::advice() const {
   std::error_code ignored;
   return "A smaller --lr, --warmup or --clip may help. " +
-         (fs::exists(path("last.safetensors"), ignored) ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
+         (fs::exists(path("last.safetensors"), ignored) ? "The last good checkpoint is " + path("last.safetensors")
+                                                        : "Nothing was saved yet");
 }
 
 void Run::show_progress(const char* doing) {
@@ -373,18 +395,19 @@ void Run::show_progress(const char* doing) {
   const double done = static_cast<double>(state_.batch) / static_cast<double>(loader_.batches()),
                seen = static_cast<double>(state_.seen);
   // Steps left, at the pace of this process so far.
-  const double images_left =
-      static_cast<double>(o_.epochs * data_.train.size()) - (static_cast<double>((state_.epoch - 1) * data_.train.size()) + seen);
+  const double images_left = static_cast<double>(o_.epochs * data_.train.size()) -
+                             (static_cast<double>((state_.epoch - 1) * data_.train.size()) + seen);
   const double left = now / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
   const double rate = static_cast<double>(epoch_images_) / epoch_clock_.seconds();
-  console_.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state_.epoch, o_.epochs,
-                            progress_bar(done, 20), doing, state_.loss_sum / std::max(seen, 1.0),
-                            static_cast<double>(state_.correct) / std::max(seen, 1.0), thousands(rate), duration(left)));
+  console_.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state_.epoch,
+                            o_.epochs, progress_bar(done, 20), doing, state_.loss_sum / std::max(seen, 1.0),
+                            static_cast<double>(state_.correct) / std::max(seen, 1.0), thousands(rate),
+                            duration(left)));
 }
 
 void Run::print_header() {
-  std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss", "train acc",
-                                 "test loss", "test acc", "images/s", "seconds");
+  std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss",
+                                 "train acc", "test loss", "test acc", "images/s", "seconds");
   if (data_.validation.size() > 0) line += fmt::format(" {:>10} {:>9}", "valid loss", "valid acc");
   console_.print(line, Console::Style::bold);
 }

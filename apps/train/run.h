@@ -27,21 +27,25 @@ struct TrainOptions {
 
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 
-  std::string file;  // the config.json that they come from, if they come from nowhere else
-  std::string out;  // the folder
-  bool numbered = false;   // where it is not free: the first that is of out-2, out-3 ...
+  std::string file;       // the config.json that they come from, if they come from nowhere else
+  std::string out;        // the folder
+  bool numbered = false;  // where it is not free: the first that is of out-2, out-3 ...
   bool overwrite = false;
 };
 
-// The options in the contents of a config.json; Error(Fault::bad_file) with the name where they are not what they must be.
+// The options in the contents of a config.json; Error(Fault::bad_file) with the name where they are not what they must
+// be.
 TrainOptions read_options(const std::string& name, const std::string& json);
 
-// Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config` is what
-// config.json begins with: its "options" are those of the run. `known` is what an earlier run's config.json says of its images and its
-// network; where these are others the run is refused. Returns the exit status: 0, or 128 + n where signal n stopped it.
-// Error(Fault::failed) where the loss is not finite.
-int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known, const Vocabulary& vocabulary);
-// Goes on with the run that the folder holds; `longer`: for as many epochs as the options say, which may be more than it was begun with.
-int resume(const TrainOptions& options, nlohmann::ordered_json config, bool longer, RunFolder folder, const Vocabulary& vocabulary);
+// Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config`
+// is what config.json begins with: its "options" are those of the run. `known` is what an earlier run's config.json
+// says of its images and its network; where these are others the run is refused. Returns the exit status: 0, or 128 + n
+// where signal n stopped it. Error(Fault::failed) where the loss is not finite.
+int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known,
+          const Vocabulary& vocabulary);
+// Goes on with the run that the folder holds; `longer`: for as many epochs as the options say, which may be more than
+// it was begun with.
+int resume(const TrainOptions& options, nlohmann::ordered_json config, bool longer, RunFolder folder,
+           const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

@@ -23,7 +23,8 @@ constexpr const char* run_files[] = {"log.csv", "curves.svg", "best.safetensors"
 std::string holder() {
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  return fmt::format("process {} on {} since {:%Y-%m-%d %H:%M:%S} UTC", ::getpid(), host, fmt::gmtime(std::time(nullptr)));
+  return fmt::format("process {} on {} since {:%Y-%m-%d %H:%M:%S} UTC", ::getpid(), host,
+                     fmt::gmtime(std::time(nullptr)));
 }
 
 std::string contents(const Descriptor& file) {
@@ -47,8 +48,10 @@ bool is_free(const std::string& folder) {
 
 void check_free(const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_directory(path, error)) fail(Fault::io, "{} is there and is not a folder", path);
-  check(is_free(path), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", path, path);
+  if (fs::exists(path, error) && !fs::is_directory(path, error))
+    fail(Fault::io, "{} is there and is not a folder", path);
+  check(is_free(path), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", path,
+        path);
 }
 
 RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
@@ -68,7 +71,8 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
       if (!fs::exists(fs::path(path) / file, error)) continue;
       where_ = next.string();
       made_next_ = true;
-      if (!fs::create_directory(next, error) && error) fail(Fault::io, "{}: the folder cannot be made: {}", where_, error.message());
+      if (!fs::create_directory(next, error) && error)
+        fail(Fault::io, "{}: the folder cannot be made: {}", where_, error.message());
     }
   }
   if (use == Use::resume && fs::exists(next, error)) where_ = next.string();
@@ -89,24 +93,28 @@ RunFolder RunFolder::first_free(const std::string& path) {
 RunFolder::~RunFolder() {
   if (!lock_.open()) return;
   std::error_code ignored;
-  if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored)) fs::remove_all(where_, ignored);
+  if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored))
+    fs::remove_all(where_, ignored);
   ::unlink((path_ + "/.lock").c_str());
   if (created_) ::rmdir(path_.c_str());  // only where it is empty
 }
 
 void RunFolder::lock() {
   const std::string file = path_ + "/.lock";
-  struct stat here {}, there {};
+  struct stat here {
+  }, there{};
   do {  // again, where the one that held it has removed the file meanwhile
     lock_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
     if (!lock_.open()) fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(errno));
     if (::flock(*lock_, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       const Descriptor other = std::move(lock_);
-      if (error == EWOULDBLOCK) fail(Fault::usage, "{} is in use by {}; choose another --out, or wait for it", path_, contents(other));
+      if (error == EWOULDBLOCK)
+        fail(Fault::usage, "{} is in use by {}; choose another --out, or wait for it", path_, contents(other));
       fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(error));
     }
-  } while (::fstat(*lock_, &here) != 0 || ::stat(file.c_str(), &there) != 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev);
+  } while (::fstat(*lock_, &here) != 0 || ::stat(file.c_str(), &there) != 0 || here.st_ino != there.st_ino ||
+           here.st_dev != there.st_dev);
   const std::string me = holder();
   if (::ftruncate(*lock_, 0) != 0 || ::pwrite(*lock_, me.data(), me.size(), 0) != static_cast<ssize_t>(me.size()))
     fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(errno));

@@ -41,7 +41,8 @@ void check_generation(const SafeTensors& file, const std::string& path) {
   if (from == std::to_string(training_generation)) return;
   fail(Fault::bad_file,
        "{}: the run cannot go on to the same bits: it is of generation {}, this program of generation {}, with other "
-       "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train --init {}",
+       "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train "
+       "--init {}",
        path, from, training_generation, path);
 }
 
@@ -56,15 +57,18 @@ TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, 
     // Whole numbers up to 2^53, which no conversion changes.
     const bool good = whole ? stored.is_number_integer() && std::abs(stored.get<double>()) <= 0x1p53
                             : stored.is_number() && std::isfinite(stored.get<double>());
-    if (!good) fail(Fault::bad_file, "{}: its \"training\" is wrong: it must hold {} \"{}\", it has {}", path,
-                    whole ? "a whole number" : "a number", name, stored.dump());
+    if (!good)
+      fail(Fault::bad_file, "{}: its \"training\" is wrong: it must hold {} \"{}\", it has {}", path,
+           whole ? "a whole number" : "a number", name, stored.dump());
     stored.get_to(value);
   });
-  const bool possible = state.epoch >= 1 && state.batch >= 0 && state.seen >= 0 && (state.seen > 0) == (state.batch > 0) &&
-                        state.correct >= 0 && state.correct <= state.seen && state.loss_sum >= 0 &&
-                        state.test_correct >= 0 && state.best_test_correct >= 0 && state.best_epoch >= 0 &&
-                        state.best_epoch < state.epoch && state.best_correct >= -1;
-  if (!possible) fail(Fault::bad_file, "{}: its \"training\" is wrong: it holds numbers that no run can have reached: {}", path, text);
+  const bool possible = state.epoch >= 1 && state.batch >= 0 && state.seen >= 0 &&
+                        (state.seen > 0) == (state.batch > 0) && state.correct >= 0 && state.correct <= state.seen &&
+                        state.loss_sum >= 0 && state.test_correct >= 0 && state.best_test_correct >= 0 &&
+                        state.best_epoch >= 0 && state.best_epoch < state.epoch && state.best_correct >= -1;
+  if (!possible)
+    fail(Fault::bad_file, "{}: its \"training\" is wrong: it holds numbers that no run can have reached: {}", path,
+         text);
   const auto names = by_name(file);
   for (const Parameter& v : optimizer.state()) {
     const auto stored = names.find(own_prefix + v.name);

@@ -1,4 +1,5 @@
-// Where a training run stands. With the weights, buffers and the optimiser's state it is all that the rest of the run depends on.
+// Where a training run stands. With the weights, buffers and the optimiser's state it is all that the rest of the run
+// depends on.
 #pragma once
 #include <string>
 
@@ -19,8 +20,9 @@ struct TrainState {
   int64_t best_test_correct = 0;  // at it, on the test images
 };
 
-// Of the bits that a training run ends in. A change after which a run of before could not go on to the same bits raises it; 1
-// is evenkeel 0.1.0's, 2 has other random streams. It stands in the file beside the state of the training; 1 is not written there.
+// Of the bits that a training run ends in. A change after which a run of before could not go on to the same bits raises
+// it; 1 is evenkeel 0.1.0's, 2 has other random streams. It stands in the file beside the state of the training; 1 is
+// not written there.
 inline constexpr int training_generation = 2;
 
 // Refuses a file without a training state, and one of another generation. `path` is for messages, here and below.

@@ -10,7 +10,8 @@ Score evaluate(Layer& network, const Dataset& data, const Normalization& normali
   loader.begin_epoch(0);
   Score score;
   double sum = 0;
-  for (Batch batch; keep_going(static_cast<double>(score.count) / static_cast<double>(data.size())) && loader.next(batch);) {
+  for (Batch batch;
+       keep_going(static_cast<double>(score.count) / static_cast<double>(data.size())) && loader.next(batch);) {
     const Tensor logits = network.forward(batch.x, Mode::eval);
     const int64_t n = static_cast<int64_t>(batch.labels.size());
     sum += cross_entropy(logits, batch.labels).item() * static_cast<double>(n);

@@ -15,8 +15,8 @@ struct Score {
 
 constexpr int64_t evaluation_batch = 256;
 
-// In Mode::eval, every example once, nothing recorded. keep_going is asked before every batch; at its first no, the score so far is
-// returned.
+// In Mode::eval, every example once, nothing recorded. keep_going is asked before every batch; at its first no, the
+// score so far is returned.
 Score evaluate(
     Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size = evaluation_batch,
     const std::function<bool(double fraction_done)>& keep_going = [](double) { return true; });

@@ -27,7 +27,10 @@ std::string norm_that_skipped(Layer& network) {
 }  // namespace
 
 Trainer::Trainer(Sequential& network, Optimizer& optimizer, Schedule schedule, real label_smoothing)
-    : network_(network), optimizer_(optimizer), schedule_(std::move(schedule)), label_smoothing_(label_smoothing),
+    : network_(network),
+      optimizer_(optimizer),
+      schedule_(std::move(schedule)),
+      label_smoothing_(label_smoothing),
       trained_(values(optimizer.parameters())) {}
 
 StepResult Trainer::step(const Batch& batch) {

@@ -2,6 +2,8 @@
 
 namespace evenkeel {
 
-void fail_with(Fault fault, fmt::string_view format, fmt::format_args args) { throw Error(fault, fmt::vformat(format, args)); }
+void fail_with(Fault fault, fmt::string_view format, fmt::format_args args) {
+  throw Error(fault, fmt::vformat(format, args));
+}
 
 }  // namespace evenkeel

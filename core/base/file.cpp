@@ -23,25 +23,29 @@ namespace fs = std::filesystem;
 }
 
 const char* kind_of(mode_t mode) {
-  return S_ISDIR(mode)    ? "a folder"
-         : S_ISFIFO(mode) ? "a FIFO"
-         : S_ISSOCK(mode) ? "a socket"
+  return S_ISDIR(mode)                    ? "a folder"
+         : S_ISFIFO(mode)                 ? "a FIFO"
+         : S_ISSOCK(mode)                 ? "a socket"
          : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
                                           : "something else";
 }
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
-// Where a path leads through symbolic links, also where nothing is there yet. As the kernel does where fs.protected_symlinks is set,
-// this follows a link in a folder in which everybody may write only if it is the user's own or the folder's owner's.
+// Where a path leads through symbolic links, also where nothing is there yet. As the kernel does where
+// fs.protected_symlinks is set, this follows a link in a folder in which everybody may write only if it is the user's
+// own or the folder's owner's.
 fs::path resolve(fs::path path) {
-  struct stat link {}, folder {};
+  struct stat link {
+  }, folder{};
   for (int links = 0; ::lstat(path.c_str(), &link) == 0 && S_ISLNK(link.st_mode); ++links) {
     if (links == 40) fail_io("cannot follow", path, ELOOP);
     if (::stat(folder_of(path).c_str(), &folder) == 0 && (folder.st_mode & S_IWOTH) && link.st_uid != ::geteuid() &&
         link.st_uid != folder.st_uid)
-      fail(Fault::io, "cannot write {}: it is a symbolic link that another user has put into a folder in which everybody may write",
-           path.string());
+      fail(
+          Fault::io,
+          "cannot write {}: it is a symbolic link that another user has put into a folder in which everybody may write",
+          path.string());
     std::error_code error;
     const fs::path to = fs::read_symlink(path, error);
     if (error) fail_io("cannot follow", path, error.value());
@@ -54,9 +58,11 @@ fs::path resolve(fs::path path) {
 struct stat replaced_file(const std::string& target, const std::string& path) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) return {};
-  if (!S_ISREG(status.st_mode)) fail(Fault::io, "cannot write {}: it is {}, not a regular file", path, kind_of(status.st_mode));
+  if (!S_ISREG(status.st_mode))
+    fail(Fault::io, "cannot write {}: it is {}, not a regular file", path, kind_of(status.st_mode));
   // The mode is checked too: root may write to a read-only file.
-  if ((status.st_mode & 0222) == 0) fail(Fault::io, "cannot write {}: it is read-only; remove it, or choose another name", path);
+  if ((status.st_mode & 0222) == 0)
+    fail(Fault::io, "cannot write {}: it is read-only; remove it, or choose another name", path);
   if (::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) fail_io("cannot write", path, errno);
   return status;
 }
@@ -66,8 +72,8 @@ constexpr size_t part_digits = 12;
 
 std::string part_prefix(const fs::path& target) { return target.filename().string().substr(0, 200) + "."; }
 
-// A temporary file beside its target. The process that writes it holds a lock on it: a file without a lock was left by a
-// process that was killed.
+// A temporary file beside its target. The process that writes it holds a lock on it: a file without a lock was left by
+// a process that was killed.
 class Part {
  public:
   Part(const fs::path& target, mode_t mode) {
@@ -107,7 +113,8 @@ class Part {
 };
 
 bool same_file(const std::string& a, const std::string& b) {
-  struct stat x {}, y {};
+  struct stat x {
+  }, y{};
   return ::stat(a.c_str(), &x) == 0 && ::stat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
@@ -123,7 +130,8 @@ InputFile open_input(const std::string& path) {
   const int error = errno;
   struct stat status {};
   const bool known = file.open() ? ::fstat(*file, &status) == 0 : ::stat(path.c_str(), &status) == 0;
-  if (known && !S_ISREG(status.st_mode)) fail(Fault::bad_file, "{}: it is {}, not a regular file", path, kind_of(status.st_mode));
+  if (known && !S_ISREG(status.st_mode))
+    fail(Fault::bad_file, "{}: it is {}, not a regular file", path, kind_of(status.st_mode));
   if (!file.open() && (error == ENOENT || error == ENOTDIR)) fail(Fault::missing, "there is no file {}", path);
   if (!file.open()) fail_io("cannot open", path, error);
   if (!known) fail_io("cannot read", path, errno);
@@ -144,7 +152,8 @@ size_t InputFile::read(uint64_t at, void* out, size_t count) const {
 
 std::string read_file(const std::string& path, uint64_t max_bytes) {
   const InputFile input = open_input(path);
-  if (input.size > max_bytes) fail(Fault::bad_file, "{}: it has {} bytes; at most {} are read", path, input.size, max_bytes);
+  if (input.size > max_bytes)
+    fail(Fault::bad_file, "{}: it has {} bytes; at most {} are read", path, input.size, max_bytes);
   std::string contents(input.size, '\0');
   contents.resize(input.read(0, contents.data(), contents.size()));
   return contents;
@@ -156,7 +165,8 @@ void remove_unfinished(const std::string& path) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder_of(target), ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.size() != prefix.size() + part_digits + part_ending.size() || !name.starts_with(prefix) || !name.ends_with(part_ending) ||
+    if (name.size() != prefix.size() + part_digits + part_ending.size() || !name.starts_with(prefix) ||
+        !name.ends_with(part_ending) ||
         name.find_first_not_of("0123456789abcdef", prefix.size()) != prefix.size() + part_digits)
       continue;
     const Descriptor part(::open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
@@ -174,7 +184,8 @@ void write_file(const std::string& path, std::string_view contents) {
     Part part(resolved, replaces ? 0600 : 0666);
     if (replaces) {
       mode_t mode = old.st_mode & 0777;
-      if (::fchown(part.file(), old.st_uid, old.st_gid) != 0 && ::fchown(part.file(), static_cast<uid_t>(-1), old.st_gid) != 0)
+      if (::fchown(part.file(), old.st_uid, old.st_gid) != 0 &&
+          ::fchown(part.file(), static_cast<uid_t>(-1), old.st_gid) != 0)
         mode &= ~mode_t{070};  // what the old group might do, another must not
       if (::fchmod(part.file(), mode) != 0) fail_io("cannot set the permissions of", target, errno);
     }
@@ -189,18 +200,19 @@ void write_file(const std::string& path, std::string_view contents) {
   }
   const Descriptor folder(::open(folder_of(resolved).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.open() || ::fsync(*folder) != 0)
-    fail(Fault::io, "{} is written and in place, but its folder cannot be synced: {}; a power failure now may undo it", target,
-         std::strerror(errno));
+    fail(Fault::io, "{} is written and in place, but its folder cannot be synced: {}; a power failure now may undo it",
+         target, std::strerror(errno));
 }
 
 void check_output(const std::string& path, std::initializer_list<std::string> inputs) {
   const fs::path resolved = resolve(path);
   for (const std::string& input : inputs) {
     check(!same_file(resolved, input), "the output {} is the input {}; choose another name", path, input);
-    check(!same_file(folder_of(resolved), input), "the output {} lies in {}, which is read; choose another folder", path, input);
+    check(!same_file(folder_of(resolved), input), "the output {} lies in {}, which is read; choose another folder",
+          path, input);
   }
   replaced_file(resolved, path);
-  if (struct stat status {}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+  if (struct stat status{}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     fail(Fault::io, "cannot write {}: there is no folder {}", path, folder_of(resolved).string());
 }
 

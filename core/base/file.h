@@ -41,19 +41,22 @@ InputFile open_input(const std::string& path);
 // The whole file, opened so; Error(Fault::bad_file) where it is larger than max_bytes.
 std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} << 30);
 
-// Replaces `path`, or creates it: writes a temporary file of a name of its own beside it, syncs it, renames it, syncs the folder.
+// Replaces `path`, or creates it: writes a temporary file of a name of its own beside it, syncs it, renames it, syncs
+// the folder.
 //   - A replaced file's permissions and group stay, and its owner where the system allows it.
 //   - Symbolic links are followed, but not those that another user has put into a folder in which everybody may write.
 //   - What is there must be a regular file that may be written to; else it is refused.
-// On failure throws Error(Fault::io). The old file is then as it was and nothing stays beside it, unless the message says that the
-// new one is in place and only its folder could not be synced. What a killed process left beside the file is removed.
+// On failure throws Error(Fault::io). The old file is then as it was and nothing stays beside it, unless the message
+// says that the new one is in place and only its folder could not be synced. What a killed process left beside the file
+// is removed.
 void write_file(const std::string& path, std::string_view contents);
 
 // Removes what processes that were killed while they wrote `path` left beside it.
 void remove_unfinished(const std::string& path);
 
-// Refuses with Error(Fault::usage) to write to `path` where that is one of the inputs, or lies in one that is a folder, by whatever
-// path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it begins its work.
+// Refuses with Error(Fault::usage) to write to `path` where that is one of the inputs, or lies in one that is a folder,
+// by whatever path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it
+// begins its work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);
 
 }  // namespace evenkeel

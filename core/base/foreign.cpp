@@ -36,7 +36,10 @@ constexpr Row rows[] = {{"<!doctype", "", {"an HTML page", page}},
                         {"????TFL3", "", {"a TensorFlow Lite model", weights}},
                         {"GGUF", "", {"a GGUF file", weights}},
                         {"\x1f\x8b", "", {"a gzip file", unpack}},
-                        {"\xfd""7zXZ", "", {"an xz file", unpack}},
+                        {"\xfd"
+                         "7zXZ",
+                         "",
+                         {"an xz file", unpack}},
                         {"\x28\xb5\x2f\xfd", "", {"a Zstandard file", unpack}},
                         {"BZh", "", {"a bzip2 file", unpack}},
                         {"\x89PNG\r\n", "", {"a PNG image", itself}},
@@ -49,9 +52,12 @@ constexpr ForeignFormat empty{"empty", again};
 bool fits(char pattern, char byte) {
   const auto between = [&](char low, char high) { return low <= byte && byte <= high; };
   switch (pattern) {
-    case '?': return true;
-    case '@': return between('a', 'z') || between('A', 'Z') || between('0', '9');
-    default: return byte == pattern || ('a' <= pattern && pattern <= 'z' && byte == pattern - 'a' + 'A');
+    case '?':
+      return true;
+    case '@':
+      return between('a', 'z') || between('A', 'Z') || between('0', '9');
+    default:
+      return byte == pattern || ('a' <= pattern && pattern <= 'z' && byte == pattern - 'a' + 'A');
   }
 }
 

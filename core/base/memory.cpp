@@ -1,6 +1,6 @@
-// The caching allocator. Small blocks: four buckets per power of two (at most a quarter of a block is wasted), last in first out.
-// Large ones: the lowest place that is free in one range of addresses, where free neighbours become one: what the backward pass gives
-// back of the last layers then serves the larger ones before them.
+// The caching allocator. Small blocks: four buckets per power of two (at most a quarter of a block is wasted), last in
+// first out. Large ones: the lowest place that is free in one range of addresses, where free neighbours become one:
+// what the backward pass gives back of the last layers then serves the larger ones before them.
 #include "core/base/memory.h"
 
 #include <pthread.h>
@@ -49,9 +49,11 @@ size_t memory_available() {
   size_t bytes = 0;
   std::string word;
   for (std::ifstream file("/proc/meminfo"); file >> word;)
-    if (size_t kilobytes = 0; (word == "MemAvailable:" || word == "SwapFree:") && file >> kilobytes) bytes += kilobytes * 1024;
+    if (size_t kilobytes = 0; (word == "MemAvailable:" || word == "SwapFree:") && file >> kilobytes)
+      bytes += kilobytes * 1024;
   if (bytes == 0) bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const char* limit : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
+  for (const char* limit :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
     if (size_t allowed = 0; std::ifstream(limit) >> allowed) bytes = std::min(bytes, allowed);
   return bytes;
 }
@@ -60,7 +62,8 @@ size_t memory_available() {
 class Range {
  public:
   explicit Range(size_t most) : size_(most) {}
-  // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places given out so far.
+  // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places
+  // given out so far.
   void* take(size_t size, bool& fresh) {
     if (!begin_) reserve();
     auto place = free_.begin();
@@ -188,8 +191,7 @@ void release(void* block, size_t bytes) noexcept {
   list.buckets[index].push_back(block);
 }
 
-Storage::Storage(int64_t n)
-    : data(static_cast<real*>(allocate(static_cast<size_t>(n) * sizeof(real)))), size(n) {}
+Storage::Storage(int64_t n) : data(static_cast<real*>(allocate(static_cast<size_t>(n) * sizeof(real)))), size(n) {}
 Storage::~Storage() { release(data, static_cast<size_t>(size) * sizeof(real)); }
 
 MemoryStats memory_stats() {

@@ -5,8 +5,9 @@
 namespace evenkeel {
 
 // Chan, Golub and LeVeque 1979: exact, and safe for any mean.
-void Moments::merge(const Moments& other) {
-  check(mean.size() == other.mean.size(), "moments: {} channels cannot be merged with {}", mean.size(), other.mean.size());
+void Moments::merge(const Moments &other) {
+  check(mean.size() == other.mean.size(), "moments: {} channels cannot be merged with {}", mean.size(),
+        other.mean.size());
   const double all = count + other.count, share = other.count / all, weight = count * share;
   double *m = mean.data(), *s = squares.data();
   const double *om = other.mean.data(), *os = other.squares.data();

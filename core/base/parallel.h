@@ -29,14 +29,17 @@ void run_blocks(int64_t count, void (*block)(void* context, int64_t i), void* co
 template <class F>
 void parallel_for(int64_t count, F&& f) {
   if (count == 1) return f(int64_t{0});
-  run_blocks(count, [](void* context, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); },
-             const_cast<void*>(static_cast<const void*>(&f)));
+  run_blocks(
+      count, [](void* context, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); },
+      const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 constexpr int64_t elementwise_block = 1 << 15;  // 128 KiB of floats: below it a second thread does not pay
 
 // How many rows of C channels make a block.
-inline int64_t row_block(int64_t channels) { return std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, channels)); }
+inline int64_t row_block(int64_t channels) {
+  return std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, channels));
+}
 
 // f(begin, end) over [0, n) in blocks of `block` (the last one shorter).
 template <class F>

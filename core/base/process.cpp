@@ -103,9 +103,9 @@ ProcessResult run_process(const std::vector<std::string>& command, const Process
 std::string shell_text(const std::vector<std::string>& command) {
   std::string text;
   for (const std::string& word : command) {
-    const bool plain =
-        !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                "_-+=:,./@%") == std::string::npos;
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                            "_-+=:,./@%") == std::string::npos;
     if (!text.empty()) text += ' ';
     if (plain) {
       text += word;

@@ -1,4 +1,5 @@
-// Built without fused multiply-add (see CMakeLists.txt) and without libm's log, so that every platform draws the same bits.
+// Built without fused multiply-add (see CMakeLists.txt) and without libm's log, so that every platform draws the same
+// bits.
 #include "core/base/random.h"
 
 #include <cmath>

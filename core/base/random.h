@@ -15,14 +15,15 @@ class Random {
   Random(uint64_t key, uint64_t counter) : key_(key), counter_(counter) {}  // as key() and counter() gave them
 
   uint64_t bits() { return mix(key_ + ++counter_ * golden); }
-  double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }           // [0, 1)
+  double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }            // [0, 1)
   double uniform(double low, double high) { return low + (high - low) * uniform(); }  // [low, high)
   uint64_t below(uint64_t n);  // 0 .. n-1, each equally likely; n >= 1
   double normal();             // N(0, 1), by Marsaglia's polar method
   std::vector<int64_t> permutation(int64_t n);
 
-  // An independent stream: the same (key, name) gives the same stream, whatever has been drawn from this one. Its key is a hash
-  // of (key, name): different functions of the two go into the sum, so that they cannot be exchanged, nor cancel.
+  // An independent stream: the same (key, name) gives the same stream, whatever has been drawn from this one. Its key
+  // is a hash of (key, name): different functions of the two go into the sum, so that they cannot be exchanged, nor
+  // cancel.
   Random split(uint64_t name) const { return Random(mix(mix(key_ ^ fork) + mix(name + golden)), 0); }
   // By what the stream is for, so that two purposes never share one. The word's number is its FNV-1a hash.
   Random split(std::string_view purpose) const {

@@ -1,5 +1,5 @@
-// `real`, and the functions of one number that elementwise kernels and derivative formulas use. Branch-free, so that loops over them
-// become vector instructions; NaN goes in and comes out.
+// `real`, and the functions of one number that elementwise kernels and derivative formulas use. Branch-free, so that
+// loops over them become vector instructions; NaN goes in and comes out.
 #pragma once
 #include <bit>
 #include <cmath>
@@ -23,8 +23,8 @@ inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
 inline double exp(double x) { return std::exp(x); }
-// Relative error below 3e-7, of which the polynomial's is 1.2e-7. x = n log 2 + r with |r| <= log(2)/2, e^r by its Taylor polynomial;
-// 2^n in two factors, so that overflow and underflow happen where they should.
+// Relative error below 3e-7, of which the polynomial's is 1.2e-7. x = n log 2 + r with |r| <= log(2)/2, e^r by its
+// Taylor polynomial; 2^n in two factors, so that overflow and underflow happen where they should.
 inline float exp(float x) {
   x = x > 89.0f ? 89.0f : x;
   x = x < -104.0f ? -104.0f : x;

@@ -15,7 +15,8 @@ Character character_at(std::string_view text, size_t at) {
     code = code << 6 | (byte(at + i) & 0x3f);
   }
   constexpr uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool valid = first >= 0xc0 && first < 0xf8 && code >= least[bytes] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  const bool valid =
+      first >= 0xc0 && first < 0xf8 && code >= least[bytes] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
   return {valid, code, valid ? bytes : 1};
 }
 
@@ -23,8 +24,10 @@ std::string on_one_line(std::string_view name) {
   std::string line;
   for (size_t at = 0; at < name.size();) {
     const Character c = character_at(name, at);
-    if (c.valid && c.code >= 0x20 && c.code != 0x7f) line += name.substr(at, c.bytes);
-    else line += fmt::format("\\x{:02x}", static_cast<unsigned char>(name[at]));
+    if (c.valid && c.code >= 0x20 && c.code != 0x7f)
+      line += name.substr(at, c.bytes);
+    else
+      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(name[at]));
     at += c.bytes;
   }
   return line;

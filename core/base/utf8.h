@@ -6,8 +6,8 @@
 
 namespace evenkeel {
 
-// The character that begins at `at`, and how many bytes it has; 1 byte and no character where it is not UTF-8 (RFC 3629: shortest
-// forms alone, no surrogates, nothing above 10FFFF).
+// The character that begins at `at`, and how many bytes it has; 1 byte and no character where it is not UTF-8 (RFC
+// 3629: shortest forms alone, no surrogates, nothing above 10FFFF).
 struct Character {
   bool valid;
   uint32_t code;

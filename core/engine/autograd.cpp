@@ -1,5 +1,5 @@
-// The engine. Ids are creation numbers and inputs are older than what is made of them, so an ordered map, newest first, is
-// the topological order: no search, no recursion, no visited set.
+// The engine. Ids are creation numbers and inputs are older than what is made of them, so an ordered map, newest first,
+// is the topological order: no search, no recursion, no visited set.
 #include "core/engine/autograd.h"
 
 #include <algorithm>
@@ -43,8 +43,8 @@ void check_gradients(const Node& node, const Grads& gradients) {
     if (!gradients[i].defined()) continue;
     const Shape &shape = node.inputs[i].tensor.shape(), &got = gradients[i].shape();
     check(got == shape,
-          "grad: the vjp of {} must return gradients of its inputs' shapes: input {} is {}, its gradient {}", node.op, i,
-          shape, got);
+          "grad: the vjp of {} must return gradients of its inputs' shapes: input {} is {}, its gradient {}", node.op,
+          i, shape, got);
   }
 }
 
@@ -80,7 +80,9 @@ Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* 
 }
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; });
+  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) {
+    return Grads{g, g};
+  });
 }
 
 void add_to(Tensor& sum, const Tensor& x) {
@@ -104,14 +106,17 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
   check(!y.severed(), "{}", severed);
   check(y.tracked(), "grad: the result depends on no tracked tensor; call track() on the leaves");
   check(options.cotangent.defined() || y.size() == 1,
-        "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1", y.shape());
+        "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1",
+        y.shape());
   Tensor cotangent = options.cotangent.defined() ? options.cotangent : Tensor::full(y.shape(), 1);
-  check(cotangent.shape() == y.shape(), "grad: the cotangent's shape {} is not the result's, {}", cotangent.shape(), y.shape());
+  check(cotangent.shape() == y.shape(), "grad: the cotangent's shape {} is not the result's, {}", cotangent.shape(),
+        y.shape());
 
   int64_t oldest = y.id();
   std::multimap<int64_t, size_t> wanted;
   for (size_t i = 0; i < wrt.size(); ++i) {
-    check(wrt[i].defined() && wrt[i].tracked(), "grad: tensor {} of those to differentiate by is not tracked; call track() on it", i);
+    check(wrt[i].defined() && wrt[i].tracked(),
+          "grad: tensor {} of those to differentiate by is not tracked; call track() on it", i);
     oldest = std::min(oldest, wrt[i].id());
     wanted.emplace(wrt[i].id(), i);
   }
@@ -169,7 +174,8 @@ std::vector<Tensor> leaves(const Tensor& y) {
   return found;
 }
 
-Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g) {
+Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                const Tensor& g) {
   // Aliases are newer than all that the inputs were made of, so the walk ends at them.
   std::vector<Tensor> at, tracked;
   for (const Tensor& t : inputs) at.push_back(alias(t));

@@ -2,7 +2,8 @@
 //
 // The three laws of a vjp:
 // 1. It is written in ops, so that it can itself be differentiated: derivatives of any order come free.
-// 2. It captures inputs and constants; never its output (which is passed to it), and never a raw statistic of a tracked input.
+// 2. It captures inputs and constants; never its output (which is passed to it), and never a raw statistic of a tracked
+// input.
 //    What it captures is named among the inputs: grad() watches those, and refuses a graph where one was written to
 //    since.
 // 3. A fused kernel may compute the gradient where nothing records; where the gradient must be differentiable it hands
@@ -44,9 +45,9 @@ struct GradOptions {
   bool differentiable = false;  // the gradients are themselves recorded, for higher derivatives
   Tensor cotangent = {};        // dL/dy; may be left out where y has one element, and is then 1
 };
-// The gradients of y with respect to `wrt`, in that order, zeros where y does not depend on one. Pass y by std::move to let
-// every activation be freed as soon as it has been used. The values that y was computed from must still be what they
-// were: after a step of the optimiser, compute y again.
+// The gradients of y with respect to `wrt`, in that order, zeros where y does not depend on one. Pass y by std::move to
+// let every activation be freed as soon as it has been used. The values that y was computed from must still be what
+// they were: after a step of the optimiser, compute y again.
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options = {});
 
 // The leaves that y depends on: what track() marked, oldest first.
@@ -54,6 +55,7 @@ std::vector<Tensor> leaves(const Tensor& y);
 
 // The gradients of f(inputs) for cotangent g, recorded: how a fused op hands its derivative to its definition.
 // f is differentiated at its inputs, not beyond them.
-Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs, const Tensor& g);
+Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                const Tensor& g);
 
 }  // namespace evenkeel

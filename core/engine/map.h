@@ -1,9 +1,9 @@
 // Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels under the
 // elementwise ops, and the way to write one's own: unary() needs the function and its derivative, nothing else.
 #pragma once
-#include "core/engine/autograd.h"
 #include "core/base/parallel.h"
 #include "core/base/scalar.h"
+#include "core/engine/autograd.h"
 
 namespace evenkeel {
 
@@ -32,18 +32,19 @@ Tensor map(const Tensor& a, const Tensor& b, F f) {
 
 template <class F>
 Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
-  check(a.shape() == b.shape() && a.shape() == c.shape(), "elementwise: shapes must agree, got {}, {} and {}", a.shape(), b.shape(),
-        c.shape());
+  check(a.shape() == b.shape() && a.shape() == c.shape(), "elementwise: shapes must agree, got {}, {} and {}",
+        a.shape(), b.shape(), c.shape());
   return map_onto(a.shape(), f, a.data(), b.data(), c.data());
 }
 
-// y = f(x). pull(x, y, g) is g f'(x), written once as a generic lambda: with numbers it is the fast first derivative, one
-// pass; with tensors it is made of ops, and gives every higher one.
+// y = f(x). pull(x, y, g) is g f'(x), written once as a generic lambda: with numbers it is the fast first derivative,
+// one pass; with tensors it is made of ops, and gives every higher one.
 template <class F, class Pull>
 Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
-  return record(map(x, f), {x}, [x, pull](const Tensor& y, const Tensor& g) {
-    return Grads{recording() ? pull(x, y, g) : map(x, y, g, pull)};
-  }, op);
+  return record(
+      map(x, f), {x},
+      [x, pull](const Tensor& y, const Tensor& g) { return Grads{recording() ? pull(x, y, g) : map(x, y, g, pull)}; },
+      op);
 }
 
 }  // namespace evenkeel

@@ -50,8 +50,8 @@ Tensor Tensor::full(const Shape& shape, real value) {
 }
 
 Tensor Tensor::of(const Shape& shape, const std::vector<real>& values) {
-  check(shape.size() == static_cast<int64_t>(values.size()), "tensor: shape {} holds {} values, got {}", shape, shape.size(),
-        values.size());
+  check(shape.size() == static_cast<int64_t>(values.size()), "tensor: shape {} holds {} values, got {}", shape,
+        shape.size(), values.size());
   Tensor t = empty(shape);
   std::copy(values.begin(), values.end(), t.mutable_data());
   return t;

@@ -1,11 +1,11 @@
 // Tensor: a value and how it was made. Copying one copies a handle; ops never modify their arguments.
 //
-// Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S, C).
-// (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
+// Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S,
+// C). (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
 //
-// Threads: a Tensor is like a shared_ptr. Any number of threads may read tensors and run ops on them, the same ones too;
-// a thread that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only one
-// that uses them.
+// Threads: a Tensor is like a shared_ptr. Any number of threads may read tensors and run ops on them, the same ones
+// too; a thread that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only
+// one that uses them.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -60,17 +60,17 @@ class evenkeel::Tensor {
   real item() const;  // the value of a tensor of one element
   std::vector<real> values() const { return {data(), data() + size()}; }
 
-  // Derivatives are taken with respect to tracked tensors: leaves marked by track(), and all that is computed from them.
-  // A severed tensor was computed from tracked ones while recording was off; a derivative through it is an error.
+  // Derivatives are taken with respect to tracked tensors: leaves marked by track(), and all that is computed from
+  // them. A severed tensor was computed from tracked ones while recording was off; a derivative through it is an error.
   Tensor& track();
   bool tracked() const;
   bool severed() const;
 
-  Tensor detach() const;                     // the same storage, as a constant
-  Tensor clone() const;                      // a copy of the values, as a constant
-  Tensor viewed(const Shape& shape) const;   // the same storage under another shape, as a constant; see reshape()
-  void copy_from(const Tensor& source);      // overwrites the values; shapes must agree
-  bool sole_owner() const;                   // nobody else can see this value
+  Tensor detach() const;                    // the same storage, as a constant
+  Tensor clone() const;                     // a copy of the values, as a constant
+  Tensor viewed(const Shape& shape) const;  // the same storage under another shape, as a constant; see reshape()
+  void copy_from(const Tensor& source);     // overwrites the values; shapes must agree
+  bool sole_owner() const;                  // nobody else can see this value
 
   int64_t id() const;  // creation number: a node's inputs are always older than it
   Node* node() const { return node_.get(); }

@@ -1,6 +1,7 @@
-// Convolution as a matrix product of patches (rows: output positions; columns: filter taps) and filters (implicit GEMM).
-// No patch matrix is written: in a zero-padded image, an element of a patch lies at the sum of two offsets, one of the
-// position and one of the tap, and the product reads it there. The image is taken in bands that fit into the cache.
+// Convolution as a matrix product of patches (rows: output positions; columns: filter taps) and filters (implicit
+// GEMM). No patch matrix is written: in a zero-padded image, an element of a patch lies at the sum of two offsets, one
+// of the position and one of the tap, and the product reads it there. The image is taken in bands that fit into the
+// cache.
 #include "core/kernels/conv.h"
 
 #include <algorithm>
@@ -8,8 +9,8 @@
 #include <vector>
 
 #include "core/base/memory.h"
-#include "core/base/scratch.h"
 #include "core/base/parallel.h"
+#include "core/base/scratch.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/winograd.h"
 
@@ -20,10 +21,11 @@ int64_t rows(const ConvSizes& a) { return a.n * a.p * a.q; }
 int64_t patch(const ConvSizes& a) { return a.r * a.s * a.c; }
 bool is_matmul(const ConvSizes& a) { return a.r == 1 && a.s == 1 && a.stride == 1 && a.padding == 0; }
 
-// Where the elements of a (down, across, channels) lie, in order, in an image of (.., width, depth), if neighbouring rows and columns
-// of it are `step` of the image's apart and its first element is at `first`.
+// Where the elements of a (down, across, channels) lie, in order, in an image of (.., width, depth), if neighbouring
+// rows and columns of it are `step` of the image's apart and its first element is at `first`.
 using Places = std::vector<int64_t>;
-Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int64_t depth, int64_t step, int64_t first = 0) {
+Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int64_t depth, int64_t step,
+              int64_t first = 0) {
   Places all;
   all.reserve(static_cast<size_t>(down * across * channels));
   for (int64_t i = 0; i < down; ++i)
@@ -35,8 +37,10 @@ Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int
 // Rows of images, cut into bands of about so many positions.
 struct Bands {
   Bands(int64_t images, int64_t rows, int64_t columns, int64_t positions)
-      : rows(rows), height(std::clamp<int64_t>(positions / std::max<int64_t>(1, columns), 1, std::max<int64_t>(1, rows))),
-        each((rows + height - 1) / height), count(images * each) {}
+      : rows(rows),
+        height(std::clamp<int64_t>(positions / std::max<int64_t>(1, columns), 1, std::max<int64_t>(1, rows))),
+        each((rows + height - 1) / height),
+        count(images * each) {}
   struct Band {
     int64_t image, begin, rows;
   };
@@ -49,7 +53,8 @@ struct Bands {
 constexpr int64_t positions_of_a_band = 256;  // they and what they see stay in a core's second-level cache
 
 // to = the rows [top, top + rows) and columns [left, left + width) of an image (h, w, c), with zeros outside of it.
-void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t rows, int64_t left, int64_t width, real* to) {
+void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t rows, int64_t left, int64_t width,
+          real* to) {
   const int64_t begin = std::clamp<int64_t>(-left, 0, width), end = std::clamp(w - left, begin, width);
   for (int64_t i = top; i < top + rows; ++i, to += width * c) {
     const bool inside = 0 <= i && i < h && begin < end;
@@ -64,12 +69,14 @@ void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64
 // elements of a patch lie from there.
 struct ReceptiveField {
   ReceptiveField(const ConvSizes& a, const Bands& bands)
-      : width((a.q - 1) * a.stride + a.s), positions(places(bands.height, a.q, 1, width, a.c, a.stride)),
+      : width((a.q - 1) * a.stride + a.s),
+        positions(places(bands.height, a.q, 1, width, a.c, a.stride)),
         taps(places(a.r, a.s, a.c, width, a.c, 1)) {}
   int64_t rows(const ConvSizes& a, int64_t band_rows) const { return (band_rows - 1) * a.stride + a.r; }
   int64_t size(const ConvSizes& a, const Bands& bands) const { return rows(a, bands.height) * width * a.c; }
   void read(const ConvSizes& a, const Bands::Band& band, const real* x, real* to) const {
-    evenkeel::read(x + band.image * a.h * a.w * a.c, a.h, a.w, a.c, band.begin * a.stride - a.padding, rows(a, band.rows), -a.padding, width, to);
+    evenkeel::read(x + band.image * a.h * a.w * a.c, a.h, a.w, a.c, band.begin * a.stride - a.padding,
+                   rows(a, band.rows), -a.padding, width, to);
   }
   const int64_t width;
   const Places positions, taps;
@@ -77,13 +84,16 @@ struct ReceptiveField {
 
 }  // namespace
 
-int64_t conv_filters_size(const ConvSizes& a, bool winograd) { return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a)); }
+int64_t conv_filters_size(const ConvSizes& a, bool winograd) {
+  return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a));
+}
 void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters) {
   winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
 }
 
 // y (positions x K) = patches w^T, finished. Of few positions the columns are cut as well, for the threads' sake.
-void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish) {
+void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
+                  const Finish& finish) {
   if (winograd) return winograd_forward(a, x, filters, y, finish);
   const bool few = rows(a) <= 4 * positions_of_a_band;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
@@ -98,7 +108,8 @@ void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* 
     } else {
       const Scratch<real> image(field.size(a, bands));
       field.read(a, band, x, image.data);
-      gemm_packed(count, a.k, patch(a), {image.data, field.positions.data(), field.taps.data()}, filters, false, to, begin, end);
+      gemm_packed(count, a.k, patch(a), {image.data, field.positions.data(), field.taps.data()}, filters, false, to,
+                  begin, end);
     }
     if (finish) finish(to + begin, count, begin, end - begin);
   });
@@ -110,7 +121,9 @@ namespace {
 // same holds for columns.
 struct Phase {
   Phase(const ConvSizes& a, int64_t phase, int64_t length)
-      : phase(phase), first((phase + a.padding) % a.stride), shift((phase + a.padding) / a.stride),
+      : phase(phase),
+        first((phase + a.padding) % a.stride),
+        shift((phase + a.padding) / a.stride),
         taps(std::max<int64_t>(0, length - first + a.stride - 1) / a.stride) {}
   int64_t phase, first, shift, taps;
 };
@@ -119,16 +132,20 @@ struct Phase {
 // convolved with that phase's filter taps, in reverse.
 struct BackwardField {
   explicit BackwardField(const ConvSizes& a)
-      : top(Phase(a, 0, a.r).shift - (a.r - 1) / a.stride), left(Phase(a, 0, a.s).shift - (a.s - 1) / a.stride),
-        more(Phase(a, a.stride - 1, 1).shift - top), width((a.w + a.stride - 1) / a.stride + Phase(a, a.stride - 1, 1).shift - left) {}
+      : top(Phase(a, 0, a.r).shift - (a.r - 1) / a.stride),
+        left(Phase(a, 0, a.s).shift - (a.s - 1) / a.stride),
+        more(Phase(a, a.stride - 1, 1).shift - top),
+        width((a.w + a.stride - 1) / a.stride + Phase(a, a.stride - 1, 1).shift - left) {}
   int64_t top, left;    // the first row and column of y that position 0 sees
   int64_t more, width;  // rows seen besides those of the positions; columns seen
 };
 
 struct PhasePair {
   PhasePair(const ConvSizes& a, const BackwardField& field, int64_t i, int64_t j, const real* w)
-      : down(a, i, a.r), across(a, j, a.s),
-        taps(places(down.taps, across.taps, a.k, field.width, a.k, -1, ((down.shift - field.top) * field.width + across.shift - field.left) * a.k)),
+      : down(a, i, a.r),
+        across(a, j, a.s),
+        taps(places(down.taps, across.taps, a.k, field.width, a.k, -1,
+                    ((down.shift - field.top) * field.width + across.shift - field.left) * a.k)),
         filters(packed_size(a.c, length())) {
     const Storage lines(length() * a.c);
     real* to = lines.data;
@@ -160,12 +177,16 @@ void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const rea
     const Bands::Band band = bands[b];
     const int64_t count = band.rows * columns;
     const Scratch<real> image((bands.height + field.more) * field.width * a.k), product(count * a.c);
-    read(g + band.image * a.p * a.q * a.k, a.p, a.q, a.k, band.begin + field.top, band.rows + field.more, field.left, field.width, image.data);
+    read(g + band.image * a.p * a.q * a.k, a.p, a.q, a.k, band.begin + field.top, band.rows + field.more, field.left,
+         field.width, image.data);
     for (const PhasePair& pair : pairs) {
-      gemm_packed(count, a.c, pair.length(), {image.data, positions.data(), pair.taps.data()}, pair.filters.data, false, product.data, 0, a.c);
+      gemm_packed(count, a.c, pair.length(), {image.data, positions.data(), pair.taps.data()}, pair.filters.data, false,
+                  product.data, 0, a.c);
       const real* from = product.data;
-      for (int64_t i = band.begin * a.stride + pair.down.phase; i < std::min(a.h, (band.begin + band.rows) * a.stride); i += a.stride, from += columns * a.c)
-        for (int64_t j = pair.across.phase, v = 0; j < a.w; j += a.stride, ++v) std::copy_n(from + v * a.c, a.c, dx + ((band.image * a.h + i) * a.w + j) * a.c);
+      for (int64_t i = band.begin * a.stride + pair.down.phase; i < std::min(a.h, (band.begin + band.rows) * a.stride);
+           i += a.stride, from += columns * a.c)
+        for (int64_t j = pair.across.phase, v = 0; j < a.w; j += a.stride, ++v)
+          std::copy_n(from + v * a.c, a.c, dx + ((band.image * a.h + i) * a.w + j) * a.c);
     }
   });
 }
@@ -188,7 +209,8 @@ void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const rea
       const int64_t count = band.rows * a.q;
       field.read(a, band, x, image.data);
       pack(false, a.k, count, g + (band.image * a.p + band.begin) * a.q * a.k, a.k, packed.data);
-      gemm_packed(patch(a), a.k, count, {image.data, field.taps.data(), field.positions.data()}, packed.data, b > first, partial.data + i * size, 0, a.k);
+      gemm_packed(patch(a), a.k, count, {image.data, field.taps.data(), field.positions.data()}, packed.data, b > first,
+                  partial.data + i * size, 0, a.k);
     }
   });
   add_in_order(groups, size, partial.data, sum.data);

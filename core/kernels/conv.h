@@ -5,7 +5,8 @@
 
 namespace evenkeel {
 
-// The filters as conv_forward reads them: Winograd's transform of w, or w^T, packed. `filters` holds conv_filters_size numbers.
+// The filters as conv_forward reads them: Winograd's transform of w, or w^T, packed. `filters` holds conv_filters_size
+// numbers.
 int64_t conv_filters_size(const ConvSizes& a, bool winograd);
 void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
 

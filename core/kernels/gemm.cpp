@@ -1,7 +1,8 @@
-// The products' inner loop keeps a tile of C in registers, and for every k adds the product of a column of A, number by number, and
-// a row of B, vectors (Goto and van de Geijn 2008). B is cut into panels as wide as the tile that stay in the first-level cache; A
-// is read where it lies. OpenBLAS of the distributions has such loops as well, but none for AVX-512 on processors that came after
-// it, and it copies both matrices first, which at the sizes of small networks costs as much as a tenth of the work.
+// The products' inner loop keeps a tile of C in registers, and for every k adds the product of a column of A, number by
+// number, and a row of B, vectors (Goto and van de Geijn 2008). B is cut into panels as wide as the tile that stay in
+// the first-level cache; A is read where it lies. OpenBLAS of the distributions has such loops as well, but none for
+// AVX-512 on processors that came after it, and it copies both matrices first, which at the sizes of small networks
+// costs as much as a tenth of the work.
 #include "core/kernels/gemm.h"
 
 #include <cblas.h>
@@ -13,13 +14,14 @@
 
 #include "core/base/check.h"
 #include "core/base/memory.h"
-#include "core/base/scratch.h"
 #include "core/base/parallel.h"
+#include "core/base/scratch.h"
 #include "core/kernels/simd.h"
 
 extern "C" {  // OpenBLAS's own, not in every cblas.h
-// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in a shared ELF
-// library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever where they cannot have it.
+// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in
+// a shared ELF library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever
+// where they cannot have it.
 [[gnu::weak]] int openblas_num_threads_env() { return 1; }
 void openblas_set_num_threads(int);
 char* openblas_get_config();
@@ -34,14 +36,15 @@ constexpr auto blas_gemm = cblas_dgemm;
 constexpr auto blas_gemm = cblas_sgemm;
 #endif
 
-// OpenBLAS's threads mixed with ours would cost three to fourteen times the work, and its results would change with their number.
+// OpenBLAS's threads mixed with ours would cost three to fourteen times the work, and its results would change with
+// their number.
 const bool pinned = [] {
   openblas_set_num_threads(1);
   return true;
 }();
 
-// The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family (EVENKEEL_NATIVE
-// off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
+// The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family
+// (EVENKEEL_NATIVE off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 #if defined(__FMA__) || defined(__aarch64__)
 constexpr bool own = true;
@@ -139,7 +142,8 @@ Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
 #endif
 }
 
-// A square of Vecs, mirrored along its diagonal: each round deals the upper half of the rows between those of the lower.
+// A square of Vecs, mirrored along its diagonal: each round deals the upper half of the rows between those of the
+// lower.
 void transpose(Vec (&v)[lanes]) {
   constexpr std::make_index_sequence<lanes> all;
   for (int round = 1; round < lanes; round *= 2) {
@@ -178,7 +182,8 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
 
 // C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
 template <class A>
-void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc,
+                    bool add) {
   const int vecs = width > lanes ? tile_vecs : 1;
   const auto& by_rows = tiles<A>[vecs > 1];
   const int64_t times = m / tile_rows, rest = m % tile_rows, done = m - rest;
@@ -192,7 +197,8 @@ void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real*
     const int64_t count = std::min<int64_t>(tile_rows, m - i);
     by_rows[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, panel, false);
     for (int64_t r = i; r < i + count; ++r)
-      for (int64_t s = 0; s < width; ++s) c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
+      for (int64_t s = 0; s < width; ++s)
+        c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
   }
 }
 
@@ -201,8 +207,8 @@ void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
   for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real(0));
 }
 
-void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
-              real* c, int64_t ldc) {
+void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
+              bool add, real* c, int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
   const Strided op_a{a, ta ? 1 : lda, ta ? lda : 1};
   for (int64_t p = 0; p < k; p += depth, add = true) {
@@ -226,16 +232,18 @@ void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, 
 
 const char* blas_description() { return openblas_get_config(); }
 
-void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
-          real* c, int64_t ldc) {
+void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
+          bool add, real* c, int64_t ldc) {
   if (k == 0) {
     if (!add) set_zero(m, n, c, ldc);
     return;
   }
   if (own) return own_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
-  check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m, n, k);
-  blas_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m), static_cast<int>(n),
-            static_cast<int>(k), 1, a, static_cast<int>(lda), b, static_cast<int>(ldb), add, c, static_cast<int>(ldc));
+  check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m,
+        n, k);
+  blas_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m),
+            static_cast<int>(n), static_cast<int>(k), 1, a, static_cast<int>(lda), b, static_cast<int>(ldb), add, c,
+            static_cast<int>(ldc));
 }
 
 int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }
@@ -254,21 +262,24 @@ void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {
 
 namespace {
 template <class A>
-void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* packed, bool add, real* c, int64_t begin,
+                     int64_t end) {
   if (k == 0 && !add) set_zero(m, end - begin, c + begin, n);
   for (int64_t p = 0; p < k; p += depth)
     for (int64_t j = begin; j < end; j += panel)
-      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p), packed + j * k + p * panel, panel, c + j, n,
-                     add || p > 0);
+      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p),
+                     packed + j * k + p * panel, panel, c + j, n, add || p > 0);
 }
 }  // namespace
 
-void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end) {
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c,
+                 int64_t begin, int64_t end) {
   own ? own_gemm_packed(m, n, k, Strided{a, lda, 1}, packed, false, c, begin, end)
       : gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
 }
 
-void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c, int64_t begin, int64_t end) {
+void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c,
+                 int64_t begin, int64_t end) {
   if (own) return own_gemm_packed(m, n, k, a, packed, add, c, begin, end);
   const Scratch<real> copy(m * k);
   for (int64_t i = 0; i < m; ++i)
@@ -286,7 +297,8 @@ void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {
   });
 }
 
-void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish) {
+void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c,
+                  const Finish* finish) {
   const int64_t lda = ta ? m : k, ldb = tb ? k : n;
   if (finish && !*finish) finish = nullptr;
   // The block of C whose rows and columns begin at i and j.
@@ -304,7 +316,8 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
     const Storage partial(parts * m * n);
     parallel_for(parts, [&](int64_t i) {
       const int64_t begin = i * inner, length = std::min(inner, k - begin);
-      gemm(ta, tb, m, n, length, a + begin * (ta ? m : 1), lda, b + begin * (tb ? 1 : n), ldb, false, partial.data + i * m * n, n);
+      gemm(ta, tb, m, n, length, a + begin * (ta ? m : 1), lda, b + begin * (tb ? 1 : n), ldb, false,
+           partial.data + i * m * n, n);
     });
     add_in_order(parts, m * n, partial.data, c);
     if (finish) (*finish)(c, m, 0, n);
@@ -314,8 +327,8 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
   const bool by_rows = m >= n;
   const int64_t side = by_rows ? m : n, other = by_rows ? n : m;
   const int64_t wanted = std::max<int64_t>(serial / 2 / std::max<int64_t>(1, other * k), 1);
-  const int64_t block =
-      std::clamp<int64_t>(std::max<int64_t>((wanted + 15) / 16 * 16, 64), 1, std::max<int64_t>(16, (side / 2 + 15) / 16 * 16));
+  const int64_t block = std::clamp<int64_t>(std::max<int64_t>((wanted + 15) / 16 * 16, 64), 1,
+                                            std::max<int64_t>(16, (side / 2 + 15) / 16 * 16));
   parallel_blocks(side, block, [&](int64_t begin, int64_t end) {
     by_rows ? block_of(begin, end - begin, 0, n) : block_of(0, m, begin, end - begin);
   });

@@ -13,27 +13,30 @@ constexpr int gemm_rows = 14;
 constexpr int gemm_rows = 6;
 #endif
 
-// C (m x n) = op(A) op(B), or += if `add`, all row-major: A is m x k (k x m if ta) with rows lda apart, and so on. On the calling
-// thread.
-void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb, bool add,
-          real* c, int64_t ldc);
+// C (m x n) = op(A) op(B), or += if `add`, all row-major: A is m x k (k x m if ta) with rows lda apart, and so on. On
+// the calling thread.
+void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
+          bool add, real* c, int64_t ldc);
 
-// The same in two steps, for a B that many products share: `pack` copies op(B) (k x n) into the form that the kernel reads,
-// packed_size numbers, and gemm_packed computes the columns [begin, end) of C = A op(B), begin a multiple of 64.
+// The same in two steps, for a B that many products share: `pack` copies op(B) (k x n) into the form that the kernel
+// reads, packed_size numbers, and gemm_packed computes the columns [begin, end) of C = A op(B), begin a multiple of 64.
 int64_t packed_size(int64_t n, int64_t k);
 void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to);
-void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c, int64_t begin, int64_t end);
+void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c,
+                 int64_t begin, int64_t end);
 
 // A gathered A: its element (i, p) at a[rows[i] + columns[p]].
 struct Indexed {
   const real* a;
   const int64_t *rows, *columns;
 };
-void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c, int64_t begin, int64_t end);
+void gemm_packed(int64_t m, int64_t n, int64_t k, const Indexed& a, const real* packed, bool add, real* c,
+                 int64_t begin, int64_t end);
 
 // gemm() of contiguous matrices, without `add`, in blocks over the threads; the epilogue runs on each block while it
 // is in cache. The blocks depend on the sizes alone.
-void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c, const Finish* finish = nullptr);
+void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c,
+                  const Finish* finish = nullptr);
 
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out);

@@ -49,8 +49,8 @@ inline Vec at_least(Vec v, real floor) { return v < Vec{} + floor ? Vec{} + floo
 inline Vec gate(Vec g, Vec y) { return y > Vec{} ? g : at_least(y, 0); }
 using evenkeel::gate;
 
-// to[i] = f(load, i, lane) over the elements [begin, end), where load(p) is what lies at p: a number, or neighbouring ones where the
-// result is large enough to be written past the caches.
+// to[i] = f(load, i, lane) over the elements [begin, end), where load(p) is what lies at p: a number, or neighbouring
+// ones where the result is large enough to be written past the caches.
 template <class F>
 void write_elements(int64_t channels, int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
   if (!streamed) {
@@ -58,13 +58,15 @@ void write_elements(int64_t channels, int64_t width, bool streamed, int64_t begi
     return;
   }
   for (int64_t i = begin; i < end; i += channels)
-    for (int64_t j = 0; j < channels; j += lanes) stream(to + i + j, f([](const real* p) { return Vec(vec(p)); }, i + j, j));
+    for (int64_t j = 0; j < channels; j += lanes)
+      stream(to + i + j, f([](const real* p) { return Vec(vec(p)); }, i + j, j));
   stream_end();
 }
 
 }  // namespace
 
-void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin, int64_t end) {
+void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin,
+                    int64_t end) {
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
   const real floor = relu ? 0 : -std::numeric_limits<real>::infinity();
   const int64_t channels = a.channels, width = a.centre.width();
@@ -80,7 +82,7 @@ void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, 
 }
 
 GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool relu, const real* y, real* masked,
-                   int64_t begin, int64_t end) {
+                           int64_t begin, int64_t end) {
   Runs runs(a.channels);
   GradientSums sums(a.channels);
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
@@ -102,8 +104,8 @@ GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool r
   return sums;
 }
 
-void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed, real* dx,
-           int64_t begin, int64_t end) {
+void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed,
+                             real* dx, int64_t begin, int64_t end) {
   const Affine& a = gradient.affine;
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
   const real *slope = gradient.slope.data(), *offset = gradient.offset.data();
@@ -132,7 +134,8 @@ void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* a
   });
 }
 
-GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y, real* masked) {
+GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y,
+                                 real* masked) {
   const int64_t block = row_block(a.channels);
   std::vector<GradientSums> parts(static_cast<size_t>((rows + block - 1) / block), GradientSums(0));
   parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
@@ -143,7 +146,8 @@ GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, c
   return sums;
 }
 
-void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu, real* dx) {
+void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu,
+                              real* dx) {
   const int64_t channels = gradient.affine.channels;
   const bool streamed = worth_streaming(rows * channels, channels);
   parallel_blocks(rows, row_block(channels), [&](int64_t begin, int64_t end) {

@@ -1,6 +1,6 @@
-// The kernels of all norms see rows x channels and make two passes: sums over rows, then y or dx as an affine function of
-// its inputs, channel by channel. Batch norm sums over a whole batch, group norm over one example and the channels of a
-// group: the same code.
+// The kernels of all norms see rows x channels and make two passes: sums over rows, then y or dx as an affine function
+// of its inputs, channel by channel. Batch norm sums over a whole batch, group norm over one example and the channels
+// of a group: the same code.
 #pragma once
 #include <cmath>
 #include <vector>
@@ -12,14 +12,19 @@ namespace evenkeel {
 
 Moments moments_of_rows(const real* x, int64_t rows, int64_t channels);
 
-// y = (x - centre) scale + shift per channel, for the mean and variance of every group of neighbouring channels (in batch norm a
-// group is a channel). The mean is a double: `centre` is its rounding, and what is left goes into the shift, so that x = mean +
-// 1e-5 mean keeps its digits and a constant channel gives beta exactly.
+// y = (x - centre) scale + shift per channel, for the mean and variance of every group of neighbouring channels (in
+// batch norm a group is a channel). The mean is a double: `centre` is its rounding, and what is left goes into the
+// shift, so that x = mean + 1e-5 mean keeps its digits and a constant channel gives beta exactly.
 struct Affine {
-  Affine(const std::vector<double>& mean, const std::vector<double>& var, double eps, int64_t channels, const real* gamma,
-         const real* beta)
-      : channels(channels), each(channels / static_cast<int64_t>(mean.size())), rstd(mean.size()), below(mean.size()),
-        centre(channels), scale(channels), shift(channels) {
+  Affine(const std::vector<double>& mean, const std::vector<double>& var, double eps, int64_t channels,
+         const real* gamma, const real* beta)
+      : channels(channels),
+        each(channels / static_cast<int64_t>(mean.size())),
+        rstd(mean.size()),
+        below(mean.size()),
+        centre(channels),
+        scale(channels),
+        shift(channels) {
     for (size_t g = 0; g < mean.size(); ++g) {
       const real rounded = static_cast<real>(mean[g]);
       rstd[g] = 1 / std::sqrt(var[g] + eps);
@@ -34,13 +39,14 @@ struct Affine {
     }
     for (Lanes* lanes : {&centre, &scale, &shift}) lanes->repeat();
   }
-  int64_t channels, each;  // channels of a group
+  int64_t channels, each;           // channels of a group
   std::vector<double> rstd, below;  // of a group; below = mean - centre
   Lanes centre, scale, shift;
 };
 
 // y = max(floor, affine(x) + add) over the elements [begin, end); NaN stays NaN.
-void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin, int64_t end);
+void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin,
+                    int64_t end);
 
 // Sums over rows, per channel, that the gradients need.
 struct GradientSums {
@@ -54,15 +60,16 @@ struct GradientSums {
   }
 };
 
-// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by affine(x); or, if the output
-// y is given, by y, and the result goes to `masked`.
+// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by affine(x); or, if the
+// output y is given, by y, and the result goes to `masked`.
 GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool relu, const real* y, real* masked,
-                   int64_t begin, int64_t end);
+                           int64_t begin, int64_t end);
 
-// dx = rstd (gamma g - a / m - xhat b / m) = scale g + slope (x - centre) + offset, where a and b are the sums of gamma g and
-// gamma g xhat over the m = rows * each values of a group; scale g alone where the statistics are constants.
+// dx = rstd (gamma g - a / m - xhat b / m) = scale g + slope (x - centre) + offset, where a and b are the sums of gamma
+// g and gamma g xhat over the m = rows * each values of a group; scale g alone where the statistics are constants.
 struct NormGradient {
-  NormGradient(const Affine& affine, const real* gamma, const GradientSums& sums, int64_t rows, bool constant_statistics)
+  NormGradient(const Affine& affine, const real* gamma, const GradientSums& sums, int64_t rows,
+               bool constant_statistics)
       : affine(affine), constant_statistics(constant_statistics), slope(affine.channels), offset(affine.channels) {
     const double count = static_cast<double>(rows * affine.each);
     for (size_t g = 0; g < affine.rstd.size(); ++g) {
@@ -85,12 +92,14 @@ struct NormGradient {
 };
 
 // dx over the elements [begin, end), with g pulled back as above, by affine(x).
-void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed, real* dx,
-           int64_t begin, int64_t end);
+void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed,
+                             real* dx, int64_t begin, int64_t end);
 
 // The same for a whole batch, over the threads.
 void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* add, bool relu, real* y);
-GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y, real* masked);
-void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu, real* dx);
+GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y,
+                                 real* masked);
+void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu,
+                              real* dx);
 
 }  // namespace evenkeel

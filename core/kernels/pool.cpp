@@ -13,8 +13,8 @@
 namespace evenkeel {
 namespace {
 
-// Calls f(offset of the window in the result, cell(number of the cell in its window, offset of the cell in x)...) for the windows
-// of one row of the result; cells in the padding are left out.
+// Calls f(offset of the window in the result, cell(number of the cell in its window, offset of the cell in x)...) for
+// the windows of one row of the result; cells in the padding are left out.
 template <class Window>
 void for_windows(const PoolSizes& a, int64_t row, Window window) {
   const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;
@@ -82,7 +82,8 @@ void pick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real
 
 void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
   const int64_t image = a.h * a.w * a.c;
-  // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and no rest.
+  // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and
+  // no rest.
   const bool add = a.stride < std::max(a.height, a.width);
   const bool tiled = !add && a.padding == 0 && a.p * a.height == a.h && a.q * a.width == a.w;
   parallel_for(a.n, [&](int64_t n) {

@@ -21,7 +21,8 @@ inline int64_t width_of(int64_t channels) {
 class Lanes {
  public:
   explicit Lanes(int64_t channels)
-      : channels_(channels), width_(width_of(channels)),
+      : channels_(channels),
+        width_(width_of(channels)),
         data_(new (std::align_val_t{64}) real[static_cast<size_t>(width_)]) {
     poison_if_on(data_.get(), static_cast<size_t>(width_) * sizeof(real));
   }

@@ -18,7 +18,8 @@ constexpr int vec_bytes = 16;
 constexpr int lanes = vec_bytes / sizeof(real);
 using Vec [[gnu::vector_size(vec_bytes), gnu::may_alias]] = real;
 
-// A Vec in memory, unaligned. A struct, because clang forgets a type's smaller alignment where it goes through a reference.
+// A Vec in memory, unaligned. A struct, because clang forgets a type's smaller alignment where it goes through a
+// reference.
 struct [[gnu::packed, gnu::may_alias]] VecPlace {
   Vec value;
   operator Vec() const { return value; }
@@ -51,7 +52,8 @@ inline void stream_end() {
   _mm_sfence();
 #endif
 }
-inline bool worth_streaming(int64_t size, int64_t channels) {  // larger than the L3 cache keeps for the next op, and in whole vectors
+inline bool worth_streaming(int64_t size,
+                            int64_t channels) {  // larger than the L3 cache keeps for the next op, and in whole vectors
   return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
 }
 

@@ -1,25 +1,26 @@
 // Winograd's minimal filtering (Winograd 1980; Lavin and Gray 2016), channels last.
 //
-// n = r + 3 neighbouring inputs d and r taps w make 4 outputs. Let E_k be the n x k matrix that takes the k coefficients of a
-// polynomial to its values at the points 0, p, -p for each p of a few pairs, and infinity (there: its leading coefficient). Let
-// M(x) = x (x^2 - p^2) (x^2 - q^2) ... be zero at all points but the last. Then
+// n = r + 3 neighbouring inputs d and r taps w make 4 outputs. Let E_k be the n x k matrix that takes the k
+// coefficients of a polynomial to its values at the points 0, p, -p for each p of a few pairs, and infinity (there: its
+// leading coefficient). Let M(x) = x (x^2 - p^2) (x^2 - q^2) ... be zero at all points but the last. Then
 //   y = E_4^T (N E_r w . B^T d),
-// where . multiplies element by element, B^T's rows are the coefficients of M(x) / (x - point), for infinity of M(x), and N divides
-// each value by that polynomial's at its own point, M'(point), for infinity 1.
-// In two dimensions every matrix acts on columns and then on rows, and n^2 products take the place of (4 r)^2: 36 of 144 for 3x3, 64 of
-// 400 for 5x5. Summed over channels, each is a matrix product, tiles x channels in times channels in x channels out. The data
+// where . multiplies element by element, B^T's rows are the coefficients of M(x) / (x - point), for infinity of M(x),
+// and N divides each value by that polynomial's at its own point, M'(point), for infinity 1. In two dimensions every
+// matrix acts on columns and then on rows, and n^2 products take the place of (4 r)^2: 36 of 144 for 3x3, 64 of 400 for
+// 5x5. Summed over channels, each is a matrix product, tiles x channels in times channels in x channels out. The data
 // gradient is the convolution with the rotated filter; the weight gradient is the adjoint of the above in w:
 // (N E_r)^T (B^T d . E_4 g), summed over tiles.
 //
-// For 3x3 p = 1/q = sqrt(1/2): the usual 1 and 2 have twice its mean and four times its largest error. For 5x5 they are 1/2, 1 and 2.
+// For 3x3 p = 1/q = sqrt(1/2): the usual 1 and 2 have twice its mean and four times its largest error. For 5x5 they are
+// 1/2, 1 and 2.
 #include "core/kernels/winograd.h"
 
 #include <algorithm>
 
-#include "core/kernels/gemm.h"
 #include "core/base/memory.h"
-#include "core/base/scratch.h"
 #include "core/base/parallel.h"
+#include "core/base/scratch.h"
+#include "core/kernels/gemm.h"
 #include "core/kernels/simd.h"
 
 namespace evenkeel {
@@ -62,7 +63,8 @@ struct Scheme {
     }
   }
   constexpr void multiply(double (&polynomial)[pairs + 1], int k) const {  // by x^2 - point^2
-    for (int i = pairs; i >= 0; --i) polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - point[k] * point[k] * polynomial[i];
+    for (int i = pairs; i >= 0; --i)
+      polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - point[k] * point[k] * polynomial[i];
   }
 };
 template <int r>
@@ -154,7 +156,8 @@ struct View {
   }
 };
 
-// A square that reaches over an image's edge: the rows outside are one line of zeros, the columns outside are not looked at.
+// A square that reaches over an image's edge: the rows outside are one line of zeros, the columns outside are not
+// looked at.
 template <int side>
 struct Edged {
   const real* row[side];
@@ -208,14 +211,15 @@ void transform(const From& from, const View<real>& to, int64_t channels, const F
 #pragma GCC unroll 8
       for (int j = 0; j < L::to; ++j, place += to.along)
 #pragma GCC unroll 4
-        for (int g = 0; g < group; ++g) store(place + g * lanes, finish(result[g][j], place + g * lanes, c + g * lanes));
+        for (int g = 0; g < group; ++g)
+          store(place + g * lanes, finish(result[g][j], place + g * lanes, c + g * lanes));
     }
   }
 }
 
-// n^2 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of each. What
-// writes finds its places side by side (a store to a line that is not at hand waits, a load can be made ahead). The gaps keep
-// places that are used together from falling into the same sets of the cache.
+// n^2 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of
+// each. What writes finds its places side by side (a store to a line that is not at hand waits, a load can be made
+// ahead). The gaps keep places that are used together from falling into the same sets of the cache.
 enum Order { by_matrix, by_row };
 template <int r, class Memory>
 struct Matrices {
@@ -246,7 +250,10 @@ struct Tiles {
   Place at(int64_t t) const {
     const int64_t n = t / (down * across), top = t / across % down * pitch - offset, left = t % across * pitch - offset;
     return {{data + ((n * h + top) * w + left) * c, w * c, c},
-            std::max<int64_t>(0, -top), std::min(side, h - top), std::max<int64_t>(0, -left), std::min(side, w - left)};
+            std::max<int64_t>(0, -top),
+            std::min(side, h - top),
+            std::max<int64_t>(0, -left),
+            std::min(side, w - left)};
   }
   bool whole(const Place& p) const { return p.i0 == 0 && p.i1 == side && p.j0 == 0 && p.j1 == side; }
   View<real> square(real* copy) const { return {copy, side * c, c}; }
@@ -256,7 +263,8 @@ struct Tiles {
 inline void prefetch_next(const Tiles<real>& tiles, const Tiles<real>::Place& place) {
   for (int64_t i = place.i0; i < place.i1; ++i) {
     const real* to = place.view.at(i, tiles.pitch);
-    for (int64_t k = 0; k < tiles.pitch * tiles.c; k += 64 / static_cast<int64_t>(sizeof(real))) __builtin_prefetch(to + k, 1);
+    for (int64_t k = 0; k < tiles.pitch * tiles.c; k += 64 / static_cast<int64_t>(sizeof(real)))
+      __builtin_prefetch(to + k, 1);
   }
 }
 
@@ -277,13 +285,16 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
   }
 }
 
-// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T, finished. What lies outside the image is forgotten.
+// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T, finished. What lies outside the image is
+// forgotten.
 template <class L, class M>
-void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles, const Finish& finish, bool streamed) {
+void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles,
+                 const Finish& finish, bool streamed) {
   const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
   const View<real> square = tiles.square(copy.data);
   auto write = [&](int64_t t, const View<real>& to, auto store) {
-    finish ? transform<L>(from.row(t - first), to, tiles.c, finish, store) : transform<L>(from.row(t - first), to, tiles.c, AsItIs(), store);
+    finish ? transform<L>(from.row(t - first), to, tiles.c, finish, store)
+           : transform<L>(from.row(t - first), to, tiles.c, AsItIs(), store);
   };
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
@@ -320,7 +331,8 @@ template <int r>
 void pack_filters(const real* w, int64_t k, int64_t c, real* packed) {
   const Matrices<r, Storage> u(by_matrix, k, c);
   parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) transform<Filter<r>>(View<const real>{w + i * r * r * c, r * c, c}, u.row(i), c);
+    for (int64_t i = begin; i < end; ++i)
+      transform<Filter<r>>(View<const real>{w + i * r * r * c, r * c, c}, u.row(i), c);
   });
   const int64_t size = packed_size(k, c);
   parallel_for(Scheme<r>::products, [&](int64_t e) { pack(true, k, c, u[e], c, packed + e * size); });
@@ -331,7 +343,8 @@ template <int r>
 void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
   const Matrices<r, Storage> u(by_matrix, k, c);
   parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) transform<Filter<r>>(View<const real>{w + ((i + 1) * r * r - 1) * c, -r * c, -c}, u.row(i), c);
+    for (int64_t i = begin; i < end; ++i)
+      transform<Filter<r>>(View<const real>{w + ((i + 1) * r * r - 1) * c, -r * c, -c}, u.row(i), c);
   });
   const int64_t size = packed_size(c, k);
   parallel_for(Scheme<r>::products, [&](int64_t e) { pack(false, c, k, u[e], c, packed + e * size); });
@@ -339,8 +352,8 @@ void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
 
 // y = x convolved with packed filters, and finished. x (n, h, w, c), y (n, p, q, k).
 template <int r>
-void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p, int64_t q, int64_t k,
-              int64_t padding, const Finish& finish) {
+void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p,
+              int64_t q, int64_t k, int64_t padding, const Finish& finish) {
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
   const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
@@ -352,14 +365,16 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
       const int64_t count = end - begin;
       const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
       read_tiles<Input<r>>(from, begin, end, begin, v);
-      for (int e = 0; e < products; ++e) gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
+      for (int e = 0; e < products; ++e)
+        gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
       write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish, streamed);
     });
   // Few tiles: all at once, so that the filters, now the larger part, are read only once.
   const Matrices<r, Storage> v(by_row, tiles, c), product(by_matrix, tiles, k);
   const int64_t some = std::clamp<int64_t>(tiles / 8, 1, 8);
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { read_tiles<Input<r>>(from, begin, end, 0, v); });
-  parallel_for(products, [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
+  parallel_for(products,
+               [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
     write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish, false);
   });
@@ -372,17 +387,20 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
-// Few channels: each thread has sums of its own, which stay in its cache with the tiles that it transforms. Many: the tiles are
-// transformed some at a time, by all threads; then each of the products adds them to its sum, again by all. Some: 2 MiB of floats, so
-// that they stay in the third-level cache, but enough for the sums to be worth their reading and writing.
+// Few channels: each thread has sums of its own, which stay in its cache with the tiles that it transforms. Many: the
+// tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all.
+// Some: 2 MiB of floats, so that they stay in the third-level cache, but enough for the sums to be worth their reading
+// and writing.
 template <int r>
 void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;
   const Grid grid(a.p, a.q);
   const int64_t tiles = a.n * grid.down * grid.across, size = a.k * r * r * a.c;
   auto read = [&](int64_t begin, int64_t end, int64_t first, const auto& v, const auto& z) {
-    read_tiles<Input<r>>({x, a.h, a.w, a.c, grid.down, grid.across, Scheme<r>::points, outputs, a.padding}, begin, end, first, v);
-    read_tiles<Evaluate<r, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, begin, end, first, z);
+    read_tiles<Input<r>>({x, a.h, a.w, a.c, grid.down, grid.across, Scheme<r>::points, outputs, a.padding}, begin, end,
+                         first, v);
+    read_tiles<Evaluate<r, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, begin, end, first,
+                                     z);
   };
   auto add_product = [&](int64_t e, int64_t count, bool add, const auto& v, const auto& z, const auto& sum) {
     gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, add, sum[e], a.c);
@@ -391,7 +409,8 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     transform<FilterTransposed<r>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
   };
   if (tiles == 0 || products * a.k * a.c <= (1 << 16)) {
-    const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block, groups = (tiles + group - 1) / group;
+    const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block,
+                  groups = (tiles + group - 1) / group;
     const Storage partial(groups * size);
     parallel_for(groups, [&](int64_t i) {
       const Matrices<r, Scratch<real>> v(by_row, block, a.c), z(by_row, block, a.k), sum(by_matrix, a.k, a.c);

@@ -12,10 +12,11 @@
 namespace evenkeel {
 namespace {
 
-void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
+void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                     const NormOptions& options) {
   check_norm(op, x, gamma, beta, options.eps);
-  check(!options.add.defined() || options.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op, x.shape(),
-        options.add.defined() ? options.add.shape() : Shape());
+  check(!options.add.defined() || options.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op,
+        x.shape(), options.add.defined() ? options.add.shape() : Shape());
 }
 
 std::vector<Tensor> inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
@@ -31,18 +32,19 @@ Tensor then(Tensor y, const NormOptions& options) {
 
 Tensor normalize(const Affine& a, const Tensor& x, const NormOptions& options) {
   Tensor y = Tensor::empty(x.shape());
-  normalize_batch(a, x.rows(), x.data(), options.add.defined() ? options.add.data() : nullptr, options.relu, y.mutable_data());
+  normalize_batch(a, x.rows(), x.data(), options.add.defined() ? options.add.data() : nullptr, options.relu,
+                  y.mutable_data());
   return y;
 }
 
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says.
-Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const NormOptions& options,
-               bool constant_statistics) {
+Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g,
+               const NormOptions& options, bool constant_statistics) {
   const bool from_y = options.relu && options.add.defined();
   Tensor masked;  // the gradient of `add`
   if (from_y) masked = Tensor::empty(x.shape());
-  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), options.relu, from_y ? y.data() : nullptr,
-                                                from_y ? masked.mutable_data() : nullptr);
+  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), options.relu,
+                                                from_y ? y.data() : nullptr, from_y ? masked.mutable_data() : nullptr);
   if (from_y) g = masked;
   Tensor dx;
   if (x.tracked()) {
@@ -68,8 +70,8 @@ Tensor rounded(const std::vector<double>& values) {
 void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps) {
   const Shape channels{x.channels()};
   check(x.shape().rank() >= 1 && x.size() > 0, "{}: x must have values, its shape is {}", op, x.shape());
-  check(gamma.shape() == channels && beta.shape() == channels, "{}: x {} needs gamma and beta {}, got {} and {}", op, x.shape(),
-        channels, gamma.shape(), beta.shape());
+  check(gamma.shape() == channels && beta.shape() == channels, "{}: x {} needs gamma and beta {}, got {} and {}", op,
+        x.shape(), channels, gamma.shape(), beta.shape());
   check(eps >= 0, "{}: eps must not be negative, got {}", op, eps);
 }
 
@@ -97,7 +99,8 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end) {
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
   check_arguments("batch_norm", x, gamma, beta, options);
   check(x.rows() >= 2,
-        "batch_norm: one value per channel has no variance, x is {}; train on batches of two or more (drop a last batch of one), "
+        "batch_norm: one value per channel has no variance, x is {}; train on batches of two or more (drop a last "
+        "batch of one), "
         "or normalise with the running statistics",
         x.shape());
   Moments m = moments(x, 0, x.rows());
@@ -107,9 +110,11 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
   const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, options);
   Tensor y = record(normalize(*affine, x, options), inputs, [=](const Tensor& out, const Tensor& g) {
     if (!recording()) return backward(*affine, x, gamma, out, g, options, false);
-    return pull_back([&](const std::vector<Tensor>& in) {
-      return batch_norm_definition(in[0], in[1], in[2], {options.eps, with_add(in), options.relu});
-    }, inputs, g);
+    return pull_back(
+        [&](const std::vector<Tensor>& in) {
+          return batch_norm_definition(in[0], in[1], in[2], {options.eps, with_add(in), options.relu});
+        },
+        inputs, g);
   });
   return {y, rounded_mean(m), rounded(var)};
 }
@@ -117,7 +122,8 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
   check_arguments("batch_norm_definition", x, gamma, beta, options);
   // 1. The mean and variance of the batch.
-  const Tensor near = add_per_channel(x, -rounded_mean(moments(x, 0, x.rows()))), centred = add_per_channel(near, -mean_rows(near));
+  const Tensor near = add_per_channel(x, -rounded_mean(moments(x, 0, x.rows()))),
+               centred = add_per_channel(near, -mean_rows(near));
   const Tensor var = mean_rows(square(centred));
   // 2. Mean 0, variance 1 (var / (var + eps), to be exact).
   const Tensor normalised = scale_per_channel(centred, rsqrt(var + options.eps));
@@ -125,15 +131,17 @@ Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor&
   return then(add_per_channel(scale_per_channel(normalised, gamma), beta), options);
 }
 
-Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma, const Tensor& beta,
-                            const NormOptions& options) {
+Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
+                            const Tensor& beta, const NormOptions& options) {
   check_arguments("batch_norm_inference", x, gamma, beta, options);
   check(mean.shape() == gamma.shape() && var.shape() == gamma.shape(),
-        "batch_norm_inference: x {} needs mean and var {}, got {} and {}", x.shape(), gamma.shape(), mean.shape(), var.shape());
+        "batch_norm_inference: x {} needs mean and var {}, got {} and {}", x.shape(), gamma.shape(), mean.shape(),
+        var.shape());
   check(!mean.tracked() && !var.tracked(), "batch_norm_inference: mean and var are constants; detach() them");
   const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, options);
   const std::vector<double> centre(mean.data(), mean.data() + mean.size()), spread(var.data(), var.data() + var.size());
-  const auto affine = std::make_shared<const Affine>(centre, spread, options.eps, x.channels(), gamma.data(), beta.data());
+  const auto affine =
+      std::make_shared<const Affine>(centre, spread, options.eps, x.channels(), gamma.data(), beta.data());
   const auto definition = [=](const std::vector<Tensor>& in) {
     const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + options.eps));
     const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);

@@ -9,8 +9,8 @@
 namespace evenkeel {
 
 Moments moments(const Tensor& x, int64_t begin, int64_t end);  // of the rows [begin, end) of x (rows, C)
-Tensor rounded_mean(const Moments& m);                          // (C)
-Tensor biased_var(const Moments& m);                            // (C), divided by the number of rows
+Tensor rounded_mean(const Moments& m);                         // (C)
+Tensor biased_var(const Moments& m);                           // (C), divided by the number of rows
 
 struct NormOptions {
   real eps = real(1e-5);  // inside the root: sqrt(var + eps)
@@ -33,11 +33,11 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
 
 // Inference: the same with mean and var given, (C), constants.
-Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma, const Tensor& beta,
-                            const NormOptions& options = {});
+Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
+                            const Tensor& beta, const NormOptions& options = {});
 
-// For other norms: values rounded to `real`, (n); and an error unless x has values, gamma and beta one for each channel,
-// and eps is not negative.
+// For other norms: values rounded to `real`, (n); and an error unless x has values, gamma and beta one for each
+// channel, and eps is not negative.
 Tensor rounded(const std::vector<double>& values);
 void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps);
 

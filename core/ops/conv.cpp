@@ -9,8 +9,8 @@ namespace {
 ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOptions& o) {
   check(x.rank() == 4 && w.rank() == 4, "{}: needs x (N, H, W, C) and w (K, R, S, C), got {} and {}", op, x, w);
   check(x[3] == w[3], "{}: x {} has {} channels, w {} expects {}", op, x, x[3], w, w[3]);
-  check(o.stride >= 1 && o.padding >= 0, "{}: stride must be at least 1 and padding at least 0, got {} and {}", op, o.stride,
-        o.padding);
+  check(o.stride >= 1 && o.padding >= 0, "{}: stride must be at least 1 and padding at least 0, got {} and {}", op,
+        o.stride, o.padding);
   check(w[1] >= 1 && w[2] >= 1 && x[1] + 2 * o.padding >= w[1] && x[2] + 2 * o.padding >= w[2],
         "{}: the kernel of {} x {} must fit into the padded image of {} x {}; x is {}, padding {}", op, w[1], w[2],
         x[1] + 2 * o.padding, x[2] + 2 * o.padding, x, o.padding);
@@ -25,11 +25,12 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
   return a;
 }
 
-// Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications; transforming the
-// filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
+// Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications;
+// transforming the filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
 bool use_winograd(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
-        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out and a result of "
+        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out and a "
+        "result of "
         "at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
         a.stride, a.r, a.s, a.c, a.k, a.p, a.q);
   if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
@@ -56,7 +57,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   then.append_inputs(inputs);
   return record(y, inputs, [=](const Tensor& out, const Tensor& g) {
     if (recording() && !then.nothing())
-      return pull_back([&](const std::vector<Tensor>& in) { return then.with_inputs(in, 2)(conv2d(in[0], in[1], options)); }, inputs, g);
+      return pull_back(
+          [&](const std::vector<Tensor>& in) { return then.with_inputs(in, 2)(conv2d(in[0], in[1], options)); }, inputs,
+          g);
     const Grads rest = then.backward(out, g);
     Grads d{x.tracked() ? conv2d_dx(rest[0], w, x.shape(), options) : Tensor(),
             w.tracked() ? conv2d_dw(x, rest[0], w.shape(), options) : Tensor()};
@@ -93,7 +96,8 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
   Tensor dx = Tensor::empty(x_shape);
   conv_backward_x(a, use_winograd(a, options.algorithm), g.data(), w.data(), dx.mutable_data());
   return record(dx, {g, w}, [=](const Tensor&, const Tensor& h) {
-    return Grads{g.tracked() ? conv2d(h, w, options) : Tensor(), w.tracked() ? conv2d_dw(h, g, w.shape(), options) : Tensor()};
+    return Grads{g.tracked() ? conv2d(h, w, options) : Tensor(),
+                 w.tracked() ? conv2d_dw(h, g, w.shape(), options) : Tensor()};
   });
 }
 
@@ -102,7 +106,8 @@ Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const C
   Tensor dw = Tensor::empty(w_shape);
   conv_backward_w(a, use_winograd(a, options.algorithm), x.data(), g.data(), dw.mutable_data());
   return record(dw, {x, g}, [=](const Tensor&, const Tensor& h) {
-    return Grads{x.tracked() ? conv2d_dx(g, h, x.shape(), options) : Tensor(), g.tracked() ? conv2d(x, h, options) : Tensor()};
+    return Grads{x.tracked() ? conv2d_dx(g, h, x.shape(), options) : Tensor(),
+                 g.tracked() ? conv2d(x, h, options) : Tensor()};
   });
 }
 

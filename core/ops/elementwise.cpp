@@ -3,7 +3,9 @@
 namespace evenkeel {
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x - y; }), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, -g}; });
+  return record(map(a, b, [](real x, real y) { return x - y; }), {a, b}, [](const Tensor&, const Tensor& g) {
+    return Grads{g, -g};
+  });
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
@@ -24,49 +26,60 @@ Tensor operator+(const Tensor& a, real b) {
 }
 
 Tensor operator*(const Tensor& a, real b) {
-  return record(map(a, [b](real x) { return x * b; }), {a}, [b](const Tensor&, const Tensor& g) { return Grads{g * b}; });
+  return record(map(a, [b](real x) { return x * b; }), {a},
+                [b](const Tensor&, const Tensor& g) { return Grads{g * b}; });
 }
 
 Tensor square(const Tensor& x) {
-  return unary(x, [](real v) { return v * v; }, [](auto a, auto, auto g) { return 2 * (g * a); });
+  return unary(
+      x, [](real v) { return v * v; }, [](auto a, auto, auto g) { return 2 * (g * a); });
 }
 
 Tensor sqrt(const Tensor& x) {
-  return unary(x, [](real v) { return std::sqrt(v); }, [](auto, auto y, auto g) { return real(0.5) * (g / y); });
+  return unary(
+      x, [](real v) { return std::sqrt(v); }, [](auto, auto y, auto g) { return real(0.5) * (g / y); });
 }
 
 Tensor rsqrt(const Tensor& x) {
-  return unary(x, [](real v) { return rsqrt(v); }, [](auto, auto y, auto g) { return real(-0.5) * (g * y * y * y); });
+  return unary(
+      x, [](real v) { return rsqrt(v); }, [](auto, auto y, auto g) { return real(-0.5) * (g * y * y * y); });
 }
 
 Tensor reciprocal(const Tensor& x) {
-  return unary(x, [](real v) { return 1 / v; }, [](auto, auto y, auto g) { return -(g * y * y); });
+  return unary(
+      x, [](real v) { return 1 / v; }, [](auto, auto y, auto g) { return -(g * y * y); });
 }
 
 Tensor exp(const Tensor& x) {
-  return unary(x, [](real v) { return exp(v); }, [](auto, auto y, auto g) { return g * y; });
+  return unary(
+      x, [](real v) { return exp(v); }, [](auto, auto y, auto g) { return g * y; });
 }
 
 Tensor log(const Tensor& x) {
-  return unary(x, [](real v) { return std::log(v); }, [](auto a, auto, auto g) { return g / a; });
+  return unary(
+      x, [](real v) { return std::log(v); }, [](auto a, auto, auto g) { return g / a; });
 }
 
 Tensor abs(const Tensor& x) {
-  return unary(x, [](real v) { return std::abs(v); }, [](auto a, auto, auto g) { return g * sign(a); });
+  return unary(
+      x, [](real v) { return std::abs(v); }, [](auto a, auto, auto g) { return g * sign(a); });
 }
 
 Tensor sign(const Tensor& x) {
-  return unary(x, [](real v) { return sign(v); }, [](auto a, auto, auto g) { return g * (real(0) * step(a)); });
+  return unary(
+      x, [](real v) { return sign(v); }, [](auto a, auto, auto g) { return g * (real(0) * step(a)); });
 }
 
 Tensor step(const Tensor& x) {
-  return unary(x, [](real v) { return step(v); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
+  return unary(
+      x, [](real v) { return step(v); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
 }
 
 Tensor gate(const Tensor& g, const Tensor& y) {
   const Tensor at = y.detach();  // no gradient flows through the condition
-  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g, at},
-                [at](const Tensor&, const Tensor& h) { return Grads{gate(h, at), Tensor()}; });
+  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g, at}, [at](const Tensor&, const Tensor& h) {
+    return Grads{gate(h, at), Tensor()};
+  });
 }
 
 Tensor relu(const Tensor& x) {
@@ -75,39 +88,49 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor leaky_relu(const Tensor& x, real slope) {
-  return unary(x, [slope](real v) { return v > 0 ? v : slope * v; },
-               [slope](auto a, auto, auto g) { return g * (slope + (1 - slope) * step(a)); });
+  return unary(
+      x, [slope](real v) { return v > 0 ? v : slope * v; },
+      [slope](auto a, auto, auto g) { return g * (slope + (1 - slope) * step(a)); });
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return unary(x, [](real v) { return sigmoid(v); }, [](auto, auto y, auto g) { return g * y * (1 - y); });
+  return unary(
+      x, [](real v) { return sigmoid(v); }, [](auto, auto y, auto g) { return g * y * (1 - y); });
 }
 
 Tensor tanh(const Tensor& x) {
-  return unary(x, [](real v) { return tanh(v); }, [](auto, auto y, auto g) { return g * (1 - y * y); });
+  return unary(
+      x, [](real v) { return tanh(v); }, [](auto, auto y, auto g) { return g * (1 - y * y); });
 }
 
 Tensor softplus(const Tensor& x) {
-  return unary(x, [](real v) { return softplus(v); }, [](auto a, auto, auto g) { return g * sigmoid(a); });
+  return unary(
+      x, [](real v) { return softplus(v); }, [](auto a, auto, auto g) { return g * sigmoid(a); });
 }
 
 Tensor normal_cdf(const Tensor& x) {
-  return unary(x, [](real v) { return normal_cdf(v); }, [](auto a, auto, auto g) { return g * normal_pdf(a); });
+  return unary(
+      x, [](real v) { return normal_cdf(v); }, [](auto a, auto, auto g) { return g * normal_pdf(a); });
 }
 
 Tensor normal_pdf(const Tensor& x) {
-  return unary(x, [](real v) { return normal_pdf(v); }, [](auto a, auto y, auto g) { return -(g * a * y); });
+  return unary(
+      x, [](real v) { return normal_pdf(v); }, [](auto a, auto y, auto g) { return -(g * a * y); });
 }
 
 Tensor gelu(const Tensor& x) {
-  return unary(x, [](real v) { return v * normal_cdf(v); },
-               [](auto a, auto, auto g) { return g * (normal_cdf(a) + a * normal_pdf(a)); });
+  return unary(
+      x, [](real v) { return v * normal_cdf(v); },
+      [](auto a, auto, auto g) { return g * (normal_cdf(a) + a * normal_pdf(a)); });
 }
 
 Tensor clamp(const Tensor& x, real low, real high) {
   check(low <= high, "clamp: low must not exceed high, got {} and {}", low, high);
-  return unary(x, [low, high](real v) { return v < low ? low : v > high ? high : v; },
-               [low, high](auto a, auto, auto g) { return g * (step(a - low) * step(high - a)); });
+  return unary(
+      x, [low, high](real v) { return v < low    ? low
+                                      : v > high ? high
+                                                 : v; },
+      [low, high](auto a, auto, auto g) { return g * (step(a - low) * step(high - a)); });
 }
 
 }  // namespace evenkeel

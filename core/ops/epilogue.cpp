@@ -53,9 +53,10 @@ Finish Epilogue::finish(const Tensor& y) const {
   const int64_t channels = y.channels();
   for (const Tensor& t : {scale, shift})
     if (t.defined())
-      check(t.shape() == Shape{channels}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(), t.shape());
-  check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}", y.shape(),
-        add.defined() ? add.shape() : Shape());
+      check(t.shape() == Shape{channels}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(),
+            t.shape());
+  check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}",
+        y.shape(), add.defined() ? add.shape() : Shape());
   const auto values_or = [&](const Tensor& t, real value) {
     return t.defined() ? t.values() : std::vector<real>(static_cast<size_t>(channels), value);
   };

@@ -12,8 +12,12 @@ namespace {
 
 struct Groups {
   Groups(const Tensor& x, int64_t groups)
-      : examples(x.dim(0)), positions(x.rows() / x.dim(0)), channels(x.channels()), groups(groups), each(channels / groups) {}
-  int64_t examples, positions, channels, groups, each;  // `each`: channels of a group
+      : examples(x.dim(0)),
+        positions(x.rows() / x.dim(0)),
+        channels(x.channels()),
+        groups(groups),
+        each(channels / groups) {}
+  int64_t examples, positions, channels, groups, each;   // `each`: channels of a group
   int64_t size() const { return positions * channels; }  // of an example
   int64_t block() const { return row_block(size()); }    // examples
 };
@@ -22,7 +26,8 @@ struct Groups {
 struct GroupStatistics {
   GroupStatistics(const Groups& g, const real* x)
       : mean(static_cast<size_t>(g.groups)), var(static_cast<size_t>(g.groups)) {
-    // Where all channels are one group they are one long column; else the moments of the channels are merged over each group.
+    // Where all channels are one group they are one long column; else the moments of the channels are merged over each
+    // group.
     const Moments m = g.groups == 1 ? moments_of_rows(x, g.size(), 1) : moments_of_rows(x, g.positions, g.channels);
     const int64_t columns = static_cast<int64_t>(m.mean.size()) / g.groups;
     for (int64_t group = 0; group < g.groups; ++group) {
@@ -55,16 +60,19 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
 }
 
 // The gradient of batch norm, for every example by itself.
-Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Tensor& cotangent) {
+Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
+                     const Tensor& cotangent) {
   Tensor dx = Tensor::empty(x.shape());
-  std::vector<GradientSums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()), GradientSums(g.channels));
+  std::vector<GradientSums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()),
+                                  GradientSums(g.channels));
   parallel_blocks(g.examples, g.block(), [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const real *xn = x.data() + n * g.size(), *gn = cotangent.data() + n * g.size();
       const Affine a = group_affine(g, xn, gamma, beta, eps);
       const GradientSums sums = gradient_sums(a, xn, gn, false, nullptr, nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
-      normalize_rows_backward(NormGradient(a, gamma.data(), sums, g.positions, false), xn, gn, false, false, out + n * g.size(), 0, g.size());
+      normalize_rows_backward(NormGradient(a, gamma.data(), sums, g.positions, false), xn, gn, false, false,
+                              out + n * g.size(), 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
@@ -79,7 +87,8 @@ void check_groups(const Shape& x, int64_t groups) {
         x.channels(), groups);
   int64_t values = x.channels() / groups;  // of an example in a group
   for (int i = 1; i + 1 < x.rank(); ++i) values *= x[i];
-  check(values >= 2, "group_norm: one value per group has no variance, x is {} in {} groups; use fewer groups", x, groups);
+  check(values >= 2, "group_norm: one value per group has no variance, x is {} in {} groups; use fewer groups", x,
+        groups);
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps) {
@@ -95,8 +104,9 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
   });
   return record(y, {x, gamma, beta}, [=](const Tensor&, const Tensor& cotangent) {
     if (!recording()) return group_backward(g, x, gamma, beta, eps, cotangent);
-    return pull_back([&](const std::vector<Tensor>& in) { return group_norm_definition(in[0], groups, in[1], in[2], eps); },
-                     {x, gamma, beta}, cotangent);
+    return pull_back(
+        [&](const std::vector<Tensor>& in) { return group_norm_definition(in[0], groups, in[1], in[2], eps); },
+        {x, gamma, beta}, cotangent);
   });
 }
 
@@ -105,10 +115,12 @@ Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamm
   const Shape grouped{examples, groups, each};
   // At every element the mean of its example's group.
   auto group_mean = [&](const Tensor& v) {
-    const Tensor sums = sum_channels(reshape(sum_positions(v), grouped)) / static_cast<real>(v.rows() / examples * each);
+    const Tensor sums =
+        sum_channels(reshape(sum_positions(v), grouped)) / static_cast<real>(v.rows() / examples * each);
     return spread_positions(reshape(spread_channels(sums, grouped), {examples, channels}), v.shape());
   };
-  const Tensor near = x - spread_positions(rounded_group_means(Groups(x, groups), x), x.shape()), centred = near - group_mean(near);
+  const Tensor near = x - spread_positions(rounded_group_means(Groups(x, groups), x), x.shape()),
+               centred = near - group_mean(near);
   const Tensor normalised = centred * rsqrt(group_mean(square(centred)) + eps);
   return add_per_channel(scale_per_channel(normalised, gamma), beta);
 }

@@ -9,10 +9,13 @@ namespace {
 
 void check_labels(const char* op, const Tensor& logits, const Labels& labels) {
   const int64_t rows = logits.rows(), classes = logits.channels();
-  check(logits.shape().rank() == 2 && logits.size() > 0, "{}: logits must be (rows, classes), got {}", op, logits.shape());
-  check(static_cast<int64_t>(labels.size()) == rows, "{}: {} rows of logits need as many labels, got {}", op, rows, labels.size());
+  check(logits.shape().rank() == 2 && logits.size() > 0, "{}: logits must be (rows, classes), got {}", op,
+        logits.shape());
+  check(static_cast<int64_t>(labels.size()) == rows, "{}: {} rows of logits need as many labels, got {}", op, rows,
+        labels.size());
   for (int64_t r = 0; r < rows; ++r)
-    check(labels[r] >= 0 && labels[r] < classes, "{}: labels must be 0 .. {}, that of row {} is {}", op, classes - 1, r, labels[r]);
+    check(labels[r] >= 0 && labels[r] < classes, "{}: labels must be 0 .. {}, that of row {} is {}", op, classes - 1, r,
+          labels[r]);
 }
 
 struct Row {
@@ -73,7 +76,8 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing)
       if (!d) continue;
       real* dr = d + r * classes;
 #pragma omp simd
-      for (int64_t c = 0; c < classes; ++c) dr[c] = (exp(x[c] - row.largest - row.log_sum) - target.rest) / static_cast<real>(rows);
+      for (int64_t c = 0; c < classes; ++c)
+        dr[c] = (exp(x[c] - row.largest - row.log_sum) - target.rest) / static_cast<real>(rows);
       dr[labels[r]] -= target.hit / static_cast<real>(rows);
     }
   });
@@ -82,7 +86,9 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing)
   return record(Tensor::scalar(static_cast<real>(loss / static_cast<double>(rows))), {logits},
                 [logits, labels, smoothing, gradient](const Tensor&, const Tensor& g) {
                   if (!recording()) return Grads{gradient * g.item()};
-                  auto definition = [&](const std::vector<Tensor>& in) { return cross_entropy_definition(in[0], labels, smoothing); };
+                  auto definition = [&](const std::vector<Tensor>& in) {
+                    return cross_entropy_definition(in[0], labels, smoothing);
+                  };
                   return pull_back(definition, {logits}, g);
                 });
 }
@@ -98,8 +104,8 @@ Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real
 }
 
 Tensor mean_squared_error(const Tensor& x, const Tensor& target) {
-  check(x.shape() == target.shape() && x.size() > 0, "mean_squared_error: shapes must agree and hold values, got {} and {}",
-        x.shape(), target.shape());
+  check(x.shape() == target.shape() && x.size() > 0,
+        "mean_squared_error: shapes must agree and hold values, got {} and {}", x.shape(), target.shape());
   return mean(square(x - target));
 }
 

@@ -5,7 +5,8 @@
 namespace evenkeel {
 
 Tensor add_per_channel(const Tensor& x, const Tensor& b) {
-  check(b.shape() == Shape{x.channels()}, "add_per_channel: {} needs one value a channel, got {}", x.shape(), b.shape());
+  check(b.shape() == Shape{x.channels()}, "add_per_channel: {} needs one value a channel, got {}", x.shape(),
+        b.shape());
   Tensor y = Tensor::empty(x.shape());
   const int64_t channels = x.channels();
   const real *in = x.data(), *shift = b.data();
@@ -15,11 +16,14 @@ Tensor add_per_channel(const Tensor& x, const Tensor& b) {
 #pragma omp simd
       for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] + shift[c];
   });
-  return record(y, {x, b}, [b](const Tensor&, const Tensor& g) { return Grads{g, b.tracked() ? sum_rows(g) : Tensor()}; });
+  return record(y, {x, b}, [b](const Tensor&, const Tensor& g) {
+    return Grads{g, b.tracked() ? sum_rows(g) : Tensor()};
+  });
 }
 
 Tensor scale_per_channel(const Tensor& x, const Tensor& s) {
-  check(s.shape() == Shape{x.channels()}, "scale_per_channel: {} needs one value a channel, got {}", x.shape(), s.shape());
+  check(s.shape() == Shape{x.channels()}, "scale_per_channel: {} needs one value a channel, got {}", x.shape(),
+        s.shape());
   Tensor y = Tensor::empty(x.shape());
   const int64_t channels = x.channels();
   const real *in = x.data(), *scale = s.data();

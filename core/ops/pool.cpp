@@ -17,8 +17,8 @@ PoolSizes windows(const char* op, const Shape& x, int64_t height, int64_t width,
   check(x.rank() == 4, "{}: needs (N, H, W, C), got {}", op, x);
   check(x[1] >= 1 && x[2] >= 1, "{}: an image must have a height and a width, got {}", op, x);
   check(height >= 1 && width >= 1 && stride >= 1 && padding >= 0 && padding <= std::min(height, width) / 2,
-        "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, height, width, stride,
-        padding);
+        "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, height,
+        width, stride, padding);
   check(x[1] + 2 * padding >= height && x[2] + 2 * padding >= width,
         "{}: the window of {} x {} must fit into the padded image; x is {}, padding {}", op, height, width, x, padding);
   const int64_t p = (x[1] + 2 * padding - height) / stride + 1, q = (x[2] + 2 * padding - width) / stride + 1;
@@ -84,7 +84,9 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   });
 }
 
-Tensor avg_pool(const Tensor& x, const PoolOptions& options) { return average(x, windows("avg_pool", x.shape(), options)); }
+Tensor avg_pool(const Tensor& x, const PoolOptions& options) {
+  return average(x, windows("avg_pool", x.shape(), options));
+}
 
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options) { return result(windows(op, x, options)); }
 

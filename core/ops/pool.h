@@ -14,6 +14,6 @@ struct PoolOptions {
 Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the first in row order
 Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's; refuses what `op` refuses
-Tensor global_avg_pool(const Tensor& x);  // (N, H, W, C) -> (N, C)
+Tensor global_avg_pool(const Tensor& x);                                       // (N, H, W, C) -> (N, C)
 
 }  // namespace evenkeel

@@ -19,7 +19,8 @@ void transpose(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  return record(x.viewed(shape), {x}, [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
+  return record(x.viewed(shape), {x},
+                [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
 }
 
 Tensor to_channels_first(const Tensor& x) {
@@ -42,14 +43,16 @@ namespace {
 
 // to (rows x columns, `to_step` apart) = from.
 void copy_matrix(int64_t rows, int64_t columns, const real* from, int64_t from_step, real* to, int64_t to_step) {
-  parallel_blocks(rows, std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, columns)), [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) std::copy_n(from + r * from_step, columns, to + r * to_step);
-  });
+  parallel_blocks(rows, std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, columns)),
+                  [=](int64_t begin, int64_t end) {
+                    for (int64_t r = begin; r < end; ++r) std::copy_n(from + r * from_step, columns, to + r * to_step);
+                  });
 }
 
 void check_border(const char* op, const Shape& x, const Border& b) {
   check(x.rank() == 4 && std::min({b.top, b.bottom, b.left, b.right}) >= 0,
-        "{}: needs (N, H, W, C) and a border of at least 0, got {} and {}, {}, {}, {}", op, x, b.top, b.bottom, b.left, b.right);
+        "{}: needs (N, H, W, C) and a border of at least 0, got {} and {}, {}, {}, {}", op, x, b.top, b.bottom, b.left,
+        b.right);
 }
 
 }  // namespace
@@ -67,14 +70,16 @@ Tensor pad(const Tensor& x, const Border& b) {
 
 Tensor crop(const Tensor& x, const Border& b) {
   check_border("crop", x.shape(), b);
-  const int64_t n = x.dim(0), h = x.dim(1) - b.top - b.bottom, w = x.dim(2) - b.left - b.right, c = x.dim(3), step = x.dim(2) * c;
-  check(h >= 0 && w >= 0, "crop: the border must fit into the image, got {}, {}, {}, {} of {}", b.top, b.bottom, b.left, b.right,
-        x.shape());
+  const int64_t n = x.dim(0), h = x.dim(1) - b.top - b.bottom, w = x.dim(2) - b.left - b.right, c = x.dim(3),
+                step = x.dim(2) * c;
+  check(h >= 0 && w >= 0, "crop: the border must fit into the image, got {}, {}, {}, {} of {}", b.top, b.bottom, b.left,
+        b.right, x.shape());
   Tensor y = Tensor::empty({n, h, w, c});
   const real* in = x.data() + b.top * step + b.left * c;
   real* out = y.mutable_data();
-  parallel_for(
-      n, [=, height = x.dim(1)](int64_t i) { copy_matrix(h, w * c, in + i * height * step, step, out + i * h * w * c, w * c); });
+  parallel_for(n, [=, height = x.dim(1)](int64_t i) {
+    copy_matrix(h, w * c, in + i * height * step, step, out + i * h * w * c, w * c);
+  });
   return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{pad(g, b)}; });
 }
 
@@ -116,8 +121,9 @@ Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
   Tensor y = Tensor::zeros(x.shape().with_channels(channels));
   copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.mutable_data() + begin, channels);
-  return record(
-      y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });
+  return record(y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) {
+    return Grads{slice_channels(g, begin, end)};
+  });
 }
 
 }  // namespace evenkeel

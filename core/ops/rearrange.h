@@ -17,8 +17,8 @@ struct Border {
 Tensor pad(const Tensor& x, const Border& border);   // zeros around; its adjoint is crop
 Tensor crop(const Tensor& x, const Border& border);  // takes the border away; its adjoint is pad
 
-Tensor concat_channels(const std::vector<Tensor>& parts);                    // (rows, C1), (rows, C2) ... -> (rows, C1 + C2 + ...)
-Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end);          // (rows, C) -> (rows, end - begin)
-Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels);     // the adjoint of slice: zeros elsewhere
+Tensor concat_channels(const std::vector<Tensor>& parts);  // (rows, C1), (rows, C2) ... -> (rows, C1 + C2 + ...)
+Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end);       // (rows, C) -> (rows, end - begin)
+Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels);  // the adjoint of slice: zeros elsewhere
 
 }  // namespace evenkeel

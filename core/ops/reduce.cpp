@@ -36,9 +36,8 @@ double total(int64_t n, Term term) {
 Tensor sum(const Tensor& x) {
   const real* in = x.data();
   const double s = total(x.size(), [in](int64_t i) { return in[i]; });
-  return record(Tensor::scalar(static_cast<real>(s)), {x}, [shape = x.shape()](const Tensor&, const Tensor& g) {
-    return Grads{spread(g, shape)};
-  });
+  return record(Tensor::scalar(static_cast<real>(s)), {x},
+                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread(g, shape)}; });
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
@@ -66,9 +65,8 @@ Tensor mean_channels(const Tensor& x) {
 }
 
 Tensor spread(const Tensor& s, const Shape& shape) {
-  return record(Tensor::full(shape, s.item()), {s}, [to = s.shape()](const Tensor&, const Tensor& g) {
-    return Grads{reshape(sum(g), to)};
-  });
+  return record(Tensor::full(shape, s.item()), {s},
+                [to = s.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(sum(g), to)}; });
 }
 
 namespace {
@@ -108,8 +106,8 @@ Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
 }
 
 Tensor spread_rows(const Tensor& v, const Shape& shape) {
-  check(v.shape() == Shape{shape.channels()}, "spread_rows: {} needs one value a channel, shape ({}), got {}", shape, shape.channels(),
-        v.shape());
+  check(v.shape() == Shape{shape.channels()}, "spread_rows: {} needs one value a channel, shape ({}), got {}", shape,
+        shape.channels(), v.shape());
   Tensor y = Tensor::empty(shape);
   const int64_t channels = shape.channels();
   const real* in = v.data();
@@ -135,12 +133,13 @@ Tensor sum_channels(const Tensor& x) {
       out[r] = static_cast<real>(s);
     }
   });
-  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_channels(g, shape)}; });
+  return record(y, {x},
+                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_channels(g, shape)}; });
 }
 
 Tensor spread_channels(const Tensor& v, const Shape& shape) {
-  check(shape.rank() >= 1 && v.shape() == shape.without_last(), "spread_channels: {} needs one value a row, shape {}, got {}", shape,
-        shape.without_last(), v.shape());
+  check(shape.rank() >= 1 && v.shape() == shape.without_last(),
+        "spread_channels: {} needs one value a row, shape {}, got {}", shape, shape.without_last(), v.shape());
   Tensor y = Tensor::empty(shape);
   const int64_t channels = shape.channels();
   const real* in = v.data();
@@ -170,7 +169,8 @@ Tensor sum_positions(const Tensor& x) {
       for (int64_t c = 0; c < channels; ++c) out[n * channels + c] = static_cast<real>(sum[c]);
     }
   });
-  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_positions(g, shape)}; });
+  return record(y, {x},
+                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_positions(g, shape)}; });
 }
 
 Tensor spread_positions(const Tensor& v, const Shape& shape) {

@@ -6,21 +6,21 @@
 
 namespace evenkeel {
 
-Tensor sum(const Tensor& x);                                          // any shape -> ()
-Tensor spread(const Tensor& s, const Shape& shape);                   // () -> shape
-Tensor sum_rows(const Tensor& x);                                     // (rows, C) -> (C): over all rows
-Tensor spread_rows(const Tensor& v, const Shape& shape);              // (C) -> (rows, C)
-Tensor sum_channels(const Tensor& x);                                 // (rows, C) -> (rows)
-Tensor spread_channels(const Tensor& v, const Shape& shape);          // (rows) -> (rows, C)
-Tensor sum_positions(const Tensor& x);                                // (N, ..., C) -> (N, C): within each example
-Tensor spread_positions(const Tensor& v, const Shape& shape);         // (N, C) -> (N, ..., C)
-Tensor mean(const Tensor& x);                                         // sums divided by their number of terms, >= 1
+Tensor sum(const Tensor& x);                                   // any shape -> ()
+Tensor spread(const Tensor& s, const Shape& shape);            // () -> shape
+Tensor sum_rows(const Tensor& x);                              // (rows, C) -> (C): over all rows
+Tensor spread_rows(const Tensor& v, const Shape& shape);       // (C) -> (rows, C)
+Tensor sum_channels(const Tensor& x);                          // (rows, C) -> (rows)
+Tensor spread_channels(const Tensor& v, const Shape& shape);   // (rows) -> (rows, C)
+Tensor sum_positions(const Tensor& x);                         // (N, ..., C) -> (N, C): within each example
+Tensor spread_positions(const Tensor& v, const Shape& shape);  // (N, C) -> (N, ..., C)
+Tensor mean(const Tensor& x);                                  // sums divided by their number of terms, >= 1
 Tensor mean_rows(const Tensor& x);
 Tensor mean_channels(const Tensor& x);
 
 // gated = gate(g, y), and its sum over rows, in one pass; constants.
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
 
-Tensor dot(const Tensor& a, const Tensor& b);                         // sum of a_i b_i, ()
+Tensor dot(const Tensor& a, const Tensor& b);  // sum of a_i b_i, ()
 
 }  // namespace evenkeel

@@ -55,9 +55,10 @@ std::string claim(std::vector<std::string>& wanted, std::string_view member) {
   return std::erase(wanted, file) ? file : "";
 }
 
-// A tar is a row of members, each a header of 512 bytes (name 0..99, size in octal digits 124..135, type 156) and its data,
-// filled up to a multiple of 512; an empty header ends it. (POSIX.1-1988, ustar)
-void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted, const fs::path& folder) {
+// A tar is a row of members, each a header of 512 bytes (name 0..99, size in octal digits 124..135, type 156) and its
+// data, filled up to a multiple of 512; an empty header ends it. (POSIX.1-1988, ustar)
+void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted,
+                const fs::path& folder) {
   ByteReader reader(name, bytes);
   while (!wanted.empty()) {
     std::string header(512, '\0');
@@ -77,21 +78,24 @@ void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std
 }
 
 uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t at, int count) {
-  if (at + static_cast<uint64_t>(count) > bytes.size()) fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
+  if (at + static_cast<uint64_t>(count) > bytes.size())
+    fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
   uint32_t value = 0;
   for (int i = count - 1; i >= 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[at + static_cast<uint64_t>(i)]);
   return value;
 }
 
 // A zip ends with a directory of its members, and that with a record that says where it begins. (PKWARE's APPNOTE, 4.3)
-void unpack_zip(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted, const fs::path& folder) {
+void unpack_zip(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted,
+                const fs::path& folder) {
   const auto number = [&](uint64_t at, int count) { return little_endian(name, bytes, at, count); };
   const size_t end = bytes.rfind("PK\5\6");
   if (end == std::string_view::npos) fail(Fault::bad_file, "{}: the zip has no directory", name);
   uint64_t at = number(end + 16, 4);
   for (uint32_t left = number(end + 10, 2); left > 0 && !wanted.empty(); --left) {
     if (number(at, 4) != 0x02014b50) fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
-    const uint32_t method = number(at + 10, 2), packed = number(at + 20, 4), size = number(at + 24, 4), length = number(at + 28, 2);
+    const uint32_t method = number(at + 10, 2), packed = number(at + 20, 4), size = number(at + 24, 4),
+                   length = number(at + 28, 2);
     const uint64_t local = number(at + 42, 4);
     number(at + 46 + length, 0);
     const std::string file = claim(wanted, bytes.substr(at + 46, length));
@@ -99,7 +103,8 @@ void unpack_zip(const std::string& name, std::string_view bytes, std::vector<std
     if (file.empty()) continue;
     const uint64_t begin = local + 30 + number(local + 26, 2) + number(local + 28, 2);
     number(begin + packed, 0);
-    if (method != 0 && method != 8) fail(Fault::bad_file, "{}: {} is packed by method {}, not by deflate", name, file, method);
+    if (method != 0 && method != 8)
+      fail(Fault::bad_file, "{}: {} is packed by method {}, not by deflate", name, file, method);
     ByteReader reader(name, bytes.substr(begin, packed), method ? Packing::deflate : Packing::none);
     copy(reader, size, folder / file);
     reader.finish();

@@ -37,13 +37,31 @@ std::string find_program(const std::string& program) {
   return {};
 }
 
-// The command that writes a URL to a file. Both programs retry, give up on silence, read no configuration of the user's,
-// and take the URL as it is. curl follows a redirection to http and https alone; wget has no option for that.
+// The command that writes a URL to a file. Both programs retry, give up on silence, read no configuration of the
+// user's, and take the URL as it is. curl follows a redirection to http and https alone; wget has no option for that.
 std::vector<std::string> download_command(const std::string& url, const std::string& file) {
   if (const std::string curl = find_program("curl"); !curl.empty())
-    return {curl,      "--disable",       "--fail", "--location",    "--silent", "--show-error", "--globoff", "--proto-redir",
-            "=http,https", "--retry",     "2",      "--connect-timeout", "20",   "--speed-limit", "1000",    "--speed-time",
-            "60",      "--output",        file,     "--url",         url};
+    return {curl,
+            "--disable",
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            "--globoff",
+            "--proto-redir",
+            "=http,https",
+            "--retry",
+            "2",
+            "--connect-timeout",
+            "20",
+            "--speed-limit",
+            "1000",
+            "--speed-time",
+            "60",
+            "--output",
+            file,
+            "--url",
+            url};
   if (const std::string wget = find_program("wget"); !wget.empty())
     return {wget, "--no-config", "--no-verbose", "--tries=3", "--timeout=60", "--output-document=" + file, "--", url};
   fail(Fault::missing, "to fetch a data set, curl or wget must be installed; with apt-get: apt-get install curl");
@@ -67,7 +85,8 @@ std::string sha256_of(const fs::path& file) {
 // The right to fetch into a folder, for one process at a time. It ends with the process at the latest.
 class FetchLock {
  public:
-  FetchLock(const fs::path& folder, const FetchReport& report) : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  FetchLock(const fs::path& folder, const FetchReport& report)
+      : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     if (folder_ < 0) fail(Fault::io, "fetch: {}: {}", folder.string(), std::strerror(errno));
     if (::flock(folder_, LOCK_EX | LOCK_NB) == 0) return;
     report.log(fmt::format("waiting for another process that fetches into {}", folder.string()));
@@ -101,7 +120,8 @@ struct Staging {
 
 }  // namespace
 
-void fetch_file(const Download& download, const std::vector<std::string>& urls, const fs::path& target, const FetchReport& report) {
+void fetch_file(const Download& download, const std::vector<std::string>& urls, const fs::path& target,
+                const FetchReport& report) {
   std::string failures;
   Fault fault = Fault::io;
   for (const std::string& url : urls) {
@@ -109,9 +129,10 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
     // One byte more than is right may be written, to see that there is more.
     const std::vector<std::string> command = download_command(url, target.string());
     const ProcessResult end = run_process(
-        command, {.captured = STDERR_FILENO, .most_text = 4096, .most_bytes_a_file = download.size + 1, .meanwhile = [&] {
-                    report.progress(std::min(size_of(target), download.size), download.size);
-                  }});
+        command,
+        {.captured = STDERR_FILENO, .most_text = 4096, .most_bytes_a_file = download.size + 1, .meanwhile = [&] {
+           report.progress(std::min(size_of(target), download.size), download.size);
+         }});
     report.progress(std::min(size_of(target), download.size), download.size);
     std::string failure = end.status == 0 ? "" : end.text.empty() ? fmt::format("{} failed", command[0]) : end.text;
     const int64_t size = size_of(target);
@@ -135,10 +156,12 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
   fail(fault, "fetch: no mirror gave {}:{}", download.file, failures);
 }
 
-fs::path fetch_dataset(const Source& source, const std::string& data_dir, const std::string& mirror_option, const FetchReport& report) try {
+fs::path fetch_dataset(const Source& source, const std::string& data_dir, const std::string& mirror_option,
+                       const FetchReport& report) try {
   const std::string mirror = mirror_option.empty() ? environment("EVENKEEL_MIRROR") : mirror_option;
   check(source.layout != Layout::drawn, "fetch: {} is drawn, there is nothing to fetch", source.name);
-  check(mirror.empty() || mirror.starts_with("http://") || mirror.starts_with("https://") || mirror.starts_with("file://"),
+  check(mirror.empty() || mirror.starts_with("http://") || mirror.starts_with("https://") ||
+            mirror.starts_with("file://"),
         "fetch: a mirror must be a URL that begins with http://, https:// or file://, got '{}'", mirror);
   const fs::path root = data_roots(data_dir).front(), folder = root / source.folder;
   fs::create_directories(root);
@@ -163,13 +186,15 @@ fs::path fetch_dataset(const Source& source, const std::string& data_dir, const 
   }
   read_source(source, staging.path);
 
-  for (const auto& entry : fs::directory_iterator(staging.path)) fs::rename(entry.path(), folder / entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(staging.path))
+    fs::rename(entry.path(), folder / entry.path().filename());
   return folder;
 } catch (const fs::filesystem_error& error) {
   fail(Fault::io, "fetch: {}", error.what());
 }
 
-fs::path fetch_dataset(const std::string& name, const std::string& data_dir, const std::string& mirror, const FetchReport& report) {
+fs::path fetch_dataset(const std::string& name, const std::string& data_dir, const std::string& mirror,
+                       const FetchReport& report) {
   return fetch_dataset(find_source(name), data_dir, mirror, report);
 }
 

@@ -32,8 +32,8 @@ DataSplit load_source(const std::string& name, const std::string& data_dir) {
       return split;
     } catch (const Error& error) {
       if (data_dir.empty() || error.fault != Fault::bad_file) throw;
-      fail(Fault::bad_file, "{}\nIf these are not the files of {} but your own, name their folder: --data {}", error.what(), name,
-           (*folder / "").string());
+      fail(Fault::bad_file, "{}\nIf these are not the files of {} but your own, name their folder: --data {}",
+           error.what(), name, (*folder / "").string());
     }
   }
   std::string places;
@@ -41,7 +41,8 @@ DataSplit load_source(const std::string& name, const std::string& data_dir) {
     const auto folder = root / source.folder;
     places += fmt::format("\n  {} lacks {}", folder.string(), first_lacking(source, folder));
   }
-  fail(Fault::missing, "data set '{}' is not there. Looked in:{}\nGet it with: evenkeel data fetch {}", name, places, name);
+  fail(Fault::missing, "data set '{}' is not there. Looked in:{}\nGet it with: evenkeel data fetch {}", name, places,
+       name);
 }
 
 // The names of the classes that have no image.
@@ -53,10 +54,11 @@ void note_empty_classes(const Dataset& data, const char* what, const LoadReport&
   std::string names;
   int64_t named = 0;
   for (size_t i = 0; i < seen.size() && named < 5; ++i) {
-    if (!seen[i]) names += (named++ ? ", " : "") + (i < data.class_names.size() ? data.class_names[i] : std::to_string(i));
+    if (!seen[i])
+      names += (named++ ? ", " : "") + (i < data.class_names.size() ? data.class_names[i] : std::to_string(i));
   }
-  report.note(fmt::format("{}: {} of {} classes ha{} no {} image: {}{}", data.name, lacking, data.classes, lacking == 1 ? "s" : "ve", what,
-                          names, lacking > named ? " ..." : ""));
+  report.note(fmt::format("{}: {} of {} classes ha{} no {} image: {}{}", data.name, lacking, data.classes,
+                          lacking == 1 ? "s" : "ve", what, names, lacking > named ? " ..." : ""));
 }
 
 }  // namespace
@@ -65,10 +67,12 @@ bool is_path(const std::string& name, const std::string& data_dir) {
   if (name.find('/') != std::string::npos || name == "." || name == "..") return true;
   std::error_code ignored;
   if (!fs::is_directory(name, ignored)) return false;
-  return data_dir.empty() || std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
+  return data_dir.empty() ||
+         std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
 }
 
-DataSplit load_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& options, const LoadReport& report) {
+DataSplit load_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& options,
+                       const LoadReport& report) {
   DataSplit split = is_path(name, data_dir) ? load_own(name, options, report) : load_source(name, data_dir);
   note_empty_classes(split.train, "training", report);
   note_empty_classes(split.test, "test", report);
@@ -80,7 +84,10 @@ std::vector<FoundDataset> list_datasets(const std::string& data_dir) {
   for (const Source& source : sources()) {
     const bool drawn = source.layout == Layout::drawn;
     const auto folder = drawn ? std::nullopt : find_folder(source, data_dir);
-    found.push_back({.name = source.name, .description = source.description, .where = folder ? folder->string() : "", .drawn = drawn});
+    found.push_back({.name = source.name,
+                     .description = source.description,
+                     .where = folder ? folder->string() : "",
+                     .drawn = drawn});
   }
   return found;
 }

@@ -25,8 +25,10 @@ std::map<std::string, IdxFiles> idx_sets(const fs::path& folder, const std::stri
     const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
     const bool images = has("images") && has("idx3"), labels = has("labels") && has("idx1");
     const size_t part = std::min({name.find("train"), name.find("t10k"), name.find("test")});
-    if (!file.starts_with(beginning) || file.starts_with('.') || images == labels || part == std::string::npos) continue;
-    std::string& role = sets[file.substr(0, part)].at((name.substr(part).starts_with("train") ? 0 : 2) + (labels ? 1 : 0));
+    if (!file.starts_with(beginning) || file.starts_with('.') || images == labels || part == std::string::npos)
+      continue;
+    std::string& role =
+        sets[file.substr(0, part)].at((name.substr(part).starts_with("train") ? 0 : 2) + (labels ? 1 : 0));
     if (role.empty() || file.size() < role.size()) role = file;  // the plain file goes before its .gz
   }
   return sets;
@@ -39,13 +41,21 @@ std::optional<Source> idx_source(const fs::path& folder, const std::string& begi
   if (sets.size() > 1) {
     std::string names;
     for (const auto& [prefix, files] : sets) names += "\n  " + (folder / prefix).string();
-    fail(Fault::usage, "{} holds several sets of IDX files; name one by how its files begin:{}", folder.string(), names);
+    fail(Fault::usage, "{} holds several sets of IDX files; name one by how its files begin:{}", folder.string(),
+         names);
   }
   const auto& [prefix, files] = *sets.begin();
   for (size_t role = 0; role < files.size(); ++role) {
-    if (files[role].empty()) fail(Fault::missing, "{} holds IDX files, but none of {}", folder.string(), idx_roles[role]);
+    if (files[role].empty())
+      fail(Fault::missing, "{} holds IDX files, but none of {}", folder.string(), idx_roles[role]);
   }
-  Source source{.name = "", .description = "", .layout = Layout::idx, .image = {}, .classes = 0, .flips = false, .train_size = 0,
+  Source source{.name = "",
+                .description = "",
+                .layout = Layout::idx,
+                .image = {},
+                .classes = 0,
+                .flips = false,
+                .train_size = 0,
                 .test_size = 0};
   source.train = {files[0], files[1]};
   source.test = {files[2], files[3]};
@@ -61,8 +71,14 @@ std::optional<Source> cifar_source(const fs::path& folder) {
   }
   std::sort(batches.begin(), batches.end());
   const auto has = [&](const char* file) { return fs::is_regular_file(folder / file); };
-  Source source{.name = "", .description = "", .layout = Layout::cifar, .image = {32, 32, 3}, .classes = 0, .flips = false,
-                .train_size = 0, .test_size = 0};
+  Source source{.name = "",
+                .description = "",
+                .layout = Layout::cifar,
+                .image = {32, 32, 3},
+                .classes = 0,
+                .flips = false,
+                .train_size = 0,
+                .test_size = 0};
   if (!batches.empty() && has("test_batch.bin")) {
     source.train = batches;
     source.test = {"test_batch.bin"};
@@ -92,8 +108,8 @@ void name_classes(DataSplit& split, const std::vector<std::string>& known) {
     part->class_names = names;
     for (int32_t& label : part->labels) {
       label -= first;
-      check(label >= 0 && label < part->classes, "{} has label {}; the network's classes are {} labels from {}", part->name, label + first,
-            part->classes, first);
+      check(label >= 0 && label < part->classes, "{} has label {}; the network's classes are {} labels from {}",
+            part->name, label + first, part->classes, first);
     }
   }
 }
@@ -107,7 +123,8 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   }
   if (!fs::is_directory(folder)) fail(Fault::missing, "{}: there is no such folder", path);
   std::optional<Source> source = idx_source(folder, beginning);
-  if (!source && !beginning.empty()) fail(Fault::missing, "{}: there is no such folder, nor IDX files that begin so", path);
+  if (!source && !beginning.empty())
+    fail(Fault::missing, "{}: there is no such folder, nor IDX files that begin so", path);
   if (!source) source = cifar_source(folder);
   if (!source) return read_image_folder(path, options, report);
   source->name = path;

@@ -8,8 +8,8 @@
 namespace evenkeel {
 namespace {
 
-// The first 32 bits of the fractions of the cube roots of the first 64 primes, in integers: floor(2^32 cbrt(p)) is the largest r with
-// r^3 <= 2^96 p, found bit by bit.
+// The first 32 bits of the fractions of the cube roots of the first 64 primes, in integers: floor(2^32 cbrt(p)) is the
+// largest r with r^3 <= 2^96 p, found bit by bit.
 constexpr std::array<uint32_t, 64> cube_roots() {
   __extension__ using wide = unsigned __int128;
   std::array<uint32_t, 64> roots{};
@@ -32,7 +32,9 @@ constexpr std::array<uint32_t, 64> cube_roots() {
 }
 constexpr std::array<uint32_t, 64> round_constants = cube_roots();
 
-uint32_t big_endian(const uint8_t* b) { return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3]; }
+uint32_t big_endian(const uint8_t* b) {
+  return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
+}
 
 }  // namespace
 
@@ -41,11 +43,13 @@ void Sha256::block(const uint8_t* bytes) {
   for (int i = 0; i < 16; ++i) w[i] = big_endian(bytes + 4 * i);
   for (int i = 16; i < 64; ++i) {
     const uint32_t a = w[i - 15], b = w[i - 2];
-    w[i] = w[i - 16] + (std::rotr(a, 7) ^ std::rotr(a, 18) ^ a >> 3) + w[i - 7] + (std::rotr(b, 17) ^ std::rotr(b, 19) ^ b >> 10);
+    w[i] = w[i - 16] + (std::rotr(a, 7) ^ std::rotr(a, 18) ^ a >> 3) + w[i - 7] +
+           (std::rotr(b, 17) ^ std::rotr(b, 19) ^ b >> 10);
   }
   auto [a, b, c, d, e, f, g, h] = state_;
   for (int i = 0; i < 64; ++i) {
-    const uint32_t t = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
+    const uint32_t t =
+        h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
     const uint32_t u = (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     h = g, g = f, f = e, e = d + t, d = c, c = b, b = a, a = t + u;
   }

@@ -27,7 +27,8 @@ struct ByteReader::Unzip {
   Unzip(const Unzip&) = delete;
   Unzip& operator=(const Unzip&) = delete;
 
-  // Writes `count` bytes, or fewer where the data ends. A gzip file may have several members, and zeros behind them (RFC 1952).
+  // Writes `count` bytes, or fewer where the data ends. A gzip file may have several members, and zeros behind them
+  // (RFC 1952).
   size_t read(const std::string& name, uint8_t* out, size_t count) {
     size_t written = 0;
     while (!ended && written < count) {
@@ -45,7 +46,8 @@ struct ByteReader::Unzip {
       if (ended && gzip && begins_as_gzip(stored, stored.size() - left())) ended = inflateReset(&stream) != Z_OK;
       if (status == Z_MEM_ERROR) throw std::bad_alloc();
       if (status == Z_BUF_ERROR) fail(Fault::bad_file, "{}: the packed data ends too early", name);
-      if (status != Z_OK && status != Z_STREAM_END) fail(Fault::bad_file, "{}: damaged packed data: {}", name, stream.msg ? stream.msg : "unknown form");
+      if (status != Z_OK && status != Z_STREAM_END)
+        fail(Fault::bad_file, "{}: damaged packed data: {}", name, stream.msg ? stream.msg : "unknown form");
     }
     return written;
   }
@@ -107,7 +109,8 @@ uint32_t ByteReader::read_big_endian() {
 void ByteReader::expect(uint64_t count) {
   if (!unzip_) {
     if (count != stored_.size() - taken_)
-      fail(Fault::bad_file, "{}: its header promises {} bytes of data, the file has {}", name_, count, stored_.size() - taken_);
+      fail(Fault::bad_file, "{}: its header promises {} bytes of data, the file has {}", name_, count,
+           stored_.size() - taken_);
     return;
   }
   uint8_t last[4] = {};  // a gzip ends with its unzipped length modulo 2^32, least byte first
@@ -120,11 +123,13 @@ void ByteReader::expect(uint64_t count) {
     Unzip whole(stored_, Packing::gzip);
     std::string part(1 << 16, '\0');
     uint64_t holds = 0;
-    for (size_t n = 1; n > 0 && holds <= total; holds += n) n = whole.read(name_, reinterpret_cast<uint8_t*>(part.data()), part.size());
+    for (size_t n = 1; n > 0 && holds <= total; holds += n)
+      n = whole.read(name_, reinterpret_cast<uint8_t*>(part.data()), part.size());
     if (holds <= total) whole.finish(name_);
     if (holds == total) return;
   }
-  fail(Fault::bad_file, "{}: its header promises {} bytes, the gzip data of {} bytes says it holds {}", name_, total, stored_.size(), length);
+  fail(Fault::bad_file, "{}: its header promises {} bytes, the gzip data of {} bytes says it holds {}", name_, total,
+       stored_.size(), length);
 }
 
 void ByteReader::finish() {

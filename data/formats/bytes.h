@@ -42,8 +42,9 @@ class ByteReader {
   void read(void* out, size_t count);
   uint32_t read_big_endian();
 
-  // Says that exactly `count` bytes follow. Refused at once, before anybody allocates, where they cannot: the rest of a plain file
-  // is as long as it is, and a gzip says its length (its last member's) and grows by a factor of 1032 at most. Not for bare deflate data.
+  // Says that exactly `count` bytes follow. Refused at once, before anybody allocates, where they cannot: the rest of a
+  // plain file is as long as it is, and a gzip says its length (its last member's) and grows by a factor of 1032 at
+  // most. Not for bare deflate data.
   void expect(uint64_t count);
   void finish();  // nothing may follow; a gzip's checksum must be right
 

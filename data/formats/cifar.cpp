@@ -12,7 +12,8 @@ int64_t check_size(const std::string& name, const Stored& stored, int64_t wanted
   const int64_t records = wanted > 0 ? wanted : static_cast<int64_t>(stored.size()) / record;
   if (records > 0 && stored.size() == static_cast<uint64_t>(records * record)) return records;
   refuse_foreign(name, stored, "a CIFAR file");
-  if (wanted == 0) fail(Fault::bad_file, "{}: must be records of {} bytes, it has {} bytes", name, record, stored.size());
+  if (wanted == 0)
+    fail(Fault::bad_file, "{}: must be records of {} bytes, it has {} bytes", name, record, stored.size());
   fail(Fault::bad_file, "{}: must have {} bytes ({} records of {}), it has {}", name, records * record, records, record,
        stored.size());
 }
@@ -28,7 +29,8 @@ void read_cifar(Dataset& data, const std::string& path, int64_t records, int64_t
 }
 
 void parse_cifar(Dataset& data, const std::string& name, std::string_view bytes, int64_t records, int64_t label_bytes) {
-  const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels, record = label_bytes + image;
+  const int64_t image = data.image.size(), channels = data.image.channels(), plane = image / channels,
+                record = label_bytes + image;
   records = check_size(name, bytes, records, record);
   const size_t first = data.pixels.size();
   data.pixels.resize(first + static_cast<size_t>(records * image));

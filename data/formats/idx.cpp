@@ -10,8 +10,10 @@ namespace {
 
 // The magic number is two zeros, the type of the values, and the number of axes.
 [[noreturn]] void refuse_magic(const std::string& name, const Stored& stored, uint32_t magic, uint32_t wanted) {
-  static const std::map<uint32_t, const char*> types = {{0x9, "signed bytes"},       {0xb, "16-bit integers"},
-                                                        {0xc, "32-bit integers"},    {0xd, "floats"},
+  static const std::map<uint32_t, const char*> types = {{0x9, "signed bytes"},
+                                                        {0xb, "16-bit integers"},
+                                                        {0xc, "32-bit integers"},
+                                                        {0xd, "floats"},
                                                         {0xe, "double-size floats"}};
   if (const auto type = types.find(magic >> 8); type != types.end())
     fail(Fault::bad_file, "{}: it is an IDX file of {}; pixels and labels must be unsigned bytes, 0 to 255", name,
@@ -66,7 +68,8 @@ IdxArray read_idx(const std::string& path, int rank) {
   return {idx.shape, idx.values()};
 }
 
-void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed, int64_t first_label) {
+void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed,
+                   int64_t first_label) {
   const InputFile images_file = open_input(images_path), labels_file = open_input(labels_path);
   OpenIdx images(images_path, images_file, 3), labels(labels_path, labels_file, 1);
   const int64_t n = images.shape[0], height = images.shape[1], width = images.shape[2];
@@ -79,9 +82,11 @@ void read_idx_pair(Dataset& data, const std::string& images_path, const std::str
   const std::vector<uint8_t> values = labels.values();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t label = values[i];
-    if (label < first_label) fail(Fault::bad_file, "{}: labels must be {} or more, label {} is {}", labels_path, first_label, i, label);
+    if (label < first_label)
+      fail(Fault::bad_file, "{}: labels must be {} or more, label {} is {}", labels_path, first_label, i, label);
     if (data.classes > 0 && label >= first_label + data.classes)
-      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, first_label + data.classes, i, label);
+      fail(Fault::bad_file, "{}: labels must be below {}, label {} is {}", labels_path, first_label + data.classes, i,
+           label);
     data.labels.push_back(static_cast<int32_t>(label - first_label));
   }
   data.pixels = images.values();

@@ -1,4 +1,5 @@
-// IDX files, the format of MNIST and its relatives: a magic number (0, 0, type, rank), the extents, the values row by row.
+// IDX files, the format of MNIST and its relatives: a magic number (0, 0, type, rank), the extents, the values row by
+// row.
 #pragma once
 #include <string>
 #include <string_view>
@@ -19,10 +20,10 @@ struct IdxArray {
 IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank);
 IdxArray read_idx(const std::string& path, int rank);
 
-// Fills data.pixels and data.labels from a pair of files that must fit each other, data.image and data.classes. Where data.image is of
-// rank 0 it becomes the images' shape, where data.classes is 0 any labels are taken.
-// transposed: the images are stored column by column (EMNIST). first_label: what the first class has in the file.
-void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path, bool transposed = false,
-                   int64_t first_label = 0);
+// Fills data.pixels and data.labels from a pair of files that must fit each other, data.image and data.classes. Where
+// data.image is of rank 0 it becomes the images' shape, where data.classes is 0 any labels are taken. transposed: the
+// images are stored column by column (EMNIST). first_label: what the first class has in the file.
+void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path,
+                   bool transposed = false, int64_t first_label = 0);
 
 }  // namespace evenkeel

@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <cstring>
 // libjpeg's headers need <cstdio> before them.
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include <algorithm>
 #include <array>
@@ -28,14 +28,22 @@ void check_size(const std::string& name, int64_t height, int64_t width) {
 // What the bytes are, by their beginning; empty: nothing known.
 std::string format_of(std::string_view bytes) {
   using namespace std::string_view_literals;
-  static constexpr std::pair<std::string_view, const char*> beginnings[] = {
-      {"\x89PNG\r\n\x1a\n"sv, "PNG"}, {"\xff\xd8\xff"sv, "JPEG"}, {"GIF8"sv, "GIF"},           {"II*\0"sv, "TIFF"},
-      {"MM\0*"sv, "TIFF"},            {"BM"sv, "BMP"},            {"\0\0\1\0"sv, "icon (.ico)"}, {"%PDF"sv, "PDF"},
-      {"8BPS"sv, "Photoshop"},        {"\xff\x0a"sv, "JPEG XL"}};
+  static constexpr std::pair<std::string_view, const char*> beginnings[] = {{"\x89PNG\r\n\x1a\n"sv, "PNG"},
+                                                                            {"\xff\xd8\xff"sv, "JPEG"},
+                                                                            {"GIF8"sv, "GIF"},
+                                                                            {"II*\0"sv, "TIFF"},
+                                                                            {"MM\0*"sv, "TIFF"},
+                                                                            {"BM"sv, "BMP"},
+                                                                            {"\0\0\1\0"sv, "icon (.ico)"},
+                                                                            {"%PDF"sv, "PDF"},
+                                                                            {"8BPS"sv, "Photoshop"},
+                                                                            {"\xff\x0a"sv, "JPEG XL"}};
   for (const auto& [beginning, format] : beginnings) {
     if (bytes.starts_with(beginning)) return format;
   }
-  const auto at = [&](size_t place, std::string_view word) { return bytes.size() > place && bytes.substr(place).starts_with(word); };
+  const auto at = [&](size_t place, std::string_view word) {
+    return bytes.size() > place && bytes.substr(place).starts_with(word);
+  };
   if (bytes.starts_with("RIFF") && at(8, "WEBP")) return "WebP";
   if (at(4, "ftypavif")) return "AVIF";
   if (at(4, "ftyp")) return "HEIC or video";
@@ -46,7 +54,8 @@ std::string format_of(std::string_view bytes) {
 
 struct Png {
   explicit Png(const std::string& file) : name(file) {}
-  Png(const std::string& file, std::string_view contents) : Png(file) {  // delegates, so that what throws here is destroyed
+  Png(const std::string& file, std::string_view contents)
+      : Png(file) {  // delegates, so that what throws here is destroyed
     bytes = contents;
     image.version = PNG_IMAGE_VERSION;
     if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) refuse();
@@ -71,10 +80,12 @@ struct Png {
       return value;
     };
     for (size_t at = 8;;) {
-      if (bytes.size() - at < 12 || bytes.size() - at - 12 < number(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
+      if (bytes.size() - at < 12 || bytes.size() - at - 12 < number(at))
+        fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
       const size_t length = number(at);
       const std::string_view type = bytes.substr(at + 4, 4);
-      if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) != number(at + 8 + length))
+      if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) !=
+          number(at + 8 + length))
         fail(Fault::bad_file, "{}: a damaged PNG: a checksum is wrong", name);
       if (type == "IEND") return;
       at += 12 + length;
@@ -87,7 +98,8 @@ struct Png {
     const int64_t channels = picture.channels, stored = channels + (image.format & PNG_FORMAT_FLAG_ALPHA ? 1 : 0);
     std::vector<uint8_t>& out = picture.pixels;
     out.resize(static_cast<size_t>(picture.height * picture.width * stored));
-    if (!png_image_finish_read(&image, nullptr, out.data(), 0, nullptr) || image.warning_or_error & PNG_IMAGE_ERROR) refuse();
+    if (!png_image_finish_read(&image, nullptr, out.data(), 0, nullptr) || image.warning_or_error & PNG_IMAGE_ERROR)
+      refuse();
     if (stored == channels) return picture;
     const int64_t rows = picture.height * picture.width;
     for (int64_t i = 0; i < rows; ++i) {
@@ -106,7 +118,8 @@ struct Png {
 
 // --- JPEG ---
 
-// The orientation in an EXIF marker: 1 (as it stands) to 8; 0 in a marker of another kind, 1 for whatever is not as it must be.
+// The orientation in an EXIF marker: 1 (as it stands) to 8; 0 in a marker of another kind, 1 for whatever is not as it
+// must be.
 int exif_orientation(const uint8_t* data, size_t size) {
   constexpr size_t start = 6;  // of the TIFF header
   if (size < start + 8 || std::memcmp(data, "Exif\0\0", start) != 0) return 0;
@@ -203,8 +216,10 @@ struct Jpeg {
       for (int64_t i = 0; i < count; ++i) {
         uint8_t ink[4];
         std::copy_n(p + 4 * i, 4, ink);
-        if (!info.saw_Adobe_marker) std::transform(ink, ink + 4, ink, [](uint8_t v) { return static_cast<uint8_t>(255 - v); });
-        for (int c = 0; c < 3; ++c) p[3 * i + c] = static_cast<uint8_t>((ink[c] * ink[3] + 127) / 255);  // Adobe's are inverted: 255 is no ink
+        if (!info.saw_Adobe_marker)
+          std::transform(ink, ink + 4, ink, [](uint8_t v) { return static_cast<uint8_t>(255 - v); });
+        for (int c = 0; c < 3; ++c)
+          p[3 * i + c] = static_cast<uint8_t>((ink[c] * ink[3] + 127) / 255);  // Adobe's are inverted: 255 is no ink
       }
       picture.pixels.resize(static_cast<size_t>(3 * count));
     }
@@ -255,7 +270,8 @@ Picture in_channels(Picture picture, int64_t channels) {
   const uint8_t* in = picture.pixels.data();
   for (int64_t i = 0; i < count; ++i) {
     if (channels == 1)  // the weights add up to 2^16
-      out.pixels[i] = static_cast<uint8_t>((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 0x8000u) >> 16);
+      out.pixels[i] =
+          static_cast<uint8_t>((19595u * in[3 * i] + 38470u * in[3 * i + 1] + 7471u * in[3 * i + 2] + 0x8000u) >> 16);
     else
       std::fill_n(out.pixels.data() + 3 * i, 3, in[i]);
   }
@@ -286,8 +302,8 @@ Picture decode_picture(const std::string& name, std::string_view bytes) {
   return turned(std::move(picture), jpeg.orientation);
 }
 
-// With u = height / wanted height where the picture is too wide, else width / wanted width, every new pixel covers u x u old ones. In
-// units of 1/(2 u's denominator) all edges are integers, and so the weights and the sums are.
+// With u = height / wanted height where the picture is too wide, else width / wanted width, every new pixel covers u x
+// u old ones. In units of 1/(2 u's denominator) all edges are integers, and so the weights and the sums are.
 Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels) {
   picture = in_channels(std::move(picture), channels);
   const int64_t h = picture.height, w = picture.width;

@@ -13,17 +13,19 @@ struct Picture {
   std::vector<uint8_t> pixels = {};
 };
 
-// As decode_picture would give it, without pixels. The first part of a file is enough where all before the pixels stands in it.
+// As decode_picture would give it, without pixels. The first part of a file is enough where all before the pixels
+// stands in it.
 Picture picture_header(const std::string& name, std::string_view bytes);
 
-// The picture as a viewer shows it: turned as its EXIF orientation says (JPEG), transparent parts over white, 16 bits rounded to 8,
-// CMYK as red, green and blue. Colour profiles are not applied.
-// Throws Error(Fault::bad_file), beginning with the name, for every other format (by its name), for a picture that is cut short or
-// damaged, and, before memory is asked for, for one of more than 100 million pixels.
+// The picture as a viewer shows it: turned as its EXIF orientation says (JPEG), transparent parts over white, 16 bits
+// rounded to 8, CMYK as red, green and blue. Colour profiles are not applied. Throws Error(Fault::bad_file), beginning
+// with the name, for every other format (by its name), for a picture that is cut short or damaged, and, before memory
+// is asked for, for one of more than 100 million pixels.
 Picture decode_picture(const std::string& name, std::string_view bytes);
 
-// The picture in another size and with 1 or 3 channels: the largest part of the wanted proportions is taken from the centre, and each
-// new pixel is the mean of the area that it covers, exactly rounded. Grey is 0.299 red + 0.587 green + 0.114 blue.
+// The picture in another size and with 1 or 3 channels: the largest part of the wanted proportions is taken from the
+// centre, and each new pixel is the mean of the area that it covers, exactly rounded. Grey is 0.299 red + 0.587 green +
+// 0.114 blue.
 Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels);
 
 }  // namespace evenkeel

@@ -38,8 +38,10 @@ void walk(const fs::path& folder, std::set<fs::path>& seen, std::vector<std::str
   if (!seen.insert(fs::canonical(folder)).second) return;
   for (const fs::path& entry : entries(folder)) {
     std::error_code dangling;
-    if (fs::is_directory(entry, dangling)) walk(entry, seen, files);
-    else files.push_back(entry.string());
+    if (fs::is_directory(entry, dangling))
+      walk(entry, seen, files);
+    else
+      files.push_back(entry.string());
   }
 }
 
@@ -54,7 +56,8 @@ Classes class_folders(const fs::path& root) {
   for (const fs::path& entry : entries(root)) {
     if (!fs::is_directory(entry)) continue;
     const std::string name = on_one_line(entry.filename().string());
-    check(classes.emplace(name, entry).second, "{}: two folders are called {} when what is not UTF-8 is written out", root.string(), name);
+    check(classes.emplace(name, entry).second, "{}: two folders are called {} when what is not UTF-8 is written out",
+          root.string(), name);
   }
   return classes;
 }
@@ -64,18 +67,22 @@ std::vector<Item> items(const Classes& classes, const std::vector<std::string>& 
   for (const auto& [name, folder] : classes) {
     const auto place = std::find(names.begin(), names.end(), name);
     check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, fmt::join(names, ", "));
-    for (std::string& file : picture_files(folder.string())) all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
+    for (std::string& file : picture_files(folder.string()))
+      all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
   }
   return all;
 }
 
-// Draws from every class its part, one picture at least where it has two. A class is drawn by its name, so that others do not matter.
-std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std::string>& names, double part, uint64_t seed) {
+// Draws from every class its part, one picture at least where it has two. A class is drawn by its name, so that others
+// do not matter.
+std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std::string>& names, double part,
+                                 uint64_t seed) {
   std::vector<Item> kept, held;
   for (size_t begin = 0, end; begin < from.size(); begin = end) {
     for (end = begin; end < from.size() && from[end].label == from[begin].label;) ++end;
     const auto n = static_cast<int64_t>(end - begin);
-    const int64_t count = std::clamp<int64_t>(std::llround(part * static_cast<double>(n)), std::min<int64_t>(1, n - 1), n - 1);
+    const int64_t count =
+        std::clamp<int64_t>(std::llround(part * static_cast<double>(n)), std::min<int64_t>(1, n - 1), n - 1);
     const std::string& name = names[static_cast<size_t>(from[begin].label)];
     const std::vector<int64_t> order = Random(seed).split("holdout").split(name).permutation(n);
     std::vector<bool> is_held(static_cast<size_t>(n));
@@ -105,7 +112,8 @@ void each_item(size_t count, std::vector<std::string>& errors, const std::functi
   }
 }
 
-void check_bad(const std::vector<std::string>& errors, const PictureOptions& options, const std::string& path, const LoadReport& report) {
+void check_bad(const std::vector<std::string>& errors, const PictureOptions& options, const std::string& path,
+               const LoadReport& report) {
   const auto bad = errors.size() - static_cast<size_t>(std::count(errors.begin(), errors.end(), ""));
   if (bad == 0) return;
   std::string list;
@@ -115,13 +123,14 @@ void check_bad(const std::vector<std::string>& errors, const PictureOptions& opt
   }
   if (bad > 5) list += "\n  ...";
   const std::string found = fmt::format("{} file{} cannot be used", bad, bad == 1 ? "" : "s");
-  if (!options.skip_bad) fail(Fault::bad_file, "{}: {}; --skip-bad passes over {}:{}", path, found, bad == 1 ? "it" : "them", list);
+  if (!options.skip_bad)
+    fail(Fault::bad_file, "{}: {}; --skip-bad passes over {}:{}", path, found, bad == 1 ? "it" : "them", list);
   report.note(fmt::format("{}: {}, passed over:{}", path, found, list));
 }
 
 // The shape that all pictures are given.
-Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::string>& errors, const PictureOptions& options,
-                   const std::string& path, const LoadReport& report) {
+Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::string>& errors,
+                   const PictureOptions& options, const std::string& path, const LoadReport& report) {
   const Picture* first = nullptr;
   bool agree = true, colour = false;
   for (size_t i = 0; i < headers.size(); ++i) {
@@ -133,11 +142,14 @@ Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::s
   const int64_t channels = options.channels > 0 ? options.channels : colour ? 3 : 1;
   if (options.height > 0) return {options.height, options.width, channels};
   if (!first || !agree) {
-    report.note(fmt::format("{}: the pictures differ in size; each becomes 32x32 (--image-size says another size)", path));
+    report.note(
+        fmt::format("{}: the pictures differ in size; each becomes 32x32 (--image-size says another size)", path));
     return {32, 32, channels};
   }
-  check(first->height <= 1024 && first->width <= 1024, "{}: its pictures are {}x{}; say to which size they are to be brought: --image-size "
-        "HEIGHTxWIDTH, at most 1024", path, first->height, first->width);
+  check(first->height <= 1024 && first->width <= 1024,
+        "{}: its pictures are {}x{}; say to which size they are to be brought: --image-size "
+        "HEIGHTxWIDTH, at most 1024",
+        path, first->height, first->width);
   return {first->height, first->width, channels};
 }
 
@@ -161,11 +173,12 @@ void describe(const DataSplit& split, const std::string& path, const LoadReport&
   std::string classes;
   for (size_t i = 0; i < std::min<size_t>(count.size(), 10); ++i)
     classes += fmt::format("{}{} {}", i ? ", " : "", split.train.class_names[i], count[i]);
-  report.note(fmt::format("{}: {} classes ({}{}){}", path, count.size(), classes, count.size() > 10 ? " ..." : "",
-                          split.held_out > 0 ? fmt::format(", {:.4g} % of each held out to be the test set", 100 * split.held_out) : ""));
+  report.note(fmt::format(
+      "{}: {} classes ({}{}){}", path, count.size(), classes, count.size() > 10 ? " ..." : "",
+      split.held_out > 0 ? fmt::format(", {:.4g} % of each held out to be the test set", 100 * split.held_out) : ""));
   if (const int64_t same = in_both(split.train, split.test); same > 0)
-    report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them", path, same,
-                            split.test.size()));
+    report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them",
+                            path, same, split.test.size()));
 }
 
 }  // namespace
@@ -206,9 +219,11 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   std::vector<Item> train_items = items(train_classes, names, path), test_items = items(test_classes, names, path);
   DataSplit split{.train = {}, .test = {}, .folder = path, .held_out = test_classes.empty() ? options.holdout : 0};
   if (split.held_out > 0) test_items = hold_out_items(train_items, names, options.holdout, options.seed);
-  for (const auto& [has, lacks, where] : {std::tuple(&train_classes, &test_classes, test), std::tuple(&test_classes, &train_classes, "train")}) {
+  for (const auto& [has, lacks, where] :
+       {std::tuple(&train_classes, &test_classes, test), std::tuple(&test_classes, &train_classes, "train")}) {
     for (const auto& [name, place] : *has) {
-      if (!lacks->empty() && !lacks->contains(name)) report.note(fmt::format("{}: {} has no folder of class {}", path, where, name));
+      if (!lacks->empty() && !lacks->contains(name))
+        report.note(fmt::format("{}: {} has no folder of class {}", path, where, name));
     }
   }
 
@@ -219,29 +234,37 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   const auto total = static_cast<int64_t>(all.size());
   std::vector<std::string> errors(all.size());
   std::vector<Picture> headers(all.size());
-  each_item(all.size(), errors, [&](int64_t) { report.progress(0, total); }, [&](size_t i) {
-    const std::string& file = all[i].file;
-    constexpr uint64_t most = 1 << 16;
-    std::string beginning(most, '\0');
-    beginning.resize(open_input(file).read(0, beginning.data(), beginning.size()));
-    try {
-      headers[i] = picture_header(on_one_line(file), beginning);
-    } catch (const Error&) {
-      if (beginning.size() < most) throw;  // it was all
-      headers[i] = picture_header(on_one_line(file), read_file(file, largest_file));
-    }
-  });
+  each_item(
+      all.size(), errors, [&](int64_t) { report.progress(0, total); },
+      [&](size_t i) {
+        const std::string& file = all[i].file;
+        constexpr uint64_t most = 1 << 16;
+        std::string beginning(most, '\0');
+        beginning.resize(open_input(file).read(0, beginning.data(), beginning.size()));
+        try {
+          headers[i] = picture_header(on_one_line(file), beginning);
+        } catch (const Error&) {
+          if (beginning.size() < most) throw;  // it was all
+          headers[i] = picture_header(on_one_line(file), read_file(file, largest_file));
+        }
+      });
   if (!options.skip_bad) check_bad(errors, options, path, report);
   const Shape image = common_shape(headers, errors, options, path, report);
   std::vector<uint8_t> pixels(all.size() * static_cast<size_t>(image.size()));
-  each_item(all.size(), errors, [&](int64_t done) { report.progress(done, total); }, [&](size_t i) {
-    const Picture picture = read_picture(all[i].file, image[0], image[1], image[2]);
-    std::copy(picture.pixels.begin(), picture.pixels.end(), pixels.data() + i * static_cast<size_t>(image.size()));
-  });
+  each_item(
+      all.size(), errors, [&](int64_t done) { report.progress(done, total); },
+      [&](size_t i) {
+        const Picture picture = read_picture(all[i].file, image[0], image[1], image[2]);
+        std::copy(picture.pixels.begin(), picture.pixels.end(), pixels.data() + i * static_cast<size_t>(image.size()));
+      });
   check_bad(errors, options, path, report);
 
   for (Dataset* part : {&split.train, &split.test}) {
-    *part = {.name = path, .image = image, .classes = static_cast<int64_t>(names.size()), .flips = false, .class_names = names};
+    *part = {.name = path,
+             .image = image,
+             .classes = static_cast<int64_t>(names.size()),
+             .flips = false,
+             .class_names = names};
     const size_t begin = part == &split.train ? 0 : trained, end = part == &split.train ? trained : all.size();
     for (size_t i = begin; i < end; ++i) {
       if (!errors[i].empty()) continue;

@@ -3,8 +3,9 @@
 //   PATH/train/CLASS/...  and  PATH/test/CLASS/... or PATH/val/CLASS/...
 //   PATH/CLASS/...        a part of every class is held out by the seed
 //
-// Classes stand in byte order of their names, in which control characters and what is not UTF-8 are written out as \xNN. Below a class's folder every file is a picture, in folders however deep. Files whose names
-// begin with a dot, Thumbs.db, desktop.ini and __MACOSX are passed over, and so is what stands beside the classes' folders. A symbolic
+// Classes stand in byte order of their names, in which control characters and what is not UTF-8 are written out as
+// \xNN. Below a class's folder every file is a picture, in folders however deep. Files whose names begin with a dot,
+// Thumbs.db, desktop.ini and __MACOSX are passed over, and so is what stands beside the classes' folders. A symbolic
 // link is followed; a folder that several of them lead to counts once for a class.
 #pragma once
 #include <functional>
@@ -20,13 +21,14 @@ struct PictureOptions {
   int64_t channels = 0;           // 1: grey, 3: red, green and blue; 0: 1 where all are grey
   double holdout = 0.2;           // where there is no test folder: the part of every class that is held out by the seed
   uint64_t seed = 1;
-  bool skip_bad = false;          // a file that is no picture is passed over and counted, instead of refused
+  bool skip_bad = false;                  // a file that is no picture is passed over and counted, instead of refused
   std::vector<std::string> classes = {};  // in a network's order; empty: the folders' names in byte order
 };
 
 struct LoadReport {
   std::function<void(const std::string&)> note = [](const std::string&) {};  // a line on what was found
-  std::function<void(int64_t done, int64_t total)> progress = [](int64_t, int64_t) {};  // pictures; several times a second; may throw
+  std::function<void(int64_t done, int64_t total)> progress = [](int64_t, int64_t) {
+  };  // pictures; several times a second; may throw
 };
 
 // Throws Error: bad_file with the names of the files that are no pictures, usage where there are no two classes.

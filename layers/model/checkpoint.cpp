@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/sequential.h"
 
@@ -29,7 +29,8 @@ std::vector<Named> in_file(Layer& layer) {
 }
 
 StoredTensor store_integers(const std::string& name, std::vector<int64_t> shape, const std::vector<int64_t>& values) {
-  return {name, "I64", std::move(shape), std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int64_t))};
+  return {name, "I64", std::move(shape),
+          std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int64_t))};
 }
 
 StoredTensor store_count(const std::string& name, const Tensor& value) {
@@ -132,7 +133,8 @@ struct CancelledBiases : Visitor {
 // What no training can have made of a normalisation's statistics, by their names; empty: nothing.
 std::string wrong_statistics(const std::string& name, const Tensor& value) {
   const auto ends = [&](const char* ending) { return name.ends_with(ending); };
-  const bool variance = ends("running_var") || ends("num_batches_tracked"), deviation = ends("running_sigma"), weight = ends("running_weight");
+  const bool variance = ends("running_var") || ends("num_batches_tracked"), deviation = ends("running_sigma"),
+             weight = ends("running_weight");
   for (const real v : value.values()) {
     if (variance && v < 0) return fmt::format("\n  {} holds {}; it must not be negative", name, v);
     if (deviation && v <= 0) return fmt::format("\n  {} holds {}; it must be positive", name, v);
@@ -166,7 +168,8 @@ Tensor load(const StoredTensor& stored) {
   reader->second(stored.bytes, t);
   const real *begin = t.data(), *end = begin + t.size();
   if (const real* bad = std::find_if(begin, end, [](real v) { return !std::isfinite(v); }); bad != end)
-    fail(Fault::bad_file, "checkpoint: {} holds {} at place {} of {}; every number must be finite", stored.name, *bad, bad - begin, t.size());
+    fail(Fault::bad_file, "checkpoint: {} holds {} at place {} of {}; every number must be finite", stored.name, *bad,
+         bad - begin, t.size());
   return t;
 }
 

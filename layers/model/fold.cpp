@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/group_norm.h"
 
 namespace evenkeel {

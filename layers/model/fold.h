@@ -1,4 +1,5 @@
-// Folding: a batch normalisation that follows a convolution or a dense layer is, in inference, part of that layer's weights.
+// Folding: a batch normalisation that follows a convolution or a dense layer is, in inference, part of that layer's
+// weights.
 #pragma once
 #include "layers/sequential.h"
 

@@ -1,13 +1,14 @@
 #include "layers/model/inference.h"
 
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
+#include "layers/norm/batch_norm.h"
 
 namespace evenkeel {
 namespace {
 
 struct PreparedConv : Layer {
-  PreparedConv(const Conv2d& conv, const Epilogue& norm) : filters(conv.weight, conv.options), line(norm.after_bias(conv.bias)), text(conv.describe()) {}
+  PreparedConv(const Conv2d& conv, const Epilogue& norm)
+      : filters(conv.weight, conv.options), line(norm.after_bias(conv.bias)), text(conv.describe()) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
     check(mode == Mode::eval, "{}: this network was made ready for inference, and can do nothing else", text);

@@ -6,7 +6,8 @@
 namespace evenkeel {
 namespace {
 
-void inspect_from(Sequential& network, const std::string& prefix, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see) {
+void inspect_from(Sequential& network, const std::string& prefix, const Tensor& x, Mode mode,
+                  const std::function<void(const LayerIO&)>& see) {
   Tensor at = x;
   for (size_t i = 0; i < network.size(); ++i) {
     Layer& layer = network[i];
@@ -25,7 +26,8 @@ void inspect_from(Sequential& network, const std::string& prefix, const Tensor& 
 }  // namespace
 
 void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see) {
-  check(mode != Mode::train, "inspect: in train mode the running averages would move; use probe, which normalises with the same statistics");
+  check(mode != Mode::train,
+        "inspect: in train mode the running averages would move; use probe, which normalises with the same statistics");
   const Recording off(false);
   inspect_from(network, "", x, mode, see);
 }
@@ -64,7 +66,8 @@ Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
 }
 
 std::vector<int64_t> histogram(const Tensor& x, double low, double high, int bins) {
-  check(low < high && bins > 0, "histogram: needs low < high and at least one bin, got {} to {} in {}", low, high, bins);
+  check(low < high && bins > 0, "histogram: needs low < high and at least one bin, got {} to {} in {}", low, high,
+        bins);
   std::vector<int64_t> counts(static_cast<size_t>(bins));
   for (int64_t i = 0; i < x.size(); ++i) {
     const double bin = std::floor((static_cast<double>(x.data()[i]) - low) / (high - low) * bins);

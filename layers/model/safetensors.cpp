@@ -28,8 +28,9 @@ uint32_t crc(std::string_view bytes, uint32_t before = 0) {
 }
 
 size_t dtype_size(const std::string& dtype) {
-  static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
-                                                      {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+  static const std::map<std::string, size_t> sizes = {{"F64", 8}, {"I64", 8}, {"U64", 8},  {"F32", 4}, {"I32", 4},
+                                                      {"U32", 4}, {"F16", 2}, {"BF16", 2}, {"I16", 2}, {"U16", 2},
+                                                      {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
   const auto found = sizes.find(dtype);
   return found == sizes.end() ? 0 : found->second;
 }
@@ -100,23 +101,31 @@ Header parse_header(const std::string& header, uint64_t data_size, const Need& n
       }
       continue;
     }
-    auto is_size = [](const nlohmann::json& j) { return j.is_number_unsigned() && j.get<uint64_t>() <= uint64_t{1} << 48; };
-    need(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") && value.contains("data_offsets"),
+    auto is_size = [](const nlohmann::json& j) {
+      return j.is_number_unsigned() && j.get<uint64_t>() <= uint64_t{1} << 48;
+    };
+    need(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") &&
+             value.contains("data_offsets"),
          fmt::format("tensor '{}' needs dtype, shape and data_offsets, and nothing else", key));
-    need(value["dtype"].is_string() && dtype_size(value["dtype"]) > 0, fmt::format("tensor '{}' has an unknown dtype", key));
+    need(value["dtype"].is_string() && dtype_size(value["dtype"]) > 0,
+         fmt::format("tensor '{}' has an unknown dtype", key));
     const nlohmann::json &shape = value["shape"], &offsets = value["data_offsets"];
-    need(shape.is_array() && shape.size() <= 16 && std::all_of(shape.begin(), shape.end(), is_size), fmt::format("tensor '{}' has a bad shape", key));
-    need(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]), fmt::format("tensor '{}' has bad offsets", key));
+    need(shape.is_array() && shape.size() <= 16 && std::all_of(shape.begin(), shape.end(), is_size),
+         fmt::format("tensor '{}' has a bad shape", key));
+    need(offsets.is_array() && offsets.size() == 2 && is_size(offsets[0]) && is_size(offsets[1]),
+         fmt::format("tensor '{}' has bad offsets", key));
     const uint64_t begin = offsets[0], end = offsets[1];
     need(begin <= end && end <= data_size, fmt::format("tensor '{}' lies outside the file: it is a part of one", key));
     uint64_t size = dtype_size(value["dtype"]);
     for (const nlohmann::json& d : shape)
-      need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size), fmt::format("tensor '{}' has a shape too large", key));
+      need(!__builtin_mul_overflow(size, d.get<uint64_t>(), &size),
+           fmt::format("tensor '{}' has a shape too large", key));
     need(size == end - begin, fmt::format("tensor '{}' has {} bytes, its shape needs {}", key, end - begin, size));
     ranges.push_back({begin, end, {key, value["dtype"], shape.get<std::vector<int64_t>>(), {}}});
   }
-  std::stable_sort(ranges.begin(), ranges.end(),
-                   [](const Range& a, const Range& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::stable_sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
   uint64_t at = 0;
   for (Range& r : ranges) {
     need(r.begin == at, "its tensors overlap or leave a hole");

@@ -24,7 +24,8 @@ struct SafeTensors {
   const StoredTensor* find(const std::string& name) const;  // null where there is none
 };
 
-// The metadata also gets a CRC-32 of all tensors' bytes and of the rest of the metadata, which reading verifies where it is there.
+// The metadata also gets a CRC-32 of all tensors' bytes and of the rest of the metadata, which reading verifies where
+// it is there.
 std::string format_safetensors(const SafeTensors& contents);
 void write_safetensors(const std::string& path, const SafeTensors& contents);
 // Strict: refuses, with Fault::bad_file and the reason, what is truncated, oversized, overlapping, unknown or changed.

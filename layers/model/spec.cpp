@@ -11,8 +11,8 @@ constexpr int64_t max_count = 10'000;
 constexpr size_t max_layer_text = 1000;
 
 struct Item {
-  std::string text;         // "conv:64:3", or "" for a group
-  int64_t count = 1;        // N*(...)
+  std::string text;   // "conv:64:3", or "" for a group
+  int64_t count = 1;  // N*(...)
   bool has_body = false;
   std::vector<Item> body;
 };
@@ -43,9 +43,11 @@ class Parser {
   }
   Item item(int depth) {
     Item result;
-    if (const size_t star = text_.find_first_not_of("0123456789", at_); star != std::string::npos && star > at_ && text_[star] == '*') {
+    if (const size_t star = text_.find_first_not_of("0123456789", at_);
+        star != std::string::npos && star > at_ && text_[star] == '*') {
       const auto [stop, error] = std::from_chars(text_.data() + at_, text_.data() + star, result.count);
-      if (error != std::errc() || result.count < 1 || result.count > max_count) fail_here(fmt::format("a count must be 1 to {}", max_count));
+      if (error != std::errc() || result.count < 1 || result.count > max_count)
+        fail_here(fmt::format("a count must be 1 to {}", max_count));
       at_ = star + 1;
     }
     const size_t end = std::min(text_.find_first_of(" ()", at_), text_.size());
@@ -78,7 +80,8 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 template <class Number>
-Number parse_number(const LayerArguments& layer, const std::string& key, const std::string& text, Number low, Number high) {
+Number parse_number(const LayerArguments& layer, const std::string& key, const std::string& text, Number low,
+                    Number high) {
   Number value{};
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   check(error == std::errc() && stop == text.data() + text.size() && value >= low && value <= high,
@@ -123,7 +126,8 @@ std::string LayerArguments::word(size_t position, const std::string& key, const 
   if (value.empty()) return otherwise;
   std::string list;
   for (const std::string& a : allowed) list.append(list.empty() ? "" : ", ").append(a);
-  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "model: {}'s {} must be one of {}, got '{}'", layer, key, list, value);
+  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "model: {}'s {} must be one of {}, got '{}'",
+        layer, key, list, value);
   return value;
 }
 
@@ -133,29 +137,36 @@ bool LayerArguments::flag(const std::string& key, bool otherwise) {
 
 void LayerArguments::needs_weights(double count) const {
   check(count <= static_cast<double>(left_.weights),
-        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", layer, input, count, left_.weights);
+        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", layer,
+        input, count, left_.weights);
 }
 
 void LayerArguments::needs_values(double count) const {
   check(count <= static_cast<double>(left_.values),
-        "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give", layer, input, count,
-        left_.values);
+        "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give",
+        layer, input, count, left_.values);
 }
 
 class SpecBuilder {
  public:
   SpecBuilder(const ModelOptions& options, const Vocabulary& vocabulary)
-      : options_(options), vocabulary_(vocabulary), init_(parse_init(options.init)), random_(options.seed), left_(options.limits) {}
+      : options_(options),
+        vocabulary_(vocabulary),
+        init_(parse_init(options.init)),
+        random_(options.seed),
+        left_(options.limits) {}
 
   std::unique_ptr<Sequential> build() {
     check(options_.input.rank() == 3 && options_.input.size() > 0 && options_.input.size() <= left_.values,
           "model: the input must be (H, W, C), at most {} values, got {}", left_.values, options_.input);
-    check(options_.classes >= 1 && options_.classes <= 1'000'000, "model: classes must be 1 to 1000000, got {}", options_.classes);
+    check(options_.classes >= 1 && options_.classes <= 1'000'000, "model: classes must be 1 to 1000000, got {}",
+          options_.classes);
     Shape shape = options_.input;
     const std::string text = model_spec(options_.model);
     auto network = build(Parser(text).parse(), shape);
-    check(shape == Shape{options_.classes}, "model: its output must be one value a class, {}, got {}; end it with dense:classes",
-          Shape{options_.classes}, shape);
+    check(shape == Shape{options_.classes},
+          "model: its output must be one value a class, {}, got {}; end it with dense:classes", Shape{options_.classes},
+          shape);
     return network;
   }
 
@@ -163,8 +174,8 @@ class SpecBuilder {
   // A sequence of items for inputs of `shape`, one example's; leaves the output's shape there.
   std::unique_ptr<Sequential> build(const std::vector<Item>& items, Shape& shape) {
     // The parser bounds the depth of a text, but `norm` may stand for layers that hold `norm`.
-    check(++depth_ <= max_depth + 1, "model: layers stand in one another more than {} deep; does norm or act stand in itself?",
-          max_depth);
+    check(++depth_ <= max_depth + 1,
+          "model: layers stand in one another more than {} deep; does norm or act stand in itself?", max_depth);
     std::vector<const Item*> flat;
     expand(items, flat);
     auto sequence = std::make_unique<Sequential>();
@@ -188,8 +199,8 @@ class SpecBuilder {
           const std::string& text = item.text == "norm" ? options_.norm : options_.activation;
           if (one.empty() && text != "none") {
             one = Parser(text).parse();
-            check(one.size() == 1 && one[0].text != "norm" && one[0].text != "act", "model: {} must be one layer, got '{}'",
-                  item.text, text);
+            check(one.size() == 1 && one[0].text != "norm" && one[0].text != "act",
+                  "model: {} must be one layer, got '{}'", item.text, text);
           }
           if (text != "none") flat.push_back(one.data());
         } else if (item.text.empty()) {
@@ -228,8 +239,8 @@ class SpecBuilder {
       if (equals == std::string::npos)
         arguments.positional_.push_back(parts[i]);
       else
-        check(arguments.named_.emplace(parts[i].substr(0, equals), parts[i].substr(equals + 1)).second, "model: {} is given its {} twice",
-              parts[0], parts[i].substr(0, equals));
+        check(arguments.named_.emplace(parts[i].substr(0, equals), parts[i].substr(equals + 1)).second,
+              "model: {} is given its {} twice", parts[0], parts[i].substr(0, equals));
     }
     arguments.used_.resize(arguments.positional_.size());
     bool body_used = false;
@@ -243,8 +254,8 @@ class SpecBuilder {
       };
     LayerPtr layer = kind.make(arguments);
     const bool all_used = std::all_of(arguments.used_.begin(), arguments.used_.end(), [](bool u) { return u; });
-    check(all_used && arguments.named_.empty() && body_used == item.has_body, "model: '{}' has an argument it does not know; it is written {}",
-          item.text, kind.usage);
+    check(all_used && arguments.named_.empty() && body_used == item.has_body,
+          "model: '{}' has an argument it does not know; it is written {}", item.text, kind.usage);
     int64_t kept = 0;
     for (const Named& n : named(*layer)) kept += n.tensor.defined() ? n.tensor.size() : 0;
     arguments.needs_weights(static_cast<double>(kept));
@@ -254,8 +265,9 @@ class SpecBuilder {
 
   Shape output_of(Layer& layer, const Shape& shape, const Item& item) {
     const Shape out = layer.output_shape(shape);
-    check(out.size() > 0 && out.size() <= left_.values, "model: '{}' gives {}: all layers together may give at most {} values an example",
-          item.text, out, options_.limits.values);
+    check(out.size() > 0 && out.size() <= left_.values,
+          "model: '{}' gives {}: all layers together may give at most {} values an example", item.text, out,
+          options_.limits.values);
     left_.values -= out.size();
     return out;
   }
@@ -275,7 +287,8 @@ namespace {
 const std::pair<const char*, const char*> named_models[] = {
     {"lenet", "conv:32:5 norm act maxpool:2 conv:64:5 norm act maxpool:2 flatten dense:512 act dense:classes"},
     {"vgg",
-     "2*(conv:64:3 norm act) maxpool:2 2*(conv:128:3 norm act) maxpool:2 2*(conv:256:3 norm act) maxpool:2 global_avgpool dense:classes"},
+     "2*(conv:64:3 norm act) maxpool:2 2*(conv:128:3 norm act) maxpool:2 2*(conv:256:3 norm act) maxpool:2 "
+     "global_avgpool dense:classes"},
     {"resnet20",  // He et al. 2015, section 4.2
      "conv:16:3 norm act 3*(residual(conv:16:3 norm act conv:16:3 norm) act)"
      " residual(conv:32:3:stride=2 norm act conv:32:3 norm) act 2*(residual(conv:32:3 norm act conv:32:3 norm) act)"

@@ -21,7 +21,7 @@ namespace evenkeel {
 struct ModelLimits {
   int64_t layers = 10'000;
   int64_t weights = int64_t{1} << 30;  // and running averages
-  int64_t values = int64_t{1} << 30;  // what the layers put out for one example
+  int64_t values = int64_t{1} << 30;   // what the layers put out for one example
 };
 
 struct ModelOptions {
@@ -31,7 +31,7 @@ struct ModelOptions {
   std::string init = "he";          // he, glorot, gaussian:0.01
   Shape input{28, 28, 1};           // (H, W, C) of one example
   int64_t classes = 10;
-  uint64_t seed = 1;                // of the initial weights and of dropout
+  uint64_t seed = 1;  // of the initial weights and of dropout
   ModelLimits limits{};
 };
 
@@ -43,24 +43,26 @@ class LayerArguments {
   int64_t integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise);
   double number(size_t position, const std::string& key, double low, double high, double otherwise);
   bool flag(const std::string& key, bool otherwise);
-  std::string word(size_t position, const std::string& key, const std::vector<std::string>& allowed, const std::string& otherwise);
+  std::string word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
+                   const std::string& otherwise);
 
-  // To be called before anything is allocated: Error where the model's limits do not leave so many weights, or values for one example.
+  // To be called before anything is allocated: Error where the model's limits do not leave so many weights, or values
+  // for one example.
   void needs_weights(double count) const;
   void needs_values(double count) const;
 
-  std::string layer;                  // its name
-  Shape input;                        // what it gets, one example's shape
+  std::string layer;  // its name
+  Shape input;        // what it gets, one example's shape
   int64_t classes = 0;
-  bool bias = true;                   // false where a normalisation follows that would cancel a bias
+  bool bias = true;  // false where a normalisation follows that would cancel a bias
   Init init;
-  Random* random = nullptr;           // for initial weights, and dropout's streams
+  Random* random = nullptr;                           // for initial weights, and dropout's streams
   std::function<std::unique_ptr<Sequential>()> body;  // builds what stands in parentheses; empty where nothing does
-  Shape body_output;                  // one example's shape behind it, once it is built
+  Shape body_output;                                  // one example's shape behind it, once it is built
 
  private:
   friend class SpecBuilder;
-  ModelLimits left_;                                                  // by the layers before it
+  ModelLimits left_;                                          // by the layers before it
   std::string text(size_t position, const std::string& key);  // "" where it is not given
   std::vector<std::string> positional_;
   std::map<std::string, std::string> named_;
@@ -69,8 +71,8 @@ class LayerArguments {
 
 struct LayerKind {
   std::function<LayerPtr(LayerArguments&)> make;
-  std::string usage;            // "conv:FILTERS:SIZE[:stride=1][:pad=SIZE/2]"
-  bool cancels_bias = false;    // a bias in front of it has no effect
+  std::string usage;          // "conv:FILTERS:SIZE[:stride=1][:pad=SIZE/2]"
+  bool cancels_bias = false;  // a bias in front of it has no effect
 };
 using Vocabulary = std::map<std::string, LayerKind>;
 // The layers a spec can name. To name one of your own: `Vocabulary v = standard_vocabulary(); v["swish"] = {...};`
@@ -80,7 +82,8 @@ std::vector<std::string> model_names();
 // The text of a named model ("mlp:100-100" included), or the argument itself.
 std::string model_spec(const std::string& model);
 // Builds the network. Error(Fault::usage) where the text is wrong, with the place.
-std::unique_ptr<Sequential> make_model(const ModelOptions& options, const Vocabulary& vocabulary = standard_vocabulary());
+std::unique_ptr<Sequential> make_model(const ModelOptions& options,
+                                       const Vocabulary& vocabulary = standard_vocabulary());
 
 // One row of a model's table.
 struct LayerSummary {

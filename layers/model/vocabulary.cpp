@@ -2,15 +2,15 @@
 #include <algorithm>
 
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
-#include "layers/norm/batch_renorm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/dropout.h"
+#include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/norm/batch_renorm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
-#include "layers/model/spec.h"
 
 namespace evenkeel {
 namespace {
@@ -29,7 +29,9 @@ void needs_channels(const LayerArguments& a, int numbers) {
 Vocabulary standard_vocabulary() {
   Vocabulary v;
   v["dense"] = {[](LayerArguments& a) -> LayerPtr {
-                  check(a.input.rank() == 1, "model: dense needs one axis of features, got {}; put flatten or global_avgpool before it", a.input);
+                  check(a.input.rank() == 1,
+                        "model: dense needs one axis of features, got {}; put flatten or global_avgpool before it",
+                        a.input);
                   const int64_t out = a.integer(0, "units", 1, 1 << 24);
                   a.needs_weights(static_cast<double>(out) * static_cast<double>(a.input[0]));
                   return std::make_unique<Dense>(a.input[0], out, *a.random, a.bias, a.init);
@@ -41,7 +43,8 @@ Vocabulary standard_vocabulary() {
                  const ConvOptions options{.stride = a.integer(2, "stride", 1, 1024, ConvOptions().stride),
                                            .padding = a.integer(3, "pad", 0, 1024, size / 2)};
                  const double n = static_cast<double>(filters), c = static_cast<double>(a.input[2]);
-                 const double height = static_cast<double>(a.input[0] + 2 * options.padding), width = static_cast<double>(a.input[1] + 2 * options.padding);
+                 const double height = static_cast<double>(a.input[0] + 2 * options.padding),
+                              width = static_cast<double>(a.input[1] + 2 * options.padding);
                  const double stride = static_cast<double>(options.stride);
                  a.needs_weights(n * c * static_cast<double>(size * size));
                  a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
@@ -116,29 +119,35 @@ Vocabulary standard_vocabulary() {
                   "maxpool" + window};
   v["avgpool"] = {[pool](LayerArguments& a) -> LayerPtr { return std::make_unique<AvgPool>(pool(a)); },
                   "avgpool" + window};
-  v["global_avgpool"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<GlobalAvgPool>(); }, "global_avgpool"};
+  v["global_avgpool"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<GlobalAvgPool>(); },
+                         "global_avgpool"};
   v["flatten"] = {[](LayerArguments&) -> LayerPtr { return std::make_unique<Flatten>(); }, "flatten"};
   v["dropout"] = {[](LayerArguments& a) -> LayerPtr {
                     const double p = a.number(0, "probability", 0, 0.999, 0.5);
                     return std::make_unique<Dropout>(static_cast<real>(p), *a.random);
                   },
                   "dropout[:PROBABILITY=0.5]"};
-  v["residual"] = {[](LayerArguments& a) -> LayerPtr {
-                     check(static_cast<bool>(a.body), "model: residual needs its layers in parentheses");
-                     auto body = a.body();
-                     const Shape &in = a.input, &out = a.body_output;
-                     if (in == out) return std::make_unique<Residual>(std::move(body));
-                     const int64_t stride = in.rank() == 3 && out.rank() == 3 ? (in[0] + out[0] - 1) / out[0] : 0;
-                     check(stride > 0 && (in[0] - 1) / stride + 1 == out[0] && (in[1] - 1) / stride + 1 == out[1] && out[2] >= in[2],
-                           "model: residual has no shortcut from {} to {}; its layers may take strides and add channels, nothing else", in, out);
-                     return std::make_unique<Residual>(std::move(body), stride, out[2]);
-                   },
-                   "residual(LAYERS)"};
+  v["residual"] = {
+      [](LayerArguments& a) -> LayerPtr {
+        check(static_cast<bool>(a.body), "model: residual needs its layers in parentheses");
+        auto body = a.body();
+        const Shape &in = a.input, &out = a.body_output;
+        if (in == out) return std::make_unique<Residual>(std::move(body));
+        const int64_t stride = in.rank() == 3 && out.rank() == 3 ? (in[0] + out[0] - 1) / out[0] : 0;
+        check(
+            stride > 0 && (in[0] - 1) / stride + 1 == out[0] && (in[1] - 1) / stride + 1 == out[1] && out[2] >= in[2],
+            "model: residual has no shortcut from {} to {}; its layers may take strides and add channels, nothing else",
+            in, out);
+        return std::make_unique<Residual>(std::move(body), stride, out[2]);
+      },
+      "residual(LAYERS)"};
   const std::pair<const char*, Activation::Function> activations[] = {
-      {"relu", relu}, {"sigmoid", sigmoid}, {"tanh", tanh},  {"softplus", softplus},
-      {"gelu", gelu}, {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }}};
+      {"relu", relu},         {"sigmoid", sigmoid}, {"tanh", tanh},
+      {"softplus", softplus}, {"gelu", gelu},       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }}};
   for (const auto& [name, function] : activations)
-    v[name] = {[name = std::string(name), function = function](LayerArguments&) -> LayerPtr { return std::make_unique<Activation>(name, function); },
+    v[name] = {[name = std::string(name), function = function](LayerArguments&) -> LayerPtr {
+                 return std::make_unique<Activation>(name, function);
+               },
                name};
   return v;
 }

@@ -7,7 +7,8 @@ namespace evenkeel {
 namespace {
 
 // As batch_norm_definition, over the rows whose mask is 1, which are so many.
-Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta, int64_t count, real eps) {
+Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta,
+                             int64_t count, real eps) {
   const int64_t channels = x.channels();
   Tensor counted = Tensor::empty({count, channels});
   real* next = counted.mutable_data();
@@ -72,7 +73,8 @@ BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
       running_rows(Tensor::scalar(0)) {
   check(options.eps > 0, "batch_norm: eps must be positive, got {}", options.eps);
   check(options.new_weight > 0 && options.new_weight <= 1,
-        "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' is 1 minus it",
+        "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' "
+        "is 1 minus it",
         options.new_weight);
   check(options.ghost >= 0, "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got {}", options.ghost);
   gamma = Tensor::full({channels}, 1);
@@ -84,7 +86,8 @@ Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then)
   if (then.per_channel()) return then(forward(x, mode));
   const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
   if (watch) watch(x);
-  if (mode == Mode::eval || options.frozen) return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
+  if (mode == Mode::eval || options.frozen)
+    return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
   Rows rows = {};
   Normalized result = normalise(x, norm, rows);
   if (mode == Mode::train) average(result.mean, result.var, rows);
@@ -97,7 +100,8 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, Rows& 
   if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, norm);
   Normalized result;
   if (mask.defined()) {
-    check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(), x.shape(), mask.size());
+    check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(),
+          x.shape(), mask.size());
     int64_t count = 0;
     for (real v : mask.values()) {
       check(v == 0 || v == 1, "batch_norm: a mask holds 1 for a row that counts and 0 for others, got {}", v);
@@ -127,7 +131,9 @@ void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, dou
 }
 
 void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
-  auto finite = [](const Tensor& t) { return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); }); };
+  auto finite = [](const Tensor& t) {
+    return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); });
+  };
   if (!finite(mean) || !finite(var)) {
     ++skipped;
     return;

@@ -12,8 +12,10 @@ BatchRenorm::BatchRenorm(int64_t channels, const BatchRenormOptions& o)
       running_weight(Tensor::scalar(0)),
       batches(Tensor::scalar(0)) {
   check(options.eps > 0, "batch_renorm: eps must be positive, got {}", options.eps);
-  check(options.new_weight > 0 && options.new_weight <= 1, "batch_renorm: the weight of the new value must be in (0, 1], got {}", options.new_weight);
-  check(options.r_max >= 1 && options.d_max >= 0, "batch_renorm: r_max must be at least 1 and d_max at least 0, got {} and {}", options.r_max, options.d_max);
+  check(options.new_weight > 0 && options.new_weight <= 1,
+        "batch_renorm: the weight of the new value must be in (0, 1], got {}", options.new_weight);
+  check(options.r_max >= 1 && options.d_max >= 0,
+        "batch_renorm: r_max must be at least 1 and d_max at least 0, got {} and {}", options.r_max, options.d_max);
   gamma = Tensor::full({channels}, 1).track();
   beta = Tensor::zeros({channels}).track();
 }
@@ -28,14 +30,19 @@ double ramp(double t, int64_t start, int64_t end) {
 
 }  // namespace
 
-double BatchRenorm::r_limit() const { return 1 + (options.r_max - 1) * ramp(static_cast<double>(batches.item()), options.start, options.r_end); }
-double BatchRenorm::d_limit() const { return options.d_max * ramp(static_cast<double>(batches.item()), options.start, options.d_end); }
+double BatchRenorm::r_limit() const {
+  return 1 + (options.r_max - 1) * ramp(static_cast<double>(batches.item()), options.start, options.r_end);
+}
+double BatchRenorm::d_limit() const {
+  return options.d_max * ramp(static_cast<double>(batches.item()), options.start, options.d_end);
+}
 
 Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (then.per_channel()) return then(forward(x, mode));
   if (watch) watch(x);
   if (mode == Mode::eval)
-    return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, {.eps = 0, .add = then.add, .relu = then.relu});
+    return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta,
+                                {.eps = 0, .add = then.add, .relu = then.relu});
   const Moments batch = moments(x, 0, x.rows());
   const int64_t channels = x.channels();
   Tensor r = Tensor::full({channels}, 1), d = Tensor::zeros({channels});
@@ -51,7 +58,8 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
         static_cast<real>(std::clamp((mean - running_mean.data()[c]) / running_sigma.data()[c], -d_max, d_max));
   }
   // gamma (r xhat + d) + beta is a batch norm with other gamma and beta.
-  const Tensor y = batch_norm(x, gamma * r, beta + gamma * d, {.eps = options.eps, .add = then.add, .relu = then.relu}).y;
+  const Tensor y =
+      batch_norm(x, gamma * r, beta + gamma * d, {.eps = options.eps, .add = then.add, .relu = then.relu}).y;
   if (mode != Mode::train) return y;
   if (!finite) {
     ++skipped;

@@ -6,18 +6,20 @@ namespace evenkeel {
 
 struct BatchRenormOptions {
   real eps = NormOptions().eps;  // inside the root: sigma_B = sqrt(var_B + eps)
-  double new_weight = 0.01;   // weight of the new value in the running averages, in (0, 1]
+  double new_weight = 0.01;      // weight of the new value in the running averages, in (0, 1]
   double r_max = 3, d_max = 5;
-  // Batches averaged before r_max starts to grow from 1 and d_max from 0, and when, linearly, they have arrived. The paper's numbers.
+  // Batches averaged before r_max starts to grow from 1 and d_max from 0, and when, linearly, they have arrived. The
+  // paper's numbers.
   int64_t start = 5000, r_end = 40000, d_end = 25000;
 };
 
-// Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max] and d = (mu_B - mu) / sigma
-// in [-d_max, d_max]; no gradient flows through r and d. Without clipping that is what inference computes; with r = 1, d = 0 it is
-// batch normalisation, to the bit. Inference: y = gamma (x - mu) / sigma + beta.
+// Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max] and d = (mu_B
+// - mu) / sigma in [-d_max, d_max]; no gradient flows through r and d. Without clipping that is what inference
+// computes; with r = 1, d = 0 it is batch normalisation, to the bit. Inference: y = gamma (x - mu) / sigma + beta.
 //
-// The running sigma is, as in the paper, the average of sqrt(var_B + eps): a little less than the root of the average variance.
-// Both averages are bias-corrected as BatchNorm's, and are used as they were before the batch; before the first batch r = 1, d = 0.
+// The running sigma is, as in the paper, the average of sqrt(var_B + eps): a little less than the root of the average
+// variance. Both averages are bias-corrected as BatchNorm's, and are used as they were before the batch; before the
+// first batch r = 1, d = 0.
 struct BatchRenorm : RunningNorm {
   explicit BatchRenorm(int64_t channels, const BatchRenormOptions& options = {});
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }

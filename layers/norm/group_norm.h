@@ -1,17 +1,20 @@
-// Group normalisation (Wu and He 2018): each example, each group of neighbouring channels; the same in training and inference.
+// Group normalisation (Wu and He 2018): each example, each group of neighbouring channels; the same in training and
+// inference.
 #pragma once
 #include "layers/layer.h"
 
 namespace evenkeel {
 
 struct GroupNorm : Layer {
-  // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta (C) per channel.
+  // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta
+  // (C) per channel.
   GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = NormOptions().eps)
       : groups(number_of_groups),
         eps(epsilon),
         gamma(Tensor::full({channels}, 1).track()),
         beta(Tensor::zeros({channels}).track()) {
-    check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size", channels, groups);
+    check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size",
+          channels, groups);
     check(eps > 0, "group_norm: eps must be positive, got {}", eps);
   }
   Tensor forward(const Tensor& x, Mode) override { return group_norm(x, groups, gamma, beta, eps); }

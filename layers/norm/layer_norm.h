@@ -1,4 +1,5 @@
-// Layer normalisation (Ba, Kiros and Hinton 2016): each example over all its features; the same in training and inference.
+// Layer normalisation (Ba, Kiros and Hinton 2016): each example over all its features; the same in training and
+// inference.
 #pragma once
 #include "layers/layer.h"
 

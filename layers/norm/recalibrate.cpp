@@ -34,7 +34,8 @@ void recalibrate(Layer& network, const EachBatch& each_batch) {
       norm->watch = [&](const Tensor& x) { population.add(x); };
       each_batch([&](const Tensor& x) { network.forward(x, Mode::eval); });
     }
-    check(population.rows() >= 2, "recalibrate: {} saw {} values a channel, one has no variance", name, population.rows());
+    check(population.rows() >= 2, "recalibrate: {} saw {} values a channel, one has no variance", name,
+          population.rows());
     norm->set_statistics(population.mean(), population.var(), population.rows());
   }
 }

@@ -7,7 +7,8 @@ namespace evenkeel {
 // The layers of a network with running statistics, with their names, in order.
 std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network);
 
-// Mean and biased variance per channel of all rows that have been added, in double: right for any batch sizes and means.
+// Mean and biased variance per channel of all rows that have been added, in double: right for any batch sizes and
+// means.
 class Population {
  public:
   void add(const Tensor& x);  // (rows, C)
@@ -22,8 +23,9 @@ class Population {
 // Gives its argument the inputs of a data set, batch after batch, the same at every call.
 using EachBatch = std::function<void(const std::function<void(const Tensor&)>&)>;
 
-// Sets every running statistic to that of the data set: the first layer's from its inputs, the second's from what inference then
-// gives it, and so on; one pass over the data for each. Afterwards inference normalises exactly with the population's moments.
+// Sets every running statistic to that of the data set: the first layer's from its inputs, the second's from what
+// inference then gives it, and so on; one pass over the data for each. Afterwards inference normalises exactly with the
+// population's moments.
 void recalibrate(Layer& network, const EachBatch& each_batch);
 
 }  // namespace evenkeel

@@ -29,7 +29,8 @@ double largest_size(const Vector& x) {
   return largest;
 }
 
-// A power of two that brings numbers of up to this size near 1, so that their squares are neither too large nor too small.
+// A power of two that brings numbers of up to this size near 1, so that their squares are neither too large nor too
+// small.
 double scale_for(double largest) {
   return largest > 0 && std::isfinite(largest) ? std::ldexp(1, -std::clamp(std::ilogb(largest), -1000, 1000)) : 1;
 }
@@ -47,7 +48,8 @@ class Hessian {
       : parameters_(parameters), gradient_(grad(f(), parameters, {.differentiable = true})) {}
 
   Grads times(const Grads& v) const {
-    check(v.size() == parameters_.size(), "hessian: {} parameters need as many vectors, got {}", parameters_.size(), v.size());
+    check(v.size() == parameters_.size(), "hessian: {} parameters need as many vectors, got {}", parameters_.size(),
+          v.size());
     const Recording on(true);
     Tensor along = Tensor::scalar(0);
     for (size_t i = 0; i < v.size(); ++i) along = along + dot(gradient_[i], v[i].detach());
@@ -136,7 +138,8 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
   return Hessian(f, parameters).times(v);
 }
 
-AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& parameters, const std::vector<double>& steps) {
+AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& parameters,
+                             const std::vector<double>& steps) {
   const Grads g = grad(f(), parameters);
   const KeptValues before(parameters);
   double norm = 0;
@@ -144,7 +147,8 @@ AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& para
   AlongGradient found;
   for (const double step : steps) {
     check(step > 0, "along_gradient: steps must be positive, got {}", step);
-    for (size_t i = 0; i < g.size(); ++i) parameters[i].detach().copy_from(before[i] - g[i].detach() * static_cast<real>(step));
+    for (size_t i = 0; i < g.size(); ++i)
+      parameters[i].detach().copy_from(before[i] - g[i].detach() * static_cast<real>(step));
     const Tensor loss = f();
     found.losses.push_back(loss.item());
     const Grads there = grad(loss, parameters);
@@ -179,8 +183,9 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
   for (double& v : next) v = random.normal();
   scale(next, 1 / norm(next));
 
-  // H Q = Q T + beta q e', the basis being Q's orthonormal columns and T tridiagonal: an eigenpair (value, s) of T gives u = Q s
-  // with the residual beta |s_k|. That knows nothing of the rounding of H q: it says when to stop, and the result is measured.
+  // H Q = Q T + beta q e', the basis being Q's orthonormal columns and T tridiagonal: an eigenpair (value, s) of T
+  // gives u = Q s with the residual beta |s_k|. That knows nothing of the rounding of H q: it says when to stop, and
+  // the result is measured.
   std::vector<Vector> basis;
   Vector diagonal, beside;
   Eigenvalue found;
@@ -198,7 +203,8 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
     found.value = pair.value;
     const double residual = beta * std::abs(pair.vector.back());
     found.steps = static_cast<int>(k);
-    const bool complete = beta <= 1e-14 * before || static_cast<int64_t>(k) == size;  // the basis spans all that can be reached
+    const bool complete =
+        beta <= 1e-14 * before || static_cast<int64_t>(k) == size;  // the basis spans all that can be reached
     if (complete || residual <= options.tolerance * std::abs(pair.value) || found.steps == options.max_steps) {
       Vector u(static_cast<size_t>(size));
       for (size_t i = 0; i < k; ++i) add_scaled(u, pair.vector[i], basis[i]);

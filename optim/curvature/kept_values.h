@@ -1,4 +1,5 @@
-// The values of tensors, put back at the end of a scope: what an instrument does to parameters is undone where it throws, too.
+// The values of tensors, put back at the end of a scope: what an instrument does to parameters is undone where it
+// throws, too.
 #pragma once
 #include <vector>
 

@@ -22,7 +22,8 @@ double angle(const Tensor& a, const Tensor& b) {
 }
 
 std::vector<Movement> movements(const std::vector<Parameter>& parameters, const Grads& gradients, double lr) {
-  check(parameters.size() == gradients.size(), "movements: {} parameters and {} gradients", parameters.size(), gradients.size());
+  check(parameters.size() == gradients.size(), "movements: {} parameters and {} gradients", parameters.size(),
+        gradients.size());
   std::vector<Movement> all;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor w = parameters[i].value.detach(), g = gradients[i].detach();

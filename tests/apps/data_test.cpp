@@ -5,8 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "tests/data_files.h"
 #include "tests/apps/process.h"
+#include "tests/data_files.h"
 
 namespace {
 
@@ -26,7 +26,8 @@ void save_sorted(const std::string& root, uint32_t each) {
   }
 }
 
-// How many labels of each class are in the file that eval --logits writes: the array comes last before the zip's directory.
+// How many labels of each class are in the file that eval --logits writes: the array comes last before the zip's
+// directory.
 std::map<int64_t, int> label_counts(const std::string& npz, size_t images) {
   const std::string bytes = slurp(npz);
   const size_t header = bytes.find("\x93NUMPY", bytes.find("labels.npy")), data = bytes.find('\n', header) + 1;
@@ -65,20 +66,25 @@ TEST_CASE("data: --samples of a set that is sorted by class takes as many of eve
   const Scratch scratch;
   save_sorted(scratch / "data", 30);
   const Arguments here{"--data", "mnist", "--data-dir", scratch / "data"};
-  const Outcome trained = run(Arguments{"train", "--samples", "50", "--model", "mlp:32", "--epochs", "30", "--batch-size", "10", "--out", scratch / "run"} + here);
+  const Outcome trained = run(Arguments{"train", "--samples", "50", "--model", "mlp:32", "--epochs", "30",
+                                        "--batch-size", "10", "--out", scratch / "run"} +
+                              here);
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
   const std::string said = last_line(trained.out);
   CHECK_MESSAGE(std::stod(said.substr(said.find("accuracy ") + 9)) > 0.5, said);  // of one class it would be 0.1
   for (const char* split : {"train", "test"}) {
-    const Outcome o = run(Arguments{"eval", scratch / "run/last.safetensors", "--split", split, "--samples", "20", "--logits", scratch / "l.npz"} + here);
+    const Outcome o = run(Arguments{"eval", scratch / "run/last.safetensors", "--split", split, "--samples", "20",
+                                    "--logits", scratch / "l.npz"} +
+                          here);
     REQUIRE_MESSAGE(o.status == 0, o.err);
     const auto counts = label_counts(scratch / "l.npz", 20);
     CHECK(counts.size() == 10);
     for (const auto& [label, count] : counts) CHECK(count == 2);
   }
   for (const char* command : {"doctor", "recalibrate"}) {
-    const Outcome o = run(Arguments{command, scratch / "run/last.safetensors", "--samples", "20"} + here +
-                          (command == std::string("doctor") ? Arguments{} : Arguments{"--out", scratch / "new.safetensors"}));
+    const Outcome o =
+        run(Arguments{command, scratch / "run/last.safetensors", "--samples", "20"} + here +
+            (command == std::string("doctor") ? Arguments{} : Arguments{"--out", scratch / "new.safetensors"}));
     CHECK_MESSAGE(o.status == 0, o.err);
   }
 }

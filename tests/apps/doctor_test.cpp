@@ -57,7 +57,8 @@ void fill(const Tensor& t, const std::vector<double>& values) {
 Tensor images(const Dataset& all, const Normalization& n, int64_t begin, int64_t end) {
   Tensor x = Tensor::empty({end - begin, 28, 28, 1});
   for (int64_t i = 0; i < x.size(); ++i)
-    x.mutable_data()[i] = (static_cast<real>(all.pixels[static_cast<size_t>(begin * 784 + i)]) - n.mean[0]) / n.deviation[0];
+    x.mutable_data()[i] =
+        (static_cast<real>(all.pixels[static_cast<size_t>(begin * 784 + i)]) - n.mean[0]) / n.deviation[0];
   return x;
 }
 
@@ -128,7 +129,8 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
   fill(s.norm(6).running_mean, {0.02, 0, -0.01, 0, 0});
   fill(s.norm(6).running_var, {1.1, 0.9, 1, 1, 1.2});
   const Tensor w = s.parameter("1.weight");
-  for (int64_t p = 0; p < 784; ++p) w.detach().mutable_data()[5 * 784 + p] *= real(1e-4);  // a channel that hardly varies
+  for (int64_t p = 0; p < 784; ++p)
+    w.detach().mutable_data()[5 * 784 + p] *= real(1e-4);  // a channel that hardly varies
   const std::string file = s.save();
 
   const double lr = 0.7;

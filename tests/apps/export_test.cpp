@@ -12,7 +12,13 @@
 
 namespace {
 
-const Arguments small{"train", "--samples", "300", "--epochs", "1", "--model", "conv:4:3:stride=2 norm act dropout:0.1 flatten dense:classes"};
+const Arguments small{"train",
+                      "--samples",
+                      "300",
+                      "--epochs",
+                      "1",
+                      "--model",
+                      "conv:4:3:stride=2 norm act dropout:0.1 flatten dense:classes"};
 
 std::string accuracy(const Arguments& what) {
   const Outcome o = run(Arguments{"eval"} + what);
@@ -85,7 +91,8 @@ TEST_CASE("export: what cannot be is said") {
   CHECK(run({"export", scratch / "run/last.safetensors"}).status == 2);
   CHECK(run({"export", scratch / "nothing.safetensors", "--format", "npz"}).status == 3);
   CHECK(run({"export", scratch / "run/config.json", "--format", "npz"}).status == 4);
-  CHECK(run({"export", scratch / "run/last.safetensors", "--format", "npz", "--out", scratch / "no/such/folder"}).status == 5);
+  CHECK(run({"export", scratch / "run/last.safetensors", "--format", "npz", "--out", scratch / "no/such/folder"})
+            .status == 5);
 }
 
 TEST_CASE("weights without a description are evaluated and trained on where the options describe the network") {

@@ -10,8 +10,8 @@
 
 #include "apps/cli/text.h"
 #include "layers/model/safetensors.h"
-#include "tests/data_files.h"
 #include "tests/apps/process.h"
+#include "tests/data_files.h"
 
 namespace {
 
@@ -44,22 +44,24 @@ TEST_CASE("files: a FIFO in place of any input is refused at once, in every comm
   const std::string fifo = scratch / "pipe";
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
   fs::create_directories(scratch / "data/mnist");
-  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+  for (const char* file :
+       {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
     fs::create_symlink(fifo, scratch / "data/mnist/" + file);
   fs::create_directory(scratch / "run");
   for (const char* file : {"config.json", "log.csv"}) fs::create_symlink(fifo, scratch / "run/" + file);
-  for (const Arguments& command : {Arguments{"eval", fifo},
-                                   {"eval", network(), "--data", "mnist", "--data-dir", scratch / "data"},
-                                   {"export", fifo, "--format", "npz"},
-                                   {"doctor", fifo},
-                                   {"recalibrate", fifo, "--out", scratch / "new"},
-                                   {"fold", fifo, "--out", scratch / "new"},
-                                   {"plot", scratch / "run"},
-                                   {"plot", fifo},
-                                   {"train", "--config", fifo, "--out", scratch / "new"},
-                                   {"train", "--resume", scratch / "run"},
-                                   {"train", "--samples", "50", "--init", fifo + ".safetensors", "--out", scratch / "new"},
-                                   {"train", "--data", "mnist", "--data-dir", scratch / "data", "--out", scratch / "new"}}) {
+  for (const Arguments& command :
+       {Arguments{"eval", fifo},
+        {"eval", network(), "--data", "mnist", "--data-dir", scratch / "data"},
+        {"export", fifo, "--format", "npz"},
+        {"doctor", fifo},
+        {"recalibrate", fifo, "--out", scratch / "new"},
+        {"fold", fifo, "--out", scratch / "new"},
+        {"plot", scratch / "run"},
+        {"plot", fifo},
+        {"train", "--config", fifo, "--out", scratch / "new"},
+        {"train", "--resume", scratch / "run"},
+        {"train", "--samples", "50", "--init", fifo + ".safetensors", "--out", scratch / "new"},
+        {"train", "--data", "mnist", "--data-dir", scratch / "data", "--out", scratch / "new"}}) {
     if (!fs::exists(fifo + ".safetensors")) fs::create_symlink(fifo, fifo + ".safetensors");
     CAPTURE(command[0]);
     const Outcome o = run(command);
@@ -102,7 +104,8 @@ TEST_CASE("files: weights that are not finite, or statistics that cannot be, are
     }
     evenkeel::write_safetensors(scratch / "bad.safetensors", file);
     for (const Arguments& command : {Arguments{"eval", scratch / "bad.safetensors"},
-                                     {"train", "--samples", "200", "--model", "mlp:8", "--init", scratch / "bad.safetensors", "--out", scratch / "run"}}) {
+                                     {"train", "--samples", "200", "--model", "mlp:8", "--init",
+                                      scratch / "bad.safetensors", "--out", scratch / "run"}}) {
       const Outcome o = run(command);
       CHECK(o.status == 4);
       CHECK_MESSAGE(contains(o.err, name + std::string(" holds ")), o.err);
@@ -128,7 +131,9 @@ TEST_CASE("files: what is no file of weights, or of a data set, is named for wha
   const std::pair<std::string, std::string> files[] = {
       {"<!DOCTYPE html><title>403 Forbidden</title>", "it is an HTML page, not "},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "it is a Git LFS pointer, not "},
-      {"\x80\2}q\1(U\x0b" "batch_labelq\2U\x15training batch 1 of 5", "it is a pickle, not "}};
+      {"\x80\2}q\1(U\x0b"
+       "batch_labelq\2U\x15training batch 1 of 5",
+       "it is a pickle, not "}};
   for (const std::string name : {"weights.safetensors", "weights.st", "weights.pt"}) {
     const std::string file = scratch / name;
     for (const auto& [bytes, what] : files) {
@@ -202,9 +207,11 @@ TEST_CASE("files: a standard output that is full or closed ends every command wi
   }
   CHECK(shell("exec " + program + " eval nosuch >/dev/full 2>/dev/full") == 3);
   // A run is not lost for what it cannot print, and nothing it prints ends up in its files.
-  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "kept" + " >/dev/full") == 5);
+  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "kept" +
+              " >/dev/full") == 5);
   CHECK(run({"eval", scratch / "kept/last.safetensors"}).status == 0);
-  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "closed" + " <&- >/dev/null 2>&-") == 0);
+  CHECK(shell("exec " + program + " train --samples 100 --model mlp:8 --epochs 2 --out " + scratch / "closed" +
+              " <&- >/dev/null 2>&-") == 0);
   CHECK(run({"eval", scratch / "closed/last.safetensors"}).status == 0);
 }
 
@@ -225,7 +232,8 @@ TEST_CASE("files: an option that JSON cannot hold is refused before a run begins
   CHECK(evenkeel::is_utf8(o.err));
   CHECK(!fs::exists(scratch / "run"));
   // A folder of results is not kept in a file.
-  const Outcome named = run({"train", "--samples", "100", "--model", "mlp:8", "--epochs", "1", "--out", scratch / "lat\xe9"});
+  const Outcome named =
+      run({"train", "--samples", "100", "--model", "mlp:8", "--epochs", "1", "--out", scratch / "lat\xe9"});
   CHECK_MESSAGE(named.status == 0, named.err);
   CHECK(nlohmann::json::accept(slurp(scratch / "lat\xe9/config.json")));
 }

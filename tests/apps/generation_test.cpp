@@ -1,4 +1,5 @@
-// A run that evenkeel 0.1.0 began: --resume refuses it, as it cannot go on to the same bits; its weights stay readable for good.
+// A run that evenkeel 0.1.0 began: --resume refuses it, as it cannot go on to the same bits; its weights stay readable
+// for good.
 //
 // tests/golden/run-0.1.0 is what 0.1.0 left of
 //     evenkeel train --samples 2000 --batch-size 32 --epochs 100 --lr 0.02 --augment --norm batch --seed 7 --threads 1
@@ -17,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using evenkeel::SafeTensors, evenkeel::StoredTensor;
 
-const std::string run_of_old = EVENKEEL_SOURCE_DIR "/tests/golden/run-0.1.0", last_of_old = run_of_old + "/last.safetensors";
+const std::string run_of_old = EVENKEEL_SOURCE_DIR "/tests/golden/run-0.1.0",
+                  last_of_old = run_of_old + "/last.safetensors";
 
 // Every weight and running average of 0.1.0's file is in the other one, to the bit; buffers only where told.
 void check_same_weights(const std::string& path, bool running_averages) {
@@ -38,21 +40,27 @@ void check_same_weights(const std::string& path, bool running_averages) {
 
 }  // namespace
 
-TEST_CASE("a run of 0.1.0 is refused by --resume, which says that it cannot go on to the same bits, and stays as it was") {
+TEST_CASE(
+    "a run of 0.1.0 is refused by --resume, which says that it cannot go on to the same bits, and stays as it was") {
   const Scratch scratch;
   const std::string folder = scratch / "run";
   fs::copy(run_of_old, folder);
   const Outcome refused = run({"train", "--resume", folder});
   CHECK(refused.status == 4);
-  CHECK_MESSAGE(refused.err.find(folder + "/last.safetensors: the run cannot go on to the same bits: it is of generation 1, this program of "
-                                          "generation 2, with other random streams") != std::string::npos, refused.err);
-  for (const char* file : {"config.json", "last.safetensors", "log.csv"}) CHECK(slurp(folder + "/" + file) == slurp(run_of_old + "/" + file));
+  CHECK_MESSAGE(
+      refused.err.find(
+          folder + "/last.safetensors: the run cannot go on to the same bits: it is of generation 1, this program of "
+                   "generation 2, with other random streams") != std::string::npos,
+      refused.err);
+  for (const char* file : {"config.json", "last.safetensors", "log.csv"})
+    CHECK(slurp(folder + "/" + file) == slurp(run_of_old + "/" + file));
 }
 
 TEST_CASE("a run of this program goes on; the same state with another generation does not") {
   const Scratch scratch;
   const std::string out = scratch / "run", last = out + "/last.safetensors";
-  const Outcome made = run({"train", "--samples", "40", "--batch-size", "20", "--epochs", "1", "--model", "flatten dense:classes", "--out", out});
+  const Outcome made = run({"train", "--samples", "40", "--batch-size", "20", "--epochs", "1", "--model",
+                            "flatten dense:classes", "--out", out});
   REQUIRE_MESSAGE(made.status == 0, made.err);
   CHECK(run({"train", "--resume", out}).status == 0);
   SafeTensors file = evenkeel::read_safetensors(last);
@@ -89,8 +97,9 @@ TEST_CASE("export reads the weights of a run of 0.1.0") {
 TEST_CASE("--init reads the weights of a run of 0.1.0") {
   const Scratch scratch;
   const std::string out = scratch / "run";
-  const Outcome trained = run({"train", "--init", last_of_old, "--model", "conv:8:5:stride=4 norm act maxpool dropout:0.1 flatten dense:classes",
-                               "--norm", "batch", "--samples", "20", "--epochs", "1", "--lr", "1e-30", "--out", out});
+  const Outcome trained = run({"train", "--init", last_of_old, "--model",
+                               "conv:8:5:stride=4 norm act maxpool dropout:0.1 flatten dense:classes", "--norm",
+                               "batch", "--samples", "20", "--epochs", "1", "--lr", "1e-30", "--out", out});
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
   check_same_weights(out + "/last.safetensors", false);  // a step of 1e-30 moves no weight
 }

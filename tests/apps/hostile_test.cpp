@@ -20,8 +20,8 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 constexpr uint64_t MiB = 1 << 20, GiB = 1 << 30;
 
-// Under limits on memory (what the program needs to start, and `bytes`) and on the processor's time: one that is reached
-// only by work that grows faster than the file.
+// Under limits on memory (what the program needs to start, and `bytes`) and on the processor's time: one that is
+// reached only by work that grows faster than the file.
 Outcome limited(uint64_t bytes, const Arguments& arguments) {
   const Scratch files;
   std::string command = fmt::format("ulimit -d {} && ulimit -t 20 && cd '{}' && unset EVENKEEL_DATA && HOME='{}' '{}'",
@@ -47,8 +47,15 @@ std::string with_length(const std::string& header) {
 // A file that says it holds such a network, and holds one number.
 std::string claiming(const std::string& path, const std::map<std::string, std::string>& changed) {
   evenkeel::SafeTensors file;
-  file.metadata = {{"model", "flatten dense:classes"}, {"norm", "none"}, {"activation", "relu"}, {"init", "he"},
-                   {"input", "28x28x1"}, {"classes", "10"}, {"seed", "1"}, {"data", "synthetic"}, {"mean", "0"},
+  file.metadata = {{"model", "flatten dense:classes"},
+                   {"norm", "none"},
+                   {"activation", "relu"},
+                   {"init", "he"},
+                   {"input", "28x28x1"},
+                   {"classes", "10"},
+                   {"seed", "1"},
+                   {"data", "synthetic"},
+                   {"mean", "0"},
                    {"deviation", "1"}};
   for (const auto& [key, value] : changed) file.metadata[key] = value;
   file.tensors.push_back({"0.weight", "F32", {1}, std::string(4, '\0')});
@@ -59,8 +66,8 @@ std::string claiming(const std::string& path, const std::map<std::string, std::s
 const std::string& trained() {  // a run's folder
   static const Scratch scratch;
   static const std::string made = [] {
-    const Outcome o = run({"train", "--samples", "40", "--model", "flatten dense:classes", "--batch-size", "20", "--epochs",
-                           "2", "--out", scratch / "run"});
+    const Outcome o = run({"train", "--samples", "40", "--model", "flatten dense:classes", "--batch-size", "20",
+                           "--epochs", "2", "--out", scratch / "run"});
     REQUIRE_MESSAGE(o.status == 0, o.err);
     return scratch / "run";
   }();
@@ -96,7 +103,8 @@ TEST_CASE("hostile files: safetensors cost what they weigh") {
   refused(30 * names.size(), "its metadata lack \"model\"");
   save(file, with_length(keys + "}}"));  // 1 MB
   refused(30 * keys.size(), "its metadata lack \"model\"");
-  const std::string large = fmt::format("{{\"a\":{{\"dtype\":\"U8\",\"shape\":[{0}],\"data_offsets\":[0,{0}]}}}}", 256 * MiB);
+  const std::string large =
+      fmt::format("{{\"a\":{{\"dtype\":\"U8\",\"shape\":[{0}],\"data_offsets\":[0,{0}]}}}}", 256 * MiB);
   sparse(file, with_length(large), 8 + large.size() + 256 * MiB);
   refused(256 * MiB + 64 * MiB, "its metadata lack \"model\"");
   sparse(file, "", 3 * GiB);
@@ -112,7 +120,8 @@ TEST_CASE("hostile files: data sets of the wrong size are not read to find that 
     CHECK_MESSAGE(o.status == 4, why << ": " << o.err.substr(0, 300));
     CHECK_MESSAGE(contains(o.err, why), o.err.substr(0, 300));
   };
-  const std::string images = scratch / "mnist/train-images-idx3-ubyte", labels = scratch / "mnist/train-labels-idx1-ubyte";
+  const std::string images = scratch / "mnist/train-images-idx3-ubyte",
+                    labels = scratch / "mnist/train-labels-idx1-ubyte";
   for (const char* file : {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}) save(scratch / "mnist/" + file, "");
   save(labels, idx({7}, {1}));
   sparse(images, "", 3 * GiB);
@@ -127,7 +136,8 @@ TEST_CASE("hostile files: data sets of the wrong size are not read to find that 
   // A gzip of an MNIST header and of nothing else, filled up with zeros.
   sparse(images + ".gz", deflated(big_endian(0x803) + big_endian(60000) + big_endian(28) + big_endian(28)), 400 * MiB);
   refused("mnist", "its header promises 47040016 bytes");
-  for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"})
+  for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                           "data_batch_5.bin", "test_batch.bin"})
     sparse(scratch / "cifar-10-batches-bin/" + file, "", 3 * GiB);
   refused("cifar10", "must have 30730000 bytes");
 }
@@ -145,7 +155,8 @@ TEST_CASE("hostile files: a network that a file names is not built where the fil
       {"at most 10000", {{"model", "10000*(10000*(10000*(norm))) flatten dense:classes"}}},
       {"norm or act stand in itself", {{"model", "flatten norm dense:classes"}, {"norm", "residual(norm)"}}},
       // This one fits its claims: a convolution of 1000 x 1000 taps at each of 1024 x 1024 places, were it run.
-      {"it does not fit the network", {{"model", "conv:1:1000 global_avgpool dense:classes"}, {"input", "1024x1024x1"}}}};
+      {"it does not fit the network",
+       {{"model", "conv:1:1000 global_avgpool dense:classes"}, {"input", "1024x1024x1"}}}};
   for (const auto& [why, changed] : cases) {
     const Outcome o = limited(50 * MiB, {"eval", claiming(file, changed)});
     CHECK_MESSAGE(o.status == 4, why << ": " << o.status << " " << o.err.substr(0, 300));
@@ -215,12 +226,20 @@ TEST_CASE("hostile text: what a file, a path or an option says cannot steer a te
 
 TEST_CASE("hostile text: an option's text comes back from config.json as it was typed") {
   const Scratch scratch;
-  const Arguments base = {"train", "--samples", "20", "--batch-size", "10", "--model", "flatten dense:classes", "--epochs", "1"};
+  const Arguments base = {"train",    "--samples", "20", "--batch-size", "10", "--model", "flatten dense:classes",
+                          "--epochs", "1"};
   int number = 0;
-  for (const auto& [option, text] :
-       {std::pair<std::string, std::string>{"data-dir", "1e3"}, {"data-dir", " 5"}, {"data-dir", "1.0"}, {"data-dir", "[a]"},
-        {"data-dir", "\"x\""}, {"data-dir", "true"}, {"data-dir", "a=b'c\\d\n e"}, {"data-dir", "123456789012345678901234567890"},
-        {"lr", "0.10"}, {"lr", "1e-2"}, {"seed", "18446744073709551615"}}) {
+  for (const auto& [option, text] : {std::pair<std::string, std::string>{"data-dir", "1e3"},
+                                     {"data-dir", " 5"},
+                                     {"data-dir", "1.0"},
+                                     {"data-dir", "[a]"},
+                                     {"data-dir", "\"x\""},
+                                     {"data-dir", "true"},
+                                     {"data-dir", "a=b'c\\d\n e"},
+                                     {"data-dir", "123456789012345678901234567890"},
+                                     {"lr", "0.10"},
+                                     {"lr", "1e-2"},
+                                     {"seed", "18446744073709551615"}}) {
     CAPTURE(text);
     const std::string out = scratch / std::to_string(number++);
     REQUIRE(run(base + Arguments{"--" + option + "=" + text, "--out", out}).status == 0);
@@ -278,10 +297,20 @@ TEST_CASE("hostile numbers: config.json and what a network's file says") {
     CHECK_MESSAGE(o.status == 4, options << o.err);
     CHECK_MESSAGE(contains(o.err, why), options << o.err);
   }
-  for (const auto& [key, value] : {std::pair<std::string, std::string>{"mean", "nan"}, {"mean", "inf"}, {"mean", "1e39"},
-                                   {"deviation", "1e-45"}, {"deviation", "nan"}, {"deviation", "0"}, {"deviation", "-0"},
-                                   {"classes", "10,11"}, {"classes", "9223372036854775808"}, {"classes", "1.5"}, {"classes", "-1"},
-                                   {"seed", "18446744073709551616"}, {"seed", "1,2"}, {"input", "99999999999999999999x1x1"}}) {
+  for (const auto& [key, value] : {std::pair<std::string, std::string>{"mean", "nan"},
+                                   {"mean", "inf"},
+                                   {"mean", "1e39"},
+                                   {"deviation", "1e-45"},
+                                   {"deviation", "nan"},
+                                   {"deviation", "0"},
+                                   {"deviation", "-0"},
+                                   {"classes", "10,11"},
+                                   {"classes", "9223372036854775808"},
+                                   {"classes", "1.5"},
+                                   {"classes", "-1"},
+                                   {"seed", "18446744073709551616"},
+                                   {"seed", "1,2"},
+                                   {"input", "99999999999999999999x1x1"}}) {
     const Outcome o = run({"eval", claiming(file, {{key, value}})});
     CHECK_MESSAGE(o.status == 4, key << value << o.err);
     CHECK_MESSAGE(contains(o.err, key), key << value << o.err);
@@ -293,16 +322,17 @@ TEST_CASE("hostile numbers: where a training run stands") {
   const std::string folder = scratch / "run";
   fs::copy(trained(), folder);
   const evenkeel::SafeTensors good = evenkeel::read_safetensors(folder + "/last.safetensors");
-  for (const auto& [name, value, why] : {std::tuple<std::string, std::string, std::string>{"epoch", "1.5", "a whole number"},
-                                         {"epoch", "1e300", "a whole number"},
-                                         {"epoch", "9223372036854775808", "a whole number"},
-                                         {"epoch", "true", "a whole number"},
-                                         {"batch", "null", "a whole number"},
-                                         {"loss_sum", "1e400", "number overflow"},
-                                         {"loss_sum", "\"nan\"", "a number"},
-                                         {"correct", "-1", "no run can have reached"},
-                                         {"correct", "5", "no run can have reached"},
-                                         {"best_epoch", "7", "no run can have reached"}}) {
+  for (const auto& [name, value, why] :
+       {std::tuple<std::string, std::string, std::string>{"epoch", "1.5", "a whole number"},
+        {"epoch", "1e300", "a whole number"},
+        {"epoch", "9223372036854775808", "a whole number"},
+        {"epoch", "true", "a whole number"},
+        {"batch", "null", "a whole number"},
+        {"loss_sum", "1e400", "number overflow"},
+        {"loss_sum", "\"nan\"", "a number"},
+        {"correct", "-1", "no run can have reached"},
+        {"correct", "5", "no run can have reached"},
+        {"best_epoch", "7", "no run can have reached"}}) {
     evenkeel::SafeTensors file = good;
     Json state = Json::parse(file.metadata["training"]);
     state.erase(name);
@@ -324,9 +354,16 @@ TEST_CASE("hostile numbers: where a training run stands") {
 TEST_CASE("hostile files: a bad option ends with 2, the same text in a file with 4") {
   const Scratch scratch;
   const std::string config = scratch / "config.json", file = scratch / "a.safetensors", out = scratch / "run";
-  for (const auto& [option, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"}, {"model", "conv:1:1"},
-                                     {"norm", "bach"}, {"activation", "rely"}, {"init", "hi"}, {"data", "nosuch"},
-                                     {"schedule", "cosin"}, {"epochs", "0"}, {"samples", "999999999"}, {"lr", "nan"}}) {
+  for (const auto& [option, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
+                                     {"model", "conv:1:1"},
+                                     {"norm", "bach"},
+                                     {"activation", "rely"},
+                                     {"init", "hi"},
+                                     {"data", "nosuch"},
+                                     {"schedule", "cosin"},
+                                     {"epochs", "0"},
+                                     {"samples", "999999999"},
+                                     {"lr", "nan"}}) {
     const Outcome typed = run({"train", "--" + option, text, "--out", out});
     CHECK_MESSAGE(typed.status == 2, option << typed.err);
     save(config, Json{{"options", {{option, text}}}}.dump());
@@ -337,8 +374,10 @@ TEST_CASE("hostile files: a bad option ends with 2, the same text in a file with
   CHECK(run({"train", "--config", config, "--model", "flatten dens:10", "--out", out}).status == 4);  // lr is still nan
   save(config, "{\"options\":{}}");
   CHECK(run({"train", "--config", config, "--model", "flatten dens:10", "--out", out}).status == 2);
-  for (const auto& [key, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"}, {"norm", "bach:"},
-                                  {"init", "hi"}, {"input", "28x28"}}) {
+  for (const auto& [key, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
+                                  {"norm", "bach:"},
+                                  {"init", "hi"},
+                                  {"input", "28x28"}}) {
     claiming(file, {{key, text}, {"norm", key == "norm" ? text : "none"}});
     for (const char* command : {"eval", "doctor"}) {
       const Outcome o = run({command, file});

@@ -1,8 +1,7 @@
 // The laboratory's verdicts: each can come out either way, and NaN never holds.
-#include "apps/lab/lab.h"
-
 #include <doctest/doctest.h>
 
+#include "apps/lab/lab.h"
 #include "apps/lab/symbols.h"
 #include "tests/svg.h"
 
@@ -48,7 +47,9 @@ TEST_CASE("lab: Monte Carlo and statistical statements") {
 }
 
 TEST_CASE("lab: what is not found again must fail, and says why") {
-  const auto lost = [](double v) { return as_expected([=](Lab& l) { l.not_found_again("", "", 1, 2, {v}, "another network"); }); };
+  const auto lost = [](double v) {
+    return as_expected([=](Lab& l) { l.not_found_again("", "", 1, 2, {v}, "another network"); });
+  };
   CHECK(lost(0.5));
   CHECK_FALSE(lost(1.5));
 }
@@ -66,7 +67,8 @@ TEST_CASE("lab: the integral over a normal distribution") {
 
 TEST_CASE("lab: formulas as they are printed") {
   CHECK(symbols("sigma^2 / (sigma^2 + eps), gamma = -2") == "σ² / (σ² + ε), γ = -2");
-  CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24 <- r") == "1.3\u00a0×\u00a010⁻¹⁶ ± 1\u00a0×\u00a010⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴ ← r");
+  CHECK(symbols("1.3e-16 +- 1e+04 (1-a)^(-2t-1) -> 2^24 <- r") ==
+        "1.3\u00a0×\u00a010⁻¹⁶ ± 1\u00a0×\u00a010⁴ (1-a)⁻²ᵗ⁻¹ → 2²⁴ ← r");
   CHECK(symbols("betas, dgamma and a mutation; ^ (") == "betas, dγ and a mutation; ^ (");
   CHECK(symbols("^(1-a") == "^(1-a");
   CHECK(html("<W_k, P_jk, m_test> & batch_norm, `two_labs`") ==

@@ -10,8 +10,11 @@ TEST_CASE("lab: lists its experiments, runs one, writes a page that needs nothin
   CHECK_MESSAGE(outcome.status == 0, outcome.err);
   CHECK(outcome.out.find("0 with another verdict than expected") != std::string::npos);
   const std::string page = slurp(scratch / "report/index.html");
-  for (const char* part : {"<svg", "A1.2", "A4.8", "evenkeel lab transform --quick", "derivatives.cpp", "<nav>", "Seen", "σ² / (σ² + ε)", "<figcaption>"}) CHECK_MESSAGE(page.find(part) != std::string::npos, part);
-  for (const char* outside : {"<script", "<link", "src=", "url("}) CHECK_MESSAGE(page.find(outside) == std::string::npos, outside);
+  for (const char* part : {"<svg", "A1.2", "A4.8", "evenkeel lab transform --quick", "derivatives.cpp", "<nav>", "Seen",
+                           "σ² / (σ² + ε)", "<figcaption>"})
+    CHECK_MESSAGE(page.find(part) != std::string::npos, part);
+  for (const char* outside : {"<script", "<link", "src=", "url("})
+    CHECK_MESSAGE(page.find(outside) == std::string::npos, outside);
   CHECK(slurp(scratch / "report/transform.svg").starts_with("<svg"));
 }
 

@@ -1,4 +1,5 @@
-// A user's own pictures, from the command line alone: train, evaluate, predict, refine, go on for longer; and what is refused.
+// A user's own pictures, from the command line alone: train, evaluate, predict, refine, go on for longer; and what is
+// refused.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -14,12 +15,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A shape anywhere in a picture of any size, brighter or darker than its ground, under noise: no pixel by itself tells the class.
+// A shape anywhere in a picture of any size, brighter or darker than its ground, under noise: no pixel by itself tells
+// the class.
 RawPicture shape(const std::string& kind, evenkeel::Random random) {
-  const int height = 24 + static_cast<int>(random.below(25)), width = 24 + static_cast<int>(random.below(25)), side = std::min(height, width);
+  const int height = 24 + static_cast<int>(random.below(25)), width = 24 + static_cast<int>(random.below(25)),
+            side = std::min(height, width);
   const int channels = random.below(4) ? 1 : 3;
-  const double radius = side * random.uniform(0.18, 0.3), low = random.uniform(20, 90), high = low + random.uniform(90, 150);
-  const double y0 = height / 2.0 + side * random.uniform(-0.17, 0.17), x0 = width / 2.0 + side * random.uniform(-0.17, 0.17);
+  const double radius = side * random.uniform(0.18, 0.3), low = random.uniform(20, 90),
+               high = low + random.uniform(90, 150);
+  const double y0 = height / 2.0 + side * random.uniform(-0.17, 0.17),
+               x0 = width / 2.0 + side * random.uniform(-0.17, 0.17);
   const bool dark = random.below(2);
   RawPicture p{height, width, channels, {}};
   for (int y = 0; y < height; ++y) {
@@ -30,7 +35,8 @@ RawPicture shape(const std::string& kind, evenkeel::Random random) {
                           : kind == "frame" ? far < radius && far > radius * 0.65
                                             : dx < radius && dy < radius * 0.3;  // bar
       const double value = (inside != dark ? high : low) + random.uniform(-12, 12);
-      p.pixels.insert(p.pixels.end(), static_cast<size_t>(channels), static_cast<uint8_t>(std::clamp(value, 0.0, 255.0)));
+      p.pixels.insert(p.pixels.end(), static_cast<size_t>(channels),
+                      static_cast<uint8_t>(std::clamp(value, 0.0, 255.0)));
     }
   }
   return p;
@@ -52,12 +58,14 @@ void save_small(const std::string& folder, int more = 0) {
   for (const std::string kind : {"a", "b"}) {
     fs::create_directories(folder + "/" + kind);
     for (int i = 0; i < 3 + more; ++i)
-      save(folder + "/" + kind + "/" + std::to_string(i) + ".png", png({2, 2, 1, {static_cast<uint8_t>(40 * i), static_cast<uint8_t>(kind[0]), 3, 4}}));
+      save(folder + "/" + kind + "/" + std::to_string(i) + ".png",
+           png({2, 2, 1, {static_cast<uint8_t>(40 * i), static_cast<uint8_t>(kind[0]), 3, 4}}));
   }
 }
 
 Arguments small_run(const std::string& data, const std::string& out) {
-  return {"train", "--data", data, "--model", "mlp:4", "--epochs", "1", "--batch-size", "2", "--holdout", "0.34", "--out", out};
+  return {"train",        "--data", data,        "--model", "mlp:4", "--epochs", "1",
+          "--batch-size", "2",      "--holdout", "0.34",    "--out", out};
 }
 
 double accuracy(const std::string& line) { return std::stod(line.substr(line.find("accuracy ") + 9)); }
@@ -69,16 +77,30 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go on for longer") {
   const Scratch scratch;
   const std::vector<std::string> kinds = {"cross", "disc", "frame"};
-  const std::string model = "conv:16:5 norm act maxpool:2 conv:24:3 norm act maxpool:2 conv:32:3 norm act global_avgpool dense:classes";
+  const std::string model =
+      "conv:16:5 norm act maxpool:2 conv:24:3 norm act maxpool:2 conv:32:3 norm act global_avgpool dense:classes";
   save_shapes(scratch / "shapes", kinds, 160, 1);
   for (const char* hidden : {".DS_Store", "._x.jpg", "Thumbs.db"}) save(scratch / "shapes/disc/" + hidden, "nothing");
-  const Arguments train{"train", "--data", scratch / "shapes", "--image-size", "24", "--color", "gray", "--batch-size", "32", "--lr", "0.02", "--threads", "1"};
+  const Arguments train{"train",
+                        "--data",
+                        scratch / "shapes",
+                        "--image-size",
+                        "24",
+                        "--color",
+                        "gray",
+                        "--batch-size",
+                        "32",
+                        "--lr",
+                        "0.02",
+                        "--threads",
+                        "1"};
   const std::string run_folder = scratch / "run", best = run_folder + "/best.safetensors";
-  const Outcome trained = run(train + Arguments{"--model", model,
-                                                "--epochs", "8", "--out", run_folder});
+  const Outcome trained = run(train + Arguments{"--model", model, "--epochs", "8", "--out", run_folder});
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
   CHECK_MESSAGE(accuracy(last_line(trained.out)) > 0.95, trained.out);
-  CHECK_MESSAGE(has(trained.err, "3 classes (cross 160, disc 160, frame 160), 20 % of each held out to be the test set"), trained.err);
+  CHECK_MESSAGE(
+      has(trained.err, "3 classes (cross 160, disc 160, frame 160), 20 % of each held out to be the test set"),
+      trained.err);
   const auto config = nlohmann::json::parse(slurp(run_folder + "/config.json"));
   CHECK(config["options"]["image-size"].dump().find("24") != std::string::npos);
   CHECK(config["options"]["holdout"] == 0.2);
@@ -86,7 +108,8 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   CHECK(config["images"]["test"] == 96);
 
   // No linear function of the pixels tells the classes.
-  const Outcome linear = run(train + Arguments{"--model", "flatten dense:classes", "--norm", "none", "--epochs", "8", "--out", scratch / "linear"});
+  const Outcome linear = run(train + Arguments{"--model", "flatten dense:classes", "--norm", "none", "--epochs", "8",
+                                               "--out", scratch / "linear"});
   CHECK_MESSAGE(accuracy(last_line(linear.out)) < 0.6, linear.out);
 
   // The checkpoint alone says size, colour, classes and what was held out.
@@ -113,9 +136,11 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   double sum = 0;
   for (const auto& [name, p] : object["probabilities"].items()) sum += p.get<double>();
   CHECK(sum == doctest::Approx(1));
-  const std::string piped = EVENKEEL_PROGRAM " predict " + best + " - < " + scratch / "new/test/disc/1.png" + " > " + scratch / "piped";
+  const std::string piped =
+      EVENKEEL_PROGRAM " predict " + best + " - < " + scratch / "new/test/disc/1.png" + " > " + scratch / "piped";
   CHECK(std::system(piped.c_str()) == 0);
-  const std::string piped_line = slurp(scratch / "piped"), file_line = run({"predict", best, scratch / "new/test/disc/1.png"}).out;
+  const std::string piped_line = slurp(scratch / "piped"),
+                    file_line = run({"predict", best, scratch / "new/test/disc/1.png"}).out;
   CHECK(piped_line.substr(1) == file_line.substr(file_line.find("1.png") + 5));  // the same to the digit
 
   save(scratch / "text.png", "not a picture");
@@ -127,10 +152,11 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   // Another number of classes.
   save_shapes(scratch / "four", {"bar", "cross", "disc", "frame"}, 40, 3);
   const Outcome refined = run({"train", "--data", scratch / "four", "--image-size", "24", "--color", "gray", "--model",
-                               model, "--init", best, "--epochs", "1",
-                               "--out", scratch / "refined"});
+                               model, "--init", best, "--epochs", "1", "--out", scratch / "refined"});
   CHECK_MESSAGE(refined.status == 0, refined.err);
-  CHECK_MESSAGE(has(refined.err, "it is for 3 classes, not 4: the last layer (12) is made new, the others are the file's"), refined.err);
+  CHECK_MESSAGE(
+      has(refined.err, "it is for 3 classes, not 4: the last layer (12) is made new, the others are the file's"),
+      refined.err);
 
   // For longer.
   const Outcome shorter = run({"train", "--resume", run_folder, "--epochs", "7"});
@@ -138,7 +164,8 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   CHECK_MESSAGE(has(shorter.err, "--epochs can make it longer, not shorter"), shorter.err);
   const Outcome longer = run({"train", "--resume", run_folder, "--epochs", "9"});
   CHECK_MESSAGE(longer.status == 0, longer.err);
-  CHECK_MESSAGE(has(longer.err, "9 epochs, not 8: the schedule cosine is laid over all of them; the learning rate was"), longer.err);
+  CHECK_MESSAGE(has(longer.err, "9 epochs, not 8: the schedule cosine is laid over all of them; the learning rate was"),
+                longer.err);
   CHECK(has(last_line(longer.out), "after 9 epochs"));
   CHECK(nlohmann::json::parse(slurp(run_folder + "/config.json"))["options"]["epochs"] == 9);
   CHECK(run({"train", "--resume", run_folder}).status == 0);
@@ -173,7 +200,8 @@ TEST_CASE("own pictures: names of every kind") {
   const Scratch scratch;
   save_small(scratch / "data");
   const std::string picture = png(ramp(2, 2, 1));
-  const std::vector<std::string> names = {"with space", "with\nnewline", "quote\"'`$(x)", std::string(255, 'n'), "\xff\xfe not UTF-8", "-dash", "caf\xc3\xa9"};
+  const std::vector<std::string> names = {"with space",         "with\nnewline", "quote\"'`$(x)", std::string(255, 'n'),
+                                          "\xff\xfe not UTF-8", "-dash",         "caf\xc3\xa9"};
   for (const std::string& name : names) save(scratch / "data/b/" + name, picture);
   for (const std::string& name : {names[1], names[2], names[4]}) {
     fs::create_directories(scratch / "data/" + name);
@@ -181,7 +209,8 @@ TEST_CASE("own pictures: names of every kind") {
   }
   const Outcome trained = run(small_run(scratch / "data", scratch / "out"));
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
-  CHECK_MESSAGE(has(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 10, quote\"'`$(x) 2, with\\x0anewline 2)"), trained.err);
+  CHECK_MESSAGE(has(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 10, quote\"'`$(x) 2, with\\x0anewline 2)"),
+                trained.err);
   const Outcome seen = run({"predict", scratch / "out/best.safetensors", scratch / "data/b"});
   CHECK_MESSAGE(seen.status == 0, seen.err);
   CHECK(std::count(seen.out.begin(), seen.out.end(), '\n') == 10);
@@ -210,7 +239,8 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   fs::create_directories(scratch / "split/train/c");
   fs::create_directory_symlink(scratch / "split", scratch / "split/train/a/loop");
   fs::remove_all(scratch / "split/train/a/loop");
-  fs::create_directory_symlink(scratch / "split/train/a", scratch / "split/train/a/loop");  // followed once: a is counted once
+  fs::create_directory_symlink(scratch / "split/train/a",
+                               scratch / "split/train/a/loop");  // followed once: a is counted once
   const Outcome split = run(small_run(scratch / "split", scratch / "out"));
   REQUIRE_MESSAGE(split.status == 0, split.err);
   CHECK_MESSAGE(has(split.err, "val has no folder of class c"), split.err);

@@ -7,9 +7,9 @@
 #include <fstream>
 
 #include "apps/cli/console.h"
-#include "apps/report/run_log.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "apps/report/run_log.h"
 #include "core/base/check.h"
 #include "core/base/random.h"
 #include "tests/apps/process.h"
@@ -214,7 +214,8 @@ TEST_CASE("plot: a line breaks where a value is not finite, and text is escaped"
         .series = {{.name = "a&b", .x = {1, 2, 3, 4}, .y = {1, NAN, INFINITY, 2}}}}});
   CHECK(svg.starts_with("<svg xmlns"));
   CHECK(svg.ends_with("</svg>\n"));
-  CHECK(svg.find("a &lt; b &gt; &quot;c&quot;\xef\xbf\xbd" "d<") != std::string::npos);
+  CHECK(svg.find("a &lt; b &gt; &quot;c&quot;\xef\xbf\xbd"
+                 "d<") != std::string::npos);
   CHECK(svg.find("a&amp;b") != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
   CHECK(svg.find("inf") == std::string::npos);
@@ -233,7 +234,8 @@ TEST_CASE("text: what is not UTF-8, or no XML may hold, is replaced; the rest st
   CHECK(legal_text(std::string("a\0b", 3)) == "a" + bad + "b");
   CHECK(legal_text("\xef\xbf\xbe") == bad);  // U+FFFE
   // Cut short, too long a form, a surrogate, above 10FFFF, bytes that never occur.
-  for (const char* text : {"\xe2\x82", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\x80"}) {
+  for (const char* text : {"\xe2\x82", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                           "\xf8\x88\x80\x80\x80", "\xff", "\x80"}) {
     CHECK(!is_utf8(text));
     CHECK(is_utf8(legal_text(text)));
     CHECK(legal_text(text).find(bad) != std::string::npos);

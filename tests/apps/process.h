@@ -1,5 +1,5 @@
-// The real program, started as a user's shell would start it, but in a folder of its own and without the user's data sets: what it
-// writes where no --out says so is gone with the test.
+// The real program, started as a user's shell would start it, but in a folder of its own and without the user's data
+// sets: what it writes where no --out says so is gone with the test.
 #pragma once
 #include <fcntl.h>
 #include <pty.h>
@@ -88,7 +88,9 @@ class Process {
   pid_t pid_ = 0;
 };
 
-inline Outcome run(const Arguments& arguments, const Arguments& environment = {}) { return Process(arguments, environment).wait(); }
+inline Outcome run(const Arguments& arguments, const Arguments& environment = {}) {
+  return Process(arguments, environment).wait();
+}
 
 inline std::string last_line(const std::string& text) {
   const size_t end = text.find_last_not_of('\n');

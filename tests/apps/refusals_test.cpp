@@ -307,7 +307,8 @@ TEST_CASE("refusals: bench, model, data, lab") {
   refused({"data", "fetch", "mnist", "--mirror", "ftp://x"}, 2, "must be a URL");
   refused({"data", "list", "--mirror", "x"}, 2, "unknown option --mirror");
   if (std::filesystem::exists(EVENKEEL_PROGRAM "-lab"))  // the sanitisers' presets do not build it
-    refused({"lab", "all", "transfrom"}, 2, "lab: there is no experiment called \"transfrom\"; did you mean transform?");
+    refused({"lab", "all", "transfrom"}, 2,
+            "lab: there is no experiment called \"transfrom\"; did you mean transform?");
   // The program without its laboratory beside it.
   const Scratch scratch;
   std::filesystem::copy_file(EVENKEEL_PROGRAM, scratch / "evenkeel");

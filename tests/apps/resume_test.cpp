@@ -27,7 +27,8 @@ const std::string& images() {
   return data.folder.path;
 }
 
-// 2 epochs of 4 steps, with everything that has a state: order, augmentation, dropout, averages, momentum, a schedule, held-out images.
+// 2 epochs of 4 steps, with everything that has a state: order, augmentation, dropout, averages, momentum, a schedule,
+// held-out images.
 const Arguments tiny{"train",
                      "--data",
                      "mnist",
@@ -56,10 +57,10 @@ constexpr int steps = 8, epochs = 2;
 
 // What happens to the program at its save-th checkpoint.
 struct Stop {
-  int save = 0;         // 0: nothing
-  int signal = 0;       // it gets this signal,
-  bool before = false;  // before the file is there rather than after,
-  int error = 0;        // or the file cannot be put there,
+  int save = 0;                            // 0: nothing
+  int signal = 0;                          // it gets this signal,
+  bool before = false;                     // before the file is there rather than after,
+  int error = 0;                           // or the file cannot be put there,
   std::function<void()> change = nullptr;  // or it is there, and then this happens around it
 } stop;
 
@@ -95,7 +96,8 @@ namespace {
 
 constexpr int64_t second = 1'000'000'000;
 
-// The program in a process of its own, with its calls of rename() in our hands; the exit status, or minus the signal that ended it.
+// The program in a process of its own, with its calls of rename() in our hands; the exit status, or minus the signal
+// that ended it.
 int run_stopped(const Arguments& arguments, const Stop& at, const std::string& messages = "/dev/null") {
   const pid_t child = fork();
   REQUIRE(child >= 0);
@@ -135,7 +137,8 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
       const std::string out = scratch / fmt::format("{}-{}", way.what, save);
       Stop at = way.stop;
       at.save = save;
-      CHECK(run_stopped(tiny + Arguments{"--out", out}, at) == (way.status == 128 + SIGINT && save == steps + epochs ? 0 : way.status));
+      CHECK(run_stopped(tiny + Arguments{"--out", out}, at) ==
+            (way.status == 128 + SIGINT && save == steps + epochs ? 0 : way.status));
       if (!fs::exists(out + "/last.safetensors")) {  // nothing was saved: the message says how to begin again
         CHECK(save == 1);
         const Outcome refused = run({"train", "--resume", out});
@@ -151,7 +154,9 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
   }
 }
 
-TEST_CASE("a disk that is full, a folder that may not be written any more, or is gone: status 5, and the last good checkpoint stays") {
+TEST_CASE(
+    "a disk that is full, a folder that may not be written any more, or is gone: status 5, and the last good "
+    "checkpoint stays") {
   const Scratch scratch;
   fs::permissions(scratch.path, fs::perms(0777));
   const std::string out = scratch / "out", kept = scratch / "kept";

@@ -1,4 +1,7 @@
-// The folder of a run belongs to one run, and what is in it stays until there is something better; a run goes on from what it was.
+// The folder of a run belongs to one run, and what is in it stays until there is something better; a run goes on from
+// what it was.
+#include "apps/train/run_folder.h"
+
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -9,10 +12,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "apps/train/run_folder.h"
 #include "layers/model/safetensors.h"
-#include "tests/data_files.h"
 #include "tests/apps/process.h"
+#include "tests/data_files.h"
 
 namespace {
 
@@ -22,7 +24,8 @@ using evenkeel::RunFolder;
 
 const Arguments quick{"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--threads", "1"};
 // As long as one likes: to be stopped.
-const Arguments endless{"train", "--samples", "200", "--batch-size", "10", "--model", "mlp:8", "--epochs", "100000", "--threads", "1"};
+const Arguments endless{"train", "--samples", "200",    "--batch-size", "10", "--model",
+                        "mlp:8", "--epochs",  "100000", "--threads",    "1"};
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -50,7 +53,8 @@ TEST_CASE("run folder: while one run works in it a second one is refused and tol
   Process first(endless + Arguments{"--out", out});
   wait_for(out + "/last.safetensors");
   const std::string config = slurp(out + "/config.json");
-  for (const Arguments& second : {quick + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
+  for (const Arguments& second :
+       {quick + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
     const Outcome o = run(second);
     CHECK(o.status == 2);
     CHECK_MESSAGE(contains(o.err, out + " is in use by process "), o.err);
@@ -83,7 +87,8 @@ TEST_CASE("run folder: of two runs that begin together one has the folder") {
 TEST_CASE("run folder: without --out each run of a sweep has its own") {
   const Scratch scratch;
   for (const char* lr : {"0.1", "0.2", "0.3", "0.4 --overwrite"}) {
-    const std::string command = "cd " + scratch.path + " && " EVENKEEL_PROGRAM " train --samples 200 --model mlp:8 --epochs 1 --lr " + lr;
+    const std::string command =
+        "cd " + scratch.path + " && " EVENKEEL_PROGRAM " train --samples 200 --model mlp:8 --epochs 1 --lr " + lr;
     CHECK(std::system((command + " >/dev/null 2>&1").c_str()) == 0);
   }
   for (const auto& [name, lr] : {std::pair{"", 0.4}, {"-2", 0.2}, {"-3", 0.3}}) {
@@ -105,10 +110,12 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   CHECK(run(quick + over + Arguments{"--data", "nosuch"}).status == 2);
   CHECK(run(quick + over + Arguments{"--init", scratch / "none.safetensors"}).status == 3);
   CHECK(files_in(out) == before);
-  const Outcome diverged = run(quick + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
+  const Outcome diverged =
+      run(quick + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
   CHECK_MESSAGE(diverged.status == 1, diverged.err);
   CHECK(files_in(out) == before);
-  Process killed(endless + over + Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none", "--model", "mlp:512"});
+  Process killed(endless + over +
+                 Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none", "--model", "mlp:512"});
   wait_for(out + "/.next/config.json");
   killed.send(SIGKILL);
   killed.wait();
@@ -116,11 +123,15 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
 
   const Outcome nothing = run({"train", "--resume", out});
   CHECK(nothing.status == 3);
-  CHECK_MESSAGE(contains(nothing.err, "train --config " + out + "/.next/config.json --out " + out + " --overwrite"), nothing.err);
+  CHECK_MESSAGE(contains(nothing.err, "train --config " + out + "/.next/config.json --out " + out + " --overwrite"),
+                nothing.err);
   CHECK(fs::exists(out + "/.next/config.json"));
 
-  // Stopped in its first epoch it can go on, and then takes the earlier one's place; the weights it began with may be the earlier one's.
-  Process stopped(quick + over + Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2", "--checkpoint-every", "100"});
+  // Stopped in its first epoch it can go on, and then takes the earlier one's place; the weights it began with may be
+  // the earlier one's.
+  Process stopped(quick + over +
+                  Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2",
+                            "--checkpoint-every", "100"});
   wait_for(out + "/.next/last.safetensors");
   stopped.send(SIGINT);
   const Outcome o = stopped.wait();
@@ -184,7 +195,9 @@ TEST_CASE("resume: other data, another network, other options than the run's are
   };
   save_set(40, 0);
   const std::string out = scratch / "run", config = out + "/config.json";
-  REQUIRE(run({"train", "--data", "mnist", "--data-dir", scratch / "data", "--model", "mlp:8", "--epochs", "1", "--batch-size", "8", "--out", out}).status == 0);
+  REQUIRE(run({"train", "--data", "mnist", "--data-dir", scratch / "data", "--model", "mlp:8", "--epochs", "1",
+               "--batch-size", "8", "--out", out})
+              .status == 0);
   const std::string good = slurp(config);
   const Arguments resume{"train", "--resume", out};
   const auto refused = [&](const Arguments& arguments, const std::string& what) {
@@ -214,7 +227,8 @@ TEST_CASE("resume: other data, another network, other options than the run's are
   fs::rename(scratch / "data", scratch / "moved");
   const Arguments moved{"--data-dir", scratch / "moved"};
   CHECK(run(resume + moved + Arguments{"--threads", "2"}).status == 0);
-  for (const Arguments& other : {Arguments{}, {"--lr", "0.1"}, {"--model", "mlp:9"}, {"--samples", "20"}, {"--data", "synthetic"}}) {
+  for (const Arguments& other :
+       {Arguments{}, {"--lr", "0.1"}, {"--model", "mlp:9"}, {"--samples", "20"}, {"--data", "synthetic"}}) {
     const Outcome o = run(again + moved + other + Arguments{"--overwrite"});
     CHECK_MESSAGE(o.status == 0, o.err);
   }

@@ -28,10 +28,10 @@ TEST_CASE("an ignored signal stays ignored, another one is noted, and what was t
 
 TEST_CASE("a limit on the size of files: a message, status 5, and no unfinished file") {
   Scratch folder;
-  const ProcessResult r = run_process(
-      {"sh", "-c", "ulimit -f 1; exec \"$0\" \"$@\"", EVENKEEL_PROGRAM, "train", "--data", "synthetic", "--samples", "200",
-       "--model", "mlp:32", "--epochs", "1", "--out", folder / "run"},
-      {.captured = STDERR_FILENO});
+  const ProcessResult r =
+      run_process({"sh", "-c", "ulimit -f 1; exec \"$0\" \"$@\"", EVENKEEL_PROGRAM, "train", "--data", "synthetic",
+                   "--samples", "200", "--model", "mlp:32", "--epochs", "1", "--out", folder / "run"},
+                  {.captured = STDERR_FILENO});
   CHECK(r.status == 5);
   CHECK_MESSAGE(r.text.find("File too large") != std::string::npos, r.text);
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path))

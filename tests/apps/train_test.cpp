@@ -25,13 +25,14 @@ const Arguments quick{"train", "--samples", "1000", "--model", "mlp:16", "--epoc
 TEST_CASE("train: a run learns, and leaves behind what it should") {
   const Scratch scratch;
   const std::string out = scratch / "run";
-  const Outcome o =
-      run({"train", "--data", "synthetic", "--samples", "3000", "--model",
-           "conv:8:3:stride=2 norm act conv:16:3:stride=2 norm act flatten dense:classes", "--epochs", "3", "--out", out});
+  const Outcome o = run({"train", "--data", "synthetic", "--samples", "3000", "--model",
+                         "conv:8:3:stride=2 norm act conv:16:3:stride=2 norm act flatten dense:classes", "--epochs",
+                         "3", "--out", out});
   CHECK_MESSAGE(o.status == 0, o.err);
   std::smatch match;
   const std::string line = last_line(o.out);
-  const std::regex form(R"(test accuracy (0\.\d{4}) \((\d+) of 2000\) after 3 epochs, best (0\.\d{4}) at epoch ([123]))");
+  const std::regex form(
+      R"(test accuracy (0\.\d{4}) \((\d+) of 2000\) after 3 epochs, best (0\.\d{4}) at epoch ([123]))");
   REQUIRE_MESSAGE(std::regex_match(line, match, form), line);
   CHECK(std::stod(match[1]) > 0.3);  // chance is 0.1
   CHECK(std::stod(match[1]) == doctest::Approx(std::stod(match[2]) / 2000).epsilon(1e-4));
@@ -65,8 +66,11 @@ TEST_CASE("train: a run learns, and leaves behind what it should") {
 TEST_CASE("train: the same bytes for any number of threads, others for another seed") {
   const Scratch scratch;
   const Arguments cnn{
-      "train", "--samples", "400", "--augment", "--batch-size",
-      "32",    "--epochs",  "2",   "--model",   "conv:6:3 norm act maxpool:2 conv:8:5 norm act dropout:0.2 flatten dense:classes"};
+      "train",        "--samples",
+      "400",          "--augment",
+      "--batch-size", "32",
+      "--epochs",     "2",
+      "--model",      "conv:6:3 norm act maxpool:2 conv:8:5 norm act dropout:0.2 flatten dense:classes"};
   const auto files = [&](const std::string& name, const std::string& seed, const std::string& threads) {
     const Outcome o = run(cnn + Arguments{"--seed", seed, "--threads", threads, "--out", scratch / name});
     CHECK_MESSAGE(o.status == 0, o.err);
@@ -89,8 +93,8 @@ TEST_CASE("train: config.json runs it again") {
   CHECK(slurp(scratch / "a/last.safetensors") == slurp(scratch / "b/last.safetensors"));
   CHECK(slurp(scratch / "a/config.json") == slurp(scratch / "b/config.json"));
   REQUIRE(
-      run({"train", "--config", scratch / "a/config.json", "--lr", "0.02", "--nesterov=false", "--out", scratch / "c"}).status ==
-      0);
+      run({"train", "--config", scratch / "a/config.json", "--lr", "0.02", "--nesterov=false", "--out", scratch / "c"})
+          .status == 0);
   const auto options = nlohmann::json::parse(slurp(scratch / "c/config.json"))["options"];
   CHECK(options["lr"] == 0.02);
   CHECK(options["nesterov"] == false);
@@ -126,8 +130,8 @@ TEST_CASE("train: every option has an effect") {
   for (const Arguments& variant : variants) {
     std::string name = "variant";
     for (const std::string& word : variant) name += word;
-    const Outcome o =
-        run(Arguments{"train", "--samples", "400", "--model", "mlp:8", "--epochs", "2", "--out", scratch / name} + variant);
+    const Outcome o = run(
+        Arguments{"train", "--samples", "400", "--model", "mlp:8", "--epochs", "2", "--out", scratch / name} + variant);
     REQUIRE_MESSAGE(o.status == 0, o.err);
     const evenkeel::SafeTensors file = evenkeel::read_safetensors(scratch / name + "/last.safetensors");
     std::string bytes;
@@ -161,42 +165,55 @@ TEST_CASE("train: a loss that is not finite stops the run and says where") {
   CHECK(o.err.find("Nothing was saved yet") != std::string::npos);
   CHECK_FALSE(fs::exists(out + "/last.safetensors"));
   // Where it happens later, the checkpoint before it stays: here the learning rate grows until it is too large.
-  const Outcome later = run(quick + Arguments{"--norm", "none", "--lr", "100", "--schedule", "constant", "--warmup", "1000",
-                                              "--epochs", "1000", "--out", scratch / "later"});
+  const Outcome later = run(quick + Arguments{"--norm", "none", "--lr", "100", "--schedule", "constant", "--warmup",
+                                              "1000", "--epochs", "1000", "--out", scratch / "later"});
   CHECK(later.status == 1);
-  CHECK_MESSAGE(later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos,
-                later.err);
+  CHECK_MESSAGE(
+      later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos,
+      later.err);
   CHECK(run({"eval", scratch / "later/last.safetensors"}).status == 0);
 }
 
-TEST_CASE("train: a batch that is not finite is never averaged, the run stops and names the layer, and keeps its last good checkpoint") {
+TEST_CASE(
+    "train: a batch that is not finite is never averaged, the run stops and names the layer, and keeps its last good "
+    "checkpoint") {
   const Scratch scratch;
-  const Arguments network{"train", "--samples", "300", "--epochs", "1", "--batch-size", "50", "--model", "flatten dense:8 norm act dense:classes"};
+  const Arguments network{"train",    "--samples", "300",
+                          "--epochs", "1",         "--batch-size",
+                          "50",       "--model",   "flatten dense:8 norm act dense:classes"};
   REQUIRE(run(network + Arguments{"--out", scratch / "good"}).status == 0);
   evenkeel::SafeTensors file = evenkeel::read_safetensors(scratch / "good/last.safetensors");
   const auto start_from = [&](float weight, const char* name, const Arguments& more) {
     evenkeel::SafeTensors changed = file;
     for (auto& t : changed.tensors) {
       if (t.name != name) continue;
-      for (size_t i = 0; i < t.bytes.size(); i += sizeof weight) std::memcpy(t.bytes.data() + i, &weight, sizeof weight);
+      for (size_t i = 0; i < t.bytes.size(); i += sizeof weight)
+        std::memcpy(t.bytes.data() + i, &weight, sizeof weight);
     }
     evenkeel::write_safetensors(scratch / "bad.safetensors", changed);
-    return run(network + Arguments{"--init", scratch / "bad.safetensors", "--overwrite", "--out", scratch / "run"} + more);
+    return run(network + Arguments{"--init", scratch / "bad.safetensors", "--overwrite", "--out", scratch / "run"} +
+               more);
   };
   // A variance that overflows: the normalised values are 0, and the loss is as finite as ever.
   const Outcome overflow = start_from(1e25f, "1.weight", {});
   CHECK(overflow.status == 1);
-  CHECK_MESSAGE(overflow.err.find("step 1, layer 2 (batch) got a batch whose mean or variance is not finite") != std::string::npos, overflow.err);
+  CHECK_MESSAGE(overflow.err.find("step 1, layer 2 (batch) got a batch whose mean or variance is not finite") !=
+                    std::string::npos,
+                overflow.err);
   const Outcome large = start_from(3e38f, "2.weight", {});
   CHECK(large.status == 1);
-  CHECK_MESSAGE(large.err.find("the first whose output is not finite is layer 2 (batch)") != std::string::npos, large.err);
+  CHECK_MESSAGE(large.err.find("the first whose output is not finite is layer 2 (batch)") != std::string::npos,
+                large.err);
   CHECK(!fs::exists(scratch / "run/last.safetensors"));
   // Steps that grow until it happens: what was saved before stays, and is good.
-  const Outcome later = run(network + Arguments{"--norm", "none", "--model", "flatten dense:8 batch:affine=off act dense:8 act dense:classes", "--lr", "1e9", "--clip",
-                                                "1e30", "--schedule", "constant", "--warmup", "100000", "--epochs", "100000", "--checkpoint-every", "1",
-                                                "--out", scratch / "later"});
+  const Outcome later = run(
+      network + Arguments{"--norm", "none", "--model", "flatten dense:8 batch:affine=off act dense:8 act dense:classes",
+                          "--lr", "1e9", "--clip", "1e30", "--schedule", "constant", "--warmup", "100000", "--epochs",
+                          "100000", "--checkpoint-every", "1", "--out", scratch / "later"});
   CHECK(later.status == 1);
-  CHECK_MESSAGE(later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos, later.err);
+  CHECK_MESSAGE(
+      later.err.find("The last good checkpoint is " + scratch / "later/last.safetensors") != std::string::npos,
+      later.err);
   for (const auto& t : evenkeel::read_safetensors(scratch / "later/last.safetensors").tensors) {
     if (t.dtype != "F32") continue;
     for (size_t i = 0; i < t.bytes.size(); i += sizeof(float)) {
@@ -243,7 +260,9 @@ TEST_CASE("train: Ctrl-C finishes the step, saves, and the run goes on to the sa
   for (const char* file : {"/last.safetensors", "/best.safetensors", "/config.json"}) {
     CHECK_MESSAGE(slurp(out + file) == slurp(scratch / "whole" + file), file);
   }
-  const auto without_times = [](const std::string& log) { return std::regex_replace(log, std::regex(",[^,\n]*,[^,\n]*\n"), "\n"); };
+  const auto without_times = [](const std::string& log) {
+    return std::regex_replace(log, std::regex(",[^,\n]*,[^,\n]*\n"), "\n");
+  };
   CHECK(without_times(slurp(out + "/log.csv")) == without_times(slurp(scratch / "whole/log.csv")));
   CHECK(run({"train", "--resume", out, "--lr", "1"}).status == 2);
 }

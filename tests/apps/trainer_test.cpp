@@ -37,7 +37,8 @@ std::vector<std::vector<real>> weights(Sequential& network) {
 TEST_CASE("trainer: a step is forward, backward, clipping and an update with the schedule's rate, to the bit") {
   const Schedule schedule{.kind = Schedule::Kind::cosine, .lr = 0.3, .steps = 5, .warmup = 2};
   Sequential by_trainer = small_network(), by_hand = small_network();
-  Sgd sgd(parameters(by_trainer), {.lr = 1, .momentum = real(0.9)}), own(parameters(by_hand), {.lr = 1, .momentum = real(0.9)});
+  Sgd sgd(parameters(by_trainer), {.lr = 1, .momentum = real(0.9)}),
+      own(parameters(by_hand), {.lr = 1, .momentum = real(0.9)});
   Trainer trainer(by_trainer, sgd, schedule, real(0.1));
   trainer.before_update = [](const StepResult&, Grads& g) { clip_by_global_norm(g, 0.2); };
   for (int64_t t = 0; t < 5; ++t) {
@@ -72,7 +73,8 @@ TEST_CASE("trainer: a loss that is not finite names the layer, and updates nothi
   const auto before = weights(network);
   Tensor last = parameters(network).back().value;
   last.mutable_data()[0] = std::numeric_limits<real>::infinity();
-  CHECK_THROWS_WITH_AS(trainer.step(small_batch(1)), doctest::Contains("the first whose output is not finite is layer 2"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(small_batch(1)),
+                       doctest::Contains("the first whose output is not finite is layer 2"), Error);
   last.mutable_data()[0] = before.back()[0];
   CHECK(weights(network) == before);
   CHECK(trainer.steps == 0);

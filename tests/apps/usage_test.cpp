@@ -44,8 +44,8 @@ TEST_CASE("usage: help names every option with its default") {
                              "--config",      "--resume"}) {
     CHECK_MESSAGE(contains(train.out, option), option);
   }
-  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "[0.05]", "[0.9]", "[0.0005]", "[cosine]",
-                           "[runs/DATA-MODEL-NORM-SEED]", "Data:", "Network:", "Training:", "Running:"}) {
+  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "[0.05]", "[0.9]", "[0.0005]",
+                           "[cosine]", "[runs/DATA-MODEL-NORM-SEED]", "Data:", "Network:", "Training:", "Running:"}) {
     CHECK_MESSAGE(contains(train.out, text), text);
   }
   CHECK(run({"--version"}).out.starts_with("evenkeel "));
@@ -57,7 +57,8 @@ TEST_CASE("usage: what is mistyped gets a suggestion") {
   check_usage({"trian"}, "unknown command \"trian\"; did you mean train?");
   check_usage({"data", "lsit"}, "did you mean list?");
   check_usage({"eval", "--dta", "mnist"}, "did you mean --data?");  // and not that FILE is missing
-  check_usage({"train", "--data", "fashon-mnist"}, "there is no data set called \"fashon-mnist\"; did you mean fashion-mnist?");
+  check_usage({"train", "--data", "fashon-mnist"},
+              "there is no data set called \"fashon-mnist\"; did you mean fashion-mnist?");
   check_usage({"train", "--model", "resnet2"}, "did you mean resnet20?");
   check_usage({"train", "--norm", "bacth"}, "did you mean batch?");
   check_usage({"train", "--activation", "rel"}, "did you mean relu?");
@@ -129,8 +130,10 @@ TEST_CASE("usage: model and data print their tables") {
   CHECK(contains(model.out, "MFLOP"));
   const Outcome words = run({"model", "--list"});
   CHECK(words.status == 0);
-  for (const std::string& name : evenkeel::model_names()) CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
-  for (const auto& [name, kind] : evenkeel::standard_vocabulary()) CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
+  for (const std::string& name : evenkeel::model_names())
+    CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
+  for (const auto& [name, kind] : evenkeel::standard_vocabulary())
+    CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
   const Outcome data = run({"data", "list"});
   CHECK(data.status == 0);
   CHECK(contains(data.out, "fashion-mnist"));

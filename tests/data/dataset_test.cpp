@@ -32,7 +32,8 @@ void save_set(const std::string& name, const std::string& root, uint8_t value, b
 // The places where data sets are looked for, all of them empty.
 struct Places {
   Scratch scratch;
-  std::string option = scratch / "option", chosen = scratch / "chosen", cache = scratch / "cache", home = scratch / "home";
+  std::string option = scratch / "option", chosen = scratch / "chosen", cache = scratch / "cache",
+              home = scratch / "home";
   Variable data{"EVENKEEL_DATA", chosen}, xdg{"XDG_CACHE_HOME", cache}, user{"HOME", home};
 };
 
@@ -54,7 +55,8 @@ TEST_CASE("data sets are found by name, the most wanted place first") {
   CHECK(mnist.test.class_names.at(3) == "3");
   CHECK(mnist.folder == places.option + "/mnist");
   // A folder that is given is the only one looked in.
-  CHECK(error_of(Fault::missing, [&] { load_dataset("mnist", places.scratch / "elsewhere"); }).find(places.chosen) == std::string::npos);
+  CHECK(error_of(Fault::missing, [&] { load_dataset("mnist", places.scratch / "elsewhere"); }).find(places.chosen) ==
+        std::string::npos);
   CHECK(!error_of(Fault::missing, [&] { load_dataset("mnist", places.scratch / "elsewhere"); }).empty());
 
   Variable relative("XDG_CACHE_HOME", "not/absolute"), none("EVENKEEL_DATA", "");
@@ -76,7 +78,7 @@ TEST_CASE("every set of the MNIST family has its own folder; EMNIST's images are
   }
   const Source& emnist = find_source("emnist");
   std::vector<uint8_t> image(784);
-  image[1] = 77;  // second in the first column
+  image[1] = 77;                                                                 // second in the first column
   save((places.option + "/emnist/") + emnist.test[0], idx({3, 28, 28}, image));  // a file as it is goes before its .gz
   CHECK(load_dataset("emnist", places.option).test.pixels[28] == 77);
 }
@@ -105,14 +107,16 @@ TEST_CASE("a set that is not there: where it was looked for, what is lacking, ho
   Places places;
   save_set("kmnist", places.chosen, 1, true);
   fs::remove(places.chosen + "/kmnist/t10k-labels-idx1-ubyte.gz");
-  CHECK(error_of(Fault::missing, [&] { load_dataset("kmnist", places.option); }).find(places.option + "/kmnist lacks train-images-idx3-ubyte") !=
-        std::string::npos);
+  CHECK(error_of(Fault::missing, [&] {
+          load_dataset("kmnist", places.option);
+        }).find(places.option + "/kmnist lacks train-images-idx3-ubyte") != std::string::npos);
   const std::string message = error_of(Fault::missing, [] { load_dataset("kmnist"); });
-  for (const std::string& part : {places.chosen + "/kmnist lacks t10k-labels-idx1-ubyte",
-                                  places.cache + "/evenkeel/kmnist lacks", std::string("/usr/share/datasets/kmnist lacks"),
-                                  std::string("evenkeel data fetch kmnist")})
+  for (const std::string& part :
+       {places.chosen + "/kmnist lacks t10k-labels-idx1-ubyte", places.cache + "/evenkeel/kmnist lacks",
+        std::string("/usr/share/datasets/kmnist lacks"), std::string("evenkeel data fetch kmnist")})
     CHECK(message.find(part) != std::string::npos);
-  CHECK(error_of(Fault::usage, [] { load_dataset("mnits"); }).find("mnist, fashion-mnist, emnist") != std::string::npos);
+  CHECK(error_of(Fault::usage, [] { load_dataset("mnits"); }).find("mnist, fashion-mnist, emnist") !=
+        std::string::npos);
 }
 
 TEST_CASE("the list of data sets says where each is") {
@@ -165,7 +169,8 @@ TEST_CASE("Debian's Fashion-MNIST") {
 TEST_CASE("examples are drawn of every class in proportion, in their order, and more of them hold the fewer") {
   // Sorted by class, as many published sets are: 600, 300, 90, 10 and none of the fifth.
   Dataset data{.name = "sorted", .image = {1, 1, 1}, .classes = 5};
-  for (const auto& [label, count] : {std::pair{0, 600}, {1, 300}, {2, 90}, {3, 10}}) data.labels.insert(data.labels.end(), count, label);
+  for (const auto& [label, count] : {std::pair{0, 600}, {1, 300}, {2, 90}, {3, 10}})
+    data.labels.insert(data.labels.end(), count, label);
   for (int i = 0; i < 1000; ++i) data.pixels.push_back(static_cast<uint8_t>(i % 251));
   const auto counts = [](const Dataset& d) {
     std::vector<int64_t> n(5);
@@ -181,7 +186,8 @@ TEST_CASE("examples are drawn of every class in proportion, in their order, and 
   const Dataset larger = draw_in_proportion(data, 200, more);
   CHECK(std::includes(larger.labels.begin(), larger.labels.end(), drawn.labels.begin(), drawn.labels.end()));
   CHECK(draw_in_proportion(data, 1000, random).pixels == data.pixels);
-  for (const int64_t count : {0, 1001, -1}) CHECK(!error_of(Fault::usage, [&] { draw_in_proportion(data, count, random); }).empty());
+  for (const int64_t count : {0, 1001, -1})
+    CHECK(!error_of(Fault::usage, [&] { draw_in_proportion(data, count, random); }).empty());
 }
 
 TEST_CASE("holding out splits the examples, each with its label, in their order") {
@@ -209,6 +215,7 @@ TEST_CASE("holding out splits the examples, each with its label, in their order"
   Random same(1), other(2);
   CHECK(hold_out(data, 20, same).second.labels == held.labels);
   CHECK(hold_out(data, 20, other).second.labels != held.labels);
-  for (const int64_t count : {0, 50, 51, -1}) CHECK(!error_of(Fault::usage, [&] { hold_out(data, count, random); }).empty());
+  for (const int64_t count : {0, 50, 51, -1})
+    CHECK(!error_of(Fault::usage, [&] { hold_out(data, count, random); }).empty());
   CHECK(!error_of(Fault::usage, [&] { take(data, {3, 50}); }).empty());
 }

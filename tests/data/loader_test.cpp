@@ -71,7 +71,8 @@ TEST_CASE("40 seeds by 40 epochs: 1,600 orders and 1,600 ways to augment, no two
   std::set<std::vector<real>> augmented;
   for (uint64_t seed = 0; seed < 40; ++seed) {
     Loader order(data, none(1), {.batch_size = 40, .seed = seed, .background = false});
-    Loader moved(images, none(1), {.batch_size = 40, .shuffle = false, .augment = true, .seed = seed, .background = false});
+    Loader moved(images, none(1),
+                 {.batch_size = 40, .shuffle = false, .augment = true, .seed = seed, .background = false});
     for (int64_t number = 0; number < 40; ++number) {
       orders.insert(epoch(order, number).labels);
       augmented.insert(epoch(moved, number).values);
@@ -112,7 +113,8 @@ TEST_CASE("the background thread changes nothing, and a run resumes in the middl
     for (int64_t first = 0; first <= loader.batches(); ++first) {
       loader.begin_epoch(2, first);
       const Seen tail = rest(loader);
-      CHECK(std::equal(tail.values.begin(), tail.values.end(), whole.values.end() - static_cast<int64_t>(tail.values.size())));
+      CHECK(std::equal(tail.values.begin(), tail.values.end(),
+                       whole.values.end() - static_cast<int64_t>(tail.values.size())));
       CHECK(static_cast<int64_t>(tail.sizes.size()) == loader.batches() - first);
     }
     CHECK(!error_of(Fault::usage, [&] { loader.begin_epoch(2, loader.batches() + 1); }).empty());
@@ -151,7 +153,8 @@ TEST_CASE("a last batch of one example is left out of training, kept for evaluat
 
 TEST_CASE("normalised by what was measured, each channel has mean 0 and deviation 1") {
   Dataset data = noise(50, {4, 6, 3});
-  for (size_t i = 0; i < data.pixels.size(); i += 3) data.pixels[i] = static_cast<uint8_t>(200 + data.pixels[i] / 8);  // one channel differs
+  for (size_t i = 0; i < data.pixels.size(); i += 3)
+    data.pixels[i] = static_cast<uint8_t>(200 + data.pixels[i] / 8);  // one channel differs
   const Normalization normalization = measure(data);
   Loader loader(data, normalization, {.batch_size = 50});
   const Seen seen = epoch(loader, 0);
@@ -190,7 +193,8 @@ TEST_CASE("augmentation crops out of a black border and mirrors, nothing else") 
       std::set<std::tuple<int64_t, int64_t, bool>> ways;
       int64_t mirrored = 0;
       for (int64_t i = 0; i < 300; ++i) {
-        // The crop at (down, right) of the image with a black border, then mirrored, must be what came for some of the ways.
+        // The crop at (down, right) of the image with a black border, then mirrored, must be what came for some of the
+        // ways.
         bool found = false;
         for (int64_t way = 0; way < 2 * (2 * padding + 1) * (2 * padding + 1); ++way) {
           const bool mirror = way % 2;
@@ -219,7 +223,8 @@ TEST_CASE("augmentation crops out of a black border and mirrors, nothing else") 
   }
   // The same data, no mirroring asked for.
   const Dataset data = noise(100, {1, 9, 1}, true);
-  Loader loader(data, none(1), {.batch_size = 100, .augment = true, .crop_padding = 0, .flip = false}), plain(data, none(1), {.batch_size = 100});
+  Loader loader(data, none(1), {.batch_size = 100, .augment = true, .crop_padding = 0, .flip = false}),
+      plain(data, none(1), {.batch_size = 100});
   CHECK(epoch(loader, 0) == epoch(plain, 0));
 }
 
@@ -285,7 +290,8 @@ TEST_CASE("what goes wrong in the background reaches next()") {
     loader.begin_epoch(0);
     Batch batch;
     for (int i = 0; i < 10; ++i)
-      CHECK(error_of(Fault::usage, [&] { loader.next(batch); }) == "loader: the data set must not change while it is in use");
+      CHECK(error_of(Fault::usage, [&] { loader.next(batch); }) ==
+            "loader: the data set must not change while it is in use");
     CHECK(!loader.next(batch));  // and nothing is prepared any more that would see the next change
     data.labels.push_back(99);
     CHECK(epoch(loader, 0).labels.size() == 100);
@@ -296,8 +302,13 @@ TEST_CASE("a loader refuses what it cannot load") {
   const Dataset data = numbers(10);
   Dataset broken = data;
   broken.pixels.pop_back();
-  CHECK(error_of(Fault::usage, [&] { Loader(data, none(1), {.batch_size = 0}); }) == "loader: batch_size must be positive, got 0");
-  CHECK(error_of(Fault::usage, [&] { Loader(data, none(3), {}); }) == "loader: the normalisation must have 1 channels, got 3");
-  CHECK(error_of(Fault::usage, [&] { Loader(broken, none(1), {}); }) == "loader: 10 images of (1, 1, 1) must have 10 pixels, got 9");
-  CHECK(error_of(Fault::usage, [&] { Loader(Dataset{.name = "", .image = {1, 1, 1}}, none(1), {}); }) == "loader: the data set must have an example");
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(1), {.batch_size = 0}); }) ==
+        "loader: batch_size must be positive, got 0");
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(3), {}); }) ==
+        "loader: the normalisation must have 1 channels, got 3");
+  CHECK(error_of(Fault::usage, [&] { Loader(broken, none(1), {}); }) ==
+        "loader: 10 images of (1, 1, 1) must have 10 pixels, got 9");
+  CHECK(error_of(Fault::usage, [&] {
+          Loader(Dataset{.name = "", .image = {1, 1, 1}}, none(1), {});
+        }) == "loader: the data set must have an example");
 }

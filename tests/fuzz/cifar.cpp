@@ -1,8 +1,9 @@
 // Fuzz target: CIFAR's records. The first byte says how many, and how many labels each has.
+#include "data/formats/cifar.h"
+
 #include <cstddef>
 
 #include "core/base/check.h"
-#include "data/formats/cifar.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;

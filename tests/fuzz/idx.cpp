@@ -1,8 +1,9 @@
 // Fuzz target: IDX files, plain and gzip.
+#include "data/formats/idx.h"
+
 #include <cstddef>
 
 #include "core/base/check.h"
-#include "data/formats/idx.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (int rank : {1, 3}) {

@@ -1,8 +1,9 @@
 // Fuzz target: PNG and JPEG, decoded and brought to another size.
+#include "data/formats/image.h"
+
 #include <cstddef>
 
 #include "core/base/check.h"
-#include "data/formats/image.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

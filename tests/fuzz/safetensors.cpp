@@ -1,9 +1,10 @@
 // Fuzz target: safetensors. What is accepted is accepted again once it is written, and is the same then.
+#include "layers/model/safetensors.h"
+
 #include <cstddef>
 #include <cstdlib>
 
 #include "core/base/check.h"
-#include "layers/model/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

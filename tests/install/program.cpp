@@ -1,4 +1,5 @@
-// The program with a layer of one's own in its vocabulary: evenkeel train --model "flatten dense:100 norm twice dense:classes"
+// The program with a layer of one's own in its vocabulary: evenkeel train --model "flatten dense:100 norm twice
+// dense:classes"
 #include <evenkeel/apps/cli/program.h>
 
 #include <memory>

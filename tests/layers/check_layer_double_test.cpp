@@ -1,7 +1,6 @@
 // The checker checked: check_layer sees each way in which a layer goes wrong without an error of its own.
-#include "tests/check_layer.h"
-
 #include "layers/dense.h"
+#include "tests/check_layer.h"
 
 using namespace evenkeel;
 

@@ -4,9 +4,9 @@
 
 #include "data/loader.h"
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/dense.h"
 #include "layers/model/inspect.h"
+#include "layers/norm/batch_norm.h"
 #include "optim/curvature/movement.h"
 #include "optim/optimizer.h"
 #include "tests/check_layer.h"
@@ -23,7 +23,9 @@ Tensor swish(const Tensor& x) {
         return g * (s + v * s * (1 - s));
       });
 }
-TEST_CASE("swish") { check_grad([](const Inputs& x) { return swish(x[0]); }, {random({3, 4})}, 3); }
+TEST_CASE("swish") {
+  check_grad([](const Inputs& x) { return swish(x[0]); }, {random({3, 4})}, 3);
+}
 // [/op]
 
 // [two inputs]
@@ -77,17 +79,20 @@ std::string report(Sequential& network, const Batch& batch, double lr) {
   inspect(network, batch.x, Mode::probe, [&](const LayerIO& s) {
     if (s.layer.describe() != "relu") return;
     const Tensor p = percentiles(reshape(s.x, {s.x.size(), 1}), {.15, .5, .85});
-    text += fmt::format("{}: 15 % below {:.2f}, half below {:.2f}, 85 % below {:.2f}\n", s.name, p.data()[0], p.data()[1], p.data()[2]);
+    text += fmt::format("{}: 15 % below {:.2f}, half below {:.2f}, 85 % below {:.2f}\n", s.name, p.data()[0],
+                        p.data()[1], p.data()[2]);
   });
   const std::vector<Parameter> all = parameters(network);
   const auto loss = [&] { return cross_entropy(network.forward(batch.x, Mode::probe), batch.labels); };
   for (const Movement& m : movements(all, grad(loss(), values(all)), lr))
-    text += fmt::format("{}: |gradient| {:.3g}, |w| {:.3g}, lr / |w|^2 {:.2g}, angle {:.2g}\n", m.name, m.gradient, m.weight, m.effective_rate, m.angle);
-  for (const GradientShift& s : gradient_shifts(loss, all, lr)) text += fmt::format("{}: gradient shifted, cosine {:.3f}\n", s.layer, s.cosine);
+    text += fmt::format("{}: |gradient| {:.3g}, |w| {:.3g}, lr / |w|^2 {:.2g}, angle {:.2g}\n", m.name, m.gradient,
+                        m.weight, m.effective_rate, m.angle);
+  for (const GradientShift& s : gradient_shifts(loss, all, lr))
+    text += fmt::format("{}: gradient shifted, cosine {:.3f}\n", s.layer, s.cosine);
   Random random(1);
   const Eigenvalue sharpest = largest_eigenvalue(loss, values(all), random);
-  return text + fmt::format("largest eigenvalue {:.3g} +- {:.1g}, smoothness along the gradient {:.3g}\n", sharpest.value, sharpest.residual,
-                            along_gradient(loss, values(all), {lr}).smoothness);
+  return text + fmt::format("largest eigenvalue {:.3g} +- {:.1g}, smoothness along the gradient {:.3g}\n",
+                            sharpest.value, sharpest.residual, along_gradient(loss, values(all), {lr}).smoothness);
 }
 // [/instruments]
 
@@ -105,5 +110,6 @@ TEST_CASE("the report moves nothing, and has a line for each layer") {
   CHECK(all() == before);
   CHECK(dynamic_cast<BatchNorm&>(network[1]).batches.item() == 0);
   CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 5 + 3 + 1);
-  for (const char* part : {"2: 15 % below", "0.weight: |gradient|", "1: gradient shifted", "largest eigenvalue"}) CHECK_MESSAGE(text.find(part) != std::string::npos, text);
+  for (const char* part : {"2: 15 % below", "0.weight: |gradient|", "1: gradient shifted", "largest eigenvalue"})
+    CHECK_MESSAGE(text.find(part) != std::string::npos, text);
 }

@@ -23,16 +23,20 @@ double deviation(const Tensor& t) {
 TEST_CASE("initial weights have their formula's deviation, for dense layers and for convolutions") {
   Random random(1);
   // fan_in: all axes but the first; fan_out: all but the last.
-  for (const auto& [shape, in, out] : {std::tuple<Shape, double, double>{{400, 100}, 100, 400}, {{64, 3, 5, 32}, 480, 960}}) {
-    const double allowed = 4 / std::sqrt(2.0 * static_cast<double>(shape.size()));  // four standard errors of a Gaussian's
-    CHECK(deviation(initial_weight(shape, {Init::Kind::he}, random)) == doctest::Approx(std::sqrt(2 / in)).epsilon(allowed));
-    CHECK(deviation(initial_weight(shape, {Init::Kind::gaussian, 0.05}, random)) == doctest::Approx(0.05).epsilon(allowed));
+  for (const auto& [shape, in, out] :
+       {std::tuple<Shape, double, double>{{400, 100}, 100, 400}, {{64, 3, 5, 32}, 480, 960}}) {
+    const double allowed =
+        4 / std::sqrt(2.0 * static_cast<double>(shape.size()));  // four standard errors of a Gaussian's
+    CHECK(deviation(initial_weight(shape, {Init::Kind::he}, random)) ==
+          doctest::Approx(std::sqrt(2 / in)).epsilon(allowed));
+    CHECK(deviation(initial_weight(shape, {Init::Kind::gaussian, 0.05}, random)) ==
+          doctest::Approx(0.05).epsilon(allowed));
     const Tensor uniform = initial_weight(shape, {Init::Kind::glorot}, random);
     const auto values = uniform.values();
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     const double a = std::sqrt(6 / (in + out));
     CHECK((*low >= -a && *high <= a));
-    CHECK((*low < -0.999 * a && *high > 0.999 * a));  // of so many, with a probability of 1 - e^-20
+    CHECK((*low<-0.999 * a&& * high> 0.999 * a));  // of so many, with a probability of 1 - e^-20
     CHECK(deviation(uniform) == doctest::Approx(a / std::sqrt(3)).epsilon(allowed));
     CHECK(uniform.tracked());
   }
@@ -43,7 +47,8 @@ TEST_CASE("an init is named, and what is none is refused") {
   CHECK(parse_init("glorot").kind == Init::Kind::glorot);
   CHECK(parse_init("gaussian").deviation == 0.01);
   CHECK(parse_init("gaussian:0.05").deviation == 0.05);
-  for (const char* text : {"", "xavier", "gaussian:", "gaussian:x", "gaussian:0", "gaussian:-1", "gaussian:101", "gaussian:0.1x", "gaussian:nan"}) {
+  for (const char* text : {"", "xavier", "gaussian:", "gaussian:x", "gaussian:0", "gaussian:-1", "gaussian:101",
+                           "gaussian:0.1x", "gaussian:nan"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH_AS(parse_init(text), doctest::Contains("must be he, glorot"), Error);
   }

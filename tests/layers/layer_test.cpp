@@ -3,12 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include "layers/norm/batch_norm.h"
-#include "layers/model/checkpoint.h"
 #include "layers/dense.h"
+#include "layers/model/checkpoint.h"
 #include "layers/model/inspect.h"
-#include "layers/sequential.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/sequential.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;

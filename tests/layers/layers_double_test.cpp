@@ -1,12 +1,12 @@
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/conv2d.h"
 #include "layers/dense.h"
 #include "layers/dropout.h"
+#include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
 #include "layers/sequential.h"
-#include "layers/model/spec.h"
 #include "tests/check_layer.h"
 
 using namespace evenkeel;

@@ -5,15 +5,15 @@
 #include <cmath>
 #include <limits>
 
-#include "layers/norm/batch_renorm.h"
 #include "layers/dense.h"
-#include "layers/norm/group_norm.h"
 #include "layers/model/inspect.h"
+#include "layers/model/spec.h"
+#include "layers/norm/batch_renorm.h"
+#include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/norm/recalibrate.h"
-#include "layers/model/spec.h"
-#include "optim/curvature/eigenvalue.h"
 #include "optim/clip.h"
+#include "optim/curvature/eigenvalue.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;

@@ -35,9 +35,12 @@ void check_close(const Tensor& a, const Tensor& b) {
 TEST_CASE("what is done in one pass gives what its layers give one by one") {
   Random random(1);
   const Tensor x = Tensor::normal({4, 8, 8, 3}, random);
-  for (const char* model : {"conv:4:3 norm act conv:6:3 norm act flatten dense:classes", "residual(conv:3:3 norm act conv:3:3 norm) act flatten dense:classes",
-                            "residual(conv:6:3:stride=2 norm act) act flatten dense:classes", "residual() act flatten dense:classes",
-                            "residual(residual(conv:3:3 norm act) act) flatten dense:classes", "act act residual(act) act flatten dense:classes"})
+  for (const char* model :
+       {"conv:4:3 norm act conv:6:3 norm act flatten dense:classes",
+        "residual(conv:3:3 norm act conv:3:3 norm) act flatten dense:classes",
+        "residual(conv:6:3:stride=2 norm act) act flatten dense:classes", "residual() act flatten dense:classes",
+        "residual(residual(conv:3:3 norm act) act) flatten dense:classes",
+        "act act residual(act) act flatten dense:classes"})
     for (const char* norm : {"none", "batch", "layer"})
       for (Mode mode : {Mode::probe, Mode::eval}) {
         CAPTURE(model);
@@ -98,7 +101,8 @@ TEST_CASE("residual adds its input: with an empty body it doubles") {
 }
 
 TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU behind the block comes last") {
-  auto network = make_model({.model = "flatten residual(dense:4 act) act dense:classes", .input = {2, 2, 1}, .classes = 2});
+  auto network =
+      make_model({.model = "flatten residual(dense:4 act) act dense:classes", .input = {2, 2, 1}, .classes = 2});
   auto& block = dynamic_cast<Residual&>((*network)[1]);
   Random random(2);
   const Tensor x = Tensor::normal({5, 4}, random), body = relu(block.body()[0].forward(x, Mode::eval));
@@ -109,13 +113,17 @@ TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU b
   CHECK(negative > 0);
 }
 
-TEST_CASE("the shortcut of a block with stride and more channels takes every second pixel and pads the channels on both sides") {
+TEST_CASE(
+    "the shortcut of a block with stride and more channels takes every second pixel and pads the channels on both "
+    "sides") {
   // A body that gives zeros leaves the shortcut alone.
-  auto network = make_model({.model = "residual(conv:4:1:stride=2:pad=0) flatten dense:classes", .input = {3, 3, 2}, .classes = 2});
+  auto network = make_model(
+      {.model = "residual(conv:4:1:stride=2:pad=0) flatten dense:classes", .input = {3, 3, 2}, .classes = 2});
   for (const Parameter& p : parameters((*network)[0]))
     std::fill_n(Tensor(p.value).mutable_data(), p.value.size(), real(0));
   const Tensor x = Tensor::of({1, 3, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
-  CHECK((*network)[0].forward(x, Mode::eval).values() == std::vector<real>{0, 1, 2, 0, 0, 5, 6, 0, 0, 13, 14, 0, 0, 17, 18, 0});
+  CHECK((*network)[0].forward(x, Mode::eval).values() ==
+        std::vector<real>{0, 1, 2, 0, 0, 5, 6, 0, 0, 13, 14, 0, 0, 17, 18, 0});
 }
 
 TEST_CASE("the first layer whose output is not finite is named") {

@@ -1,4 +1,5 @@
-// Laws of a whole training run: the same bits for any number of threads, no new memory and no more nodes from step to step.
+// Laws of a whole training run: the same bits for any number of threads, no new memory and no more nodes from step to
+// step.
 #include <doctest/doctest.h>
 
 #include "core/base/memory.h"
@@ -34,7 +35,8 @@ struct Training {
 };
 
 constexpr const char* model =
-    "conv:16:3 norm act conv:20:3 norm act maxpool:2 residual(conv:32:3:stride=2 norm act conv:32:5 norm) act dropout:0.1 flatten dense:40 norm "
+    "conv:16:3 norm act conv:20:3 norm act maxpool:2 residual(conv:32:3:stride=2 norm act conv:32:5 norm) act "
+    "dropout:0.1 flatten dense:40 norm "
     "act dense:classes";
 
 }  // namespace

@@ -1,12 +1,13 @@
-#include "optim/adamw.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 
+#include "optim/adamw.h"
+
 using namespace evenkeel;
 
-// The right values were printed by PyTorch 1.13's AdamW in double, with one group of parameters that decays and one that does not.
+// The right values were printed by PyTorch 1.13's AdamW in double, with one group of parameters that decays and one
+// that does not.
 TEST_CASE("adamw: 200 steps equal PyTorch's to 1e-12, with a learning rate that changes") {
   const Tensor w = Tensor::of({5}, {1, -2, 0.5, 0, 3}), b = Tensor::of({2}, {0.25, -0.75});
   AdamW adamw({{"w", w, true}, {"b", b, false}}, {.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1});
@@ -17,7 +18,7 @@ TEST_CASE("adamw: 200 steps equal PyTorch's to 1e-12, with a learning rate that 
     adamw.set_lr(0.01 * (1 - t / 400.0));
     adamw.step({Tensor::of({5}, gw), Tensor::of({2}, gb)});
   }
-  const std::vector<real> right{0.8029941369420467, -1.6928258932663354, 0.5340840004096439, 0.06444188518794199,
+  const std::vector<real> right{0.8029941369420467, -1.6928258932663354,  0.5340840004096439, 0.06444188518794199,
                                 2.5721125132300466, 0.017039773716879848, -0.9265250442299131};
   std::vector<real> got = w.values();
   got.insert(got.end(), b.data(), b.data() + 2);
@@ -51,7 +52,8 @@ TEST_CASE("adamw: its state is all that the next steps need") {
 
 TEST_CASE("adamw: what it refuses") {
   const Parameter p{"w", Tensor::zeros({2}), true};
-  CHECK_THROWS_WITH_AS(AdamW({p}, {.beta1 = 1}), doctest::Contains("beta1 and beta2 must be in [0, 1), got 1 and"), Error);
+  CHECK_THROWS_WITH_AS(AdamW({p}, {.beta1 = 1}), doctest::Contains("beta1 and beta2 must be in [0, 1), got 1 and"),
+                       Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.beta2 = -1}), doctest::Contains("got 0.9 and -1"), Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.eps = 0}), doctest::Contains("eps must be positive"), Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.weight_decay = -1}), doctest::Contains("weight decay must not be negative"), Error);

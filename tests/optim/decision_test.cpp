@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "core/ops/ops.h"
+#include "optim/clip.h"
 #include "optim/curvature/eigenvalue.h"
 #include "optim/curvature/movement.h"
-#include "optim/clip.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;

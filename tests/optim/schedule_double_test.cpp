@@ -1,12 +1,10 @@
-#include "optim/schedule.h"
-
-#include <clocale>
-
 #include <doctest/doctest.h>
 
+#include <clocale>
 #include <cmath>
 
 #include "core/base/check.h"
+#include "optim/schedule.h"
 
 using namespace evenkeel;
 

@@ -1,6 +1,5 @@
 #include "optim/clip.h"
 #include "optim/sgd.h"
-
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -45,7 +44,9 @@ TEST_CASE("sgd: decay leaves parameters alone that say no, unless told otherwise
   }
 }
 
-TEST_CASE("sgd: without momentum decay in the gradient and decay of the weight are one; the text-book lambda is half of ours") {
+TEST_CASE(
+    "sgd: without momentum decay in the gradient and decay of the weight are one; the text-book lambda is half of "
+    "ours") {
   const Tensor w0 = random({5}), g = random({5});
   const double lr = 0.2, wd = 0.03;
   const Tensor w = w0.clone();
@@ -130,7 +131,8 @@ TEST_CASE("sgd says what it needs") {
   CHECK_THROWS_WITH_AS(Sgd({p}, {.weight_decay = -1}), doctest::Contains("weight decay"), Error);
   CHECK_THROWS_WITH_AS(Sgd({p}, {.nesterov = true}), doctest::Contains("needs momentum"), Error);
   CHECK_THROWS_WITH_AS(Sgd({p}).step({}), doctest::Contains("1 parameters need as many gradients, got 0"), Error);
-  CHECK_THROWS_WITH_AS(Sgd({p}).step({numbers({1})}), doctest::Contains("layer.weight must have its shape (2), got (1)"), Error);
+  CHECK_THROWS_WITH_AS(Sgd({p}).step({numbers({1})}),
+                       doctest::Contains("layer.weight must have its shape (2), got (1)"), Error);
   CHECK_THROWS_WITH_AS(Sgd({p}).step({Tensor()}), doctest::Contains("got none"), Error);
 }
 

@@ -1,8 +1,9 @@
-// The failure modes that the third chapter practises, each next to what is right: claims A1.1, A6, A11, and what users ask for.
+// The failure modes that the third chapter practises, each next to what is right: claims A1.1, A6, A11, and what users
+// ask for.
 #include "apps/lab/lab.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/dense.h"
 #include "layers/model/fold.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/sequential.h"
 
 namespace evenkeel::lab {
@@ -50,15 +51,17 @@ void run(Lab& lab) {
   // 2. The unbiased variance in the normaliser.
   const Normalized right = standardise(x, 0);
   const Tensor unbiased = scale_per_channel(add_per_channel(x, -right.mean), rsqrt(right.var * (16. / 15)));
-  lab.equal("A1.1", "the unbiased variance in the normaliser: what comes out has variance (m-1)/m", 15. / 16, mean(square(unbiased)).item(),
-            1e-13);
+  lab.equal("A1.1", "the unbiased variance in the normaliser: what comes out has variance (m-1)/m", 15. / 16,
+            mean(square(unbiased)).item(), 1e-13);
   // 3. The axes of another layout: channels are then normalised together.
-  const Tensor images = Tensor::normal({2, 4, 4, 3}, random, 1, 2), wrong_axes = standardise(reshape(images, {6, 16})).y;
+  const Tensor images = Tensor::normal({2, 4, 4, 3}, random, 1, 2),
+               wrong_axes = standardise(reshape(images, {6, 16})).y;
   lab.between("A1.7", "statistics over the wrong axes: mean change of the output", .05, INFINITY,
               {mean(abs(reshape(wrong_axes, images.shape()) - standardise(images).y)).item()});
   // 4. Training mode at test time: the prediction depends on the company.
   const Tensor alone = norm.forward(x, Mode::eval), together = norm.forward(x, Mode::probe);
-  lab.between("A6.7", "eval() forgotten: mean change of the output", 1e-3, INFINITY, {mean(abs(alone - together)).item()});
+  lab.between("A6.7", "eval() forgotten: mean change of the output", 1e-3, INFINITY,
+              {mean(abs(alone - together)).item()});
   // 5. A momentum whose meaning is reversed: the average is the last batch.
   BatchNorm flipped(1, {.new_weight = .9}), meant(1, {.new_weight = .1});
   Sample last, long_run;
@@ -67,8 +70,9 @@ void run(Lab& lab) {
     flipped.forward(batch, Mode::train), meant.forward(batch, Mode::train);
     if (t > 100) last.add(flipped.running_mean.item()), long_run.add(meant.running_mean.item());
   }
-  lab.between("A6.5", "0.9 meant as the weight of the old value: variance of the running mean, times as large (a/(2-a): 15.5)", 12, 19,
-              {last.variance() / long_run.variance()});
+  lab.between("A6.5",
+              "0.9 meant as the weight of the old value: variance of the running mean, times as large (a/(2-a): 15.5)",
+              12, 19, {last.variance() / long_run.variance()});
   // 6. Averages that move where they must not.
   const std::vector<double> before = norm.running_mean.values();
   norm.forward(x, Mode::probe), norm.forward(x, Mode::eval);
@@ -82,40 +86,47 @@ void run(Lab& lab) {
   Sample dropped;
   for (int i = 0; i < lab.quick_or_full(100'000, 1'000'000); ++i)
     dropped.add(std::pow(random.below(2) ? 2 * random.normal() * 3 + 4 - 2 : -2, 2));
-  lab.expected("A6", "dropout 0.5 before, on mean 2, variance 9: the training variance is 22 and inference's 9", (4 + 9) / .5 - 4, dropped);
+  lab.expected("A6", "dropout 0.5 before, on mean 2, variance 9: the training variance is 22 and inference's 9",
+               (4 + 9) / .5 - 4, dropped);
   // 8. Folding with the bias forgotten.
   Sequential net(Dense(3, 4, random), BatchNorm(4));
   for (int t = 0; t < 5; ++t) net.forward(x, Mode::train);
   const Tensor as_was = net.forward(x, Mode::eval).detach();
   fold_batch_norms(net);
-  lab.same("A6.7", "folded into the weights before it: the same outputs", as_was, net.forward(x, Mode::eval).detach(), 1e-13);
+  lab.same("A6.7", "folded into the weights before it: the same outputs", as_was, net.forward(x, Mode::eval).detach(),
+           1e-13);
   // 9. Behind the softmax the outputs are no probabilities any more.
   const std::vector<double> normalised = standardise(exp(log_softmax(x))).y.values();
   lab.between("A1.2", "batch norm behind the softmax: the smallest 'probability'", -INFINITY, -1e-3,
               {*std::min_element(normalised.begin(), normalised.end())});
-  lab.figure(
-      {{.title = "A variance computed in one pass",
-        .x_label = "log10 of the mean of the data (float, variance 1)",
-        .y_label = "variance found",
-        .series = {{"E[x^2] - E[x]^2", logs, one_pass, 1},
-                   {"two passes", logs, two_pass, 2},
-                   curve("truth", logs, [=](double) { return truth; }, 0, true)}}},
-      {.shows = "The variance of 4096 float numbers of variance 1, computed in float by two formulas (vertical), against their mean "
-                "(horizontal, powers of ten).",
-       .predicted = "E[x^2] - E[x]^2 subtracts two numbers of the size of the mean squared, and loses all digits once that is 2^24 times "
-                    "the variance; it can even be negative.",
-       .seen = fmt::format("About 10,000 it finds {:.3g}, two passes find {:.5f}; the truth is {:.5f}.", one_pass[4], two_pass[4], truth)});
+  lab.figure({{.title = "A variance computed in one pass",
+               .x_label = "log10 of the mean of the data (float, variance 1)",
+               .y_label = "variance found",
+               .series = {{"E[x^2] - E[x]^2", logs, one_pass, 1},
+                          {"two passes", logs, two_pass, 2},
+                          curve(
+                              "truth", logs, [=](double) { return truth; }, 0, true)}}},
+             {.shows = "The variance of 4096 float numbers of variance 1, computed in float by two formulas "
+                       "(vertical), against their mean "
+                       "(horizontal, powers of ten).",
+              .predicted = "E[x^2] - E[x]^2 subtracts two numbers of the size of the mean squared, and loses all "
+                           "digits once that is 2^24 times "
+                           "the variance; it can even be negative.",
+              .seen = fmt::format("About 10,000 it finds {:.3g}, two passes find {:.5f}; the truth is {:.5f}.",
+                                  one_pass[4], two_pass[4], truth)});
 }
 
 }  // namespace
 
-extern const Experiment mistakes{
-    "mistakes",
-    "Hands-on practices",
-    "What goes wrong most often?",
-    "A one-pass variance, the unbiased one in the normaliser, wrong axes, a forgotten eval mode, a reversed momentum, averages that move "
-    "when looked at, dropout before batch norm, and statistics after the softmax: each has a size that can be computed.",
-    run,
-    "Take one of them out of a program of your own. `evenkeel doctor` finds those that leave a trace in a trained network."};
+extern const Experiment mistakes{"mistakes",
+                                 "Hands-on practices",
+                                 "What goes wrong most often?",
+                                 "A one-pass variance, the unbiased one in the normaliser, wrong axes, a forgotten "
+                                 "eval mode, a reversed momentum, averages that move "
+                                 "when looked at, dropout before batch norm, and statistics after the softmax: each "
+                                 "has a size that can be computed.",
+                                 run,
+                                 "Take one of them out of a program of your own. `evenkeel doctor` finds those that "
+                                 "leave a trace in a trained network."};
 
 }  // namespace evenkeel::lab

@@ -28,14 +28,16 @@ double moved(const Net& net, int64_t m, Random& random) {
 
 void run(Lab& lab) {
   Random random(1);
-  const Net bn{Tensor::normal({features, features}, random).track(), Tensor::normal({features, classes}, random).track(), true},
+  const Net bn{Tensor::normal({features, features}, random).track(),
+               Tensor::normal({features, classes}, random).track(), true},
       gn{bn.w1, bn.w2, false};
   std::vector<double> logs;
   Series batch{"measured, batch norm", {}, {}, 1}, law{"predicted order: 1 / m", {}, {}, 0, true};
   double largest_group = 0;
   for (int64_t m : {4, 8, 16, 32, 64, 128, 256}) {
     Sample s;
-    for (int i = 0; i < 40; ++i) s.add(moved(bn, m, random)), largest_group = std::max(largest_group, moved(gn, m, random));
+    for (int i = 0; i < 40; ++i)
+      s.add(moved(bn, m, random)), largest_group = std::max(largest_group, moved(gn, m, random));
     logs.push_back(std::log2(static_cast<double>(m)));
     batch.y.push_back(std::log10(s.mean()));
   }
@@ -53,7 +55,8 @@ void run(Lab& lab) {
     Tensor parts = Tensor::zeros(whole.shape());
     if (!net->batch) {
       for (int64_t i = 0; i < m; ++i)
-        parts = parts + grad(cross_entropy(net->logits(Tensor::of({1, features}, {x.data() + i * features, x.data() + (i + 1) * features})),
+        parts = parts + grad(cross_entropy(net->logits(Tensor::of({1, features}, {x.data() + i * features,
+                                                                                  x.data() + (i + 1) * features})),
                                            {labels[static_cast<size_t>(i)]}),
                              {net->w1})[0]
                                 .detach() /
@@ -62,7 +65,8 @@ void run(Lab& lab) {
     } else {
       // Leave one out: were there gradients of their own, the others' share would not change.
       const Tensor rest =
-          grad(cross_entropy(net->logits(Tensor::of({m - 1, features}, {x.data() + features, x.data() + x.size()})), {1, 2, 0, 1, 2}),
+          grad(cross_entropy(net->logits(Tensor::of({m - 1, features}, {x.data() + features, x.data() + x.size()})),
+                             {1, 2, 0, 1, 2}),
                {net->w1})[0]
               .detach();
       Tensor masked_loss = Tensor::scalar(0);
@@ -72,7 +76,8 @@ void run(Lab& lab) {
         pick.mutable_data()[i * classes + labels[static_cast<size_t>(i)]] = -1.0 / static_cast<double>(m - 1);
       const Tensor in_company = grad(dot(all, pick), {net->w1})[0].detach();
       const double change = std::sqrt(dot(rest - in_company, rest - in_company).item() / dot(rest, rest).item());
-      lab.between("A10.4", "batch norm: the others' gradient changes, relatively, when one example leaves", .05, INFINITY, {change});
+      lab.between("A10.4", "batch norm: the others' gradient changes, relatively, when one example leaves", .05,
+                  INFINITY, {change});
     }
   }
   bool refused = false;
@@ -84,27 +89,31 @@ void run(Lab& lab) {
   lab.equal("A10.4", "as many groups as features would erase the input: refused", 1, refused, 0);
   batch.x = law.x = logs;
   for (double l : logs) law.y.push_back(batch.y.back() + (logs.back() - l) * std::log10(2));
-  lab.figure({{.title = "One example changes; the others' outputs move",
-               .x_label = "log2 of the batch size",
-               .y_label = "log10 of the largest change",
-               .series = {law, batch}}},
-             {.shows = "The first example of a batch is replaced by another; the largest change of any other example's output (vertical, "
-                       "no unit), against the batch's size, both on logarithmic axes.",
-              .predicted = "Under batch norm it falls only as 1 / m and is never zero, so that differential privacy, which clips every "
-                           "example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.",
-              .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.", std::pow(10, batch.y.front()),
-                                  std::pow(10, batch.y.back()), largest_group)});
+  lab.figure(
+      {{.title = "One example changes; the others' outputs move",
+        .x_label = "log2 of the batch size",
+        .y_label = "log10 of the largest change",
+        .series = {law, batch}}},
+      {.shows = "The first example of a batch is replaced by another; the largest change of any other example's output "
+                "(vertical, "
+                "no unit), against the batch's size, both on logarithmic axes.",
+       .predicted =
+           "Under batch norm it falls only as 1 / m and is never zero, so that differential privacy, which clips every "
+           "example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.",
+       .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.",
+                           std::pow(10, batch.y.front()), std::pow(10, batch.y.back()), largest_group)});
 }
 
 }  // namespace
 
-extern const Experiment privacy{"privacy",
-                                "Applications",
-                                "Whom does one example's change reach?",
-                                "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no "
-                                "example has a gradient of its own; under group norm only its own output.",
-                                run,
-                                "Use inference mode instead (batch_norm_inference): examples are independent again. What would have to be "
-                                "private about the running averages?"};
+extern const Experiment privacy{
+    "privacy",
+    "Applications",
+    "Whom does one example's change reach?",
+    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no "
+    "example has a gradient of its own; under group norm only its own output.",
+    run,
+    "Use inference mode instead (batch_norm_inference): examples are independent again. What would have to be "
+    "private about the running averages?"};
 
 }  // namespace evenkeel::lab

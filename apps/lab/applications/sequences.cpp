@@ -29,8 +29,10 @@ void run(Lab& lab) {
     means.push_back(all.mean.item());
     variances.push_back(all.var.item());
     if (tenth == 3 || tenth == 5) {
-      lab.equal("A10.2", fmt::format("{} % real steps of mean 3, variance 2: the mean becomes p mu", tenth * 10), p * mu, all.mean.item());
-      lab.equal("A10.2", "the variance becomes p sigma^2 + p (1 - p) mu^2", p * var + p * (1 - p) * mu * mu, all.var.item());
+      lab.equal("A10.2", fmt::format("{} % real steps of mean 3, variance 2: the mean becomes p mu", tenth * 10),
+                p * mu, all.mean.item());
+      lab.equal("A10.2", "the variance becomes p sigma^2 + p (1 - p) mu^2", p * var + p * (1 - p) * mu * mu,
+                all.var.item());
       BatchNorm masked(1, {.unbiased = false}), plain(1, {.unbiased = false});
       masked.mask = mask;
       const Tensor y = masked.forward(padded, Mode::train), expected = plain.forward(real_steps, Mode::train);
@@ -45,50 +47,59 @@ void run(Lab& lab) {
   Tensor drifting = Tensor::normal({sequences, steps}, random);
   for (int64_t i = 0; i < sequences * steps; ++i) drifting.mutable_data()[i] += 0.5 * static_cast<double>(i % steps);
   const Tensor pooled =
-      reshape(batch_norm(reshape(drifting, {sequences * steps, 1}), Tensor::full({1}, 1), Tensor::zeros({1})).y, {sequences, steps});
+      reshape(batch_norm(reshape(drifting, {sequences * steps, 1}), Tensor::full({1}, 1), Tensor::zeros({1})).y,
+              {sequences, steps});
   const Tensor by_step = batch_norm(drifting, Tensor::full({steps}, 1), Tensor::zeros({steps})).y;
-  lab.same("A10.2", "statistics for each time step: every step's mean is 0", Tensor::zeros({steps}), mean_rows(by_step), 1e-13);
+  lab.same("A10.2", "statistics for each time step: every step's mean is 0", Tensor::zeros({steps}), mean_rows(by_step),
+           1e-13);
   lab.between("A10.2", "pooled statistics: standard deviations between the first and the last step's means", 2, 4,
               {mean_rows(pooled).data()[steps - 1] - mean_rows(pooled).data()[0]});
 
   // What a tanh recurrence passes back over 28 steps.
-  Chart recurrent{.title = "Gradient left over time", .x_label = "time steps back", .y_label = "expected gradient", .series = {}};
+  Chart recurrent{
+      .title = "Gradient left over time", .x_label = "time steps back", .y_label = "expected gradient", .series = {}};
   int color = 0;
   for (double gamma : {0.1, 0.3, 1.0}) {
     const double each = gaussian_mean([=](double z) { return 1 - std::tanh(gamma * z) * std::tanh(gamma * z); });
-    recurrent.series.push_back(curve(fmt::format("gamma = {}", gamma), grid(0, 28, 29), [=](double t) { return std::pow(each, t); }, color++, true));
+    recurrent.series.push_back(curve(
+        fmt::format("gamma = {}", gamma), grid(0, 28, 29), [=](double t) { return std::pow(each, t); }, color++, true));
     if (gamma != 0.3)
-      lab.equal("A3.5", fmt::format("left after 28 steps, gamma = {}", gamma), gamma < 1 ? .76 : 8e-7, std::pow(each, 28),
-                gamma < 1 ? 5e-3 : 1e-7);
+      lab.equal("A3.5", fmt::format("left after 28 steps, gamma = {}", gamma), gamma < 1 ? .76 : 8e-7,
+                std::pow(each, 28), gamma < 1 ? 5e-3 : 1e-7);
   }
-  lab.figure(
-      {{.title = "Padding in the statistics",
-        .x_label = "share of steps that are real",
-        .y_label = "moment (mean 3, variance 2 without padding)",
-        .series = {curve("predicted mean: p mu", shares, [=](double p) { return p * mu; }, 0, true),
-                   {"measured mean", shares, means, 0},
-                   curve("predicted variance: p sigma^2 + p (1 - p) mu^2", shares, [=](double p) { return p * var + p * (1 - p) * mu * mu; },
-                       1, true),
-                   {"measured variance", shares, variances, 1}}},
-       recurrent},
-      {.shows =
-           "Left: the mean and variance (no units) of a batch whose sequences are filled with zeros up to one length, against the share of "
-           "steps that are real. Right: what a recurrent tanh layer behind batch norm passes back, against the number of time steps.",
-       .predicted = "Left p mu and p sigma^2 + p (1 - p) mu^2, unless a mask keeps the padding out. Right the gradient is multiplied by E "
-                    "tanh'(gamma z) at every step, which is why Cooijmans et al. start gamma at 0.1.",
-       .seen = fmt::format("At half padding the mean is {:.4g} instead of 3 and the variance {:.4g} instead of 2; over 28 steps {:.2g} of "
-                           "the gradient is left with gamma = 0.1, {:.0e} with 1.",
-                           means[4], variances[4], recurrent.series[0].y.back(), recurrent.series[2].y.back())});
+  lab.figure({{.title = "Padding in the statistics",
+               .x_label = "share of steps that are real",
+               .y_label = "moment (mean 3, variance 2 without padding)",
+               .series = {curve(
+                              "predicted mean: p mu", shares, [=](double p) { return p * mu; }, 0, true),
+                          {"measured mean", shares, means, 0},
+                          curve(
+                              "predicted variance: p sigma^2 + p (1 - p) mu^2", shares,
+                              [=](double p) { return p * var + p * (1 - p) * mu * mu; }, 1, true),
+                          {"measured variance", shares, variances, 1}}},
+              recurrent},
+             {.shows = "Left: the mean and variance (no units) of a batch whose sequences are filled with zeros up to "
+                       "one length, against the share of "
+                       "steps that are real. Right: what a recurrent tanh layer behind batch norm passes back, against "
+                       "the number of time steps.",
+              .predicted = "Left p mu and p sigma^2 + p (1 - p) mu^2, unless a mask keeps the padding out. Right the "
+                           "gradient is multiplied by E "
+                           "tanh'(gamma z) at every step, which is why Cooijmans et al. start gamma at 0.1.",
+              .seen = fmt::format("At half padding the mean is {:.4g} instead of 3 and the variance {:.4g} instead of "
+                                  "2; over 28 steps {:.2g} of "
+                                  "the gradient is left with gamma = 0.1, {:.0e} with 1.",
+                                  means[4], variances[4], recurrent.series[0].y.back(), recurrent.series[2].y.back())});
 }
 
 }  // namespace
 
-extern const Experiment sequences{"sequences",
-                                  "Applications",
-                                  "What does padding do to the statistics of sequences?",
-                                  "With a share p of real steps the mean becomes p mu and the variance p sigma^2 + p (1-p) mu^2; a mask "
-                                  "restores both exactly. Drifting steps need statistics of their own.",
-                                  run,
-                                  "Pad with the mean instead of zero: the mean is right; what of the variance?"};
+extern const Experiment sequences{
+    "sequences",
+    "Applications",
+    "What does padding do to the statistics of sequences?",
+    "With a share p of real steps the mean becomes p mu and the variance p sigma^2 + p (1-p) mu^2; a mask "
+    "restores both exactly. Drifting steps need statistics of their own.",
+    run,
+    "Pad with the mean instead of zero: the mean is right; what of the variance?"};
 
 }  // namespace evenkeel::lab

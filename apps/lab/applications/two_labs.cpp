@@ -1,4 +1,5 @@
-// Two laboratories with a batch effect: normalising each by itself removes it, and the signal too where they are confounded: claim A10.3.
+// Two laboratories with a batch effect: normalising each by itself removes it, and the signal too where they are
+// confounded: claim A10.3.
 #include "apps/lab/lab.h"
 #include "layers/norm/batch_norm.h"
 
@@ -60,25 +61,34 @@ void run(Lab& lab) {
   const Tensor clean = by_laboratory(confounded.x);
   double difference = 0;
   for (int64_t f = 0; f < features; ++f)
-    for (int64_t i = 0; i < 2 * n; ++i) difference += (i < n ? -1.0 : 1.0) * clean.data()[i * features + f] / static_cast<double>(n);
+    for (int64_t i = 0; i < 2 * n; ++i)
+      difference += (i < n ? -1.0 : 1.0) * clean.data()[i * features + f] / static_cast<double>(n);
   lab.equal("A10.3", "confounded: the difference of the classes' means that is left", 0, difference, 1e-12);
-  lab.between("A10.3", "confounded: accuracy, a coin's (four standard errors)", .5 - 2 / std::sqrt(2.0 * n), .5 + 2 / std::sqrt(2.0 * n),
-              {lost.y.back()});
+  lab.between("A10.3", "confounded: accuracy, a coin's (four standard errors)", .5 - 2 / std::sqrt(2.0 * n),
+              .5 + 2 / std::sqrt(2.0 * n), {lost.y.back()});
   lab.figure(
       {{.title = "Batch effects",
         .x_label = "offset of laboratory 1, in standard deviations",
         .y_label = "share of samples classified right",
-        .series = {curve("predicted, own statistics: Phi(sqrt 5)", effects, [](double) { return Phi(std::sqrt(5.0)); }, 0, true),
+        .series = {curve(
+                       "predicted, own statistics: Phi(sqrt 5)", effects, [](double) { return Phi(std::sqrt(5.0)); }, 0,
+                       true),
                    raw, own,
-                   curve("predicted, confounded: a coin", effects, [](double) { return 0.5; }, 7, true),
+                   curve(
+                       "predicted, confounded: a coin", effects, [](double) { return 0.5; }, 7, true),
                    lost}}},
-      {.shows = "Two laboratories measure five features of 400 samples each; the second one's values are offset (horizontal, in standard "
-                "deviations) and stretched. Vertically the share of samples whose class a linear classifier gets right.",
-       .predicted = "Normalised together, the offset is mistaken for the class. Normalised each by itself, it has no effect at all. But if "
-                    "all of one laboratory's samples are of one class, the class is removed with it: no statistics can tell them apart.",
-       .seen = fmt::format("At the largest offset {:.3f} with pooled statistics, {:.3f} with each laboratory's own, {:.3f} where "
-                           "laboratory and class coincide.",
-                           raw.y.back(), own.y.back(), lost.y.back())});
+      {.shows =
+           "Two laboratories measure five features of 400 samples each; the second one's values are offset "
+           "(horizontal, in standard "
+           "deviations) and stretched. Vertically the share of samples whose class a linear classifier gets right.",
+       .predicted = "Normalised together, the offset is mistaken for the class. Normalised each by itself, it has no "
+                    "effect at all. But if "
+                    "all of one laboratory's samples are of one class, the class is removed with it: no statistics can "
+                    "tell them apart.",
+       .seen = fmt::format(
+           "At the largest offset {:.3f} with pooled statistics, {:.3f} with each laboratory's own, {:.3f} where "
+           "laboratory and class coincide.",
+           raw.y.back(), own.y.back(), lost.y.back())});
 }
 
 }  // namespace
@@ -87,7 +97,8 @@ extern const Experiment two_labs{
     "two_labs",
     "Applications",
     "Can statistics of their own make two laboratories comparable?",
-    "Yes, exactly, where each has both classes: an affine batch effect leaves no trace. Where laboratory and class coincide the class "
+    "Yes, exactly, where each has both classes: an affine batch effect leaves no trace. Where laboratory and class "
+    "coincide the class "
     "difference goes too, and accuracy is a coin's.",
     run,
     "Give laboratory 1 70 % of class 1 instead of half: how much of the signal does its own normalisation take away?"};

@@ -11,7 +11,8 @@ std::vector<double> losses(bool as_schedule, double lr, double decay, int steps)
   const Tensor x = Tensor::normal({40, 6}, random);
   Labels labels;
   for (int i = 0; i < 40; ++i) labels.push_back(static_cast<int32_t>(random.below(3)));
-  std::vector<Tensor> w{Tensor::normal({6, 10}, random), Tensor::normal({10, 10}, random), Tensor::normal({10, 3}, random), ones(10)};
+  std::vector<Tensor> w{Tensor::normal({6, 10}, random), Tensor::normal({10, 10}, random),
+                        Tensor::normal({10, 3}, random), ones(10)};
   for (Tensor& t : w) t.track();
   std::vector<double> all;
   for (int t = 0; t < steps; ++t) {
@@ -29,13 +30,15 @@ std::vector<double> losses(bool as_schedule, double lr, double decay, int steps)
   return all;
 }
 
-// A real network's 64 x 64 layer, once it has settled: |W|^4 and the angle over what is predicted; its norm at each step.
+// A real network's 64 x 64 layer, once it has settled: |W|^4 and the angle over what is predicted; its norm at each
+// step.
 struct Settled {
   double fourth, turned;
   Series norm{"measured", {}, {}, 1};
 };
 Settled settled(Lab& lab, double lr, double decay, int64_t steps, uint64_t seed) {
-  const auto net = network("mlp:64-64", "batch:eps=1e-10", "relu", seed, "gaussian:0.02");  // no larger: decay alone would take long
+  const auto net =
+      network("mlp:64-64", "batch:eps=1e-10", "relu", seed, "gaussian:0.02");  // no larger: decay alone would take long
   Batches batches(lab.images().train, measure(lab.images().train), 64, seed);
   const std::vector<Parameter> all = parameters(*net);
   const size_t k = static_cast<size_t>(std::find_if(all.begin(), all.end(),
@@ -63,7 +66,8 @@ Settled settled(Lab& lab, double lr, double decay, int64_t steps, uint64_t seed)
 
 void run(Lab& lab) {
   const std::vector<double> decayed = losses(false, .1, .02, 300), scheduled = losses(true, .1, .02, 300);
-  lab.same("A8.11", "losses over 300 steps: decay, and no decay with lr (1 - lr wd)^(-2t-1)", decayed, scheduled, 1e-12);
+  lab.same("A8.11", "losses over 300 steps: decay, and no decay with lr (1 - lr wd)^(-2t-1)", decayed, scheduled,
+           1e-12);
 
   const double lr = .2, wd = .01;
   std::vector<double> fourths, turns;
@@ -76,35 +80,42 @@ void run(Lab& lab) {
   lab.between("A8.6", "a trained network's layer: |W|^4 over lr <G^2> / (2 wd - lr wd^2)", .8, 1.25, fourths, true);
   lab.between("A8.7", "its angle per step over sqrt(2 lr wd)", .8, 1.25, turns, true);
   const std::vector<double> index = grid(0, 299, 300);
-  const auto at = [](const std::vector<double>& all) { return [&all](double t) { return all[static_cast<size_t>(t)]; }; };
-  lab.figure({{.title = "Decay or schedule",
-               .x_label = "step (lr 0.1, weight decay 0.02)",
-               .y_label = "loss",
-               .series = {curve("predicted: decay replaced by a growing rate", index, at(scheduled), 0, true),
-                          curve("measured, with decay", index, at(decayed), 1)}},
-              {.title = "A layer of a network on images",
-               .x_label = "step (lr 0.2, weight decay 0.01)",
-               .y_label = "norm of its weight matrix",
-               .series = {trace}}},
-             {.shows = "Left: the loss of a small batch-norm network against the step, once with weight decay on its hidden weights, once "
-                       "without decay but with a rate for them that grows as (1 - lr wd)^(-2t-1). Right: the norm of the second weight "
-                       "matrix of a network that trains on Fashion-MNIST with decay.",
-              .predicted =
-                  "Left the two are one curve, to rounding. Right the norm settles where decay and gradients meet; it does not go to zero.",
-              .seen = fmt::format("Right the fourth power of the norm settles at {:.2f} of the predicted one, and a step turns the matrix "
-                                  "by {:.2f} of the predicted angle (seed 1).",
-                                  fourths[0], turns[0])});
+  const auto at = [](const std::vector<double>& all) {
+    return [&all](double t) { return all[static_cast<size_t>(t)]; };
+  };
+  lab.figure(
+      {{.title = "Decay or schedule",
+        .x_label = "step (lr 0.1, weight decay 0.02)",
+        .y_label = "loss",
+        .series = {curve("predicted: decay replaced by a growing rate", index, at(scheduled), 0, true),
+                   curve("measured, with decay", index, at(decayed), 1)}},
+       {.title = "A layer of a network on images",
+        .x_label = "step (lr 0.2, weight decay 0.01)",
+        .y_label = "norm of its weight matrix",
+        .series = {trace}}},
+      {.shows = "Left: the loss of a small batch-norm network against the step, once with weight decay on its hidden "
+                "weights, once "
+                "without decay but with a rate for them that grows as (1 - lr wd)^(-2t-1). Right: the norm of the "
+                "second weight "
+                "matrix of a network that trains on Fashion-MNIST with decay.",
+       .predicted = "Left the two are one curve, to rounding. Right the norm settles where decay and gradients meet; "
+                    "it does not go to zero.",
+       .seen = fmt::format(
+           "Right the fourth power of the norm settles at {:.2f} of the predicted one, and a step turns the matrix "
+           "by {:.2f} of the predicted angle (seed 1).",
+           fourths[0], turns[0])});
 }
 
 }  // namespace
 
-extern const Experiment decay{
-    "decay",
-    "Weight decay",
-    "What does weight decay do, if not keep weights small?",
-    "It is a learning-rate schedule, exactly: lr (1 - lr wd)^(-2t-1) without decay gives the same losses. In a network that trains, |W|^4 "
-    "settles at lr G^2 / (2 wd) and a step's angle at sqrt(2 lr wd).",
-    run,
-    "Halve lr and double the decay in settled(): the norm changes, the angle per step does not. What happens to the accuracy?"};
+extern const Experiment decay{"decay",
+                              "Weight decay",
+                              "What does weight decay do, if not keep weights small?",
+                              "It is a learning-rate schedule, exactly: lr (1 - lr wd)^(-2t-1) without decay gives the "
+                              "same losses. In a network that trains, |W|^4 "
+                              "settles at lr G^2 / (2 wd) and a step's angle at sqrt(2 lr wd).",
+                              run,
+                              "Halve lr and double the decay in settled(): the norm changes, the angle per step does "
+                              "not. What happens to the accuracy?"};
 
 }  // namespace evenkeel::lab

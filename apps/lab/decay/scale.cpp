@@ -1,7 +1,7 @@
 // Weights of which only the direction matters: claims A8.1 to A8.5, A8.9, A8.10 and A8.12.
 #include "apps/lab/training.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/dense.h"
+#include "layers/norm/batch_norm.h"
 #include "optim/curvature/eigenvalue.h"
 #include "optim/curvature/movement.h"
 
@@ -15,7 +15,9 @@ struct Problem {
         b(Tensor::normal({4}, random).track()),
         gamma(Tensor::normal({4}, random).track()),
         eps(floor) {}
-  Tensor logits(const Tensor& w) const { return batch_norm(add_per_channel(matmul(x, w), b), gamma, zeros(4), {.eps = eps}).y; }
+  Tensor logits(const Tensor& w) const {
+    return batch_norm(add_per_channel(matmul(x, w), b), gamma, zeros(4), {.eps = eps}).y;
+  }
   Tensor loss(const Tensor& w) const { return cross_entropy(logits(w), {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}); }
   Tensor x, b, gamma;
   double eps;
@@ -23,20 +25,24 @@ struct Problem {
 
 void invariance(Lab& lab, Random& random) {
   const Problem p(random, 0);
-  const Tensor w = Tensor::normal({5, 4}, random).track(), w3 = (w.detach() * 3).track(), v = Tensor::normal({5, 4}, random);
+  const Tensor w = Tensor::normal({5, 4}, random).track(), w3 = (w.detach() * 3).track(),
+               v = Tensor::normal({5, 4}, random);
   const Tensor g = grad(p.loss(w), {w})[0].detach(), g3 = grad(p.loss(w3), {w3})[0].detach();
   lab.equal("A8.1", "loss at 3 W", p.loss(w).item(), p.loss(w3).item(), 1e-13);
-  lab.same("A8.1", "at - 3 W: xhat changes its sign, and nothing else", p.logits(w).detach() * -1.0, p.logits(w3 * -1.0).detach(), 1e-13);
+  lab.same("A8.1", "at - 3 W: xhat changes its sign, and nothing else", p.logits(w).detach() * -1.0,
+           p.logits(w3 * -1.0).detach(), 1e-13);
   lab.same("A8.2", "gradient at 3 W: a third", g / 3.0, g3, 1e-13);
   const Tensor hv = hessian_vector_product([&] { return p.loss(w); }, {w}, {v})[0].detach();
-  lab.same("A8.2", "Hessian at 3 W: a ninth", hv / 9.0, hessian_vector_product([&] { return p.loss(w3); }, {w3}, {v})[0].detach(), 1e-13);
+  lab.same("A8.2", "Hessian at 3 W: a ninth", hv / 9.0,
+           hessian_vector_product([&] { return p.loss(w3); }, {w3}, {v})[0].detach(), 1e-13);
   for (double eps : {0.0, 1e-3, 0.5}) {
     Problem q = p;
     q.eps = eps;
     const Grads d = grad(q.loss(w), {w, q.gamma, q.b});
     const Normalized n = standardise(add_per_channel(matmul(q.x, w), q.b), eps);
     lab.same("A8.3", fmt::format("<W_k, dW_k> = eps / (sigma_k^2 + eps) gamma_k dgamma_k, eps = {}", eps),
-             q.gamma.detach() * d[1].detach() * (reciprocal(n.var.detach() + eps) * eps), sum_rows(w.detach() * d[0].detach()), 1e-13);
+             q.gamma.detach() * d[1].detach() * (reciprocal(n.var.detach() + eps) * eps),
+             sum_rows(w.detach() * d[0].detach()), 1e-13);
     lab.equal("A8.3", "the gradient of a bias before batch norm", 0, l2_norm(d[2]), 1e-13);
   }
   const Tensor hw = hessian_vector_product([&] { return p.loss(w); }, {w}, {w.detach()})[0].detach();
@@ -61,9 +67,10 @@ void conventions(Lab& lab, Random& random) {
   Tensor by_sgd = w.detach().clone();
   Sgd sgd({{"w", by_sgd, true}}, {.lr = .1, .weight_decay = .1});
   sgd.step({g});
-  lab.same("A8.9", "the penalty lambda |W|^2 is weight decay 2 lambda", w.detach() - (g + grad(penalty, {w})[0].detach()) * .1, by_sgd,
-           1e-14);
-  lab.same("A8.12", "plain SGD: the decoupled form w (1 - lr wd) - lr g is the same", w.detach() * (1 - .01) - g * .1, by_sgd, 1e-14);
+  lab.same("A8.9", "the penalty lambda |W|^2 is weight decay 2 lambda",
+           w.detach() - (g + grad(penalty, {w})[0].detach()) * .1, by_sgd, 1e-14);
+  lab.same("A8.12", "plain SGD: the decoupled form w (1 - lr wd) - lr g is the same", w.detach() * (1 - .01) - g * .1,
+           by_sgd, 1e-14);
   Sequential net(Dense(3, 4, random), BatchNorm(4));
   std::string decays;
   for (const Parameter& p : parameters(net)) decays += p.decay ? p.name + " " : "";
@@ -77,35 +84,42 @@ void run(Lab& lab) {
   // W -> 0, and gamma that must make up for it? Not before the variance falls to eps.
   const Tensor unit = standardise(Tensor::normal({512, 1}, random), 0).y;
   const auto kept = [&](double c) { return std::sqrt(mean(square(standardise(unit * c, 1e-5).y)).item()); };
-  lab.same("A8.10", "output that weights scaled by c = .1 .01 .003 .001 keep, against the table", {.9995, .9535, .688, .3015},
-           {kept(.1), kept(.01), kept(.003), kept(.001)}, 3e-4);
+  lab.same("A8.10", "output that weights scaled by c = .1 .01 .003 .001 keep, against the table",
+           {.9995, .9535, .688, .3015}, {kept(.1), kept(.01), kept(.003), kept(.001)}, 3e-4);
   const std::vector<double> logs = grid(-4, 1, 41);
   const auto law = [](double l) { return std::exp2(-.5 * std::log2(1 + 1e-5 * std::pow(10, -2 * l))); };
   lab.same("A8.10", "c / sqrt(c^2 + eps / sigma^2), over five decades", curve("", logs, law, 0).y,
-           curve("", logs, [&](double l) { return kept(std::pow(10, l)); }, 0)
+           curve(
+               "", logs, [&](double l) { return kept(std::pow(10, l)); }, 0)
                .y);
   lab.only_if("A8.10", "as |W| -> 0 a larger gamma must make up for it", "the variance is near eps",
-              fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9, kept(.1) < .9);
+              fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9,
+              kept(.1) < .9);
   lab.figure({{.title = "What is left of the output",
                .x_label = "log10 of the factor c on the weights",
                .y_label = "standard deviation of xhat",
                .series = {curve("predicted: c / sqrt(c^2 + eps)", logs, law, 0, true),
-                          curve("measured", logs, [&](double l) { return kept(std::pow(10, l)); }, 1)}}},
-             {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the standard deviation of "
+                          curve(
+                              "measured", logs, [&](double l) { return kept(std::pow(10, l)); }, 1)}}},
+             {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
+                       "standard deviation of "
                        "what comes out, for a unit whose variance was 1 and eps = 1e-5 (no units).",
-              .predicted = "Nothing changes until the variance falls to eps, at c = 0.003. The text's sentence that gamma must counteract "
+              .predicted = "Nothing changes until the variance falls to eps, at c = 0.003. The text's sentence that "
+                           "gamma must counteract "
                            "W going to 0 is true there only.",
-              .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003), kept(.001))});
+              .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
+                                  kept(.001))});
 }
 
 }  // namespace
 
-extern const Experiment scale{"scale",
-                              "Weight decay",
-                              "What does the size of weights before batch normalisation matter?",
-                              "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, "
-                              "1/c and 1/c^2 of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
-                              run,
-                              "Put layer norm in batch norm's place: which of these laws stay, and for which part of the weights?"};
+extern const Experiment scale{
+    "scale",
+    "Weight decay",
+    "What does the size of weights before batch normalisation matter?",
+    "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, "
+    "1/c and 1/c^2 of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
+    run,
+    "Put layer norm in batch norm's place: which of these laws stay, and for which part of the weights?"};
 
 }  // namespace evenkeel::lab

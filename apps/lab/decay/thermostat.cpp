@@ -36,12 +36,13 @@ Thermostat thermostat(double lr, double decay, double start, double momentum, in
 void run(Lab& lab) {
   Random random(3);
   Thermostat low, high;
-  for (const auto& [lr, decay, table] : {std::tuple{.1, 5e-4, 100.0025}, {.5, 5e-4, 500.0625}, {.1, 5e-3, 10.0025}, {.5, 5e-3, 50.0625}}) {
+  for (const auto& [lr, decay, table] :
+       {std::tuple{.1, 5e-4, 100.0025}, {.5, 5e-4, 500.0625}, {.1, 5e-3, 10.0025}, {.5, 5e-3, 50.0625}}) {
     if (lab.quick() && decay < 1e-3) continue;
     const auto steps = static_cast<int64_t>(5 / (lr * decay));  // twenty time constants; the second half is averaged
     low = thermostat(lr, decay, 1, 0, steps, random), high = thermostat(lr, decay, 4, 0, steps, random);
-    lab.equal("A8.6", fmt::format("|w|^4 = lr G^2 / (2 wd - lr wd^2), lr {}, wd {}, from |w| = 1", lr, decay), table, low.fourth.mean(),
-              1e-3);
+    lab.equal("A8.6", fmt::format("|w|^4 = lr G^2 / (2 wd - lr wd^2), lr {}, wd {}, from |w| = 1", lr, decay), table,
+              low.fourth.mean(), 1e-3);
     lab.equal("A8.6", "from |w| = 4", table, high.fourth.mean(), 2e-3);
     lab.equal("A8.7", fmt::format("angle of a step over sqrt(2 lr wd) = {:.4g}", std::sqrt(2 * lr * decay)), 1,
               high.angle.mean() / std::sqrt(2 * lr * decay), 2e-3);
@@ -50,33 +51,42 @@ void run(Lab& lab) {
   lab.between("A8.8", "distance left after 1 / (4 lr wd) = 500 steps over 1/e", .9, 1.1,
               {(thermostat(.1, 5e-3, near, 0, 501, random).history[500] - 1) / .05 * std::exp(1.)});
   const Thermostat moving = thermostat(.05, 1e-3, 3.9, .9, lab.quick_or_full(6000, 40000), random);
-  lab.between("A8.7", "momentum 0.9, lr .05, wd .001: |w|^4 (predicted 250 = lr / (2 wd (1 - momentum)), elsewhere 249.4)", 242.5, 257.5,
-              {moving.fourth.mean()});
-  lab.between("A8.7", "and the angle over sqrt(2 lr wd / (1 + momentum)) = .007255", .97, 1.03, {moving.angle.mean() / .007255});
+  lab.between("A8.7",
+              "momentum 0.9, lr .05, wd .001: |w|^4 (predicted 250 = lr / (2 wd (1 - momentum)), elsewhere 249.4)",
+              242.5, 257.5, {moving.fourth.mean()});
+  lab.between("A8.7", "and the angle over sqrt(2 lr wd / (1 + momentum)) = .007255", .97, 1.03,
+              {moving.angle.mean() / .007255});
 
   const std::vector<double> index = grid(0, 1000, 201);
-  const auto at = [](const std::vector<double>& all) { return [&all](double t) { return all[static_cast<size_t>(t)]; }; };
+  const auto at = [](const std::vector<double>& all) {
+    return [&all](double t) { return all[static_cast<size_t>(t)]; };
+  };
   lab.figure({{.title = "The thermostat",
                .x_label = "step (lr 0.5, weight decay 0.005)",
                .y_label = "|w|^4 over its predicted equilibrium",
-               .series = {curve("predicted", index, [](double) { return 1.0; }, 0, true),
-                          curve("from |w| = 1", index, at(low.history), 1), curve("from |w| = 4", index, at(high.history), 2)}}},
-             {.shows = "The fourth power of a scale-invariant weight's norm (vertical, over its predicted equilibrium) under weight decay "
+               .series = {curve(
+                              "predicted", index, [](double) { return 1.0; }, 0, true),
+                          curve("from |w| = 1", index, at(low.history), 1),
+                          curve("from |w| = 4", index, at(high.history), 2)}}},
+             {.shows = "The fourth power of a scale-invariant weight's norm (vertical, over its predicted equilibrium) "
+                       "under weight decay "
                        "and random gradients orthogonal to it, against the step, from a small and a large start.",
-              .predicted = "Gradients grow as the weight shrinks, and make it longer: it goes to one norm from above and below, within a "
+              .predicted = "Gradients grow as the weight shrinks, and make it longer: it goes to one norm from above "
+                           "and below, within a "
                            "few times 1 / (4 lr wd) = 100 steps; it does not go to zero.",
-              .seen = fmt::format("After {} steps they stand at {:.4f} and {:.4f} of it.", low.history.size(), low.history.back(),
-                                  high.history.back())});
+              .seen = fmt::format("After {} steps they stand at {:.4f} and {:.4f} of it.", low.history.size(),
+                                  low.history.back(), high.history.back())});
 }
 
 }  // namespace
 
-extern const Experiment thermostat_experiment{"thermostat",
-                                              "Weight decay",
-                                              "Where does weight decay leave a norm that does not matter?",
-                                              "At |w|^4 = lr G^2 / (2 wd), from above and from below, with the time constant 1 / (4 lr "
-                                              "wd); every step then turns the weight by sqrt(2 lr wd).",
-                                              run,
-                                              "Halve lr and double the decay: which of norm, angle and time constant change?"};
+extern const Experiment thermostat_experiment{
+    "thermostat",
+    "Weight decay",
+    "Where does weight decay leave a norm that does not matter?",
+    "At |w|^4 = lr G^2 / (2 wd), from above and from below, with the time constant 1 / (4 lr "
+    "wd); every step then turns the weight by sqrt(2 lr wd).",
+    run,
+    "Halve lr and double the decay: which of norm, angle and time constant change?"};
 
 }  // namespace evenkeel::lab

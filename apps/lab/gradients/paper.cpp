@@ -1,4 +1,5 @@
-// The experiment of Ioffe and Szegedy's section 4.1: three layers of a hundred sigmoids, batches of 60, with and without: claim A5.
+// The experiment of Ioffe and Szegedy's section 4.1: three layers of a hundred sigmoids, batches of 60, with and
+// without: claim A5.
 #include "apps/lab/training.h"
 
 namespace evenkeel::lab {
@@ -49,36 +50,43 @@ void run(Lab& lab) {
     overtaken.push_back(reaches(b, p.y.back()) / static_cast<double>(steps));
     if (seed == 1) {
       const double other = reaches(p, b.y.back());
-      lab.say(
-          fmt::format("Seed 1: batch norm is at the plain network's final accuracy, {:.1f} %, after {} of {} steps; the plain network {}.",
-                      100 * p.y.back(), reaches(b, p.y.back()), steps,
-                      std::isfinite(other) ? fmt::format("reaches batch norm's after {}", other)
-                                           : fmt::format("does not reach batch norm's {:.1f} % in them", 100 * b.y.back())));
+      lab.say(fmt::format(
+          "Seed 1: batch norm is at the plain network's final accuracy, {:.1f} %, after {} of {} steps; the plain "
+          "network {}.",
+          100 * p.y.back(), reaches(b, p.y.back()), steps,
+          std::isfinite(other) ? fmt::format("reaches batch norm's after {}", other)
+                               : fmt::format("does not reach batch norm's {:.1f} % in them", 100 * b.y.back())));
     }
   }
-  lab.between("A5", fmt::format("accuracy after {} steps with batch norm (1500 steps of Fashion-MNIST: .836)", steps), .78, 1, with, true);
+  lab.between("A5", fmt::format("accuracy after {} steps with batch norm (1500 steps of Fashion-MNIST: .836)", steps),
+              .78, 1, with, true);
   lab.between("A5", "accuracy gained over the network without", .005, 1, {with[0] - without[0]}, true);
-  lab.between("A5", "share of the steps that batch norm needs to be where the other ends: fewer", 0, .99, overtaken, true);
-  lab.figure({{.title = "3 x 100 sigmoid, batches of 60",
-               .x_label = "step (lr 0.1)",
-               .y_label = "accuracy on 2000 test images",
-               .series = {plain, bn}}},
-             {.shows = "Test accuracy (0 to 1) against the training step, with and without batch norm before every sigmoid; initial "
-                       "weights are small random numbers, seed 1.",
-              .predicted = "With batch norm the network learns from the first steps; without it sits on a plateau first, because "
-                           "saturating units pass on little gradient.",
-              .seen = fmt::format("At the end {:.3f} with and {:.3f} without; batch norm passes that after {:.0f} steps.", bn.y.back(),
-                                  plain.y.back(), reaches(bn, plain.y.back()))});
+  lab.between("A5", "share of the steps that batch norm needs to be where the other ends: fewer", 0, .99, overtaken,
+              true);
+  lab.figure(
+      {{.title = "3 x 100 sigmoid, batches of 60",
+        .x_label = "step (lr 0.1)",
+        .y_label = "accuracy on 2000 test images",
+        .series = {plain, bn}}},
+      {.shows = "Test accuracy (0 to 1) against the training step, with and without batch norm before every sigmoid; "
+                "initial "
+                "weights are small random numbers, seed 1.",
+       .predicted =
+           "With batch norm the network learns from the first steps; without it sits on a plateau first, because "
+           "saturating units pass on little gradient.",
+       .seen = fmt::format("At the end {:.3f} with and {:.3f} without; batch norm passes that after {:.0f} steps.",
+                           bn.y.back(), plain.y.back(), reaches(bn, plain.y.back()))});
 }
 
 }  // namespace
 
-extern const Experiment paper{"paper",
-                              "Gradient flow",
-                              "How many steps does batch normalisation save the original network?",
-                              "With it the sigmoid network learns at once and stays ahead: it is where the other ends in fewer steps, and "
-                              "the other is not where it ends.",
-                              run,
-                              "Use relu instead of sigmoid: how much of the difference remains?"};
+extern const Experiment paper{
+    "paper",
+    "Gradient flow",
+    "How many steps does batch normalisation save the original network?",
+    "With it the sigmoid network learns at once and stays ahead: it is where the other ends in fewer steps, and "
+    "the other is not where it ends.",
+    run,
+    "Use relu instead of sigmoid: how much of the difference remains?"};
 
 }  // namespace evenkeel::lab

@@ -22,7 +22,8 @@ double active_in_batch(double beta, double m) {
   return 0.5 + (beta < 0 ? -0.5 : 0.5) * beta_cdf(std::min(1.0, beta * beta / (m - 1)), 0.5, (m - 2) / 2);
 }
 
-// The active fraction of relu(gamma xhat + beta): one draw a batch, for its values are not independent. `mean`: of the output instead.
+// The active fraction of relu(gamma xhat + beta): one draw a batch, for its values are not independent. `mean`: of the
+// output instead.
 Sample measure(double gamma, double beta, int64_t m, int batches, Random& random, bool output = false) {
   Sample sample;
   const int64_t features = 64;
@@ -42,15 +43,17 @@ void run(Lab& lab) {
   lab.same("A3.6", "Phi(beta / |gamma|), beta = -3 -2 -1 -.5 0 .5 1 2 3, against the table",
            {.00135, .02275, .15866, .30854, .5, .69146, .84134, .97725, .99865}, phis, 1e-5);
   for (double beta : {-1.0, 0.0, 0.5})
-    lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta), active_in_batch(beta, 1024),
-                 measure(1, beta, 1024, batches / 4, random));
-  lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5), measure(-2, 1, 4096, batches / 8, random));
+    lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta),
+                 active_in_batch(beta, 1024), measure(1, beta, 1024, batches / 4, random));
+  lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5),
+               measure(-2, 1, 4096, batches / 8, random));
   const std::vector<double> sizes{3, 4, 8, 32, 128};
   std::vector<double> half, whole, none;
   for (double m : sizes)
-    half.push_back(active_in_batch(.5, m)), whole.push_back(active_in_batch(1, m)), none.push_back(active_in_batch(0, m));
-  lab.same("A3.7", "Beta law, beta 0.5, batches of 3 4 8 32 128: .6150 .6443 .6730 .6875 .6905", {.6150, .6443, .6730, .6875, .6905}, half,
-           1e-4);
+    half.push_back(active_in_batch(.5, m)), whole.push_back(active_in_batch(1, m)),
+        none.push_back(active_in_batch(0, m));
+  lab.same("A3.7", "Beta law, beta 0.5, batches of 3 4 8 32 128: .6150 .6443 .6730 .6875 .6905",
+           {.6150, .6443, .6730, .6875, .6905}, half, 1e-4);
   lab.same("A3.7", "beta 1: .75 .7887 .8220 .8373 .8404", {.75, .7887, .8220, .8373, .8404}, whole, 1e-4);
   lab.same("A3.7", "beta 0: one half in batches of any size", {.5, .5, .5, .5, .5}, none);
   for (int64_t m : {3, 4, 8, 32, 128})
@@ -58,8 +61,10 @@ void run(Lab& lab) {
       lab.expected("A3.7", fmt::format("batches of {}, beta {}: the Beta law against a count", m, beta),
                    active_in_batch(beta, static_cast<double>(m)), measure(1, beta, m, batches, random));
   for (const auto& [beta, value] : {std::pair{-1., .08332}, {0., .39894}, {1., 1.08332}}) {
-    lab.equal("A3.8", fmt::format("mean output at beta = {}: beta Phi + phi", beta), value, beta * Phi(beta) + phi(beta), 1e-5);
-    lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value, measure(1, beta, 4096, batches / 8, random, true));
+    lab.equal("A3.8", fmt::format("mean output at beta = {}: beta Phi + phi", beta), value,
+              beta * Phi(beta) + phi(beta), 1e-5);
+    lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value,
+                 measure(1, beta, 4096, batches / 8, random, true));
   }
   lab.expected("A3.8", "gamma = 2, beta = 1: beta Phi(beta/gamma) + gamma phi(beta/gamma)", Phi(.5) + 2 * phi(.5),
                measure(2, 1, 4096, batches / 8, random, true));
@@ -69,7 +74,8 @@ void run(Lab& lab) {
     const Tensor beta = Tensor::full({1}, at).track(), y = relu(batch_norm(x, ones(1), beta).y);
     return std::pair{grad(mean(y), {beta})[0].item(), mean(step(y.detach())).item()};
   };
-  lab.equal("A3.6", "the gradient's share that reaches beta = 0.5 is the active fraction", reaches(.5).second, reaches(.5).first);
+  lab.equal("A3.6", "the gradient's share that reaches beta = 0.5 is the active fraction", reaches(.5).second,
+            reaches(.5).first);
   lab.equal("A3.9", "none reaches beta = -5 from a batch of 256: a dead unit", 0, reaches(-5).first, 0);
 
   const std::vector<double> shifts = grid(-3, 3, 25);
@@ -83,24 +89,29 @@ void run(Lab& lab) {
     for (double b : shifts) s.y.push_back(measure(1, b, m, batches / 8, random).mean());
     chart.series.push_back(s);
   }
-  lab.figure({chart},
-             {.shows = "The fraction of examples for which a ReLU behind batch normalisation is active (0 to 1), against the shift beta in "
-                       "units of |gamma|.",
-              .predicted = "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three "
-                           "cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.",
-              .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.",
-                                  measure(1, 1, 3, batches, random).mean(), measure(1, 1, 128, batches / 8, random).mean(), Phi(1))});
+  lab.figure(
+      {chart},
+      {.shows = "The fraction of examples for which a ReLU behind batch normalisation is active (0 to 1), against the "
+                "shift beta in "
+                "units of |gamma|.",
+       .predicted =
+           "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three "
+           "cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.",
+       .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.",
+                           measure(1, 1, 3, batches, random).mean(), measure(1, 1, 128, batches / 8, random).mean(),
+                           Phi(1))});
 }
 
 }  // namespace
 
-extern const Experiment relu_activity{"relu_activity",
-                                      "Gradient flow",
-                                      "How many ReLUs does batch normalisation keep alive?",
-                                      "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) "
-                                      "law of xhat^2 / (m-1); the mean output is beta Phi + gamma phi.",
-                                      run,
-                                      "Draw from exp(normal()) instead of normal(): the fraction at beta = 0 is no longer one half. "
-                                      "`evenkeel doctor` measures it on your own network."};
+extern const Experiment relu_activity{
+    "relu_activity",
+    "Gradient flow",
+    "How many ReLUs does batch normalisation keep alive?",
+    "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) "
+    "law of xhat^2 / (m-1); the mean output is beta Phi + gamma phi.",
+    run,
+    "Draw from exp(normal()) instead of normal(): the fraction at beta = 0 is no longer one half. "
+    "`evenkeel doctor` measures it on your own network."};
 
 }  // namespace evenkeel::lab

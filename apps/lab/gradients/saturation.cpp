@@ -19,7 +19,8 @@ double derivative(Tensor (*f)(const Tensor&), double at) {
 }
 
 // The mean gradient that a batch of N(mu, s) passes through f.
-Sample batch_slope(Tensor (*f)(const Tensor&), double mu, double s, Random& random, int64_t draws, bool squared = false) {
+Sample batch_slope(Tensor (*f)(const Tensor&), double mu, double s, Random& random, int64_t draws,
+                   bool squared = false) {
   Tensor x = Tensor::normal({draws}, random, mu, s).track();
   const Tensor y = f(x);
   Sample sample;
@@ -30,13 +31,15 @@ Sample batch_slope(Tensor (*f)(const Tensor&), double mu, double s, Random& rand
 void run(Lab& lab) {
   Random random(1);
   const int64_t draws = lab.quick_or_full(100'000, 2'000'000);
-  lab.equal("A3.1", "slope of the sigmoid at 0 over that at 4", 14.154, derivative(sigmoid, 0) / derivative(sigmoid, 4), 1e-4);
+  lab.equal("A3.1", "slope of the sigmoid at 0 over that at 4", 14.154, derivative(sigmoid, 0) / derivative(sigmoid, 4),
+            1e-4);
   std::vector<double> integrals, ratios, shrunk, normalised;
-  for (int mu = 0; mu <= 6; ++mu) integrals.push_back(expected(slope, mu, 1)), ratios.push_back(integrals[0] / integrals.back());
+  for (int mu = 0; mu <= 6; ++mu)
+    integrals.push_back(expected(slope, mu, 1)), ratios.push_back(integrals[0] / integrals.back());
   lab.same("A3.3", "E sigmoid'(N(mu, 1)), mu = 0 to 6: .206621 .177943 .115758 .059822 .026298 .010505 .004",
            {.206621, .177943, .115758, .059822, .026298, .010505, .004000}, integrals, 1e-6);
-  lab.same("A3.3", "the first over each: 1 1.161 1.785 3.454 7.857 19.67 51.66", {1, 1.161, 1.785, 3.454, 7.857, 19.67, 51.66}, ratios,
-           2e-4);
+  lab.same("A3.3", "the first over each: 1 1.161 1.785 3.454 7.857 19.67 51.66",
+           {1, 1.161, 1.785, 3.454, 7.857, 19.67, 51.66}, ratios, 2e-4);
   for (int mu : {0, 2, 4, 6})
     lab.expected("A3.3", fmt::format("E sigmoid'(N({}, 1)), {} draws", mu, draws), expected(slope, mu, 1),
                  batch_slope(sigmoid, mu, 1, random, draws));
@@ -44,20 +47,25 @@ void run(Lab& lab) {
   // The text: centring mean 4 gains "over an order of magnitude". In expectation it depends on the spread.
   const std::vector<double> table_spreads{.1, .25, .5, 1, 2};
   const auto gain = [](double s) { return expected(slope, 0, s) / expected(slope, 4, s); };
-  for (double s : table_spreads) shrunk.push_back(gain(s)), normalised.push_back(expected(slope, 0, 1) / expected(slope, 4, s));
-  lab.same("A3.2", "N(4, s) centred, s = .1 .25 .5 1 2: gains 14.06 13.56 11.98 7.86 3.21", {14.06, 13.56, 11.98, 7.857, 3.21}, shrunk,
-           1e-3);
-  lab.same("A3.2", "N(4, s) made N(0, 1): gains 11.65 11.38 10.49 7.86 4.38", {11.65, 11.38, 10.49, 7.857, 4.38}, normalised, 1e-3);
+  for (double s : table_spreads)
+    shrunk.push_back(gain(s)), normalised.push_back(expected(slope, 0, 1) / expected(slope, 4, s));
+  lab.same("A3.2", "N(4, s) centred, s = .1 .25 .5 1 2: gains 14.06 13.56 11.98 7.86 3.21",
+           {14.06, 13.56, 11.98, 7.857, 3.21}, shrunk, 1e-3);
+  lab.same("A3.2", "N(4, s) made N(0, 1): gains 11.65 11.38 10.49 7.86 4.38", {11.65, 11.38, 10.49, 7.857, 4.38},
+           normalised, 1e-3);
   const auto squared = [](double x) { return slope(x) * slope(x); };
   lab.same("A3.2", "E sigmoid'^2 at mean 0 and 4: .044836 .0014043", {.044836, .0014043},
            {expected(squared, 0, 1), expected(squared, 4, 1)}, 1e-6);
-  lab.equal("A3.2", "gain of the squared gradient, s = 1", 31.9, expected(squared, 0, 1) / expected(squared, 4, 1), 2e-3);
-  lab.expected("A3.2", "E sigmoid'(N(4, 1))^2, measured", expected(squared, 4, 1), batch_slope(sigmoid, 4, 1, random, draws, true));
+  lab.equal("A3.2", "gain of the squared gradient, s = 1", 31.9, expected(squared, 0, 1) / expected(squared, 4, 1),
+            2e-3);
+  lab.expected("A3.2", "E sigmoid'(N(4, 1))^2, measured", expected(squared, 4, 1),
+               batch_slope(sigmoid, 4, 1, random, draws, true));
   const auto measured_gain = [&](double s) {
     return batch_slope(sigmoid, 0, s, random, draws).mean() / batch_slope(sigmoid, 4, s, random, draws).mean();
   };
   const double narrow = measured_gain(.5), wide = measured_gain(1);
-  lab.only_if("A3.2", "centring mean 4 gains over an order of magnitude", "the spread is at most about 0.7, or at the point",
+  lab.only_if("A3.2", "centring mean 4 gains over an order of magnitude",
+              "the spread is at most about 0.7, or at the point",
               fmt::format("{:.2f}x at s = 0.5, {:.2f}x at s = 1", narrow, wide), narrow > 10, wide > 10);
 
   lab.equal("A3.4", "slope of tanh at 0 over that at 4", 745.74, derivative(tanh, 0) / derivative(tanh, 4), 1e-5);
@@ -73,16 +81,21 @@ void run(Lab& lab) {
   lab.figure({{.title = "Gradient through a sigmoid",
                .x_label = "mean of the pre-activation (standard deviation 1)",
                .y_label = "mean slope",
-               .series = {curve("predicted: E sigmoid'(N(mu, 1))", means, [](double mu) { return expected(slope, mu, 1); }, 0, true),
+               .series = {curve(
+                              "predicted: E sigmoid'(N(mu, 1))", means,
+                              [](double mu) { return expected(slope, mu, 1); }, 0, true),
                           seen, curve("at the point mu", means, slope, 2, true)}},
               {.title = "What centring mean 4 gains",
                .x_label = "standard deviation of the pre-activation",
                .y_label = "ratio of mean slopes",
                .series = {curve("predicted: N(0, s) over N(4, s)", spreads, gain, 0, true),
-                          curve("an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
-             {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of what enters it (no units). "
+                          curve(
+                              "an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
+             {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of what "
+                       "enters it (no units). "
                        "Right: by how much moving that mean from 4 to 0 raises the slope, against the spread.",
-              .predicted = "At the point it is 14-fold. Averaged over a batch of standard deviation 1 it is 8-fold, because the tail that "
+              .predicted = "At the point it is 14-fold. Averaged over a batch of standard deviation 1 it is 8-fold, "
+                           "because the tail that "
                            "reaches back towards zero still carried gradient before.",
               .seen = fmt::format("{:.2f}-fold for the standard deviation 0.5, {:.2f}-fold for 1.", narrow, wide)});
 }
@@ -93,7 +106,8 @@ extern const Experiment saturation{
     "saturation",
     "Gradient flow",
     "How much gradient does a drifted sigmoid lose, and centring give back?",
-    "Pointwise 14.2-fold from 4 to 0; in expectation over N(4, 1) only 7.9-fold, above 10 for spreads up to about 0.7; squared gradients "
+    "Pointwise 14.2-fold from 4 to 0; in expectation over N(4, 1) only 7.9-fold, above 10 for spreads up to about 0.7; "
+    "squared gradients "
     "32-fold. tanh: 746 and 69.",
     run,
     "Full normalisation also changes the spread to 1: plot E sigmoid'(N(0, 1)) / E sigmoid'(N(4, s)) instead."};

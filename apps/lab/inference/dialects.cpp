@@ -5,7 +5,8 @@
 namespace evenkeel::lab {
 namespace {
 
-// How a library keeps running statistics: r <- (1 - a) r + a (batch statistic), from `mean0` and `var0`. Their sources were read.
+// How a library keeps running statistics: r <- (1 - a) r + a (batch statistic), from `mean0` and `var0`. Their sources
+// were read.
 struct Dialect {
   const char* name;
   double a, mean0, var0;
@@ -59,46 +60,59 @@ void run(Lab& lab) {
   const std::vector<Moments> exact = average(dialects[1], std::vector<Moments>(50, {mu, v * (m - 1.0) / m}), m);
   lab.same("A6.4", "E r_t = sigma^2 (1 - (1-a)^t) + (1-a)^t, t = 1, 10, 50", {start(1), start(10), start(50)},
            {exact[0].var, exact[9].var, exact[49].var});
-  lab.equal("A6.6", "what Keras' and Flax' variance tends to, over the truth: (m-1)/m", (m - 1.0) / m,
-            average({"", .1, 0, 1, false, false}, std::vector<Moments>(2000, {mu, v * (m - 1.0) / m}), m).back().var / v);
+  lab.equal(
+      "A6.6", "what Keras' and Flax' variance tends to, over the truth: (m-1)/m", (m - 1.0) / m,
+      average({"", .1, 0, 1, false, false}, std::vector<Moments>(2000, {mu, v * (m - 1.0) / m}), m).back().var / v);
 
   std::vector<double> log_steps, index;
-  for (double t = 1; t <= 1000; t *= 1.15) index.push_back(std::floor(t)), log_steps.push_back(std::log10(std::floor(t)));
-  Chart means{.title = "Running mean", .x_label = "log10 of the number of batches", .y_label = "mean; the truth is 3", .series = {}};
-  Chart variances{
-      .title = "Running variance", .x_label = "log10 of the number of batches", .y_label = "variance; the truth is 4", .series = {}};
+  for (double t = 1; t <= 1000; t *= 1.15)
+    index.push_back(std::floor(t)), log_steps.push_back(std::log10(std::floor(t)));
+  Chart means{.title = "Running mean",
+              .x_label = "log10 of the number of batches",
+              .y_label = "mean; the truth is 3",
+              .series = {}};
+  Chart variances{.title = "Running variance",
+                  .x_label = "log10 of the number of batches",
+                  .y_label = "variance; the truth is 4",
+                  .series = {}};
   int color = 0;
   std::string seen;
   for (const Dialect& d : dialects) {
     const std::vector<Moments> all = average(d, batches, static_cast<double>(m));
     Series r{d.name, log_steps, {}, color}, s{d.name, log_steps, {}, color++};
-    for (double t : index) r.y.push_back(all[static_cast<size_t>(t) - 1].mean), s.y.push_back(all[static_cast<size_t>(t) - 1].var);
+    for (double t : index)
+      r.y.push_back(all[static_cast<size_t>(t) - 1].mean), s.y.push_back(all[static_cast<size_t>(t) - 1].var);
     means.series.push_back(r);
     variances.series.push_back(s);
     const double reached = d.corrected ? 1 : 1 - std::pow(1 - d.a, 1000);
-    const double four_errors = 4 * sigma / std::sqrt(static_cast<double>(m)) * std::sqrt(d.a / (2 - d.a)) / mu;  // by A6.5
-    lab.between("A6.3", fmt::format("mean after 1000 batches over the truth: {:.3f} +- four standard errors; {}", reached, d.name),
-                reached - four_errors, reached + four_errors, {all.back().mean / mu});
+    const double four_errors =
+        4 * sigma / std::sqrt(static_cast<double>(m)) * std::sqrt(d.a / (2 - d.a)) / mu;  // by A6.5
+    lab.between(
+        "A6.3",
+        fmt::format("mean after 1000 batches over the truth: {:.3f} +- four standard errors; {}", reached, d.name),
+        reached - four_errors, reached + four_errors, {all.back().mean / mu});
     seen += fmt::format("{}{:.2f}", seen.empty() ? "" : ", ", all[9].mean);
   }
-  lab.figure(
-      {means, variances},
-      {.shows =
-           "The same thousand batches of 32 draws from N(3, 4), averaged by the rules of several libraries (a is the weight of the new "
-           "value). Left the running mean, right the running variance (no units), against the number of batches on a logarithmic axis.",
-       .predicted = "Only the corrected average is near the truth from the first batch on; it is noisier at first, which is the price. "
-                    "From 0 with a = 0.001, 1 - 0.999^1000 = 63 % of the truth has arrived at the end.",
-       .seen = fmt::format("After ten batches the running means are {} in the legend's order.", seen)});
+  lab.figure({means, variances},
+             {.shows = "The same thousand batches of 32 draws from N(3, 4), averaged by the rules of several libraries "
+                       "(a is the weight of the new "
+                       "value). Left the running mean, right the running variance (no units), against the number of "
+                       "batches on a logarithmic axis.",
+              .predicted = "Only the corrected average is near the truth from the first batch on; it is noisier at "
+                           "first, which is the price. "
+                           "From 0 with a = 0.001, 1 - 0.999^1000 = 63 % of the truth has arrived at the end.",
+              .seen = fmt::format("After ten batches the running means are {} in the legend's order.", seen)});
 }
 
 }  // namespace
 
-extern const Experiment dialects_experiment{"dialects",
-                                            "Inference",
-                                            "How would other libraries have averaged the same batches?",
-                                            "Uncorrected from zero a mean has 1 - (1-a)^t of the truth; a variance that starts at 1 is "
-                                            "sigma^2 (1 - (1-a)^t) + (1-a)^t; only a kept weight is right at every step.",
-                                            run,
-                                            "Add your library's rule as a line of `dialects`, and find it in the picture."};
+extern const Experiment dialects_experiment{
+    "dialects",
+    "Inference",
+    "How would other libraries have averaged the same batches?",
+    "Uncorrected from zero a mean has 1 - (1-a)^t of the truth; a variance that starts at 1 is "
+    "sigma^2 (1 - (1-a)^t) + (1-a)^t; only a kept weight is right at every step.",
+    run,
+    "Add your library's rule as a line of `dialects`, and find it in the picture."};
 
 }  // namespace evenkeel::lab

@@ -8,7 +8,8 @@ namespace {
 struct Change {
   const char* name;
   double contrast, brightness, noise;  // pixel in [0, 1] -> contrast pixel + brightness + noise N(0, 1)
-  // Points of accuracy lost with the training statistics, and still lost with the images' own: found elsewhere with one seed, and bands.
+  // Points of accuracy lost with the training statistics, and still lost with the images' own: found elsewhere with one
+  // seed, and bands.
   double lost, lost_low, lost_high, kept, kept_low, kept_high;
 };
 constexpr Change changes[] = {{"contrast x 0.4", .4, 0, 0, 9, 1, 25, 0, -3, 3},
@@ -36,7 +37,8 @@ Score score(Sequential& net, const Batch& test, const Change& c, const Normaliza
   Score s{100 * accuracy(net, batch), 0};
   std::vector<RunningNorm::Statistics> kept;
   const auto norms = running_norms(net);
-  for (const auto& [name, norm] : norms) kept.push_back({norm->statistics().mean.clone(), norm->statistics().var - norm->epsilon()});
+  for (const auto& [name, norm] : norms)
+    kept.push_back({norm->statistics().mean.clone(), norm->statistics().var - norm->epsilon()});
   recalibrate(net, [&](const std::function<void(const Tensor&)>& see) { see(batch.x); });
   s.own = 100 * accuracy(net, batch);
   for (size_t i = 0; i < norms.size(); ++i) norms[i].second->set_statistics(kept[i].mean, kept[i].var, 1e15);
@@ -56,7 +58,8 @@ void run(Lab& lab) {
   double apart = 0;  // the largest change of a logit without padding
   for (uint64_t seed : lab.seeds())
     for (const char* model : {padded, valid}) {
-      const auto net = network(model, "batch:eps=1e-16", "relu", seed);  // so small that contrast x 0.2 does not feel it
+      const auto net =
+          network(model, "batch:eps=1e-16", "relu", seed);  // so small that contrast x 0.2 does not feel it
       Batches batches(lab.images().train, pixels, 64, seed);
       train(*net, batches, {.lr = .1}, lab.quick_or_full(250, 1500));
       if (model == padded) clean.push_back(100 * accuracy(*net, test));
@@ -64,10 +67,14 @@ void run(Lab& lab) {
         const Score s = score(*net, test, changes[i], pixels);
         lost[i].push_back(clean.back() - s.source), kept[i].push_back(clean.back() - s.own);
       }
-      for (size_t i : {0ul, 1ul, 3ul}) {  // affine with a > 0: without zeros at the border the first convolution makes an affine map of it
+      for (size_t i :
+           {0ul, 1ul,
+            3ul}) {  // affine with a > 0: without zeros at the border the first convolution makes an affine map of it
         const Recording off(false);
         if (model == valid)
-          for (double d : (net->forward(test.x, Mode::probe) - net->forward(changed(test.x, changes[i], pixels), Mode::probe)).values())
+          for (double d :
+               (net->forward(test.x, Mode::probe) - net->forward(changed(test.x, changes[i], pixels), Mode::probe))
+                   .values())
             apart = std::max(apart, std::abs(d));
       }
       if (seed != 1) continue;
@@ -84,36 +91,44 @@ void run(Lab& lab) {
   lab.between("A7.2", "clean images: accuracy, % (elsewhere 86.5)", lab.quick_or_full(72., 78.), 93, clean, true);
   for (size_t i = 0; i < std::size(changes); ++i) {
     const Change& c = changes[i];
-    const std::string statement = fmt::format("{}: points lost with the training statistics (elsewhere {})", c.name, c.lost);
+    const std::string statement =
+        fmt::format("{}: points lost with the training statistics (elsewhere {})", c.name, c.lost);
     if (i == 1)
       lab.not_found_again("A7.2", statement, c.lost_low, c.lost_high, lost[i],
-                          "Brightness alone costs these networks far less than the 71 points that were found elsewhere with one seed and a "
-                          "network that is not known in detail: it moves a channel by its filter's sum, and how large that is against the "
+                          "Brightness alone costs these networks far less than the 71 points that were found elsewhere "
+                          "with one seed and a "
+                          "network that is not known in detail: it moves a channel by its filter's sum, and how large "
+                          "that is against the "
                           "channel's spread differs from network to network and from seed to seed.");
     else
       lab.between("A7.2", statement, c.lost_low, c.lost_high, lost[i], true);
-    lab.between("A7.2", fmt::format("{}: points still lost with the images' own (elsewhere {})", c.name, c.kept), c.kept_low, c.kept_high,
-                kept[i], true);
+    lab.between("A7.2", fmt::format("{}: points still lost with the images' own (elsewhere {})", c.name, c.kept),
+                c.kept_low, c.kept_high, kept[i], true);
   }
-  lab.equal("A7.2b", "no padding, no bias: largest change of a logit under contrast and brightness, own statistics", 0, apart);
-  lab.figure(
-      {chart},
-      {.shows = "A small convolutional network's accuracy on test images of Fashion-MNIST made brighter (horizontal; 1 is from black to "
-                "white), in per cent, seed 1.",
-       .predicted = "With the training set's statistics it falls, with those of the changed images themselves it stays: exactly where "
-                    "convolutions have no padding, nearly where zeros at the border, which are not made brighter, are part of the picture.",
-       .seen = fmt::format("At + 0.3: {:.1f} % and {:.1f} % with zero padding, {:.1f} % and {:.1f} % without (training statistics, own).",
-                           chart.series[0].y[4], chart.series[1].y[4], chart.series[2].y[4], chart.series[3].y[4])});
+  lab.equal("A7.2b", "no padding, no bias: largest change of a logit under contrast and brightness, own statistics", 0,
+            apart);
+  lab.figure({chart}, {.shows = "A small convolutional network's accuracy on test images of Fashion-MNIST made "
+                                "brighter (horizontal; 1 is from black to "
+                                "white), in per cent, seed 1.",
+                       .predicted = "With the training set's statistics it falls, with those of the changed images "
+                                    "themselves it stays: exactly where "
+                                    "convolutions have no padding, nearly where zeros at the border, which are not "
+                                    "made brighter, are part of the picture.",
+                       .seen = fmt::format("At + 0.3: {:.1f} % and {:.1f} % with zero padding, {:.1f} % and {:.1f} % "
+                                           "without (training statistics, own).",
+                                           chart.series[0].y[4], chart.series[1].y[4], chart.series[2].y[4],
+                                           chart.series[3].y[4])});
 }
 
 }  // namespace
 
-extern const Experiment domain{"domain",
-                               "Inference",
-                               "Can statistics of the test images themselves help?",
-                               "Taken from the new images they undo brightness and contrast, exactly so in a network without zero padding; "
-                               "noise in part, and an inversion not at all.",
-                               run,
-                               "Try a brightness that differs from image to image: what would have to be re-estimated then?"};
+extern const Experiment domain{
+    "domain",
+    "Inference",
+    "Can statistics of the test images themselves help?",
+    "Taken from the new images they undo brightness and contrast, exactly so in a network without zero padding; "
+    "noise in part, and an inversion not at all.",
+    run,
+    "Try a brightness that differs from image to image: what would have to be re-estimated then?"};
 
 }  // namespace evenkeel::lab

@@ -17,13 +17,15 @@ Series noise_of(Lab& lab, Random& random) {
   Series s{"measured, corrected", {}, {}, 1};
   const std::vector<std::pair<int, double>> table{{1, 1.0}, {5, .2044}, {20, .0672}, {100, .05263}};
   for (int t = 1; t <= 100; ++t) {
-    many.forward(Tensor::normal({2, streams}, random, 0, std::sqrt(2.0)), Mode::train);  // the batch mean has variance 1
+    many.forward(Tensor::normal({2, streams}, random, 0, std::sqrt(2.0)),
+                 Mode::train);  // the batch mean has variance 1
     Sample squares;
     for (double r : many.running_mean.values()) squares.add(r * r);
     s.x.push_back(t), s.y.push_back(squares.mean());
     for (const auto& [at, value] : table) {
       if (at != t) continue;
-      lab.equal("A6.5", fmt::format("variance of the corrected mean, t = {}, over a batch mean's: against the table", t), value,
+      lab.equal("A6.5",
+                fmt::format("variance of the corrected mean, t = {}, over a batch mean's: against the table", t), value,
                 predicted_noise(t), 1e-4);
       lab.expected("A6.5", "the same, measured", predicted_noise(t), squares);
     }
@@ -47,7 +49,8 @@ void run(Lab& lab) {
   const Tensor eight = draws(8, random), y = once.forward(eight, Mode::eval);
   double apart = 0;
   for (int64_t i = 0; i < 8; ++i)
-    apart = std::max(apart, std::abs(once.forward(Tensor::of({1, 1}, {eight.data()[i]}), Mode::eval).item() - y.data()[i]));
+    apart =
+        std::max(apart, std::abs(once.forward(Tensor::of({1, 1}, {eight.data()[i]}), Mode::eval).item() - y.data()[i]));
   lab.equal("A6.7", "inference: alone or among others, to the bit", 0, apart, 0);
   const double a = 1 / std::sqrt(once.running_var.item() + 1e-5);
   lab.same("A6.7", "inference: y = a x + b", eight * a - a * once.running_mean.item(), y, 1e-14);
@@ -58,19 +61,23 @@ void run(Lab& lab) {
     size = std::min(size, 1000 - begin);
     population.add(Tensor::of({size, 1}, {all.data() + begin, all.data() + begin + size}));
   }
-  lab.equal("A6.8", "population variance, merged from batches of 1, 2, 3, ...: that of all at once", standardise(all).var.item(),
-            population.var().item(), 1e-13);
+  lab.equal("A6.8", "population variance, merged from batches of 1, 2, 3, ...: that of all at once",
+            standardise(all).var.item(), population.var().item(), 1e-13);
 
   const std::vector<double> t = grid(1, 100, 100);
   lab.figure({{.title = "The price of the correction",
                .x_label = "batches averaged (a = 0.1)",
                .y_label = "variance over a batch mean's",
-               .series = {curve("predicted: a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2", t, predicted_noise, 0, true), measured}}},
-             {.shows = "The variance of a corrected running mean over many streams, in units of one batch mean's variance (vertical), "
+               .series = {curve("predicted: a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2", t, predicted_noise, 0, true),
+                          measured}}},
+             {.shows = "The variance of a corrected running mean over many streams, in units of one batch mean's "
+                       "variance (vertical), "
                        "against the number of batches averaged.",
-              .predicted = "The correction removes the bias at the price of noise: the first estimate is as noisy as one batch, and that "
+              .predicted = "The correction removes the bias at the price of noise: the first estimate is as noisy as "
+                           "one batch, and that "
                            "of 19 batches is reached only later.",
-              .seen = fmt::format("It falls from {:.3f} to {:.4f}; the limit a/(2-a) is .0526.", measured.y.front(), measured.y.back())});
+              .seen = fmt::format("It falls from {:.3f} to {:.4f}; the limit a/(2-a) is .0526.", measured.y.front(),
+                                  measured.y.back())});
 }
 
 }  // namespace
@@ -79,7 +86,8 @@ extern const Experiment estimates{
     "estimates",
     "Inference",
     "How good are running statistics as estimates, and what does inference make of them?",
-    "A corrected running mean has a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2 of a batch mean's variance; the biased variance is (m-1)/m of "
+    "A corrected running mean has a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2 of a batch mean's variance; the biased "
+    "variance is (m-1)/m of "
     "the truth. Inference is one straight line a feature, whoever else is in the batch.",
     run,
     "Take a = 1/t: the cumulative mean has the smallest variance of all. When would you not want it?"};

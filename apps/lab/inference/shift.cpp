@@ -11,39 +11,47 @@ void run(Lab& lab) {
   Sample out, squares;
   for (double v : batch_norm_inference(far, one * .2, one * .64, one * 1.3, one * .5).values())
     out.add(v), squares.add(std::pow(v - .5 - 1.69 / root, 2));
-  lab.equal("A7.1", "the shift gamma (m_test - mu) / sqrt(sigma^2 + eps): from .2 to 1.5, sigma .8, gamma 1.3", 2.11248, 1.3 * 1.3 / root,
-            1e-5);
+  lab.equal("A7.1", "the shift gamma (m_test - mu) / sqrt(sigma^2 + eps): from .2 to 1.5, sigma .8, gamma 1.3", 2.11248,
+            1.3 * 1.3 / root, 1e-5);
   lab.expected("A7.1", "measured: mean of y (beta = 0.5)", .5 + 1.69 / root, out);
-  lab.expected("A7.1", "variance of y, sigma_test .4: gamma^2 sigma_test^2 / (sigma^2 + eps)", 1.69 * .16 / (.64 + 1e-5), squares);
-  const Tensor x = Tensor::normal({16, 5}, random), delta = Tensor::normal({5}, random), w = Tensor::normal({4, 5}, random),
-               gamma = Tensor::normal({4}, random);
+  lab.expected("A7.1", "variance of y, sigma_test .4: gamma^2 sigma_test^2 / (sigma^2 + eps)",
+               1.69 * .16 / (.64 + 1e-5), squares);
+  const Tensor x = Tensor::normal({16, 5}, random), delta = Tensor::normal({5}, random),
+               w = Tensor::normal({4, 5}, random), gamma = Tensor::normal({4}, random);
   const Tensor moved = add_per_channel(x, delta), var = Tensor::full({4}, 2);
-  const auto inference = [&](const Tensor& t) { return batch_norm_inference(matmul(t, w, false, true), zeros(4), var, gamma, zeros(4)); };
+  const auto inference = [&](const Tensor& t) {
+    return batch_norm_inference(matmul(t, w, false, true), zeros(4), var, gamma, zeros(4));
+  };
   const auto training = [&](const Tensor& t) { return batch_norm(matmul(t, w, false, true), gamma, zeros(4)).y; };
   const Tensor shift = reshape(matmul(reshape(delta, {1, 5}), w, false, true), {4}) * gamma * (1 / std::sqrt(2 + 1e-5));
-  lab.same("A7.3", "linear layer, x + delta: inference moves by gamma W delta / sqrt(sigma^2 + eps)", add_per_channel(inference(x), shift),
-           inference(moved), 1e-13);
+  lab.same("A7.3", "linear layer, x + delta: inference moves by gamma W delta / sqrt(sigma^2 + eps)",
+           add_per_channel(inference(x), shift), inference(moved), 1e-13);
   lab.same("A7.3", "training does not move", training(x), training(moved), 1e-12);
 
   const std::vector<double> means = grid(-2, 2, 21);
   const auto mean_output = [&](double m_test) {
-    return mean(batch_norm_inference(Tensor::normal({2000, 1}, random, m_test, .4), one * .2, one * .64, one * 1.3, one * .5)).item();
+    return mean(batch_norm_inference(Tensor::normal({2000, 1}, random, m_test, .4), one * .2, one * .64, one * 1.3,
+                                     one * .5))
+        .item();
   };
   const auto in_training = [&](double m_test) {
     return mean(batch_norm(Tensor::normal({2000, 1}, random, m_test, .4), one * 1.3, one * .5).y).item();
   };
-  lab.figure(
-      {{.title = "Where the mean of the output goes",
-        .x_label = "mean of the test data (the running one is 0.2)",
-        .y_label = "mean of y",
-        .series = {curve("predicted, inference: beta + gamma (m - mu) / s", means, [=](double m) { return .5 + 1.3 * (m - .2) / root; }, 0,
-                       true),
-                   curve("measured, inference", means, mean_output, 1),
-                   curve("measured, the batch's own statistics", means, in_training, 2)}}},
-      {.shows = "The mean of what comes out of batch norm (vertical, no unit) against the mean of the test data (horizontal), for running "
-                "statistics of mean 0.2 and deviation 0.8, gamma = 1.3 and beta = 0.5.",
-       .predicted = "Inference follows the data with the slope gamma / s; with the batch's own statistics the mean is beta whatever comes.",
-       .seen = fmt::format("For data of mean 1.5 inference gives {:.3f} on average, {:.3f} more than beta.", out.mean(), out.mean() - .5)});
+  lab.figure({{.title = "Where the mean of the output goes",
+               .x_label = "mean of the test data (the running one is 0.2)",
+               .y_label = "mean of y",
+               .series = {curve(
+                              "predicted, inference: beta + gamma (m - mu) / s", means,
+                              [=](double m) { return .5 + 1.3 * (m - .2) / root; }, 0, true),
+                          curve("measured, inference", means, mean_output, 1),
+                          curve("measured, the batch's own statistics", means, in_training, 2)}}},
+             {.shows = "The mean of what comes out of batch norm (vertical, no unit) against the mean of the test data "
+                       "(horizontal), for running "
+                       "statistics of mean 0.2 and deviation 0.8, gamma = 1.3 and beta = 0.5.",
+              .predicted = "Inference follows the data with the slope gamma / s; with the batch's own statistics the "
+                           "mean is beta whatever comes.",
+              .seen = fmt::format("For data of mean 1.5 inference gives {:.3f} on average, {:.3f} more than beta.",
+                                  out.mean(), out.mean() - .5)});
 }
 
 }  // namespace
@@ -52,7 +60,8 @@ extern const Experiment shift{
     "shift",
     "Inference",
     "What if the test data are not like the training data?",
-    "Inference is off by gamma (m_test - mu) / sqrt(sigma^2 + eps), and scales the variance by sigma_test^2 / (sigma^2 + eps).",
+    "Inference is off by gamma (m_test - mu) / sqrt(sigma^2 + eps), and scales the variance by sigma_test^2 / (sigma^2 "
+    "+ eps).",
     run,
     "Let the spread of the test data shrink to 0.01: which statistics would hide that, and which show it?"};
 

@@ -6,7 +6,8 @@ namespace evenkeel::lab {
 namespace {
 
 // The directional derivatives of order 1 to 4 of <c, f(x)> along v.
-std::vector<double> directional(const std::function<Tensor(const Tensor&)>& f, const Tensor& at, const Tensor& c, const Tensor& v) {
+std::vector<double> directional(const std::function<Tensor(const Tensor&)>& f, const Tensor& at, const Tensor& c,
+                                const Tensor& v) {
   const Tensor x = at.clone().track();
   std::vector<double> orders;
   Tensor along = dot(f(x), c);
@@ -17,8 +18,9 @@ std::vector<double> directional(const std::function<Tensor(const Tensor&)>& f, c
   return orders;
 }
 
-// The same from the definition in a form that needs no differentiation: on the line x + t v the mean is linear in t, and the variance
-// a parabola, so that xhat is linear over the root of one; its Taylor coefficients follow from a recursion.
+// The same from the definition in a form that needs no differentiation: on the line x + t v the mean is linear in t,
+// and the variance a parabola, so that xhat is linear over the root of one; its Taylor coefficients follow from a
+// recursion.
 std::vector<double> taylor(const Feature& b, const Tensor& c, const Tensor& v) {
   const Tensor p = b.x - mean(b.x).item(), q = v - mean(v).item();
   const double a0 = b.var + b.eps, a1 = 2 * mean(p * q).item(), a2 = mean(q * q).item();
@@ -44,14 +46,16 @@ void run(Lab& lab) {
   const Feature b(Tensor::normal({m, 1}, random, 1, 1.5));
   const Tensor c = Tensor::normal({m, 1}, random), v = Tensor::normal({m, 1}, random), x = b.x.clone().track();
 
-  // xhat = m grad s: batch norm is a gradient field, so all its derivatives are symmetric; the second one in closed form.
+  // xhat = m grad s: batch norm is a gradient field, so all its derivatives are symmetric; the second one in closed
+  // form.
   const Tensor s = sqrt(mean(square(x - spread(mean(x), x.shape()))) + b.eps);
   lab.same("A4.5", "xhat = m times the gradient of s(x)", b.xhat, grad(s, {x})[0].detach() * b.m, 1e-13);
   Tensor closed = Tensor::empty({m, m, m}), second = Tensor::empty({m, m, m});
   for (int64_t i = 0; i < m; ++i) {
     Tensor e = Tensor::zeros({m, 1});
     e.mutable_data()[i] = 1;
-    const Tensor rows = jacobian([&](const Tensor& t) { return grad(b.norm(t), {t}, {.differentiable = true, .cotangent = e})[0]; }, b.x);
+    const Tensor rows = jacobian(
+        [&](const Tensor& t) { return grad(b.norm(t), {t}, {.differentiable = true, .cotangent = e})[0]; }, b.x);
     for (int64_t j = 0; j < m; ++j)
       for (int64_t k = 0; k < m; ++k) {
         second.mutable_data()[(i * m + j) * m + k] = rows.data()[j * m + k];
@@ -60,15 +64,20 @@ void run(Lab& lab) {
             -b.gamma / (b.m * b.s * b.s) * (pairs - 3 / b.m * b.h(i) * b.h(j) * b.h(k));
       }
   }
-  lab.same("A4.6", "all m^3 second derivatives: -gamma/(m s^2) (xhat_i P_jk + xhat_j P_ik + xhat_k P_ij - 3/m xhat_i xhat_j xhat_k)",
-           closed, second, 1e-13);
+  lab.same(
+      "A4.6",
+      "all m^3 second derivatives: -gamma/(m s^2) (xhat_i P_jk + xhat_j P_ik + xhat_k P_ij - 3/m xhat_i xhat_j xhat_k)",
+      closed, second, 1e-13);
 
   // The fused op, the three steps written out, and a power series that was never differentiated.
-  const std::vector<double> fused = directional([&](const Tensor&t) { return b.norm(t); }, b.x, c, v), series = taylor(b, c, v);
-  const std::vector<double> steps =
-      directional([&](const Tensor& t) { return batch_norm_definition(t, ones(1) * b.gamma, zeros(1), {.eps = b.eps}); }, b.x, c, v);
+  const std::vector<double> fused = directional([&](const Tensor&t) { return b.norm(t); }, b.x, c, v),
+                            series = taylor(b, c, v);
+  const std::vector<double> steps = directional(
+      [&](const Tensor& t) { return batch_norm_definition(t, ones(1) * b.gamma, zeros(1), {.eps = b.eps}); }, b.x, c,
+      v);
   for (size_t i = 0; i < 4; ++i) {
-    lab.equal("A4.8", fmt::format("derivative of order {} along a direction: the composed definition's", i + 1), steps[i], fused[i], 1e-12);
+    lab.equal("A4.8", fmt::format("derivative of order {} along a direction: the composed definition's", i + 1),
+              steps[i], fused[i], 1e-12);
     lab.equal("A4.8", "the same from the power series of a root of a parabola", series[i], fused[i], 1e-11);
   }
 
@@ -93,28 +102,34 @@ void run(Lab& lab) {
       return sum;
     };
   };
-  lab.figure({{.title = "An output along a direction",
-               .x_label = "t: the batch is x + t v",
-               .y_label = "<c, y>",
-               .series = {curve("measured", t, path, 1), curve("by derivatives up to order 1", t, polynomial(1), 7, true),
-                          curve("up to order 2", t, polynomial(2), 2, true), curve("up to order 4", t, polynomial(4), 0, true)}}},
-             {.shows = "A batch of eight moves along a straight line (horizontal, in multiples of a random direction); vertically a fixed "
-                       "combination of its normalised values (no unit), and the Taylor polynomials that the derivatives at t = 0 give.",
-              .predicted = "If derivatives of every order are right, each further one follows the curve longer.",
-              .seen = fmt::format("At t = 0.3 the polynomial of order 1 is off by {:.2g}, of order 2 by {:.2g}, of order 4 by {:.2g}.",
-                                  std::abs(polynomial(1)(.3) - path(.3)), std::abs(polynomial(2)(.3) - path(.3)),
-                                  std::abs(polynomial(4)(.3) - path(.3)))});
+  lab.figure(
+      {{.title = "An output along a direction",
+        .x_label = "t: the batch is x + t v",
+        .y_label = "<c, y>",
+        .series = {curve("measured", t, path, 1), curve("by derivatives up to order 1", t, polynomial(1), 7, true),
+                   curve("up to order 2", t, polynomial(2), 2, true),
+                   curve("up to order 4", t, polynomial(4), 0, true)}}},
+      {.shows = "A batch of eight moves along a straight line (horizontal, in multiples of a random direction); "
+                "vertically a fixed "
+                "combination of its normalised values (no unit), and the Taylor polynomials that the derivatives at t "
+                "= 0 give.",
+       .predicted = "If derivatives of every order are right, each further one follows the curve longer.",
+       .seen = fmt::format(
+           "At t = 0.3 the polynomial of order 1 is off by {:.2g}, of order 2 by {:.2g}, of order 4 by {:.2g}.",
+           std::abs(polynomial(1)(.3) - path(.3)), std::abs(polynomial(2)(.3) - path(.3)),
+           std::abs(polynomial(4)(.3) - path(.3)))});
 }
 
 }  // namespace
 
-extern const Experiment derivatives{"derivatives",
-                                    "Smoothing the landscape",
-                                    "Are the derivatives of derivatives right too?",
-                                    "The second derivative is a symmetric closed form; those of order 3 and 4 are the ones of the three "
-                                    "steps written out, and of a power series that needs no differentiation. A backward pass that keeps "
-                                    "1/s as a number passes every first-order test and is wrong from the second on.",
-                                    run,
-                                    "Detach the mean inside the variance instead of capturing 1/s: from which order on does it show?"};
+extern const Experiment derivatives{
+    "derivatives",
+    "Smoothing the landscape",
+    "Are the derivatives of derivatives right too?",
+    "The second derivative is a symmetric closed form; those of order 3 and 4 are the ones of the three "
+    "steps written out, and of a power series that needs no differentiation. A backward pass that keeps "
+    "1/s as a number passes every first-order test and is wrong from the second on.",
+    run,
+    "Detach the mean inside the variance instead of capturing 1/s: from which order on does it show?"};
 
 }  // namespace evenkeel::lab

@@ -8,7 +8,8 @@ constexpr int64_t width = 1024;
 constexpr size_t layers = 12;
 using Function = Tensor (*)(const Tensor&);
 
-// |gradient|^2 at every layer's input over that at the last one's, for a network of random weights with batch norm at every layer.
+// |gradient|^2 at every layer's input over that at the last one's, for a network of random weights with batch norm at
+// every layer.
 std::vector<double> squared_gradients(int64_t batch, Function f, Random& random) {
   std::vector<Tensor> z{Tensor::normal({batch, width}, random).track()};
   for (size_t l = 0; l < layers; ++l) {
@@ -31,8 +32,9 @@ void run(Lab& lab) {
     Function f;
     double table[3];  // batches of 8, 32 and 128
   };
-  const Case cases[] = {
-      {"linear", linear, {1.19, 1.039, 1.0095}}, {"ReLU", relu, {1.765, 1.526, 1.474}}, {"tanh", tanh, {1.357, 1.217, 1.190}}};
+  const Case cases[] = {{"linear", linear, {1.19, 1.039, 1.0095}},
+                        {"ReLU", relu, {1.765, 1.526, 1.474}},
+                        {"tanh", tanh, {1.357, 1.217, 1.190}}};
   const int64_t batches[] = {8, 32, 128};
   Chart chart{.title = "Gradients explode towards the input",
               .x_label = "layers back from the output",
@@ -45,11 +47,14 @@ void run(Lab& lab) {
       const int64_t b = batches[k];
       Sample growth;
       std::vector<double> last;
-      for (int i = 0; i < lab.quick_or_full(b > 32 ? 1 : 2, 4); ++i) last = squared_gradients(b, c.f, random), growth.add(per_layer(last));
-      lab.between("A5", fmt::format("{}, batches of {}: growth of |gradient|^2 per layer, table {}", c.name, b, c.table[k]),
+      for (int i = 0; i < lab.quick_or_full(b > 32 ? 1 : 2, 4); ++i)
+        last = squared_gradients(b, c.f, random), growth.add(per_layer(last));
+      lab.between("A5",
+                  fmt::format("{}, batches of {}: growth of |gradient|^2 per layer, table {}", c.name, b, c.table[k]),
                   c.table[k] * .97, c.table[k] * 1.03, {growth.mean()});
       const double law = (static_cast<double>(b) - 2) / (static_cast<double>(b) - 3);
-      if (c.f == linear) lab.between("A5", fmt::format("the law (B-2)/(B-3) = {:.4f}", law), law * .98, law * 1.02, {growth.mean()});
+      if (c.f == linear)
+        lab.between("A5", fmt::format("the law (B-2)/(B-3) = {:.4f}", law), law * .98, law * 1.02, {growth.mean()});
       if (b != 128) continue;
       if (c.f == static_cast<Function>(relu)) relu_growth = growth.mean();
       Series s{fmt::format("measured, {}", c.name), {}, {}, color++};
@@ -64,25 +69,28 @@ void run(Lab& lab) {
   chart.series.push_back(curve("predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), grown, 0, true));
   lab.figure(
       {chart},
-      {.shows = fmt::format(
-           "Twelve layers of {} units with random weights and batch norm at every one, batches of 128: the squared norm of the gradient at "
-           "a layer's input (vertical, log10, relative to the last layer's), against how many layers it lies behind the output.",
-           width),
-       .predicted =
-           "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for linear layers and batches of B.",
-       .seen = fmt::format("{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not tame gradients at the start of "
-                           "training; residual connections and small steps do.",
-                           relu_growth, std::pow(relu_growth, 12))});
+      {.shows = fmt::format("Twelve layers of {} units with random weights and batch norm at every one, batches of "
+                            "128: the squared norm of the gradient at "
+                            "a layer's input (vertical, log10, relative to the last layer's), against how many layers "
+                            "it lies behind the output.",
+                            width),
+       .predicted = "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for "
+                    "linear layers and batches of B.",
+       .seen = fmt::format(
+           "{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not tame gradients at the start of "
+           "training; residual connections and small steps do.",
+           relu_growth, std::pow(relu_growth, 12))});
 }
 
 }  // namespace
 
-extern const Experiment explosion{"explosion",
-                                  "Smoothing the landscape",
-                                  "Are gradients of deep batch-norm networks tame from the start?",
-                                  "No: at random weights the squared gradient grows by pi/(pi - 1) = 1.467 per ReLU layer towards the "
-                                  "input, and by (B-2)/(B-3) per linear layer with batches of B.",
-                                  run,
-                                  "Add the layer's input to its output (a residual): how much of the growth is left?"};
+extern const Experiment explosion{
+    "explosion",
+    "Smoothing the landscape",
+    "Are gradients of deep batch-norm networks tame from the start?",
+    "No: at random weights the squared gradient grows by pi/(pi - 1) = 1.467 per ReLU layer towards the "
+    "input, and by (B-2)/(B-3) per linear layer with batches of B.",
+    run,
+    "Add the layer's input to its output (a residual): how much of the growth is left?"};
 
 }  // namespace evenkeel::lab

@@ -5,7 +5,8 @@
 namespace evenkeel::lab {
 
 struct Feature {
-  explicit Feature(const Tensor& values, double floor = 1e-2) : x(values), eps(floor), m(static_cast<double>(values.size())) {
+  explicit Feature(const Tensor& values, double floor = 1e-2)
+      : x(values), eps(floor), m(static_cast<double>(values.size())) {
     const double mu = mean(x).item();
     var = mean(square(x - mu)).item();
     s = std::sqrt(var + eps);

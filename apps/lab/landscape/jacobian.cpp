@@ -18,31 +18,39 @@ void run(Lab& lab) {
   lab.same("A4.1", "training: J = gamma/s (P - xhat xhat' / m)", closed, J, 1e-13);
   lab.same("A4.2", "symmetric: J v = J' v", matmul(J, g), matmul(J, g, true), 1e-13);
   lab.same("A4.2", "J 1 = 0: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
-  lab.same("A4.2", "J xhat = gamma eps / s^3 xhat", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)), matmul(J, b.xhat), 1e-13);
-  const Tensor centred = g - mean(g).item(), third = centred - b.xhat * (dot(centred, b.xhat).item() / dot(b.xhat, b.xhat).item());
-  lab.same("A4.2", "J v = gamma / s v on all m - 2 directions orthogonal to 1 and xhat", third * (b.gamma / b.s), matmul(J, third), 1e-13);
+  lab.same("A4.2", "J xhat = gamma eps / s^3 xhat", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)), matmul(J, b.xhat),
+           1e-13);
+  const Tensor centred = g - mean(g).item(),
+               third = centred - b.xhat * (dot(centred, b.xhat).item() / dot(b.xhat, b.xhat).item());
+  lab.same("A4.2", "J v = gamma / s v on all m - 2 directions orthogonal to 1 and xhat", third * (b.gamma / b.s),
+           matmul(J, third), 1e-13);
   double trace = 0;
   for (int64_t i = 0; i < m; ++i) trace += J.data()[i * m + i];
-  lab.equal("A4.2", "trace = gamma/s (m - 1 - sigma^2 / s^2)", b.gamma / b.s * (b.m - 1 - b.var / (b.s * b.s)), trace, 1e-13);
+  lab.equal("A4.2", "trace = gamma/s (m - 1 - sigma^2 / s^2)", b.gamma / b.s * (b.m - 1 - b.var / (b.s * b.s)), trace,
+            1e-13);
 
   const Tensor x = b.x.clone().track(), dx = grad(b.norm(x), {x}, {.cotangent = g})[0].detach();
-  lab.same("A4.3", "dx = gamma/s (g - mean g - xhat mean(g xhat))", (centred - b.xhat * mean(g * b.xhat).item()) * (b.gamma / b.s), dx,
-           1e-13);
+  lab.same("A4.3", "dx = gamma/s (g - mean g - xhat mean(g xhat))",
+           (centred - b.xhat * mean(g * b.xhat).item()) * (b.gamma / b.s), dx, 1e-13);
   lab.equal("A4.3", "dx sums to 0", 0, sum(dx).item(), 1e-13);
-  lab.equal("A4.3", "sum of dx xhat = (eps/s^2) (gamma/s) sum of g xhat", b.eps / (b.s * b.s) * b.gamma / b.s * dot(g, b.xhat).item(),
-            dot(dx, b.xhat).item(), 1e-13);
+  lab.equal("A4.3", "sum of dx xhat = (eps/s^2) (gamma/s) sum of g xhat",
+            b.eps / (b.s * b.s) * b.gamma / b.s * dot(g, b.xhat).item(), dot(dx, b.xhat).item(), 1e-13);
   const Feature bare(b.x, 0);
   const Tensor d0 = grad(bare.norm(x), {x}, {.cotangent = g})[0].detach();
   lab.equal("A4.7", "|dx|^2 = gamma^2/sigma^2 (|g|^2 - <1,g>^2/m - <xhat,g>^2/m), eps = 0",
-            b.gamma * b.gamma / b.var * (dot(g, g).item() - std::pow(sum(g).item(), 2) / b.m - std::pow(dot(g, bare.xhat).item(), 2) / b.m),
+            b.gamma * b.gamma / b.var *
+                (dot(g, g).item() - std::pow(sum(g).item(), 2) / b.m - std::pow(dot(g, bare.xhat).item(), 2) / b.m),
             dot(d0, d0).item(), 1e-12);
 
   BatchNorm layer(1, {.eps = b.eps});
   *layer.gamma.mutable_data() = b.gamma;
   layer.forward(b.x, Mode::train);
-  const auto in = [&](Mode mode) { return jacobian([&, mode](const Tensor& t) { return layer.forward(t, mode); }, b.x); };
+  const auto in = [&](Mode mode) {
+    return jacobian([&, mode](const Tensor& t) { return layer.forward(t, mode); }, b.x);
+  };
   const double root = std::sqrt(layer.running_var.item() + b.eps);
-  const Tensor diagonal = jacobian([&](const Tensor&t) { return t * (b.gamma / root); }, b.x), inference = in(Mode::eval);
+  const Tensor diagonal = jacobian([&](const Tensor&t) { return t * (b.gamma / root); }, b.x),
+               inference = in(Mode::eval);
   lab.same("A4.1", "the layer in training mode has the same J", J, in(Mode::probe), 1e-13);
   lab.same("A4.4", "inference: J = gamma / sqrt(running variance + eps) on the diagonal", diagonal, inference, 1e-13);
   double beside = 0;
@@ -53,32 +61,39 @@ void run(Lab& lab) {
             grad(layer.forward(b.x, Mode::eval), {layer.gamma}, {.cotangent = g})[0].item(), 1e-13);
 
   const std::vector<double> index = grid(1, static_cast<double>(m), static_cast<int>(m));
-  const auto column = [&](const Tensor& of) { return [&of](double i) { return of.data()[(static_cast<int64_t>(i) - 1) * m + 3]; }; };
+  const auto column = [&](const Tensor& of) {
+    return [&of](double i) { return of.data()[(static_cast<int64_t>(i) - 1) * m + 3]; };
+  };
   lab.figure({{.title = "One example moves them all",
                .x_label = "example i of the batch",
                .y_label = "dy_i / dx_4",
-               .series = {curve("predicted, training", index, column(closed), 0, true), curve("measured, training", index, column(J), 1),
+               .series = {curve("predicted, training", index, column(closed), 0, true),
+                          curve("measured, training", index, column(J), 1),
                           curve("measured, inference", index, column(inference), 2)}}},
-             {.shows = "How much the output of each of eight examples (horizontal) moves when the fourth one's input does (vertical: dy_i "
+             {.shows = "How much the output of each of eight examples (horizontal) moves when the fourth one's input "
+                       "does (vertical: dy_i "
                        "/ dx_4, no unit).",
-              .predicted = "In training every output moves, by gamma/s times the entries of P - xhat xhat'/m: the off-diagonal entries are "
+              .predicted = "In training every output moves, by gamma/s times the entries of P - xhat xhat'/m: the "
+                           "off-diagonal entries are "
                            "what couples a batch. In inference only the fourth moves.",
-              .seen = fmt::format("The measured column lies on the predicted one; the largest entry beside the diagonal is {:.3f} in "
-                                  "training and {} in inference.",
-                                  std::abs(*std::max_element(closed.data(), closed.data() + 3,
-                                                             [](double a, double c) { return std::abs(a) < std::abs(c); })),
-                                  beside)});
+              .seen = fmt::format(
+                  "The measured column lies on the predicted one; the largest entry beside the diagonal is {:.3f} in "
+                  "training and {} in inference.",
+                  std::abs(*std::max_element(closed.data(), closed.data() + 3,
+                                             [](double a, double c) { return std::abs(a) < std::abs(c); })),
+                  beside)});
 }
 
 }  // namespace
 
-extern const Experiment jacobian_experiment{
-    "jacobian",
-    "Smoothing the landscape",
-    "How does an input move the outputs of the whole batch?",
-    "J = gamma/s (P - xhat xhat'/m) with P = I - 11'/m: symmetric, rows sum to 0, eigenvalues 0, gamma eps/s^3 and gamma/s; in inference "
-    "it is diagonal.",
-    run,
-    "Set eps to 0 in feature.h: the eigenvalue along xhat vanishes, and scaling the input has no effect at all on the output."};
+extern const Experiment jacobian_experiment{"jacobian",
+                                            "Smoothing the landscape",
+                                            "How does an input move the outputs of the whole batch?",
+                                            "J = gamma/s (P - xhat xhat'/m) with P = I - 11'/m: symmetric, rows sum to "
+                                            "0, eigenvalues 0, gamma eps/s^3 and gamma/s; in inference "
+                                            "it is diagonal.",
+                                            run,
+                                            "Set eps to 0 in feature.h: the eigenvalue along xhat vanishes, and "
+                                            "scaling the input has no effect at all on the output."};
 
 }  // namespace evenkeel::lab

@@ -6,7 +6,8 @@
 namespace evenkeel::lab {
 namespace {
 
-// xhat of an example fixed at x among m - 1 draws from N(0, 1): its spread, and the gain sigma / s that the batch gives all.
+// xhat of an example fixed at x among m - 1 draws from N(0, 1): its spread, and the gain sigma / s that the batch gives
+// all.
 struct Company {
   Sample xhat;
   Sample gain;
@@ -25,62 +26,76 @@ Company company(double x, int64_t m, int batches, Random& random) {
 }
 
 double predicted_noise(double x, double m) { return std::sqrt((1 + x * x / 2) / m); }
-double predicted_gain(double m) { return std::sqrt(m / 2) * std::exp(std::lgamma((m - 2) / 2) - std::lgamma((m - 1) / 2)); }
+double predicted_gain(double m) {
+  return std::sqrt(m / 2) * std::exp(std::lgamma((m - 2) / 2) - std::lgamma((m - 1) / 2));
+}
 
 void run(Lab& lab) {
   Random random(1);
   const int batches = lab.quick_or_full(100, 1000);
   for (const auto& [m, x, table] : {std::tuple{32, 0., .185}, {32, 1., .219}, {128, 0., .0894}, {128, 1., .1083}}) {
     const double seen = std::sqrt(company(x, m, batches, random).xhat.variance());
-    lab.between(
-        "A4.9",
-        fmt::format("deviation of xhat at x = {}, batches of {}; first order {:.4f}, elsewhere {}", x, m, predicted_noise(x, m), table),
-        table * .97, table * 1.03, {seen});
+    lab.between("A4.9",
+                fmt::format("deviation of xhat at x = {}, batches of {}; first order {:.4f}, elsewhere {}", x, m,
+                            predicted_noise(x, m), table),
+                table * .97, table * 1.03, {seen});
   }
   const auto over_formula = [&](int64_t m) {
     return std::sqrt(company(0, m, batches, random).xhat.variance()) / predicted_noise(0, static_cast<double>(m));
   };
   const double few = over_formula(4), many = over_formula(128);
   lab.only_if("A4.9", "Var(xhat | x) is (1 + x^2/2) / m within 5 %", "the batch is larger than about 8",
-              fmt::format("deviation {:.2f}x the formula at m = 4, {:.2f}x at 128", few, many), std::abs(many - 1) < .05,
-              std::abs(few - 1) < .05);
+              fmt::format("deviation {:.2f}x the formula at m = 4, {:.2f}x at 128", few, many),
+              std::abs(many - 1) < .05, std::abs(few - 1) < .05);
 
-  const std::vector<double> sizes{4, 8, 16, 32, 64, 128, 256}, table{1.596, 1.204, 1.088, 1.0414, 1.0201, 1.0099, 1.0049};
+  const std::vector<double> sizes{4, 8, 16, 32, 64, 128, 256},
+      table{1.596, 1.204, 1.088, 1.0414, 1.0201, 1.0099, 1.0049};
   std::vector<double> logs, law;
   for (double m : sizes) logs.push_back(std::log2(m)), law.push_back(predicted_gain(m));
-  lab.equal("A4.10", "E sigma / sigma_B, batches of 3: Gamma functions against the table", 2.171, predicted_gain(3), 2e-4);
+  lab.equal("A4.10", "E sigma / sigma_B, batches of 3: Gamma functions against the table", 2.171, predicted_gain(3),
+            2e-4);
   lab.same("A4.10", "batches of 4 8 16 32 64 128 256: 1.596 1.204 1.088 1.0414 1.0201 1.0099 1.0049", table, law, 3e-4);
-  Series noise_seen{"measured at x = 0", logs, {}, 1}, noise_far{"measured at x = 2", logs, {}, 3}, gain_seen{"measured", logs, {}, 1};
+  Series noise_seen{"measured at x = 0", logs, {}, 1}, noise_far{"measured at x = 2", logs, {}, 3},
+      gain_seen{"measured", logs, {}, 1};
   for (double size : sizes) {
     const int64_t m = static_cast<int64_t>(size);
     const int enough = std::max(10, batches * 16 / static_cast<int>(m));
     const Company c = company(0, m, enough, random);
     if (m > 4)
-      lab.expected("A4.10", fmt::format("batches of {}, measured", m), predicted_gain(size), c.gain);  // at 4 its variance is infinite
+      lab.expected("A4.10", fmt::format("batches of {}, measured", m), predicted_gain(size),
+                   c.gain);  // at 4 its variance is infinite
     noise_seen.y.push_back(std::sqrt(c.xhat.variance()));
     noise_far.y.push_back(std::sqrt(company(2, m, enough, random).xhat.variance()));
     gain_seen.y.push_back(c.gain.mean());
   }
-  lab.figure({{.title = "Noise of one example's xhat",
-               .x_label = "log2 of the batch size",
-               .y_label = "standard deviation of xhat",
-               .series = {curve("predicted, x = 0", logs, [](double l) { return predicted_noise(0, std::exp2(l)); }, 0, true),
-                          noise_seen,
-                          curve("predicted, x = 2", logs, [](double l) { return predicted_noise(2, std::exp2(l)); }, 2, true),
-                          noise_far}},
-              {.title = "Small batches amplify",
-               .x_label = "log2 of the batch size",
-               .y_label = "mean of sigma / sigma_B",
-               .series = {curve("predicted, by Gamma functions", logs, [](double l) { return predicted_gain(std::exp2(l)); }, 0, true),
-                          gain_seen}}},
-             {.shows = "Left: an example at a fixed x comes out of training-mode batch normalisation as a random number, since its company "
-                       "is random; the standard deviation of xhat against the size of the batch (no units, size on a logarithmic axis). "
-                       "Right: the mean of sigma / sigma_B, by which a batch multiplies activations and gradients.",
-              .predicted = "The noise falls as sqrt((1 + x^2/2) / m) once m is above 8. 1 / sigma_B is on average larger than 1 / sigma, "
-                           "so that small batches amplify.",
-              .seen = fmt::format(
-                  "At m = 4 the noise is {:.2f} of the formula, at 128 {:.2f}; a batch of 8 amplifies {:.2f}-fold, one of 256 {:.3f}-fold.",
-                  few, many, gain_seen.y[1], gain_seen.y.back())});
+  lab.figure(
+      {{.title = "Noise of one example's xhat",
+        .x_label = "log2 of the batch size",
+        .y_label = "standard deviation of xhat",
+        .series = {curve(
+                       "predicted, x = 0", logs, [](double l) { return predicted_noise(0, std::exp2(l)); }, 0, true),
+                   noise_seen,
+                   curve(
+                       "predicted, x = 2", logs, [](double l) { return predicted_noise(2, std::exp2(l)); }, 2, true),
+                   noise_far}},
+       {.title = "Small batches amplify",
+        .x_label = "log2 of the batch size",
+        .y_label = "mean of sigma / sigma_B",
+        .series = {curve(
+                       "predicted, by Gamma functions", logs, [](double l) { return predicted_gain(std::exp2(l)); }, 0,
+                       true),
+                   gain_seen}}},
+      {.shows = "Left: an example at a fixed x comes out of training-mode batch normalisation as a random number, "
+                "since its company "
+                "is random; the standard deviation of xhat against the size of the batch (no units, size on a "
+                "logarithmic axis). "
+                "Right: the mean of sigma / sigma_B, by which a batch multiplies activations and gradients.",
+       .predicted = "The noise falls as sqrt((1 + x^2/2) / m) once m is above 8. 1 / sigma_B is on average larger than "
+                    "1 / sigma, "
+                    "so that small batches amplify.",
+       .seen = fmt::format("At m = 4 the noise is {:.2f} of the formula, at 128 {:.2f}; a batch of 8 amplifies "
+                           "{:.2f}-fold, one of 256 {:.3f}-fold.",
+                           few, many, gain_seen.y[1], gain_seen.y.back())});
 }
 
 }  // namespace
@@ -89,7 +104,8 @@ extern const Experiment noise{
     "noise",
     "Smoothing the landscape",
     "How noisy does random company make one example?",
-    "Var(xhat | x) is about (1 + x^2/2)/m for batches above 8, and E sigma/sigma_B = sqrt(m/2) Gamma((m-2)/2) / Gamma((m-1)/2): 1.2 at m = "
+    "Var(xhat | x) is about (1 + x^2/2)/m for batches above 8, and E sigma/sigma_B = sqrt(m/2) Gamma((m-2)/2) / "
+    "Gamma((m-1)/2): 1.2 at m = "
     "8, 1.005 at 256.",
     run,
     "Use images instead of numbers: 7 x 7 pixels a channel make m 49 times larger, and the noise 7 times smaller."};

@@ -1,4 +1,5 @@
-// Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them: claim A2.7.
+// Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them: claim
+// A2.7.
 #include <tuple>
 
 #include "apps/lab/lab.h"
@@ -30,18 +31,20 @@ void run(Lab& lab) {
   Random random(1);
   const int64_t n = lab.quick_or_full(4000, 20000);
   const Tensor h = relu(Tensor::normal({n, d}, random)), normal = standardise(h).y;
-  lab.equal("A2.7", "lambda_max of E hh', 100 ReLUs: (1/2 - 1/(2 pi)) + d/(2 pi) = 0.3408 + 0.1592 d", 16.26, predicted(d), 1e-3);
+  lab.equal("A2.7", "lambda_max of E hh', 100 ReLUs: (1/2 - 1/(2 pi)) + d/(2 pi) = 0.3408 + 0.1592 d", 16.26,
+            predicted(d), 1e-3);
   const double plain = sharpness(h, random), renewed = sharpness(normal, random);
   // Sampling spreads the eigenvalues of the identity up to (1 + sqrt(d/n))^2 (Marchenko and Pastur).
   const double noise = std::pow(1 + std::sqrt(static_cast<double>(d) / static_cast<double>(n)), 2);
   lab.between("A2.7", fmt::format("measured on {} draws", n), predicted(d) * .97, predicted(d) * 1.03, {plain});
-  lab.between("A2.7", fmt::format("behind batch norm 1; of so many draws (1 + sqrt(d/n))^2 = {:.2f}", noise), noise * .93, noise * 1.05,
-              {renewed});
+  lab.between("A2.7", fmt::format("behind batch norm 1; of so many draws (1 + sqrt(d/n))^2 = {:.2f}", noise),
+              noise * .93, noise * 1.05, {renewed});
   lab.equal("A2.7", "the largest stable step 2 / lambda, against the table", .123, 2 / predicted(d), 1e-3);
   for (const auto& [name, x, lambda] : {std::tuple{"without", h, plain}, {"with batch norm", normal, renewed}}) {
-    lab.between("A2.7", fmt::format("{}: loss left after 200 steps at 0.95 of 2 / lambda = {:.3g}", name, 2 / lambda), 0, 1,
-                {left(x, .95 * 2 / lambda)});
-    lab.between("A2.7", fmt::format("{}: at 1.05 of it, it explodes", name), 1e3, INFINITY, {left(x, 1.05 * 2 / lambda)});
+    lab.between("A2.7", fmt::format("{}: loss left after 200 steps at 0.95 of 2 / lambda = {:.3g}", name, 2 / lambda),
+                0, 1, {left(x, .95 * 2 / lambda)});
+    lab.between("A2.7", fmt::format("{}: at 1.05 of it, it explodes", name), 1e3, INFINITY,
+                {left(x, 1.05 * 2 / lambda)});
   }
   const std::vector<double> widths{2, 10, 25, 50, 100};
   Series without{"measured, without", widths, {}, 1}, with{"measured, with batch norm", widths, {}, 2};
@@ -54,25 +57,29 @@ void run(Lab& lab) {
                .x_label = "number of ReLU units d",
                .y_label = "largest eigenvalue of the Hessian",
                .series = {curve("predicted, without: 0.3408 + 0.1592 d", widths, predicted, 0, true), without,
-                          curve("predicted, with: 1", widths, [](double) { return 1.0; }, 7, true),
+                          curve(
+                              "predicted, with: 1", widths, [](double) { return 1.0; }, 7, true),
                           with}}},
-             {.shows = "The largest curvature of a squared loss of a linear layer (vertical, no unit), against the number of ReLU units it "
+             {.shows = "The largest curvature of a squared loss of a linear layer (vertical, no unit), against the "
+                       "number of ReLU units it "
                        "reads, which get independent N(0, 1) inputs.",
-              .predicted = "The units' common mean makes one direction steeper by 0.16 for every unit. Centred and scaled, all directions "
+              .predicted = "The units' common mean makes one direction steeper by 0.16 for every unit. Centred and "
+                           "scaled, all directions "
                            "are equally steep: 1.",
-              .seen = fmt::format(
-                  "At 100 units {:.2f} without and {:.2f} with batch norm, on {} draws: the largest stable step is {:.1f} times as large.",
-                  plain, renewed, n, plain / renewed)});
+              .seen = fmt::format("At 100 units {:.2f} without and {:.2f} with batch norm, on {} draws: the largest "
+                                  "stable step is {:.1f} times as large.",
+                                  plain, renewed, n, plain / renewed)});
 }
 
 }  // namespace
 
-extern const Experiment one_layer{"one_layer",
-                                  "Smoothing the landscape",
-                                  "Why should centring make a loss smoother?",
-                                  "Provably for one layer on d ReLU units: the Hessian's largest eigenvalue is 0.3408 + 0.1592 d without, "
-                                  "1 with batch normalisation, and the largest stable learning rate 2 over that.",
-                                  run,
-                                  "Only centre h, without scaling it: how much of the gain is the mean's?"};
+extern const Experiment one_layer{
+    "one_layer",
+    "Smoothing the landscape",
+    "Why should centring make a loss smoother?",
+    "Provably for one layer on d ReLU units: the Hessian's largest eigenvalue is 0.3408 + 0.1592 d without, "
+    "1 with batch normalisation, and the largest stable learning rate 2 over that.",
+    run,
+    "Only centre h, without scaling it: how much of the gain is the mean's?"};
 
 }  // namespace evenkeel::lab

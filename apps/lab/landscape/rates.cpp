@@ -7,7 +7,8 @@ namespace evenkeel::lab {
 namespace {
 
 // Test accuracy, one number a seed.
-std::vector<double> trained(Lab& lab, const std::string& norm, double lr, const Batch& test, const Normalization& pixels) {
+std::vector<double> trained(Lab& lab, const std::string& norm, double lr, const Batch& test,
+                            const Normalization& pixels) {
   std::vector<double> all;
   for (uint64_t seed : lab.seeds()) {
     const auto net = small_network("mlp:100-100-100", norm, "relu", seed);
@@ -21,9 +22,11 @@ std::vector<double> trained(Lab& lab, const std::string& norm, double lr, const 
 void run(Lab& lab) {
   const Normalization pixels = measure(lab.images().train);
   const Batch test = first(lab.images().test, pixels, 2000);
-  // Percent after 1500 steps, found elsewhere with one seed; bands are 6 points to either side. A network that collapsed guesses: 10 %.
+  // Percent after 1500 steps, found elsewhere with one seed; bands are 6 points to either side. A network that
+  // collapsed guesses: 10 %.
   const std::map<double, std::pair<double, double>> elsewhere{
-      {.01, {71.5, 85.1}}, {.03, {79.8, 85.2}}, {.1, {84.0, 85.4}}, {.3, {84.0, 85.1}}, {1, {10, 85.0}}, {3, {10, 84.3}}, {10, {10, 10}}};
+      {.01, {71.5, 85.1}}, {.03, {79.8, 85.2}}, {.1, {84.0, 85.4}}, {.3, {84.0, 85.1}},
+      {1, {10, 85.0}},     {3, {10, 84.3}},     {10, {10, 10}}};
   Series series[] = {{"measured, without", {}, {}, 1}, {"measured, with batch norm", {}, {}, 2}};
   double largest[] = {0, 0}, lowest = 1, highest = 0;  // rate that trains; batch norm's accuracy from 0.01 to 1
   for (const auto& [lr, percent] : elsewhere) {
@@ -33,7 +36,8 @@ void run(Lab& lab) {
       series[with].x.push_back(std::log10(lr));
       series[with].y.push_back(all.front());
       const double there = (with ? percent.second : percent.first) / 100;
-      const std::string statement = fmt::format("lr {}, {}: accuracy (elsewhere {:.3g})", lr, with ? "batch" : "none", there);
+      const std::string statement =
+          fmt::format("lr {}, {}: accuracy (elsewhere {:.3g})", lr, with ? "batch" : "none", there);
       const bool learns = there > .5;
       if (mean_of(all) > .5) largest[with] = lr;
       if (!learns)
@@ -42,28 +46,33 @@ void run(Lab& lab) {
         lab.between("A5", statement + ", 300 steps", .6, .92, all, true);
       else if (lr == .01 && !with)
         lab.not_found_again("A5", statement, there - .06, there + .06, all,
-                            "At the rate 0.01 the plain network learns faster here than it did elsewhere with one seed; that it learns slower "
+                            "At the rate 0.01 the plain network learns faster here than it did elsewhere with one "
+                            "seed; that it learns slower "
                             "than with batch norm is found again.");
       else
         lab.between("A5", statement, there - .06, there + .06, all, true);
       if (with && lr <= 1) lowest = std::min(lowest, mean_of(all)), highest = std::max(highest, mean_of(all));
     }
   }
-  lab.between("A5", "the largest of these rates that trains, batch norm's over the plain network's", 9, 101, {largest[1] / largest[0]},
-              true);
+  lab.between("A5", "the largest of these rates that trains, batch norm's over the plain network's", 9, 101,
+              {largest[1] / largest[0]}, true);
   if (!lab.quick())
-    lab.between("A5", "batch norm: points between the best and the worst rate from 0.01 to 1", 0, 2, {100 * (highest - lowest)}, true);
-  lab.figure({{.title = "Accuracy against the learning rate",
-               .x_label = "log10 of the learning rate",
-               .y_label = "test accuracy",
-               .series = {series[0], series[1]}}},
-             {.shows = fmt::format("Accuracy (0 to 1) on 2000 test images of Fashion-MNIST after {} steps with batches of 64, against the "
-                                   "learning rate on a logarithmic axis; 784-100-100-100-10 with ReLU, seed 1.",
-                                   lab.quick_or_full(300, 1500)),
-              .predicted = "Batch norm trains with ten times larger rates, and hardly cares which: within one point from 0.01 to 1. The "
-                           "plain network fails from 1 on.",
-              .seen = fmt::format("At rate 1 the plain network is at {:.2f}, batch norm at {:.2f}.", series[0].y[lab.quick_or_full(1, 4)],
-                                  series[1].y[lab.quick_or_full(1, 4)])});
+    lab.between("A5", "batch norm: points between the best and the worst rate from 0.01 to 1", 0, 2,
+                {100 * (highest - lowest)}, true);
+  lab.figure(
+      {{.title = "Accuracy against the learning rate",
+        .x_label = "log10 of the learning rate",
+        .y_label = "test accuracy",
+        .series = {series[0], series[1]}}},
+      {.shows = fmt::format(
+           "Accuracy (0 to 1) on 2000 test images of Fashion-MNIST after {} steps with batches of 64, against the "
+           "learning rate on a logarithmic axis; 784-100-100-100-10 with ReLU, seed 1.",
+           lab.quick_or_full(300, 1500)),
+       .predicted = "Batch norm trains with ten times larger rates, and hardly cares which: within one point from 0.01 "
+                    "to 1. The "
+                    "plain network fails from 1 on.",
+       .seen = fmt::format("At rate 1 the plain network is at {:.2f}, batch norm at {:.2f}.",
+                           series[0].y[lab.quick_or_full(1, 4)], series[1].y[lab.quick_or_full(1, 4)])});
 }
 
 }  // namespace
@@ -72,7 +81,8 @@ extern const Experiment rates{
     "rates",
     "Smoothing the landscape",
     "How large a learning rate can be used?",
-    "Ten times as large: the plain network fails at 1, batch normalisation only at 10, and from 0.01 to 1 its accuracy is nearly the same.",
+    "Ten times as large: the plain network fails at 1, batch normalisation only at 10, and from 0.01 to 1 its accuracy "
+    "is nearly the same.",
     run,
     "Use sigmoid instead of relu, or train for ten times as many steps: does the order of the rates stay?"};
 

@@ -1,4 +1,5 @@
-// Accuracy against the batch's size, for none, batch, renorm and group norm, with independent and with one-sided batches: claim A9.
+// Accuracy against the batch's size, for none, batch, renorm and group norm, with independent and with one-sided
+// batches: claim A9.
 #include <map>
 
 #include "apps/lab/training.h"
@@ -11,15 +12,16 @@ class Draw {
  public:
   Draw(const Dataset& data, const Normalization& pixels, uint64_t seed)
       : data_(data), pixels_(pixels), random_(Random(seed).split("batches")), by_class_(10) {
-    for (int64_t i = 0; i < data.size(); ++i) by_class_[static_cast<size_t>(data.labels[static_cast<size_t>(i)])].push_back(i);
+    for (int64_t i = 0; i < data.size(); ++i)
+      by_class_[static_cast<size_t>(data.labels[static_cast<size_t>(i)])].push_back(i);
   }
   Batch operator()(int64_t size, bool two_classes) {
     const std::vector<int64_t> classes = random_.permutation(10);
     Batch b{Tensor::empty({size, 28, 28, 1}), {}};
     for (int64_t i = 0; i < size; ++i) {
       const auto& one = by_class_[static_cast<size_t>(classes[static_cast<size_t>(i % 2)])];
-      const int64_t k =
-          two_classes ? one[random_.below(one.size())] : static_cast<int64_t>(random_.below(static_cast<uint64_t>(data_.size())));
+      const int64_t k = two_classes ? one[random_.below(one.size())]
+                                    : static_cast<int64_t>(random_.below(static_cast<uint64_t>(data_.size())));
       for (int64_t p = 0; p < 784; ++p)
         b.x.mutable_data()[i * 784 + p] =
             (data_.pixels[static_cast<size_t>(k * 784 + p)] - pixels_.mean[0]) / pixels_.deviation[0];
@@ -35,8 +37,8 @@ class Draw {
   std::vector<std::vector<int64_t>> by_class_;
 };
 
-double trained(const DataSplit& data, const Normalization& pixels, const Batch& test, const std::string& norm, int64_t batch,
-               bool two_classes, int64_t examples, uint64_t seed) {
+double trained(const DataSplit& data, const Normalization& pixels, const Batch& test, const std::string& norm,
+               int64_t batch, bool two_classes, int64_t examples, uint64_t seed) {
   const auto net = network("mlp:64-64", norm, "relu", seed);
   const std::vector<Parameter> all = parameters(*net);
   Sgd sgd(all, {.lr = .05 * std::sqrt(static_cast<double>(batch) / 32)});
@@ -56,9 +58,11 @@ void run(Lab& lab) {
   const Batch test = first(data.test, pixels, 2000);
   const int64_t examples = lab.quick_or_full(6000, 24000);
   const std::vector<int64_t> sizes = lab.quick() ? std::vector<int64_t>{2, 32} : std::vector<int64_t>{2, 4, 8, 32, 128};
-  const std::pair<const char*, const char*> norms[] = {{"none", "none"}, {"batch", "batch"}, {"renorm", "renorm"}, {"group", "group:8"}};
-  Chart charts[] = {{.title = "Independent examples", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}},
-                    {.title = "Two classes a batch", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}}};
+  const std::pair<const char*, const char*> norms[] = {
+      {"none", "none"}, {"batch", "batch"}, {"renorm", "renorm"}, {"group", "group:8"}};
+  Chart charts[] = {
+      {.title = "Independent examples", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}},
+      {.title = "Two classes a batch", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}}};
   std::map<std::string, std::vector<double>> found;
   for (int pairs = 0; pairs < 2; ++pairs) {
     int color = 0;
@@ -68,7 +72,8 @@ void run(Lab& lab) {
         // Renorm's schedule, in the run's proportion: the paper's is over 5,000 to 40,000 steps.
         const int64_t steps = examples / size;
         const std::string spec =
-            *name == 'r' ? fmt::format("renorm:new=0.02:start={}:rend={}:dend={}", steps / 20, steps / 3, steps / 5) : norm;
+            *name == 'r' ? fmt::format("renorm:new=0.02:start={}:rend={}:dend={}", steps / 20, steps / 3, steps / 5)
+                         : norm;
         std::vector<double> all;
         for (uint64_t seed : lab.seeds()) all.push_back(trained(data, pixels, test, spec, size, pairs, examples, seed));
         found[fmt::format("{}-{}-{}", name, size, pairs)] = all;
@@ -78,40 +83,49 @@ void run(Lab& lab) {
       charts[pairs].series.push_back(s);
     }
   }
-  // For these sizes of network nobody has published numbers: the bands are the direction of Ioffe's and of Wu and He's findings.
+  // For these sizes of network nobody has published numbers: the bands are the direction of Ioffe's and of Wu and He's
+  // findings.
   const auto gain = [&](const std::string& a, const std::string& b) {
     std::vector<double> all;
     for (size_t i = 0; i < found[a].size(); ++i) all.push_back(100 * (found[a][i] - found[b][i]));
     return all;
   };
-  lab.between("A9", "independent, batches of 32: points that renorm is above batch norm", -5, 5, gain("renorm-32-0", "batch-32-0"), true);
-  lab.between("A9", "independent, batches of 2: points that renorm gains over batch norm", 0, 80, gain("renorm-2-0", "batch-2-0"), true);
-  lab.between("A9", "independent, batches of 2: points that group norm gains", 0, 80, gain("group-2-0", "batch-2-0"), true);
-  lab.between("A9", "two classes a batch of 32: points that renorm gains over batch norm", 0, 80, gain("renorm-32-1", "batch-32-1"), true);
-  lab.between("A9", "two classes a batch of 32: points that group norm gains", 0, 80, gain("group-32-1", "batch-32-1"), true);
+  lab.between("A9", "independent, batches of 32: points that renorm is above batch norm", -5, 5,
+              gain("renorm-32-0", "batch-32-0"), true);
+  lab.between("A9", "independent, batches of 2: points that renorm gains over batch norm", 0, 80,
+              gain("renorm-2-0", "batch-2-0"), true);
+  lab.between("A9", "independent, batches of 2: points that group norm gains", 0, 80, gain("group-2-0", "batch-2-0"),
+              true);
+  lab.between("A9", "two classes a batch of 32: points that renorm gains over batch norm", 0, 80,
+              gain("renorm-32-1", "batch-32-1"), true);
+  lab.between("A9", "two classes a batch of 32: points that group norm gains", 0, 80, gain("group-32-1", "batch-32-1"),
+              true);
   const auto at = [&](const char* key) { return 100 * mean_of(found[key]); };
-  lab.figure(
-      {charts[0], charts[1]},
-      {.shows = fmt::format("Accuracy (0 to 1) on 2000 test images of a 784-64-64-10 network after {} images of Fashion-MNIST, against the "
-                            "batch's size (logarithmic), seed 1. Left: examples drawn independently. Right: every batch holds two classes "
-                            "only, so that its statistics are never those of the test set.",
-                            examples),
-       .predicted = "Batch norm falls with small or one-sided batches; group norm, which does not look at the batch, does not; renorm "
-                    "stands between, near the better of the two.",
-       .seen = fmt::format(
-           "Batches of 32 with two classes: batch norm {:.1f} %, renorm {:.1f} %, group norm {:.1f} %, none {:.1f} % (means of the seeds).",
-           at("batch-32-1"), at("renorm-32-1"), at("group-32-1"), at("none-32-1"))});
+  lab.figure({charts[0], charts[1]},
+             {.shows = fmt::format("Accuracy (0 to 1) on 2000 test images of a 784-64-64-10 network after {} images of "
+                                   "Fashion-MNIST, against the "
+                                   "batch's size (logarithmic), seed 1. Left: examples drawn independently. Right: "
+                                   "every batch holds two classes "
+                                   "only, so that its statistics are never those of the test set.",
+                                   examples),
+              .predicted = "Batch norm falls with small or one-sided batches; group norm, which does not look at the "
+                           "batch, does not; renorm "
+                           "stands between, near the better of the two.",
+              .seen = fmt::format("Batches of 32 with two classes: batch norm {:.1f} %, renorm {:.1f} %, group norm "
+                                  "{:.1f} %, none {:.1f} % (means of the seeds).",
+                                  at("batch-32-1"), at("renorm-32-1"), at("group-32-1"), at("none-32-1"))});
 }
 
 }  // namespace
 
-extern const Experiment batch_size{
-    "batch_size",
-    "Batch renormalisation",
-    "Which norm stands small and one-sided batches?",
-    "Batch norm suffers from batches of 2, and from batches of two classes; renorm suffers less, and group norm, which does not look at "
-    "the batch, not at all.",
-    run,
-    "Set start, rend and dend to 0: r and d are free from the first step. What does Ioffe say of raising them too early?"};
+extern const Experiment batch_size{"batch_size",
+                                   "Batch renormalisation",
+                                   "Which norm stands small and one-sided batches?",
+                                   "Batch norm suffers from batches of 2, and from batches of two classes; renorm "
+                                   "suffers less, and group norm, which does not look at "
+                                   "the batch, not at all.",
+                                   run,
+                                   "Set start, rend and dend to 0: r and d are free from the first step. What does "
+                                   "Ioffe say of raising them too early?"};
 
 }  // namespace evenkeel::lab

@@ -7,9 +7,11 @@ namespace {
 constexpr int64_t inputs = 256, width = 1024;
 constexpr size_t depth = 20;
 
-// The share of the units' second moment that is the same for all inputs: the mean product of two inputs over the mean square.
+// The share of the units' second moment that is the same for all inputs: the mean product of two inputs over the mean
+// square.
 double constant_share(const Tensor& z) {
-  const double m = static_cast<double>(z.rows()), squares = sum(square(z)).item(), pairs = sum(square(sum_rows(z))).item() - squares;
+  const double m = static_cast<double>(z.rows()), squares = sum(square(z)).item(),
+               pairs = sum(square(sum_rows(z))).item() - squares;
   return pairs / (m * (m - 1)) / (squares / m);
 }
 
@@ -38,13 +40,15 @@ void one_unit(Lab& lab, Random& random) {
   lab.expected("A2.1", "E relu(z), z ~ N(0, 1): 1 / sqrt(2 pi)", 1 / std::sqrt(2 * M_PI), h);
   lab.expected("A2.1", "E relu(z)^2", 0.5, h2);
   lab.equal("A2.1", "Var relu(z) = 1/2 - 1/(2 pi), against the table", .340845, .5 - 1 / (2 * M_PI), 1e-6);
-  const Tensor x = Tensor::normal({50, 4}, random, 1, 2), w = Tensor::normal({3, 4}, random), b = Tensor::normal({3}, random);
+  const Tensor x = Tensor::normal({50, 4}, random, 1, 2), w = Tensor::normal({3, 4}, random),
+               b = Tensor::normal({3}, random);
   const Tensor z = add_per_channel(matmul(x, w, false, true), b);
   const auto covariance = [](const Tensor& t) {
     const Tensor centred = add_per_channel(t, -mean_rows(t));
     return matmul(centred, centred, true) / static_cast<double>(t.rows());
   };
-  lab.same("A2.2", "mean of W x + b is W mean(x) + b", reshape(matmul(w, reshape(mean_rows(x), {4, 1})), {3}) + b, mean_rows(z));
+  lab.same("A2.2", "mean of W x + b is W mean(x) + b", reshape(matmul(w, reshape(mean_rows(x), {4, 1})), {3}) + b,
+           mean_rows(z));
   lab.same("A2.2", "its covariance is W cov(x) W'", matmul(matmul(w, covariance(x)), w, false, true), covariance(z));
 }
 
@@ -65,7 +69,8 @@ void run(Lab& lab) {
   }
   const std::vector<double> normalised = shares(true, random);
   for (size_t l : {1ul, 2ul, 5ul, 10ul, 20ul})
-    lab.between("A2.3", fmt::format("layer {}: measured over predicted, width {}", l, width), .98, 1.02, {plain[l].mean() / predicted[l]});
+    lab.between("A2.3", fmt::format("layer {}: measured over predicted, width {}", l, width), .98, 1.02,
+                {plain[l].mean() / predicted[l]});
 
   const std::vector<double> layers = grid(0, depth, depth + 1);
   Series seen{"measured, without", layers, {}, 1}, reset{"measured, batch norm at every layer", layers, normalised, 2};
@@ -75,24 +80,27 @@ void run(Lab& lab) {
         .x_label = "layer",
         .y_label = "share of the second moment",
         .series = {{"predicted, infinitely wide", layers, predicted, 0, true}, seen, reset}}},
-      {.shows = fmt::format(
-           "Standardised inputs enter a ReLU network of width {} with random weights. Against the layer: the share of a unit's mean square "
-           "that is its mean over the inputs, which is also how alike two different inputs have become (0: not at all, 1: the same).",
-           width),
-       .predicted = "Without normalisation 0, 1/pi, .494, .605 and so on towards 1; with it every layer starts at zero again.",
-       .seen =
-           fmt::format("After five layers {:.0f} % are the same for all inputs, after twenty {:.0f} %; with batch normalisation {:.1f} %.",
-                       100 * seen.y[5], 100 * seen.y[20], 100 * normalised[20])});
+      {.shows = fmt::format("Standardised inputs enter a ReLU network of width {} with random weights. Against the "
+                            "layer: the share of a unit's mean square "
+                            "that is its mean over the inputs, which is also how alike two different inputs have "
+                            "become (0: not at all, 1: the same).",
+                            width),
+       .predicted =
+           "Without normalisation 0, 1/pi, .494, .605 and so on towards 1; with it every layer starts at zero again.",
+       .seen = fmt::format("After five layers {:.0f} % are the same for all inputs, after twenty {:.0f} %; with batch "
+                           "normalisation {:.1f} %.",
+                           100 * seen.y[5], 100 * seen.y[20], 100 * normalised[20])});
 }
 
 }  // namespace
 
-extern const Experiment dilution{"dilution",
-                                 "Internal covariate shift",
-                                 "How far into a network does standardising its inputs reach?",
-                                 "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean "
-                                 "grows 0, 1/pi, .494, .605, ... -> 1; with batch normalisation it is -1/(m-1) at every layer.",
-                                 run,
-                                 "Replace relu by tanh in shares(): an odd function keeps means at zero. Why does depth still need care?"};
+extern const Experiment dilution{
+    "dilution",
+    "Internal covariate shift",
+    "How far into a network does standardising its inputs reach?",
+    "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean "
+    "grows 0, 1/pi, .494, .605, ... -> 1; with batch normalisation it is -1/(m-1) at every layer.",
+    run,
+    "Replace relu by tanh in shares(): an odd function keeps means at zero. Why does depth still need care?"};
 
 }  // namespace evenkeel::lab

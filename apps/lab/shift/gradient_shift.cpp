@@ -1,4 +1,5 @@
-// Internal covariate shift as Santurkar et al. (2018) define it: how the layers before it shift a layer's gradient: claim A2.6.
+// Internal covariate shift as Santurkar et al. (2018) define it: how the layers before it shift a layer's gradient:
+// claim A2.6.
 #include "apps/lab/training.h"
 #include "optim/curvature/movement.h"
 
@@ -6,7 +7,8 @@ namespace evenkeel::lab {
 namespace {
 
 struct Trace {
-  std::vector<double> steps, cosines[3], distances[3];  // of the three hidden layers' gradients, before and after the layers below moved
+  std::vector<double> steps, cosines[3],
+      distances[3];  // of the three hidden layers' gradients, before and after the layers below moved
 };
 Trace follow(Lab& lab, const std::string& norm, const std::string& activation, uint64_t seed) {
   const Normalization pixels = measure(lab.images().train);
@@ -28,8 +30,14 @@ Trace follow(Lab& lab, const std::string& norm, const std::string& activation, u
 }
 
 void run(Lab& lab) {
-  Chart charts[] = {{.title = "ReLU", .x_label = "step (lr 0.1, batch 64)", .y_label = "cosine of old and new gradient", .series = {}},
-                    {.title = "Sigmoid", .x_label = "step (lr 0.1, batch 64)", .y_label = "cosine of old and new gradient", .series = {}}};
+  Chart charts[] = {{.title = "ReLU",
+                     .x_label = "step (lr 0.1, batch 64)",
+                     .y_label = "cosine of old and new gradient",
+                     .series = {}},
+                    {.title = "Sigmoid",
+                     .x_label = "step (lr 0.1, batch 64)",
+                     .y_label = "cosine of old and new gradient",
+                     .series = {}}};
   std::string seen;
   double first_layer = 1;
   for (int k = 0; k < 2; ++k)
@@ -41,8 +49,9 @@ void run(Lab& lab) {
         for (double c : t.cosines[0]) first_layer = std::min(first_layer, c);
         if (seed == 1)
           for (int layer : {1, 2})
-            charts[k].series.push_back({fmt::format("layer {}, {}", layer + 1, *norm == 'n' ? "without" : "with batch norm"), t.steps,
-                                        t.cosines[layer], 2 * (*norm == 'b') + layer - 1});
+            charts[k].series.push_back(
+                {fmt::format("layer {}, {}", layer + 1, *norm == 'n' ? "without" : "with batch norm"), t.steps,
+                 t.cosines[layer], 2 * (*norm == 'b') + layer - 1});
       }
       lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
                    "no gain (Santurkar et al.)", all);
@@ -50,12 +59,16 @@ void run(Lab& lab) {
       seen += fmt::format("{}{} {}: {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm, mean_of(all));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
-  lab.figure({charts[0], charts[1]},
-             {.shows = "The cosine of the angle between a hidden layer's gradient and the same after the layers below it took their step "
-                       "on the same 500 images of Fashion-MNIST (1 is no shift), against the training step; 784-100-100-100-10, seed 1.",
-              .predicted = "If batch norm worked by making this shift smaller, its lines would lie nearer to 1. Santurkar et al. found "
-                           "them no nearer; no band was fixed.",
-              .seen = "Means over training for the third layer: " + seen + "."});
+  lab.figure(
+      {charts[0], charts[1]},
+      {.shows = "The cosine of the angle between a hidden layer's gradient and the same after the layers below it took "
+                "their step "
+                "on the same 500 images of Fashion-MNIST (1 is no shift), against the training step; "
+                "784-100-100-100-10, seed 1.",
+       .predicted =
+           "If batch norm worked by making this shift smaller, its lines would lie nearer to 1. Santurkar et al. found "
+           "them no nearer; no band was fixed.",
+       .seen = "Means over training for the third layer: " + seen + "."});
 }
 
 }  // namespace
@@ -64,7 +77,8 @@ extern const Experiment gradient_shift{
     "gradient_shift",
     "Internal covariate shift",
     "Do the layers below shift a layer's gradient less with batch normalisation?",
-    "By this definition of internal covariate shift, which is about what training sees, there is little between the two: what helps is "
+    "By this definition of internal covariate shift, which is about what training sees, there is little between the "
+    "two: what helps is "
     "something else, and the next chapters look for it.",
     run,
     "Plot the distances instead of the cosines: which of the two depends on the size of the gradients?"};

@@ -1,4 +1,5 @@
-// Batch normalisation renews mean and variance behind every layer, for every batch, whatever the weights have become: claims A2.3, A2.4.
+// Batch normalisation renews mean and variance behind every layer, for every batch, whatever the weights have become:
+// claims A2.3, A2.4.
 #include "apps/lab/lab.h"
 #include "layers/activation.h"
 #include "layers/dense.h"
@@ -16,15 +17,16 @@ void run(Lab& lab) {
   Sequential net(Dense(6, 8, random), BatchNorm(8, bare), Relu(), Dense(8, 8, random), BatchNorm(8, bare));
   Sgd sgd(parameters(net), {.lr = 0.5});
   double worst_mean = 0, worst_var = 0, worst_product = 0;
-  Series in_mean{"mean, before", {}, {}, 5}, in_deviation{"standard deviation, before", {}, {}, 0}, out_mean{"mean, behind", {}, {}, 3},
-      out_deviation{"standard deviation, behind", {}, {}, 1};
+  Series in_mean{"mean, before", {}, {}, 5}, in_deviation{"standard deviation, before", {}, {}, 0},
+      out_mean{"mean, behind", {}, {}, 3}, out_deviation{"standard deviation, behind", {}, {}, 1};
   for (int t = 0; t < 100; ++t) {
     const Tensor x = Tensor::normal({m, 6}, random, 1, 2), target = tanh(Tensor::normal({m, 8}, random)) * 3;
     inspect(net, x, Mode::probe, [&](const LayerIO& s) {
       if (!dynamic_cast<BatchNorm*>(&s.layer)) return;
       Population in, out;
       in.add(s.x), out.add(s.y);
-      const Tensor products = (square(sum_rows(s.y)) - sum_rows(square(s.y))) / static_cast<double>(m * (m - 1));  // mean of two examples'
+      const Tensor products =
+          (square(sum_rows(s.y)) - sum_rows(square(s.y))) / static_cast<double>(m * (m - 1));  // mean of two examples'
       for (int64_t c = 0; c < 8; ++c) {
         const double var = in.var().data()[c], kept = var / (var + 1e-5);
         worst_mean = std::max(worst_mean, std::abs(out.mean().data()[c]));
@@ -40,25 +42,29 @@ void run(Lab& lab) {
   }
   lab.equal("A2.4", "two layers, 100 steps of training: the largest mean behind step 2", 0, worst_mean, 1e-13);
   lab.equal("A2.4", "the largest distance of a variance from sigma^2 / (sigma^2 + eps)", 0, worst_var, 1e-13);
-  lab.equal("A2.3", "and of the mean product of two examples from -sigma^2 / (sigma^2 + eps) / (m-1)", 0, worst_product, 1e-13);
+  lab.equal("A2.3", "and of the mean product of two examples from -sigma^2 / (sigma^2 + eps) / (m-1)", 0, worst_product,
+            1e-13);
   lab.figure({{.title = "Before and behind batch normalisation",
                .x_label = "step of training (lr 0.5, batches of 32)",
                .y_label = "moments of one unit",
                .series = {in_mean, in_deviation, out_mean, out_deviation}}},
-             {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before and behind batch "
+             {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
+                       "and behind batch "
                        "normalisation, against the training step.",
-              .predicted = "Whatever comes, what goes on has mean 0 and a variance of sigma^2 / (sigma^2 + eps), at every step.",
+              .predicted =
+                  "Whatever comes, what goes on has mean 0 and a variance of sigma^2 / (sigma^2 + eps), at every step.",
               .seen = fmt::format("The mean behind it is never further from 0 than {:.0e}.", worst_mean)});
 }
 
 }  // namespace
 
-extern const Experiment renewal{"renewal",
-                                "Internal covariate shift",
-                                "Does batch normalisation standardise at every layer, at every step?",
-                                "Yes, exactly: mean 0, variance sigma^2 / (sigma^2 + eps), and a mean product of two examples of -sigma^2 "
-                                "/ (sigma^2 + eps) / (m - 1), whatever the weights have become.",
-                                run,
-                                "Look at it in Mode::eval: how far are mean and variance off when the running averages lag behind?"};
+extern const Experiment renewal{
+    "renewal",
+    "Internal covariate shift",
+    "Does batch normalisation standardise at every layer, at every step?",
+    "Yes, exactly: mean 0, variance sigma^2 / (sigma^2 + eps), and a mean product of two examples of -sigma^2 "
+    "/ (sigma^2 + eps) / (m - 1), whatever the weights have become.",
+    run,
+    "Look at it in Mode::eval: how far are mean and variance off when the running averages lag behind?"};
 
 }  // namespace evenkeel::lab

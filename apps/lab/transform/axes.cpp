@@ -1,5 +1,5 @@
-// Which values share a mean and a variance: batch, layer, group and instance norm as one standardisation over four index sets:
-// claims A1.7 to A1.9.
+// Which values share a mean and a variance: batch, layer, group and instance norm as one standardisation over four
+// index sets: claims A1.7 to A1.9.
 #include "apps/lab/lab.h"
 #include "layers/norm/batch_norm.h"
 
@@ -11,7 +11,8 @@ template <class Key>
 Tensor over(const Tensor& x, Key key, double eps) {
   const int64_t channels = x.channels(), positions = x.rows() / x.dim(0);
   std::vector<std::vector<int64_t>> sets(static_cast<size_t>(x.size()));
-  for (int64_t i = 0; i < x.size(); ++i) sets[static_cast<size_t>(key(i / channels / positions, i % channels))].push_back(i);
+  for (int64_t i = 0; i < x.size(); ++i)
+    sets[static_cast<size_t>(key(i / channels / positions, i % channels))].push_back(i);
   Tensor y = Tensor::empty(x.shape());
   for (const std::vector<int64_t>& set : sets) {
     const double m = static_cast<double>(set.size());
@@ -72,11 +73,13 @@ void run(Lab& lab) {
   const Tensor by_channel = add_per_channel(scale_per_channel(x, a), a), by_example = x * factor + factor;
   const auto exact_batch = [&](const Tensor& t) { return standardise(t, 0).y; };
   const auto exact_layer = [&](const Tensor& t) { return layer_norm(t, ones(c), zeros(c), 0); };
-  lab.same("A1.9", "batch norm forgets an affine map of each channel (eps = 0)", exact_batch(x), exact_batch(by_channel));
+  lab.same("A1.9", "batch norm forgets an affine map of each channel (eps = 0)", exact_batch(x),
+           exact_batch(by_channel));
   lab.same("A1.9", "layer norm forgets an affine map of each example", exact_layer(x), exact_layer(by_example));
   lab.between("A1.9", "batch norm does not forget the example's: mean change", 0.05, INFINITY,
               {changed(exact_batch(x), exact_batch(by_example))});
-  lab.between("A1.9", "nor layer norm the channel's", 0.05, INFINITY, {changed(exact_layer(x), exact_layer(by_channel))});
+  lab.between("A1.9", "nor layer norm the channel's", 0.05, INFINITY,
+              {changed(exact_layer(x), exact_layer(by_channel))});
 
   // A picture of it: example k is scaled, and by how much the norms' outputs move.
   const std::vector<double> factors = grid(0.1, 4, 40);
@@ -90,13 +93,15 @@ void run(Lab& lab) {
   lab.figure({{.title = "One example of four is scaled",
                .x_label = "factor on all values of one example",
                .y_label = "mean change of the output",
-               .series = {curve("predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
+               .series = {curve(
+                              "predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
                           curve("measured, layer norm", factors, moved(exact_layer), 1),
                           curve("measured, batch norm", factors, moved(exact_batch), 2)}}},
-             {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal axis; vertically, the "
+             {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal "
+                       "axis; vertically, the "
                        "mean absolute change of the normalised batch (in standard deviations).",
-              .predicted =
-                  "Layer norm takes its moments within the example, so that nothing changes. Batch norm shares them with the other three.",
+              .predicted = "Layer norm takes its moments within the example, so that nothing changes. Batch norm "
+                           "shares them with the other three.",
               .seen = fmt::format("With the factor 4, layer norm's output changes by {:.2g}, batch norm's by {:.2f}.",
                                   moved(exact_layer)(4), moved(exact_batch)(4))});
 }
@@ -107,7 +112,8 @@ extern const Experiment axes{
     "axes",
     "The transform",
     "Which values are normalised together?",
-    "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), a group of its "
+    "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), "
+    "a group of its "
     "channels (group), or one of them (instance). Each forgets an affine map of its set, and no other.",
     run,
     "Define a norm of your own by another key in over(): which maps does it forget?"};

@@ -24,16 +24,20 @@ void step_two(Lab& lab, Random& random) {
   const double small = variance(standardise(unit * 1e-3).y), large = variance(standardise(unit * 1e3).y);
   lab.equal("A1.2", "at sigma = 0.001 and eps = 1e-5", 1.0 / 11, small);
   lab.only_if("A1.2", "after step 2 the variance is 1", "sigma^2 is far above eps = 1e-5",
-              fmt::format("{:.4f} at sigma 0.001, {:.10f} at 1000", small, large), std::abs(large - 1) < 1e-9, std::abs(small - 1) < 1e-9);
-  lab.figure(
-      {{.title = "Variance after step 2",
-        .x_label = "log10 of the batch's standard deviation",
-        .y_label = "variance of xhat",
-        .series = {{"predicted: sigma^2 / (sigma^2 + eps)", exponents, predicted, 0, true}, {"measured", exponents, measured, 1}}}},
-      {.shows = "How nearly the normalised values have variance 1 (vertical), against the standard deviation sigma of what comes in "
-                "(horizontal, from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is 1e-5.",
-       .predicted = "sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = 0.003, and below it the constant under the root wins.",
-       .seen = fmt::format("The measured points lie on the curve; at sigma = 0.001 the variance is {:.4f}, not 1.", small)});
+              fmt::format("{:.4f} at sigma 0.001, {:.10f} at 1000", small, large), std::abs(large - 1) < 1e-9,
+              std::abs(small - 1) < 1e-9);
+  lab.figure({{.title = "Variance after step 2",
+               .x_label = "log10 of the batch's standard deviation",
+               .y_label = "variance of xhat",
+               .series = {{"predicted: sigma^2 / (sigma^2 + eps)", exponents, predicted, 0, true},
+                          {"measured", exponents, measured, 1}}}},
+             {.shows = "How nearly the normalised values have variance 1 (vertical), against the standard deviation "
+                       "sigma of what comes in "
+                       "(horizontal, from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is 1e-5.",
+              .predicted = "sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = 0.003, and below it the "
+                           "constant under the root wins.",
+              .seen = fmt::format(
+                  "The measured points lie on the curve; at sigma = 0.001 the variance is {:.4f}, not 1.", small)});
 }
 
 void run(Lab& lab) {
@@ -81,7 +85,8 @@ void run(Lab& lab) {
   const Grads d = grad(step3.y, {gamma, beta}, {.cotangent = g});
   lab.same("A1.5", "dL/dgamma = sum of g xhat", sum_rows(g * standardise(x).y), d[0].detach());
   lab.same("A1.5", "dL/dbeta = sum of g", sum_rows(g), d[1].detach());
-  lab.same("A1.6", "gamma = sqrt(sigma^2 + eps), beta = mu give back x", x, batch_norm(x, sqrt(step3.var + 1e-5), step3.mean).y.detach());
+  lab.same("A1.6", "gamma = sqrt(sigma^2 + eps), beta = mu give back x", x,
+           batch_norm(x, sqrt(step3.var + 1e-5), step3.mean).y.detach());
 }
 
 }  // namespace
@@ -90,7 +95,8 @@ extern const Experiment transform{
     "transform",
     "The transform",
     "What exactly do the three steps compute?",
-    "With the biased moments mu and sigma^2 of m values: mean 0, variance sigma^2 / (sigma^2 + eps), no value beyond sqrt(m - 1); two "
+    "With the biased moments mu and sigma^2 of m values: mean 0, variance sigma^2 / (sigma^2 + eps), no value beyond "
+    "sqrt(m - 1); two "
     "values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
     run,
     "Set eps to 0.1 in standardise() of lab.h and see from which sigma on the output still has variance 1."};

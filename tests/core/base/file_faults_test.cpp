@@ -1,4 +1,5 @@
-// Every call of the system that writing a file makes fails once: what is read afterwards is the old file or the new one.
+// Every call of the system that writing a file makes fails once: what is read afterwards is the old file or the new
+// one.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,7 +45,9 @@ int __real_open(const char*, int, mode_t);
 ssize_t __real_write(int, const void*, size_t);
 int __real_fsync(int);
 int __real_rename(const char*, const char*);
-int __wrap_open(const char* path, int flags, mode_t mode) { return fails(opening) ? -1 : __real_open(path, flags, mode); }
+int __wrap_open(const char* path, int flags, mode_t mode) {
+  return fails(opening) ? -1 : __real_open(path, flags, mode);
+}
 ssize_t __wrap_write(int fd, const void* bytes, size_t count) {
   if (!fails(writing)) return __real_write(fd, bytes, count);
   return plan.error ? -1 : __real_write(fd, bytes, 1);
@@ -85,7 +88,8 @@ bool written(const std::string& path, const std::string& contents) {
 
 }  // namespace
 
-TEST_CASE("whichever open, write, sync or rename fails, the file is the old or the new one and nothing stays beside it") {
+TEST_CASE(
+    "whichever open, write, sync or rename fails, the file is the old or the new one and nothing stays beside it") {
   Scratch folder;
   const std::string path = folder / "a", before = "old", after(100'000, 'n');
   int failures = 0;

@@ -99,7 +99,8 @@ TEST_CASE("a symbolic link of another user's in a folder in which everybody may 
   for (const mode_t mode : {01777, 0777}) {
     REQUIRE(chmod(open.c_str(), mode) == 0);
     CHECK(error_of(Fault::io, [&] { write_file(open + "/out", "x"); }).find("another user") != std::string::npos);
-    CHECK(error_of(Fault::io, [&] { write_file(open + "/leads to nothing", "x"); }).find("another user") != std::string::npos);
+    CHECK(error_of(Fault::io, [&] { write_file(open + "/leads to nothing", "x"); }).find("another user") !=
+          std::string::npos);
   }
   CHECK(read_file(folder / "precious") == "harmless");
   CHECK(!fs::exists(folder / "new"));
@@ -114,11 +115,19 @@ TEST_CASE("an output that is an input is refused, by whatever path") {
   fs::create_symlink("in", folder / "link");
   fs::create_hard_link(folder / "in", folder / "hard");
   fs::create_directory(folder / "sub");
-  for (const std::string& out : {folder / "in", folder / "link", folder / "hard", folder / "sub/../in", folder / "./in"}) {
-    CHECK_MESSAGE(error_of(Fault::usage, [&] { check_output(out, {"", folder / "other", folder / "in"}); }).find("is the input") != std::string::npos, out);
+  for (const std::string& out :
+       {folder / "in", folder / "link", folder / "hard", folder / "sub/../in", folder / "./in"}) {
+    CHECK_MESSAGE(error_of(
+                      Fault::usage,
+                      [&] {
+                        check_output(out, {"", folder / "other", folder / "in"});
+                      }).find("is the input") != std::string::npos,
+                  out);
   }
-  CHECK(error_of(Fault::usage, [&] { check_output(folder / "sub/new", {folder / "sub"}); }).find("which is read") != std::string::npos);
-  CHECK(error_of(Fault::io, [&] { check_output(folder / "no/new", {}); }).find("there is no folder") != std::string::npos);
+  CHECK(error_of(Fault::usage, [&] { check_output(folder / "sub/new", {folder / "sub"}); }).find("which is read") !=
+        std::string::npos);
+  CHECK(error_of(Fault::io, [&] { check_output(folder / "no/new", {}); }).find("there is no folder") !=
+        std::string::npos);
   check_output(folder / "new", {folder / "in", folder / "sub"});
 }
 
@@ -130,8 +139,11 @@ TEST_CASE("what is no regular file is refused by name, without waiting") {
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
   REQUIRE(::bind(*socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   fs::create_symlink("pipe", folder / "link");
-  for (const auto& [path, kind] : {std::pair{folder / "pipe", "it is a FIFO"}, {folder / "link", "it is a FIFO"}, {folder / "socket", "it is a socket"},
-                                   {folder.path, "it is a folder"}, {std::string("/dev/zero"), "it is a device"}}) {
+  for (const auto& [path, kind] : {std::pair{folder / "pipe", "it is a FIFO"},
+                                   {folder / "link", "it is a FIFO"},
+                                   {folder / "socket", "it is a socket"},
+                                   {folder.path, "it is a folder"},
+                                   {std::string("/dev/zero"), "it is a device"}}) {
     CHECK_MESSAGE(refusal([&] { read_file(path); }) == path + ": " + kind + ", not a regular file", path);
   }
 }

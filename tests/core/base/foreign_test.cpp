@@ -24,18 +24,21 @@ TEST_CASE("the formats that are met in place of weights and data are known by th
   CHECK(what(zip + "new/data.pkl") == "a PyTorch file (.pt, .pth)");
   CHECK(what(zip + "a.npy") == "a NumPy file (.npz)");
   CHECK(what(zip + "metadata.json") == "a zip archive");
-  CHECK(what("\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.") == "a PyTorch file (.pt, .pth)");
-  CHECK(what("\x80\2}q\1(U\x0b" "batch_label") == "a pickle");
+  CHECK(what("\x80\2\x8a\nl\xfc\x9c"
+             "F\xf9 j\xa8P\x19.") == "a PyTorch file (.pt, .pth)");
+  CHECK(what("\x80\2}q\1(U\x0b"
+             "batch_label") == "a pickle");
   CHECK(what("\x80\3ccollections\nOrderedDict\n") == "a pickle");
   CHECK(what(bytes("\x80\4\x95)\0\0\0\0\0\0\0\x8c\x0b", 13)) == "a pickle");
   CHECK(what(bytes("\x93NUMPY\1\0v\0{'descr'", 18)) == "a NumPy file (.npy)");
   CHECK(what(bytes("\x89HDF\r\n\x1a\n\0", 9)) == "an HDF5 file (.h5)");
-  CHECK(what("\x08\7\x12\7pytorch\x1a\6" "1.13.0") == "an ONNX model");
+  CHECK(what("\x08\7\x12\7pytorch\x1a\6"
+             "1.13.0") == "an ONNX model");
   CHECK(what(bytes("\x1c\0\0\0TFL3", 8)) == "a TensorFlow Lite model");
   CHECK(what("\x1f\x8b\10\10") == "a gzip file");
   CHECK(what("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n") == "a Git LFS pointer");
-  for (const char* page : {"<!DOCTYPE html><title>403", "<!doctype html>", "<html>\n", "\n  <HTML lang=en>",
-                           "\xef\xbb\xbf<!DOCTYPE html"})
+  for (const char* page :
+       {"<!DOCTYPE html><title>403", "<!doctype html>", "<html>\n", "\n  <HTML lang=en>", "\xef\xbb\xbf<!DOCTYPE html"})
     CHECK(what(page) == "an HTML page");
   CHECK(what("<?xml version=\"1.0\"?><Error><Code>AccessDenied") == "an XML text, as a server's error is");
   CHECK(what("{\"weight_map\": {}}") == "a JSON text");

@@ -18,7 +18,8 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 TEST_CASE("a JSON text from a file is refused with the reason before anything is built of it") {
-  for (const char* good : {"{}", R"({"a": [1, -2.5e3, null, true, "x"], "b": {"a": 1}})", "5", R"([[[[[[[[]]]]]]]])"}) check_json(good, "file");
+  for (const char* good : {"{}", R"({"a": [1, -2.5e3, null, true, "x"], "b": {"a": 1}})", "5", R"([[[[[[[[]]]]]]]])"})
+    check_json(good, "file");
   CHECK(contains(said(""), "file: it is not JSON: "));
   CHECK(contains(said("{"), "it is not JSON"));
   CHECK(contains(said("{} x"), "it is not JSON"));

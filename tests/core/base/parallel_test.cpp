@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/ops/elementwise.h"
 #include "core/base/memory.h"
+#include "core/ops/elementwise.h"
 #include "tests/scratch.h"
 
 using namespace evenkeel;
@@ -56,7 +56,11 @@ TEST_CASE("an exception in a block reaches the caller, and the threads go on wor
   const int before = threads();
   for (int n : {1, 3}) {
     set_threads(n);
-    CHECK_THROWS_WITH_AS(parallel_for(20, [](int64_t i) { if (i == 11) throw std::runtime_error("eleven"); }), "eleven", std::runtime_error);
+    CHECK_THROWS_WITH_AS(parallel_for(20,
+                                      [](int64_t i) {
+                                        if (i == 11) throw std::runtime_error("eleven");
+                                      }),
+                         "eleven", std::runtime_error);
     std::atomic<int> sum = 0;
     parallel_for(20, [&](int64_t i) { sum += static_cast<int>(i); });
     CHECK(sum == 190);
@@ -163,7 +167,9 @@ TEST_CASE("more blocks than a ticket has room for: each is done once, on all thr
   });
   CHECK(met);
   CHECK(std::ranges::count(done, 1) == count);
-  const auto fails = [](int64_t i) { if (i == count - 1) throw std::runtime_error("last"); };
+  const auto fails = [](int64_t i) {
+    if (i == count - 1) throw std::runtime_error("last");
+  };
   CHECK_THROWS_WITH_AS(parallel_for(count, fails), "last", std::runtime_error);
   set_threads(before);
 }

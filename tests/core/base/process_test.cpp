@@ -29,7 +29,8 @@ TEST_CASE("process: no file grows beyond the limit, and meanwhile() may stop the
   Scratch folder;
   const std::string file = folder / "large";
   CHECK(run_process({"dd", "if=/dev/zero", "of=" + file, "bs=1000", "count=100"},
-                    {.captured = STDERR_FILENO, .most_bytes_a_file = 5000}).status != 0);
+                    {.captured = STDERR_FILENO, .most_bytes_a_file = 5000})
+            .status != 0);
   CHECK(std::filesystem::file_size(file) == 5000);
   const auto stop = [] { fail(Fault::failed, "enough"); };
   CHECK_THROWS_WITH_AS(run_process({"sleep", "60"}, {.meanwhile = stop}), "enough", Error);

@@ -31,7 +31,8 @@ TEST_CASE("a stream goes on from its key and counter; split streams depend on ke
 }
 
 TEST_CASE("all keys of a large grid differ: seeds, their splits, and the splits of these") {
-  std::vector<uint64_t> numbers{uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 1, 0 - uint64_t{0x9e3779b97f4a7c15}};
+  std::vector<uint64_t> numbers{uint64_t{1} << 32, uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 1,
+                                0 - uint64_t{0x9e3779b97f4a7c15}};
   for (uint64_t i = 0; i < 64; ++i) numbers.push_back(i);
   std::vector<uint64_t> keys;
   for (uint64_t seed : numbers) {

@@ -15,7 +15,8 @@ Tensor badly(const Tensor& x, const Grads& gradients) {
 }
 
 Tensor same(const Tensor& x) {
-  return unary(x, [](real v) { return v; }, [](auto, auto, auto g) { return g; });
+  return unary(
+      x, [](real v) { return v; }, [](auto, auto, auto g) { return g; });
 }
 
 }  // namespace
@@ -97,7 +98,7 @@ TEST_CASE("record refuses a result that is not a new one") {
   Tensor tracked = Tensor::scalar(1);
   tracked.track();
   CHECK_THROWS_WITH_AS(record(tracked, {x}, vjp), doctest::Contains("record: the result"), Error);  // a leaf
-  CHECK(grad(y, {x})[0].item() == 2);  // unharmed
+  CHECK(grad(y, {x})[0].item() == 2);                                                               // unharmed
   CHECK(record(x.detach(), {x}, vjp).tracked());
   {
     const Recording off(false);
@@ -108,7 +109,12 @@ TEST_CASE("record refuses a result that is not a new one") {
 
 TEST_CASE("record names the op and the input that is undefined") {
   const auto my_op = [](const Tensor& a, const Tensor& b) {
-    return record(Tensor::scalar(0), {a, b}, [](const Tensor&, const Tensor& g) { return Grads{g, g}; }, "my_op");
+    return record(
+        Tensor::scalar(0), {a, b},
+        [](const Tensor&, const Tensor& g) {
+          return Grads{g, g};
+        },
+        "my_op");
   };
   CHECK_THROWS_WITH_AS(my_op(leaf(1), Tensor()), "record: input 1 of my_op is undefined", Error);
   CHECK_THROWS_WITH_AS(record(Tensor(), {leaf(1)}, {}), doctest::Contains("tensor: it is undefined"), Error);
@@ -120,10 +126,11 @@ TEST_CASE("grad refuses gradients of the wrong number or shape, and names the op
                        "grad: the vjp of badly must return a gradient for each of its 1 inputs, got 0", Error);
   CHECK_THROWS_WITH_AS(grad(badly(x, {x, x}), {x}),
                        "grad: the vjp of badly must return a gradient for each of its 1 inputs, got 2", Error);
-  CHECK_THROWS_WITH_AS(grad(badly(x, {Tensor::zeros({2})}), {x}),
-                       "grad: the vjp of badly must return gradients of its inputs' shapes: input 0 is (), its gradient "
-                       "(2)",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      grad(badly(x, {Tensor::zeros({2})}), {x}),
+      "grad: the vjp of badly must return gradients of its inputs' shapes: input 0 is (), its gradient "
+      "(2)",
+      Error);
   CHECK(grad(badly(x, {Tensor()}), {x})[0].item() == 0);  // undefined: no gradient
   CHECK(same(x).node()->op == std::string("same"));
 }

@@ -30,7 +30,8 @@ TEST_CASE("1,000 epochs with resumes: less than 1 MB more resident memory, no no
     for (int p = 0; p < 36; ++p) data.pixels.push_back(static_cast<uint8_t>(random.below(256)));
   }
   const Normalization normalization = measure(data);
-  const ModelOptions options{.model = "conv:4:3 norm act dropout:0.1 flatten dense:classes", .input = {6, 6, 1}, .classes = 3};
+  const ModelOptions options{
+      .model = "conv:4:3 norm act dropout:0.1 flatten dense:classes", .input = {6, 6, 1}, .classes = 3};
   std::string checkpoint = format_safetensors(capture(*make_model(options)));
   double loss = 0;
   int64_t memory = 0, nodes = 0;

@@ -1,9 +1,8 @@
 // Tensors, shapes, memory and checksums: what each refuses, and what it gives back.
 #include "core/engine/tensor.h"
 
-#include <unistd.h>
-
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -48,9 +47,9 @@ TEST_CASE("a shape is refused where its values could not be counted, whatever it
   CHECK(Shape{int64_t{1} << 58}.size() == int64_t{1} << 58);
   CHECK_THROWS_WITH_AS(Tensor::empty({large - 1}), "shape: at most 2^58 values, got 4611686018427387903", Error);
   CHECK_THROWS_WITH_AS((Shape{3, large}), "shape: at most 2^58 values, got 3 x 4611686018427387904", Error);
-  CHECK_THROWS_AS((Shape{large, 4}), Error);                       // 2^64: 0 in 64 bits
+  CHECK_THROWS_AS((Shape{large, 4}), Error);  // 2^64: 0 in 64 bits
   CHECK_THROWS_AS((Shape{int64_t{1} << 32, int64_t{1} << 32}), Error);
-  CHECK_THROWS_AS((Shape{large, 0}), Error);                       // no value, but more rows than a loop could count
+  CHECK_THROWS_AS((Shape{large, 0}), Error);  // no value, but more rows than a loop could count
   CHECK_THROWS_AS((Shape{0, large}), Error);
   CHECK_THROWS_WITH_AS((Shape{1, 0, -2}), "shape: an axis cannot be negative, got -2", Error);
   Shape s{2, 3};
@@ -139,7 +138,8 @@ TEST_CASE("memory: more than the machine has is refused, before the system ends 
   const size_t half = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)) / 2;
   std::vector<void*> blocks;
   const auto fill = [&] {
-    for (int i = 0; i < 64; ++i) blocks.push_back(allocate(half));  // addresses alone: no page is touched; there may be swap
+    for (int i = 0; i < 64; ++i)
+      blocks.push_back(allocate(half));  // addresses alone: no page is touched; there may be swap
   };
   CHECK_THROWS_AS(fill(), std::bad_alloc);
   for (void* block : blocks) release(block, half);
@@ -193,7 +193,8 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   CHECK(whole == parts[0]);
   CHECK(static_cast<char*>(whole)[3 * third - 1] == 0);  // a fresh page
   CHECK(memory_stats().cached_bytes == 0);
-  for (const auto& [block, size] : {std::pair{other, third}, {whole, 3 * third}, {behind, 4 * third}}) release(block, size);
+  for (const auto& [block, size] : {std::pair{other, third}, {whole, 3 * third}, {behind, 4 * third}})
+    release(block, size);
   CHECK(memory_stats().cached_bytes >= 8 * static_cast<int64_t>(third));
   release_cached_memory();
   CHECK(memory_stats().cached_bytes == 0);

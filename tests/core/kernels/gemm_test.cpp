@@ -11,7 +11,8 @@
 
 using namespace evenkeel;
 
-// Every form against the sum written out in double, at sizes that leave all kinds of rests; what lies between the rows stays.
+// Every form against the sum written out in double, at sizes that leave all kinds of rests; what lies between the rows
+// stays.
 TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
   Random random(7);
   const int64_t sizes[] = {1, 2, 5, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 48, 65, 100};
@@ -29,7 +30,8 @@ TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
     bool untouched = true;
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < ldc; ++j) {
-        const double got = static_cast<double>(c.data()[i * ldc + j]), old = static_cast<double>(before.data()[i * ldc + j]);
+        const double got = static_cast<double>(c.data()[i * ldc + j]),
+                     old = static_cast<double>(before.data()[i * ldc + j]);
         if (j >= n) {
           untouched = untouched && got == old;
           continue;
@@ -53,7 +55,8 @@ TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
 
 TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that lies scattered") {
   Random random(8);
-  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {13, 16, 5}, {29, 40, 300}, {6, 130, 17}, {14, 64, 256}, {5, 3, 600}})
+  for (const auto& [m, n, k] :
+       {std::array<int64_t, 3>{1, 1, 1}, {13, 16, 5}, {29, 40, 300}, {6, 130, 17}, {14, 64, 256}, {5, 3, 600}})
     for (const bool add : {false, true}) {
       std::vector<int64_t> rows, columns;
       for (int64_t i = 0; i < m; ++i) rows.push_back(static_cast<int64_t>(random.below(500)));

@@ -1,6 +1,5 @@
 // Batch, group and layer norm: derivatives, the definitions, and the closed forms, all of them exact statements.
 #include "core/ops/batch_norm.h"
-
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -56,7 +55,9 @@ TEST_CASE("batch_norm: derivatives up to order 3, whatever follows") {
   for (const Ending& e : endings) {
     for (const Shape& s : {Shape{6, 3}, Shape{2, 2, 3, 4}}) {
       const Tensor mean = random({s.channels()}), var = random_positive({s.channels()});
-      auto batch = [&](const Inputs& in, const NormOptions& options) { return batch_norm(in[0], in[1], in[2], options).y; };
+      auto batch = [&](const Inputs& in, const NormOptions& options) {
+        return batch_norm(in[0], in[1], in[2], options).y;
+      };
       auto inference = [&](const Inputs& in, const NormOptions& options) {
         return batch_norm_inference(in[0], mean, var, in[1], in[2], options);
       };
@@ -72,8 +73,10 @@ TEST_CASE("batch_norm: derivatives up to order 3, whatever follows") {
 
 TEST_CASE("group_norm and layer_norm: derivatives up to order 3") {
   for (int64_t groups : {1, 2, 4})
-    check_grad([=](const Inputs& in) { return group_norm(in[0], groups, in[1], in[2]); }, {random({2, 2, 3, 4}), random({4}), random({4})}, 3);
-  check_grad([](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); }, {random({3, 5}), random({5}), random({5})}, 3);
+    check_grad([=](const Inputs& in) { return group_norm(in[0], groups, in[1], in[2]); },
+               {random({2, 2, 3, 4}), random({4}), random({4})}, 3);
+  check_grad([](const Inputs& in) { return layer_norm(in[0], in[1], in[2]); },
+             {random({3, 5}), random({5}), random({5})}, 3);
 }
 
 TEST_CASE("batch_norm equals its definition up to the fourth derivative") {
@@ -82,8 +85,8 @@ TEST_CASE("batch_norm equals its definition up to the fourth derivative") {
     for (const Ending& e : endings) {
       CAPTURE(s.str());
       check_definition([&](const Inputs& in) { return batch_norm(in[0], in[1], in[2], e.options(in)).y; },
-                       [&](const Inputs& in) { return batch_norm_definition(in[0], in[1], in[2], e.options(in)); }, e.inputs(s),
-                       s.rows() < 100 ? 4 : 2);
+                       [&](const Inputs& in) { return batch_norm_definition(in[0], in[1], in[2], e.options(in)); },
+                       e.inputs(s), s.rows() < 100 ? 4 : 2);
     }
 }
 
@@ -130,12 +133,14 @@ TEST_CASE("the Jacobian of batch norm is gamma / s (P - xhat xhat' / m), that of
     const Tensor gamma = Tensor::of({1}, {1.7}), beta = Tensor::of({1}, {-0.3});
     Tensor x = c.x.clone().track();
     const Tensor y = batch_norm(x, gamma, beta, {.eps = eps}).y;
-    const Tensor fixed = batch_norm_inference(x, Tensor::of({1}, {c.mean}), Tensor::of({1}, {c.var}), gamma, beta, {.eps = eps});
+    const Tensor fixed =
+        batch_norm_inference(x, Tensor::of({1}, {c.mean}), Tensor::of({1}, {c.var}), gamma, beta, {.eps = eps});
     CHECK(difference(fixed.detach(), y.detach()) < 1e-14);
     for (bool differentiable : {false, true}) {
       for (size_t i = 0; i < 7; ++i) {
         const Tensor row = grad(y, {x}, {.differentiable = differentiable, .cotangent = unit(y.shape(), i)})[0];
-        const Tensor fixed_row = grad(fixed, {x}, {.differentiable = differentiable, .cotangent = unit(y.shape(), i)})[0];
+        const Tensor fixed_row =
+            grad(fixed, {x}, {.differentiable = differentiable, .cotangent = unit(y.shape(), i)})[0];
         for (size_t j = 0; j < 7; ++j) {
           const double expected = 1.7 / c.s * (c.projection(i, j) - c.normalised[i] * c.normalised[j] / c.m);
           CHECK(row.data()[j] == doctest::Approx(expected).epsilon(1e-12));
@@ -160,7 +165,8 @@ TEST_CASE("the second derivative of xhat is the symmetric closed form") {
       const Tensor second = grad(dot(row, unit(x.shape(), j)), {x})[0];
       for (size_t k = 0; k < 6; ++k) {
         const double expected = -(h[i] * c.projection(j, k) + h[j] * c.projection(i, k) + h[k] * c.projection(i, j) -
-                                  3 / c.m * h[i] * h[j] * h[k]) / (c.m * c.s * c.s);
+                                  3 / c.m * h[i] * h[j] * h[k]) /
+                                (c.m * c.s * c.s);
         worst = std::max(worst, std::abs(second.data()[k] - expected));
       }
     }
@@ -290,11 +296,15 @@ TEST_CASE("statistics are exact where the data are: sums of dyadic pairs around 
 
 TEST_CASE("norms say what they need") {
   const Tensor x = random({4, 3}), c = random_positive({3});
-  CHECK_THROWS_WITH_AS(batch_norm(random({1, 3}), c, c), doctest::Contains("one value per channel has no variance, x is (1, 3)"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm(random({1, 3}), c, c),
+                       doctest::Contains("one value per channel has no variance, x is (1, 3)"), Error);
   CHECK_THROWS_WITH_AS(batch_norm(random({0, 3}), c, c), doctest::Contains("x must have values"), Error);
-  CHECK_THROWS_WITH_AS(batch_norm(x, random({4}), c), doctest::Contains("needs gamma and beta (3), got (4) and (3)"), Error);
-  CHECK_THROWS_WITH_AS(batch_norm(x, c, c, {.add = random({3, 3})}), doctest::Contains("`add` must have x's shape"), Error);
-  CHECK_THROWS_WITH_AS(batch_norm_inference(x, random({4}), c, c, c), doctest::Contains("needs mean and var (3)"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, random({4}), c), doctest::Contains("needs gamma and beta (3), got (4) and (3)"),
+                       Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, c, c, {.add = random({3, 3})}), doctest::Contains("`add` must have x's shape"),
+                       Error);
+  CHECK_THROWS_WITH_AS(batch_norm_inference(x, random({4}), c, c, c), doctest::Contains("needs mean and var (3)"),
+                       Error);
   CHECK_THROWS_WITH_AS(batch_norm_inference(x, c.clone().track(), c, c, c), doctest::Contains("constants"), Error);
   Tensor tracked = random({4, 3}).track(), mean;
   {

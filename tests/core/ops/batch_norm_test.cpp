@@ -1,4 +1,5 @@
-// Batch norm's kernels as they are used: numerical stability, the same bits for any number of threads, NaN, unwritten memory.
+// Batch norm's kernels as they are used: numerical stability, the same bits for any number of threads, NaN, unwritten
+// memory.
 #include "core/ops/batch_norm.h"
 
 #include <doctest/doctest.h>
@@ -6,8 +7,8 @@
 #include <cmath>
 
 #include "core/base/memory.h"
-#include "core/ops/ops.h"
 #include "core/base/parallel.h"
+#include "core/ops/ops.h"
 
 using namespace evenkeel;
 
@@ -140,13 +141,15 @@ TEST_CASE("norms read nothing that was not written") {
 TEST_CASE("the fused kernels agree with the definitions in float") {
   for (const Shape& s : {Shape{301, 3}, Shape{5, 7, 3, 31}, Shape{64, 512}, Shape{33, 130}}) {
     Random random(3);
-    const Tensor x = Tensor::normal(s, random), gamma = Tensor::normal({s.channels()}, random), beta = Tensor::normal({s.channels()}, random);
+    const Tensor x = Tensor::normal(s, random), gamma = Tensor::normal({s.channels()}, random),
+                 beta = Tensor::normal({s.channels()}, random);
     auto worst = [](const Tensor& a, const Tensor& b) {
       double d = 0;
       for (int64_t i = 0; i < a.size(); ++i) d = std::max<double>(d, std::abs(a.data()[i] - b.data()[i]));
       return d;
     };
-    CHECK(worst(batch_norm(x, gamma, beta, {.relu = true}).y, batch_norm_definition(x, gamma, beta, {.relu = true})) < 1e-5);
+    CHECK(worst(batch_norm(x, gamma, beta, {.relu = true}).y, batch_norm_definition(x, gamma, beta, {.relu = true})) <
+          1e-5);
     CHECK(worst(layer_norm(x, gamma, beta), group_norm_definition(x, 1, gamma, beta)) < 1e-5);
   }
 }
@@ -170,7 +173,8 @@ TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged ne
 }
 
 TEST_CASE("on exact data the result is exact, at any number of threads") {
-  // Deviations in plus-minus pairs whose mean square is 4^k - 1/4: with eps = 1/4 the root is 2^k. Means and gammas are dyadic.
+  // Deviations in plus-minus pairs whose mean square is 4^k - 1/4: with eps = 1/4 the root is 2^k. Means and gammas are
+  // dyadic.
   const std::vector<std::vector<int>> deviations{{1, 1, 1, 0}, {3, 2, 1, 1}, {7, 3, 2, 1}, {15, 5, 2, 1}};
   const std::vector<real> means{real(0.5), -4096, 1024, 3}, gammas{2, real(0.25), -1, 8}, betas{1, real(-0.5), 0, 100};
   const int64_t channels = 4;
@@ -186,7 +190,8 @@ TEST_CASE("on exact data the result is exact, at any number of threads") {
       }
     for (int n : {1, 2, 3, 5, 8}) {
       set_threads(n);
-      const Normalized result = batch_norm(x, Tensor::of({channels}, gammas), Tensor::of({channels}, betas), {.eps = real(0.25)});
+      const Normalized result =
+          batch_norm(x, Tensor::of({channels}, gammas), Tensor::of({channels}, betas), {.eps = real(0.25)});
       CHECK(result.mean.values() == means);
       CHECK(result.var.values() == std::vector<real>{real(0.75), real(3.75), real(15.75), real(63.75)});
       CHECK(result.y.values() == y.values());
@@ -198,10 +203,13 @@ TEST_CASE("on exact data the result is exact, at any number of threads") {
 TEST_CASE("a result too large for the caches, written past them, is the same to the bit") {
   Random random(11);
   const int64_t rows = 70000, channels = 64, half = rows / 2 * channels;  // 17 MiB; its half is not
-  const Tensor gamma = Tensor::normal({channels}, random), beta = Tensor::normal({channels}, random), mean = Tensor::normal({channels}, random),
-               var = Tensor::uniform({channels}, random, 0.5, 2);
-  const Tensor x = Tensor::normal({rows, channels}, random), add = Tensor::normal(x.shape(), random), g = Tensor::normal(x.shape(), random);
-  auto part = [&](const Tensor& t, int64_t begin) { return Tensor::of({rows / 2, channels}, {t.data() + begin, t.data() + begin + half}); };
+  const Tensor gamma = Tensor::normal({channels}, random), beta = Tensor::normal({channels}, random),
+               mean = Tensor::normal({channels}, random), var = Tensor::uniform({channels}, random, 0.5, 2);
+  const Tensor x = Tensor::normal({rows, channels}, random), add = Tensor::normal(x.shape(), random),
+               g = Tensor::normal(x.shape(), random);
+  auto part = [&](const Tensor& t, int64_t begin) {
+    return Tensor::of({rows / 2, channels}, {t.data() + begin, t.data() + begin + half});
+  };
   auto run = [&](Tensor x, const Tensor& add, const Tensor& g, bool with_add) {
     x.track();
     Tensor y = batch_norm_inference(x, mean, var, gamma, beta, {.add = with_add ? add : Tensor(), .relu = true});
@@ -228,7 +236,8 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
   const Tensor gamma = Tensor::full({channels}, 1).track(), beta = Tensor::zeros({channels}).track();
   const real eps = 1e-7f;
   const auto normalise = [&](int64_t groups) {
-    return groups == 0 ? batch_norm(x, gamma, beta, {.eps = eps}).y : group_norm(reshape(x, {1, rows, channels}), groups, gamma, beta, eps);
+    return groups == 0 ? batch_norm(x, gamma, beta, {.eps = eps}).y
+                       : group_norm(reshape(x, {1, rows, channels}), groups, gamma, beta, eps);
   };
   for (const int64_t groups : {0, 3}) {  // the batch; or one example, a group a channel, which is the same
     CAPTURE(groups);
@@ -237,10 +246,12 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
     for (int64_t c = 0; c < channels; ++c) {
       double mean = 0, var = 0, sum = 0, product = 0;
       for (int64_t r = 0; r < rows; ++r) mean += x.data()[r * channels + c] / static_cast<double>(rows);
-      for (int64_t r = 0; r < rows; ++r) var += std::pow(x.data()[r * channels + c] - mean, 2) / static_cast<double>(rows);
+      for (int64_t r = 0; r < rows; ++r)
+        var += std::pow(x.data()[r * channels + c] - mean, 2) / static_cast<double>(rows);
       const double rstd = 1 / std::sqrt(var + eps);
       const auto xhat = [&](int64_t r) { return (x.data()[r * channels + c] - mean) * rstd; };
-      for (int64_t r = 0; r < rows; ++r) sum += g.data()[r * channels + c], product += g.data()[r * channels + c] * xhat(r);
+      for (int64_t r = 0; r < rows; ++r)
+        sum += g.data()[r * channels + c], product += g.data()[r * channels + c] * xhat(r);
       CHECK(d[1].data()[c] == doctest::Approx(product).epsilon(1e-4).scale(10));
       for (int64_t r = 0; r < rows; ++r) {
         const double dx = rstd * (g.data()[r * channels + c] - (sum + xhat(r) * product) / static_cast<double>(rows));

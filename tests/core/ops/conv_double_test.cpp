@@ -9,16 +9,20 @@ struct Case {
   Shape x, w;
   ConvOptions options;
 };
-const std::vector<Case> cases = {
-    {{2, 5, 4, 3}, {2, 3, 3, 3}, {.stride = 1, .padding = 1}}, {{2, 6, 7, 2}, {3, 3, 3, 2}, {.stride = 2, .padding = 1}},
-    {{1, 7, 6, 2}, {2, 5, 5, 2}, {.stride = 1, .padding = 2}}, {{3, 4, 4, 3}, {5, 1, 1, 3}, {.stride = 1, .padding = 0}},
-    {{2, 5, 5, 2}, {2, 1, 1, 2}, {.stride = 2, .padding = 0}}, {{1, 5, 7, 1}, {2, 2, 3, 1}, {.stride = 3, .padding = 2}},
-    {{1, 2, 2, 2}, {2, 3, 3, 2}, {.stride = 1, .padding = 3}}, {{1, 6, 6, 1}, {1, 2, 2, 1}, {.stride = 3, .padding = 0}}};
+const std::vector<Case> cases = {{{2, 5, 4, 3}, {2, 3, 3, 3}, {.stride = 1, .padding = 1}},
+                                 {{2, 6, 7, 2}, {3, 3, 3, 2}, {.stride = 2, .padding = 1}},
+                                 {{1, 7, 6, 2}, {2, 5, 5, 2}, {.stride = 1, .padding = 2}},
+                                 {{3, 4, 4, 3}, {5, 1, 1, 3}, {.stride = 1, .padding = 0}},
+                                 {{2, 5, 5, 2}, {2, 1, 1, 2}, {.stride = 2, .padding = 0}},
+                                 {{1, 5, 7, 1}, {2, 2, 3, 1}, {.stride = 3, .padding = 2}},
+                                 {{1, 2, 2, 2}, {2, 3, 3, 2}, {.stride = 1, .padding = 3}},
+                                 {{1, 6, 6, 1}, {1, 2, 2, 1}, {.stride = 3, .padding = 0}}};
 
 // The definition, read off the header.
 Tensor naive(const Tensor& x, const Tensor& w, const ConvOptions& o) {
   const int64_t h = x.dim(1), width = x.dim(2), c = x.dim(3), k = w.dim(0), r = w.dim(1), s = w.dim(2);
-  Tensor y = Tensor::zeros({x.dim(0), (h + 2 * o.padding - r) / o.stride + 1, (width + 2 * o.padding - s) / o.stride + 1, k});
+  Tensor y =
+      Tensor::zeros({x.dim(0), (h + 2 * o.padding - r) / o.stride + 1, (width + 2 * o.padding - s) / o.stride + 1, k});
   real* out = y.mutable_data();
   for (int64_t n = 0; n < x.dim(0); ++n)
     for (int64_t p = 0; p < y.dim(1); ++p)
@@ -111,7 +115,8 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
   // A result so large that it is written past the caches, with what follows too.
   const Tensor x = random({2, 134, 130, 17}), w = random({16, 3, 3, 17}), b = random({16});
   for (const Epilogue& then : {Epilogue(), Epilogue{.shift = b, .relu = true}})
-    CHECK(largest_difference(conv2d(x, w, {.padding = 1, .algorithm = winograd}, then), conv2d(x, w, {.padding = 1, .algorithm = direct}, then)) < 1e-10);
+    CHECK(largest_difference(conv2d(x, w, {.padding = 1, .algorithm = winograd}, then),
+                             conv2d(x, w, {.padding = 1, .algorithm = direct}, then)) < 1e-10);
   for (int64_t r : {3, 5})
     check_grad([&](const Inputs& in) { return conv2d(tanh(in[0]), in[1], {.padding = 1, .algorithm = winograd}); },
                {random({2, 5, 7, 17}), random({16, r, r, 17})}, 3);

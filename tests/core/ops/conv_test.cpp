@@ -1,6 +1,5 @@
-#include "tests/conv_golden.h"
-
 #include "core/base/parallel.h"
+#include "tests/conv_golden.h"
 
 using namespace evenkeel;
 
@@ -9,8 +8,13 @@ TEST_CASE("conv2d and pooling equal PyTorch's to 1e-5") { check_conv_golden(1e-5
 TEST_CASE("conv2d and its adjoints give the same bits for any number of threads") {
   const int before = threads();
   Random random(3);
-  for (const auto& [n, c, k, r, stride] :
-       {std::array<int64_t, 5>{9, 3, 8, 3, 1}, {9, 16, 24, 3, 1}, {2, 16, 24, 3, 1}, {9, 32, 16, 3, 2}, {9, 8, 40, 5, 1}, {6, 16, 16, 5, 1}, {9, 64, 32, 1, 1}}) {
+  for (const auto& [n, c, k, r, stride] : {std::array<int64_t, 5>{9, 3, 8, 3, 1},
+                                           {9, 16, 24, 3, 1},
+                                           {2, 16, 24, 3, 1},
+                                           {9, 32, 16, 3, 2},
+                                           {9, 8, 40, 5, 1},
+                                           {6, 16, 16, 5, 1},
+                                           {9, 64, 32, 1, 1}}) {
     const Tensor x = Tensor::normal({n, 17, 13, c}, random), w = Tensor::normal({k, r, r, c}, random);
     const ConvOptions o{.stride = stride, .padding = r / 2};
     std::vector<std::vector<real>> expected;
@@ -51,7 +55,8 @@ TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 fo
   for (const auto& [n, h, c, k, r] : sizes) {
     const Tensor x = Tensor::normal({n, h, h, c}, random), w = Tensor::normal({k, r, r, c}, random),
                  g = Tensor::normal({n, h, h, k}, random);
-    std::vector<double> y(static_cast<size_t>(g.size())), dx(static_cast<size_t>(x.size())), dw(static_cast<size_t>(w.size()));
+    std::vector<double> y(static_cast<size_t>(g.size())), dx(static_cast<size_t>(x.size())),
+        dw(static_cast<size_t>(w.size()));
     for (int64_t row = 0; row < n * h * h; ++row)
       for (int64_t tap = 0; tap < r * r; ++tap) {
         const int64_t i = row / h % h + tap / r - r / 2, j = row % h + tap % r - r / 2;
@@ -78,7 +83,8 @@ TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 fo
 }
 
 TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
-  // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the block.
+  // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the
+  // block.
   Random random(5);
   const Tensor w = Tensor::normal({32, 3, 3, 16}, random), x = Tensor::normal({16, 48, 60, 16}, random);
   const Tensor y = conv2d(x, w, {.padding = 1});
@@ -96,12 +102,12 @@ TEST_CASE("conv2d refuses what does not fit, and says why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 5, 5, 3})),
                        doctest::Contains("kernel of 5 x 5 must fit into the padded image of 4 x 4"), Error);
-  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 4})), doctest::Contains("has 3 channels, w (2, 3, 3, 4) expects 4"),
-                       Error);
-  CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({4, 3}), Tensor::zeros({2, 3, 3, 3})), doctest::Contains("needs x (N, H, W, C)"),
-                       Error);
-  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.stride = 0}), doctest::Contains("stride must be at least 1"),
-                       Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 4})),
+                       doctest::Contains("has 3 channels, w (2, 3, 3, 4) expects 4"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({4, 3}), Tensor::zeros({2, 3, 3, 3})),
+                       doctest::Contains("needs x (N, H, W, C)"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.stride = 0}),
+                       doctest::Contains("stride must be at least 1"), Error);
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.algorithm = ConvAlgorithm::winograd}),
                        doctest::Contains("at least 16 channels"), Error);
   CHECK_THROWS_WITH_AS(conv2d_dx(Tensor::zeros({1, 4, 4, 2}), Tensor::zeros({2, 3, 3, 3}), {1, 4, 4, 3}),

@@ -1,5 +1,4 @@
 #include "core/ops/epilogue.h"
-
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -16,7 +15,8 @@ Epilogue epilogue(const Inputs& in, bool shift, bool add, bool relu) {
 
 }  // namespace
 
-TEST_CASE("what follows a convolution or a product in one pass is what it would be behind it, and so are all derivatives") {
+TEST_CASE(
+    "what follows a convolution or a product in one pass is what it would be behind it, and so are all derivatives") {
   for (const bool shift : {false, true})
     for (const bool add : {false, true})
       for (const bool relu : {false, true}) {
@@ -38,20 +38,26 @@ TEST_CASE("what follows a convolution or a product in one pass is what it would 
         }
         // Blocks of the result, and partial sums along a long inner dimension.
         for (const auto& [m, k, n] : {std::array<int64_t, 3>{70, 90, 130}, {8, 5000, 14}})
-          check_definition([&](const Inputs& in) { return matmul(in[0], in[1], false, true, epilogue(in, shift, add, relu)); },
-                           [&](const Inputs& in) { return epilogue(in, shift, add, relu)(matmul(in[0], in[1], false, true)); },
-                           {random({m, k}), random({n, k}), random({n}), random({m, n})}, 2, 1e-11);
+          check_definition(
+              [&](const Inputs& in) { return matmul(in[0], in[1], false, true, epilogue(in, shift, add, relu)); },
+              [&](const Inputs& in) { return epilogue(in, shift, add, relu)(matmul(in[0], in[1], false, true)); },
+              {random({m, k}), random({n, k}), random({n}), random({m, n})}, 2, 1e-11);
       }
 }
 
 TEST_CASE("a scale is done in the same pass where nothing is differentiated, and by ops where something is") {
   const Inputs at{random({2, 6, 6, 3}), random({5, 3, 3, 3}), random({5}), random({5})};
-  auto fused = [](const Inputs& in) { return conv2d(in[0], in[1], {.padding = 1}, {.scale = in[2], .shift = in[3], .relu = true}); };
-  auto plain = [](const Inputs& in) { return relu(add_per_channel(scale_per_channel(conv2d(in[0], in[1], {.padding = 1}), in[2]), in[3])); };
+  auto fused = [](const Inputs& in) {
+    return conv2d(in[0], in[1], {.padding = 1}, {.scale = in[2], .shift = in[3], .relu = true});
+  };
+  auto plain = [](const Inputs& in) {
+    return relu(add_per_channel(scale_per_channel(conv2d(in[0], in[1], {.padding = 1}), in[2]), in[3]));
+  };
   check_definition(fused, plain, at, 2);
   const Recording off(false);
   CHECK(difference(fused(at), plain(at)) < 1e-12);
-  CHECK(difference(matmul(random({3, 4}), Tensor::zeros({4, 5}), false, false, {.scale = at[2], .shift = at[3]}), spread_rows(at[3], {3, 5})) == 0);
+  CHECK(difference(matmul(random({3, 4}), Tensor::zeros({4, 5}), false, false, {.scale = at[2], .shift = at[3]}),
+                   spread_rows(at[3], {3, 5})) == 0);
 }
 
 TEST_CASE("an epilogue behind a bias takes the bias along") {
@@ -59,5 +65,6 @@ TEST_CASE("an epilogue behind a bias takes the bias along") {
   const Epilogue e{.scale = scale, .shift = shift, .relu = true};
   CHECK(difference(e.after_bias(bias)(v), e(add_per_channel(v, bias))) < 1e-12);
   CHECK(difference(Epilogue{}.after_bias(bias)(v), add_per_channel(v, bias)) == 0);
-  CHECK_THROWS_WITH_AS(conv2d(random({1, 3, 3, 2}), random({4, 3, 3, 2}), {}, {.shift = bias}), doctest::Contains("needs one value a channel"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(random({1, 3, 3, 2}), random({4, 3, 3, 2}), {}, {.shift = bias}),
+                       doctest::Contains("needs one value a channel"), Error);
 }

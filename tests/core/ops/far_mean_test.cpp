@@ -1,5 +1,5 @@
-// Normalisations of values far from zero: a mean rounded to float is off by 5e-4 at 1e4, and what was taken away with it must not
-// show in y, in the statistics, nor in what higher derivatives are made of.
+// Normalisations of values far from zero: a mean rounded to float is off by 5e-4 at 1e4, and what was taken away with
+// it must not show in y, in the statistics, nor in what higher derivatives are made of.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -91,9 +91,11 @@ TEST_CASE("far from zero: the statistics of masked, ghost and renorm batches, an
   Random random(6);
   const Tensor x = Tensor::normal({examples, positions, channels}, random, 1e4, 0.01);
   std::vector<double> mean(channels), var(channels), ghost(channels);
-  const auto moments_of = [&](int64_t begin, int64_t end, int64_t c, double& m) {  // the variance of the rows [begin, end)
+  const auto moments_of = [&](int64_t begin, int64_t end, int64_t c,
+                              double& m) {  // the variance of the rows [begin, end)
     double v = 0;
-    for (int64_t r = begin; r < end; ++r) m += static_cast<double>(x.data()[r * channels + c]) / static_cast<double>(end - begin);
+    for (int64_t r = begin; r < end; ++r)
+      m += static_cast<double>(x.data()[r * channels + c]) / static_cast<double>(end - begin);
     for (int64_t r = begin; r < end; ++r) v += std::pow(static_cast<double>(x.data()[r * channels + c]) - m, 2);
     return v / static_cast<double>(end - begin);
   };
@@ -111,14 +113,17 @@ TEST_CASE("far from zero: the statistics of masked, ghost and renorm batches, an
   masked.forward(x, Mode::train), parts.forward(x, Mode::train), renorm.forward(x, Mode::train);
   Population population;
   for (int64_t n = 0; n < examples; ++n)
-    population.add(Tensor::of({positions, channels}, {x.data() + n * positions * channels, x.data() + (n + 1) * positions * channels}));
+    population.add(Tensor::of({positions, channels},
+                              {x.data() + n * positions * channels, x.data() + (n + 1) * positions * channels}));
   for (int64_t c = 0; c < channels; ++c) {
-    for (const Tensor& m : {masked.running_mean, parts.running_mean, renorm.running_mean}) CHECK(m.data()[c] == static_cast<real>(mean[c]));
+    for (const Tensor& m : {masked.running_mean, parts.running_mean, renorm.running_mean})
+      CHECK(m.data()[c] == static_cast<real>(mean[c]));
     CHECK(population.mean().data()[c] == static_cast<real>(mean[c]));
     CHECK(static_cast<double>(masked.running_var.data()[c]) == doctest::Approx(var[c]).epsilon(1e-5));
     CHECK(static_cast<double>(population.var().data()[c]) == doctest::Approx(var[c]).epsilon(1e-5));
     CHECK(static_cast<double>(parts.running_var.data()[c]) == doctest::Approx(ghost[c]).epsilon(1e-5));
-    CHECK(static_cast<double>(renorm.running_sigma.data()[c]) == doctest::Approx(std::sqrt(var[c] + 1e-5)).epsilon(1e-5));
+    CHECK(static_cast<double>(renorm.running_sigma.data()[c]) ==
+          doctest::Approx(std::sqrt(var[c] + 1e-5)).epsilon(1e-5));
   }
 }
 

@@ -1,12 +1,12 @@
 #include "core/ops/loss.h"
-#include "core/ops/dropout.h"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "core/ops/elementwise.h"
 #include "core/base/memory.h"
+#include "core/ops/dropout.h"
+#include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
 
 using namespace evenkeel;
@@ -38,10 +38,13 @@ TEST_CASE("count_correct: of equal logits the first counts, NaN is never right")
 
 TEST_CASE("labels that cannot be are refused, with their row") {
   const Tensor x = Tensor::zeros({3, 4});
-  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 4, 1}), doctest::Contains("labels must be 0 .. 3, that of row 1 is 4"), Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 4, 1}), doctest::Contains("labels must be 0 .. 3, that of row 1 is 4"),
+                       Error);
   CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 1, -1}), doctest::Contains("that of row 2 is -1"), Error);
-  CHECK_THROWS_WITH_AS(count_correct(x, {0, 1}), doctest::Contains("3 rows of logits need as many labels, got 2"), Error);
-  CHECK_THROWS_WITH_AS(cross_entropy(Tensor::zeros({0, 4}), {}), doctest::Contains("logits must be (rows, classes), got (0, 4)"), Error);
+  CHECK_THROWS_WITH_AS(count_correct(x, {0, 1}), doctest::Contains("3 rows of logits need as many labels, got 2"),
+                       Error);
+  CHECK_THROWS_WITH_AS(cross_entropy(Tensor::zeros({0, 4}), {}),
+                       doctest::Contains("logits must be (rows, classes), got (0, 4)"), Error);
   CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 1, 2}, real(1.5)), doctest::Contains("smoothing"), Error);
   CHECK_THROWS_WITH_AS(mean_squared_error(x, Tensor::zeros({4, 3})), doctest::Contains("shapes must agree"), Error);
 }

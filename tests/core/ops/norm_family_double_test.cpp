@@ -39,7 +39,8 @@ TEST_CASE("frozen: the running averages normalise in training too, and do not mo
   const Tensor y = norm.forward(x, Mode::train);
   CHECK(y.values() == norm.forward(x, Mode::eval).values());
   CHECK(norm.running_mean.values() == mean.values());
-  for (const Tensor& g : grad(mean_squared_error(y, random({5, 3})), {norm.gamma, norm.beta})) CHECK(std::abs(g.data()[0]) > 0);
+  for (const Tensor& g : grad(mean_squared_error(y, random({5, 3})), {norm.gamma, norm.beta}))
+    CHECK(std::abs(g.data()[0]) > 0);
 }
 
 TEST_CASE("ghost batches: each part is a batch norm of its own; the averages take the parts' mean") {
@@ -50,7 +51,8 @@ TEST_CASE("ghost batches: each part is a batch norm of its own; the averages tak
   for (int64_t p = 0; p < 3; ++p) {
     const Normalized part = batch_norm(rows_of(x, 2 * p, 2 * p + 2), ghost.gamma, ghost.beta);
     CHECK(difference(rows_of(y, 2 * p, 2 * p + 2), part.y.detach()) < 1e-14);
-    for (size_t c = 0; c < 3; ++c) mean[c] += part.mean.data()[c] / 3, var[c] += part.var.data()[c] / 3 * 4 / 3;  // 4 rows: Bessel 4/3
+    for (size_t c = 0; c < 3; ++c)
+      mean[c] += part.mean.data()[c] / 3, var[c] += part.var.data()[c] / 3 * 4 / 3;  // 4 rows: Bessel 4/3
   }
   CHECK(difference(ghost.running_mean, Tensor::of({3}, mean)) < 1e-14);
   CHECK(difference(ghost.running_var, Tensor::of({3}, var)) < 1e-14);
@@ -61,12 +63,14 @@ TEST_CASE("ghost batches: each part is a batch norm of its own; the averages tak
 
 TEST_CASE("masked statistics: those of the rows that count, whatever the others hold") {
   BatchNorm masked(2), plain(2);
-  const Tensor x = random({3, 2}), padded = Tensor::of({5, 2}, {x.data()[0], x.data()[1], 50, -70, x.data()[2], x.data()[3], x.data()[4], x.data()[5], 0, 0});
+  const Tensor x = random({3, 2}), padded = Tensor::of({5, 2}, {x.data()[0], x.data()[1], 50, -70, x.data()[2],
+                                                                x.data()[3], x.data()[4], x.data()[5], 0, 0});
   masked.mask = Tensor::of({5}, {1, 0, 1, 1, 0});
   const Tensor y = masked.forward(padded, Mode::train), expected = plain.forward(x, Mode::train);
   const int64_t rows[] = {0, 2, 3};
   for (int64_t i = 0; i < 3; ++i)
-    for (int64_t c = 0; c < 2; ++c) CHECK(y.data()[rows[i] * 2 + c] == doctest::Approx(expected.data()[i * 2 + c]).epsilon(1e-13));
+    for (int64_t c = 0; c < 2; ++c)
+      CHECK(y.data()[rows[i] * 2 + c] == doctest::Approx(expected.data()[i * 2 + c]).epsilon(1e-13));
   CHECK(difference(masked.running_mean, plain.running_mean) < 1e-14);
   CHECK(difference(masked.running_var, plain.running_var) < 1e-14);
   masked.mask = Tensor::of({3}, {1, 1, 1});
@@ -87,7 +91,8 @@ TEST_CASE("batch renorm: without clipping it computes what inference does, with 
   const Tensor sigma = norm.running_sigma;
   const Tensor through_batch = grad(batch_norm(x, norm.gamma, norm.beta).y, {x}, {.cotangent = g})[0].detach();
   const Tensor batch_sigma = sqrt(batch_norm(x.detach(), norm.gamma, norm.beta).var + real(1e-5));
-  CHECK(difference(grad(y, {x}, {.cotangent = g})[0].detach(), scale_per_channel(through_batch, batch_sigma / sigma)) < 1e-13);
+  CHECK(difference(grad(y, {x}, {.cotangent = g})[0].detach(), scale_per_channel(through_batch, batch_sigma / sigma)) <
+        1e-13);
 }
 
 TEST_CASE("batch renorm: with r = 1 and d = 0 it is batch norm, to the bit") {
@@ -116,7 +121,7 @@ TEST_CASE("batch renorm: clipping, its schedule, and the average of sigma, not o
   CHECK(y.data()[1] == doctest::Approx(3 + 5).epsilon(1e-5));
   BatchRenorm two(1, {.eps = 1e-12, .new_weight = 0.5});
   two.forward(Tensor::of({2, 1}, {-1, 1}), Mode::train);
-  two.forward(Tensor::of({2, 1}, {-4, 4}), Mode::train);  // weights 1/3 and 2/3
+  two.forward(Tensor::of({2, 1}, {-4, 4}), Mode::train);                // weights 1/3 and 2/3
   CHECK(two.running_sigma.item() == doctest::Approx(3).epsilon(1e-9));  // the variance's average would give sqrt(11)
   two.forward(Tensor::of({2, 1}, {INFINITY, 0}), Mode::train);
   CHECK(two.skipped == 1);
@@ -127,9 +132,12 @@ TEST_CASE("one standardisation over four index sets") {
   const Tensor x = random({3, 4, 4, 6}, 1, 2), one = random({1, 4, 4, 6});
   CHECK(GroupNorm(6, 1).forward(x, Mode::train).values() == LayerNorm(6).forward(x, Mode::train).values());
   CHECK(GroupNorm(6, 6).forward(x, Mode::train).values() == InstanceNorm(6).forward(x, Mode::train).values());
-  CHECK(difference(BatchNorm(6).forward(one, Mode::train).detach(), InstanceNorm(6).forward(one, Mode::train).detach()) < 1e-14);
-  CHECK(difference(BatchNorm(6, {.ghost = 1}).forward(x, Mode::train).detach(), InstanceNorm(6).forward(x, Mode::train).detach()) < 1e-14);
-  CHECK_THROWS_WITH_AS(InstanceNorm(6).forward(random({3, 6}), Mode::train), doctest::Contains("one value per group"), Error);
+  CHECK(difference(BatchNorm(6).forward(one, Mode::train).detach(),
+                   InstanceNorm(6).forward(one, Mode::train).detach()) < 1e-14);
+  CHECK(difference(BatchNorm(6, {.ghost = 1}).forward(x, Mode::train).detach(),
+                   InstanceNorm(6).forward(x, Mode::train).detach()) < 1e-14);
+  CHECK_THROWS_WITH_AS(InstanceNorm(6).forward(random({3, 6}), Mode::train), doctest::Contains("one value per group"),
+                       Error);
   CHECK_THROWS_WITH_AS(GroupNorm(6, 4), doctest::Contains("groups of one size"), Error);
 }
 

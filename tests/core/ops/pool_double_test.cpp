@@ -3,7 +3,8 @@
 using namespace evenkeel;
 
 TEST_CASE("pooling: derivatives up to order 3") {
-  const std::vector<PoolOptions> options = {{}, {.size = 3, .stride = 2, .padding = 1}, {.size = 2, .stride = 1}, {.size = 2, .stride = 3, .padding = 1}};
+  const std::vector<PoolOptions> options = {
+      {}, {.size = 3, .stride = 2, .padding = 1}, {.size = 2, .stride = 1}, {.size = 2, .stride = 3, .padding = 1}};
   for (const PoolOptions& o : options) {
     CAPTURE(o.size);
     CAPTURE(o.stride);
@@ -21,7 +22,11 @@ TEST_CASE("pad, crop, concat, slice, embed: derivatives up to order 3") {
   check_grad([&](const Inputs& in) { return pad(exp(in[0]), border); }, {random({2, 3, 2, 3})}, 3);
   check_grad([&](const Inputs& in) { return crop(exp(in[0]), border); }, {random({2, 5, 6, 3})}, 3);
   for (const Shape& s : {Shape{5}, Shape{2, 3}, Shape{2, 3, 2, 4}}) {
-    check_grad([&](const Inputs& in) { return concat_channels({exp(in[0]), in[1], square(in[0])}); }, {random(s), random(s)}, 3);
+    check_grad(
+        [&](const Inputs& in) {
+          return concat_channels({exp(in[0]), in[1], square(in[0])});
+        },
+        {random(s), random(s)}, 3);
     check_grad([&](const Inputs& in) { return slice_channels(exp(in[0]), 1, 3); }, {random(s)}, 3);
     check_grad([&](const Inputs& in) { return embed_channels(exp(in[0]), 2, 9); }, {random(s)}, 3);
   }

@@ -25,12 +25,14 @@ TEST_CASE("max_pool: the first of equal cells takes the gradient; NaN is never h
   Tensor low = image(2, 2, {lowest, lowest, lowest, lowest});
   low.track();
   poison_memory(true);  // what nobody wrote would show
-  const Tensor g = grad(max_pool(low, {.size = 2, .padding = 1}), {low}, {.cotangent = Tensor::full({1, 2, 2, 1}, 1)})[0];
+  const Tensor g =
+      grad(max_pool(low, {.size = 2, .padding = 1}), {low}, {.cotangent = Tensor::full({1, 2, 2, 1}, 1)})[0];
   poison_memory(false);
   CHECK(g.values() == Values{1, 1, 1, 1});
 }
 
-TEST_CASE("max_pool's gradient is its adjoint, every cell written, whether windows tile the image, overlap or leave gaps") {
+TEST_CASE(
+    "max_pool's gradient is its adjoint, every cell written, whether windows tile the image, overlap or leave gaps") {
   Random random(12);
   poison_memory(true);
   for (int64_t size = 1; size <= 4; ++size)
@@ -39,7 +41,8 @@ TEST_CASE("max_pool's gradient is its adjoint, every cell written, whether windo
         for (int64_t h = size; h <= 10; ++h) {
           Tensor x = Tensor::normal({2, h, h, 3}, random);
           x.track();
-          const Tensor y = max_pool(x, {.size = size, .stride = stride, .padding = padding}), g = Tensor::normal(y.shape(), random);
+          const Tensor y = max_pool(x, {.size = size, .stride = stride, .padding = padding}),
+                       g = Tensor::normal(y.shape(), random);
           const Tensor dx = grad(y, {x}, {.cotangent = g})[0];
           CAPTURE(size);
           CAPTURE(stride);
@@ -69,13 +72,15 @@ TEST_CASE("pad, crop, concat, slice and embed move values where they say") {
 TEST_CASE("pooling and joining refuse what does not fit, and say why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(max_pool(x, {.size = 5}), doctest::Contains("window of 5 x 5 must fit"), Error);
-  CHECK_THROWS_WITH_AS(avg_pool(x, {.size = 2, .padding = 2}), doctest::Contains("padding at most half the size"), Error);
-  CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 20, 20, 1}), {.size = 17}), doctest::Contains("at most 256 cells"), Error);
+  CHECK_THROWS_WITH_AS(avg_pool(x, {.size = 2, .padding = 2}), doctest::Contains("padding at most half the size"),
+                       Error);
+  CHECK_THROWS_WITH_AS(max_pool(Tensor::zeros({1, 20, 20, 1}), {.size = 17}), doctest::Contains("at most 256 cells"),
+                       Error);
   CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 3})), doctest::Contains("needs (N, H, W, C)"), Error);
   CHECK_THROWS_WITH_AS(crop(x, {.top = 5}), doctest::Contains("border must fit"), Error);
   CHECK_THROWS_WITH_AS(pad(x, {.top = -1}), doctest::Contains("border of at least 0"), Error);
-  CHECK_THROWS_WITH_AS(concat_channels({x, Tensor::zeros({2, 4, 4, 3})}), doctest::Contains("all axes but the last must agree"),
-                       Error);
+  CHECK_THROWS_WITH_AS(concat_channels({x, Tensor::zeros({2, 4, 4, 3})}),
+                       doctest::Contains("all axes but the last must agree"), Error);
   CHECK_THROWS_WITH_AS(slice_channels(x, 1, 4), doctest::Contains("[1, 4) must lie in the channels"), Error);
   CHECK_THROWS_WITH_AS(embed_channels(x, 1, 3), doctest::Contains("must fit into 3 channels"), Error);
 }

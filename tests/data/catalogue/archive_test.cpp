@@ -31,19 +31,19 @@ struct Zip {
   uint32_t count = 0;
   void add(const std::string& name, const std::string& contents, bool deflate) {
     const std::string packed = deflate ? deflated(contents, -15) : contents;
-    const std::string common = little_endian(20, 2) + little_endian(0, 2) + little_endian(deflate ? 8 : 0, 2) + little_endian(0, 8) +
-                               little_endian(static_cast<uint32_t>(packed.size()), 4) +
+    const std::string common = little_endian(20, 2) + little_endian(0, 2) + little_endian(deflate ? 8 : 0, 2) +
+                               little_endian(0, 8) + little_endian(static_cast<uint32_t>(packed.size()), 4) +
                                little_endian(static_cast<uint32_t>(contents.size()), 4) +
                                little_endian(static_cast<uint32_t>(name.size()), 2);
-    directory += "PK\1\2" + little_endian(20, 2) + common + little_endian(3, 2) + little_endian(2, 2) + little_endian(0, 8) +
-                 little_endian(static_cast<uint32_t>(members.size()), 4) + name + "xxx" + "cc";
+    directory += "PK\1\2" + little_endian(20, 2) + common + little_endian(3, 2) + little_endian(2, 2) +
+                 little_endian(0, 8) + little_endian(static_cast<uint32_t>(members.size()), 4) + name + "xxx" + "cc";
     members += "PK\3\4" + common + little_endian(5, 2) + name + "extra" + packed;
     ++count;
   }
   std::string bytes() const {
     return members + directory + "PK\5\6" + little_endian(0, 4) + little_endian(count, 2) + little_endian(count, 2) +
-           little_endian(static_cast<uint32_t>(directory.size()), 4) + little_endian(static_cast<uint32_t>(members.size()), 4) +
-           little_endian(0, 2);
+           little_endian(static_cast<uint32_t>(directory.size()), 4) +
+           little_endian(static_cast<uint32_t>(members.size()), 4) + little_endian(0, 2);
   }
 };
 
@@ -57,9 +57,10 @@ TEST_CASE("the wanted files of a tar.gz or a zip are unpacked, and nothing else"
   zip.add("gzip/other", "unwanted", true);
   zip.add("gzip/two", large, true);
   zip.add("gzip/three", "stored", false);
-  const std::string tar = deflated(member("folder/", "", '5') + member("folder/two", "a link, not the file", '2') + member("folder/one", "first") +
-                                   member("folder/other", "unwanted") + member("folder/two", large) + member("../three", "stored") +
-                                   std::string(1024, '\0'));
+  const std::string tar =
+      deflated(member("folder/", "", '5') + member("folder/two", "a link, not the file", '2') +
+               member("folder/one", "first") + member("folder/other", "unwanted") + member("folder/two", large) +
+               member("../three", "stored") + std::string(1024, '\0'));
   for (const std::string& bytes : {tar, zip.bytes()}) {
     Scratch folder;
     save(folder / "archive", bytes);
@@ -70,7 +71,9 @@ TEST_CASE("the wanted files of a tar.gz or a zip are unpacked, and nothing else"
     CHECK(read_file(folder / "out/three") == "stored");
     const std::filesystem::directory_iterator files(folder / "out");
     CHECK(std::distance(begin(files), end(files)) == 3);
-    CHECK(refusal([&] { unpack(folder / "archive", {"one", "four"}, folder / "out"); }) == (folder / "archive") + ": four is not in it");
+    CHECK(refusal([&] {
+            unpack(folder / "archive", {"one", "four"}, folder / "out");
+          }) == (folder / "archive") + ": four is not in it");
     CHECK(!error_of(Fault::io, [&] { unpack(folder / "archive", {"one"}, folder / "nowhere"); }).empty());
   }
 }
@@ -90,7 +93,8 @@ TEST_CASE("damaged archives are refused") {
     CHECK(why(good).empty());
     for (size_t n = 0; n < good.size(); n += 3) {
       // What is cut off behind the last wanted file does no harm.
-      if (why(good.substr(0, n)).empty()) CHECK(read_file(folder / "one") + read_file(folder / "two") == first + second);
+      if (why(good.substr(0, n)).empty())
+        CHECK(read_file(folder / "one") + read_file(folder / "two") == first + second);
     }
     CHECK(!why(good.substr(0, good.size() / 2)).empty());
   }

@@ -1,5 +1,4 @@
 #include "data/catalogue/fetch.h"
-#include "data/catalogue/load.h"
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "core/base/file.h"
+#include "data/catalogue/load.h"
 #include "data/catalogue/sha256.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"
@@ -23,7 +23,8 @@ namespace {
 // A web server on loopback that gives the files of a map.
 class Server {
  public:
-  explicit Server(std::map<std::string, std::string> files) : files_(std::move(files)), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Server(std::map<std::string, std::string> files)
+      : files_(std::move(files)), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -50,9 +51,11 @@ class Server {
       const ssize_t n = ::recv(client, request.data(), request.size(), 0);
       request.resize(n > 0 ? static_cast<size_t>(n) : 0);
       ++requests;
-      const auto file = files_.find(request.substr(0, request.find(" HTTP")).substr(std::min<size_t>(request.size(), 4)));
+      const auto file =
+          files_.find(request.substr(0, request.find(" HTTP")).substr(std::min<size_t>(request.size(), 4)));
       std::string answer = "HTTP/1.0 404 Not Found\r\n\r\n";
-      if (file != files_.end()) answer = fmt::format("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{}", file->second.size(), file->second);
+      if (file != files_.end())
+        answer = fmt::format("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{}", file->second.size(), file->second);
       for (size_t sent = 0; sent < answer.size();) {
         const ssize_t k = ::send(client, answer.data() + sent, answer.size() - sent, MSG_NOSIGNAL);
         if (k <= 0) break;
@@ -96,7 +99,8 @@ bool no_program() {
   for (const char* program : {"curl", "wget"}) {
     std::string path = std::getenv("PATH");
     for (size_t begin = 0; begin < path.size(); begin = std::min(path.find(':', begin), path.size() - 1) + 1)
-      if (::access((path.substr(begin, path.find(':', begin) - begin) + "/" + program).c_str(), X_OK) == 0) return false;
+      if (::access((path.substr(begin, path.find(':', begin) - begin) + "/" + program).c_str(), X_OK) == 0)
+        return false;
   }
   MESSAGE("NOT TESTED: neither curl nor wget is installed");
   return true;
@@ -110,7 +114,8 @@ TEST_CASE("a set is fetched, checked and put in its place") {
   Server server(tiny.served);
   Scratch root;
   int64_t lines = 0, done = 0;
-  const FetchReport report{.log = [&](const std::string&) { ++lines; }, .progress = [&](int64_t d, int64_t) { done = d; }};
+  const FetchReport report{.log = [&](const std::string&) { ++lines; },
+                           .progress = [&](int64_t d, int64_t) { done = d; }};
   const fs::path folder = fetch_dataset(tiny.source, root / "data", server.url, report);
   CHECK(folder == root / "data/mnist");
   CHECK(load_dataset("mnist", root / "data").train.size() == 5);
@@ -136,7 +141,8 @@ TEST_CASE("two processes that fetch at once: one fetches, the other one waits an
   Scratch root;
   fs::path folders[2];
   std::thread threads[2];
-  for (int i : {0, 1}) threads[i] = std::thread([&, i] { folders[i] = fetch_dataset(tiny.source, root / "data", server.url); });
+  for (int i : {0, 1})
+    threads[i] = std::thread([&, i] { folders[i] = fetch_dataset(tiny.source, root / "data", server.url); });
   for (std::thread& t : threads) t.join();
   CHECK(folders[0] == folders[1]);
   CHECK(server.requests == 4);
@@ -185,10 +191,11 @@ TEST_CASE("what comes with another size or digest is refused, and nothing is lef
   const std::string file = "/mnist/t10k-labels-idx1-ubyte.gz", right = tiny.served.at(file);
   std::string damaged = right;
   damaged[20] ^= 1;
-  for (const auto& [bytes, reason] : std::map<std::string, std::string>{{right.substr(1), "bytes, must have"},
-                                                                        {right + "x", "has more than"},
-                                                                        {right + std::string(5'000'000, 'x'), "has more than"},
-                                                                        {damaged, "has SHA-256"}}) {
+  for (const auto& [bytes, reason] :
+       std::map<std::string, std::string>{{right.substr(1), "bytes, must have"},
+                                          {right + "x", "has more than"},
+                                          {right + std::string(5'000'000, 'x'), "has more than"},
+                                          {damaged, "has SHA-256"}}) {
     auto served = tiny.served;
     served[file] = bytes;
     Server server(served);
@@ -201,7 +208,8 @@ TEST_CASE("what comes with another size or digest is refused, and nothing is lef
   // The real MNIST is another one.
   Server server(tiny.served);
   Scratch root;
-  CHECK(refusal([&] { fetch_dataset("mnist", root / "data", server.url); }).find("must have 9912422") != std::string::npos);
+  CHECK(refusal([&] { fetch_dataset("mnist", root / "data", server.url); }).find("must have 9912422") !=
+        std::string::npos);
   CHECK(empty(root / "data"));
 }
 
@@ -210,7 +218,8 @@ TEST_CASE("a set that cannot be read is not put in its place, whatever its diges
   const Tiny bad(10);
   Server server(bad.served);
   Scratch root;
-  CHECK(refusal([&] { fetch_dataset(bad.source, root / "data", server.url); }).find("labels must be below 10") != std::string::npos);
+  CHECK(refusal([&] { fetch_dataset(bad.source, root / "data", server.url); }).find("labels must be below 10") !=
+        std::string::npos);
   CHECK(empty(root / "data"));
 }
 
@@ -260,12 +269,15 @@ TEST_CASE("without curl and wget, a wrong mirror, nothing to fetch, nowhere to w
   const Tiny tiny;
   {
     Variable path("PATH", root.path);
-    CHECK(error_of(Fault::missing, [&] { fetch_dataset(tiny.source, root / "data", "http://127.0.0.1:1"); }).find("apt-get install curl") !=
-          std::string::npos);
+    CHECK(error_of(Fault::missing, [&] {
+            fetch_dataset(tiny.source, root / "data", "http://127.0.0.1:1");
+          }).find("apt-get install curl") != std::string::npos);
     CHECK(empty(root / "data"));
   }
-  CHECK(error_of(Fault::usage, [&] { fetch_dataset("mnist", root.path, "--output"); }).find("must be a URL") != std::string::npos);
-  CHECK(error_of(Fault::usage, [&] { fetch_dataset("synthetic", root.path); }).find("nothing to fetch") != std::string::npos);
+  CHECK(error_of(Fault::usage, [&] { fetch_dataset("mnist", root.path, "--output"); }).find("must be a URL") !=
+        std::string::npos);
+  CHECK(error_of(Fault::usage, [&] { fetch_dataset("synthetic", root.path); }).find("nothing to fetch") !=
+        std::string::npos);
   save(root / "file", "");
   CHECK(!error_of(Fault::io, [&] { fetch_dataset("mnist", root / "file", "http://127.0.0.1:1"); }).empty());
 }

@@ -33,7 +33,9 @@ std::vector<std::string> dashed(const std::string& prefix, const std::string& te
 TEST_CASE("own data: IDX files of any size, number of classes and naming") {
   const Scratch s;
   save_idx(s / "dashed", dashed("", "t10k"), 0);
-  save_idx(s / "dotted", {"Train-Images.IDX3-ubyte", "train-labels.idx1-ubyte", "test-images.idx3-ubyte", "test-labels.idx1-ubyte"}, 0);
+  save_idx(s / "dotted",
+           {"Train-Images.IDX3-ubyte", "train-labels.idx1-ubyte", "test-images.idx3-ubyte", "test-labels.idx1-ubyte"},
+           0);
   for (const char* folder : {"dashed", "dotted"}) {
     const DataSplit split = load_own(s / folder, {}, {});
     CHECK(split.train.image == Shape{2, 3, 1});
@@ -44,8 +46,10 @@ TEST_CASE("own data: IDX files of any size, number of classes and naming") {
     CHECK(split.folder == s / folder);
   }
   fs::remove(s / "dotted/test-labels.idx1-ubyte");
-  CHECK(error_of(Fault::missing, [&] { load_own(s / "dotted", {}, {}); }).find("none of test labels") != std::string::npos);
-  CHECK(error_of(Fault::missing, [&] { load_own(s / "nothing", {}, {}); }).find("there is no such folder") != std::string::npos);
+  CHECK(error_of(Fault::missing, [&] { load_own(s / "dotted", {}, {}); }).find("none of test labels") !=
+        std::string::npos);
+  CHECK(error_of(Fault::missing, [&] { load_own(s / "nothing", {}, {}); }).find("there is no such folder") !=
+        std::string::npos);
 }
 
 TEST_CASE("own data: labels from 1, columns before rows, several sets in a folder; a network's classes") {
@@ -56,7 +60,8 @@ TEST_CASE("own data: labels from 1, columns before rows, several sets in a folde
     const DataSplit split = load_own(path, {}, {});
     CHECK(split.train.labels == Labels{0, 2, 1});
     CHECK(split.train.class_names == std::vector<std::string>{"1", "2", "3"});
-    CHECK(std::vector<uint8_t>(split.train.pixels.begin(), split.train.pixels.begin() + 6) == std::vector<uint8_t>{1, 3, 5, 2, 4, 6});
+    CHECK(std::vector<uint8_t>(split.train.pixels.begin(), split.train.pixels.begin() + 6) ==
+          std::vector<uint8_t>{1, 3, 5, 2, 4, 6});
   }
   save_idx(s / "gzip", dashed("emnist-digits-", "test"), 0);
   CHECK(error_of(Fault::usage, [&] { load_own(s / "gzip", {}, {}); }).find("emnist-digits-") != std::string::npos);
@@ -78,7 +83,8 @@ TEST_CASE("own data: CIFAR's files of any number of records") {
   CHECK(split.train.classes == 2);
   CHECK(split.train.image == Shape{32, 32, 3});
   save(s / "test_batch.bin", record + "x");
-  CHECK(refusal([&] { load_own(s.path, {}, {}); }).find("must be records of 3073 bytes, it has 3074 bytes") != std::string::npos);
+  CHECK(refusal([&] { load_own(s.path, {}, {}); }).find("must be records of 3073 bytes, it has 3074 bytes") !=
+        std::string::npos);
 }
 
 TEST_CASE("own data: a part of every class is held out by the seed, and another class does not change which") {
@@ -93,7 +99,8 @@ TEST_CASE("own data: a part of every class is held out by the seed, and another 
   };
   for (const int c : {1, 2, 0}) {
     fs::create_directories(s / std::to_string(c));
-    for (int i = 0; i < 10; ++i) save(s / (std::to_string(c) + "/" + std::to_string(i)), png({1, 1, 1, {static_cast<uint8_t>(20 * c + i)}}));
+    for (int i = 0; i < 10; ++i)
+      save(s / (std::to_string(c) + "/" + std::to_string(i)), png({1, 1, 1, {static_cast<uint8_t>(20 * c + i)}}));
     if (c == 1) continue;
     static std::vector<uint8_t> before;
     const std::vector<uint8_t> now = held();

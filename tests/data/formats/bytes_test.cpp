@@ -77,11 +77,15 @@ TEST_CASE("a wrong checksum, bytes behind the end and too much data are named") 
 }
 
 TEST_CASE("a gzip of several members, and zeros behind it, are read; junk behind it is not") {
-  const std::string all = text(300000), two = deflated(all.substr(0, 1000)) + deflated(all.substr(1000)), none = deflated("");
-  for (const std::string& zipped : {two, two + none, none + two, two + std::string(1, '\0'), two + std::string(512, '\0'), deflated(all) + std::string(3, '\0')}) {
+  const std::string all = text(300000), two = deflated(all.substr(0, 1000)) + deflated(all.substr(1000)),
+                    none = deflated("");
+  for (const std::string& zipped : {two, two + none, none + two, two + std::string(1, '\0'),
+                                    two + std::string(512, '\0'), deflated(all) + std::string(3, '\0')}) {
     CHECK(read_all(zipped, all.size()) == all);
-    CHECK(refusal([&] { read_all(zipped, all.size() - 1); }).find("its header promises 299999 bytes") != std::string::npos);
-    CHECK(refusal([&] { read_all(zipped, all.size() + 1); }).find("its header promises 300001 bytes") != std::string::npos);
+    CHECK(refusal([&] { read_all(zipped, all.size() - 1); }).find("its header promises 299999 bytes") !=
+          std::string::npos);
+    CHECK(refusal([&] { read_all(zipped, all.size() + 1); }).find("its header promises 300001 bytes") !=
+          std::string::npos);
     for (const std::string junk : {"junk", "\n"}) {
       const std::string said = refusal([&] { read_all(zipped + junk, all.size()); });
       CHECK_MESSAGE(said.find(" bytes of trailing junk follow the packed data") != std::string::npos, said);
@@ -96,7 +100,8 @@ TEST_CASE("a gzip of several members, and zeros behind it, are read; junk behind
 }
 
 TEST_CASE("data that cannot be there is refused before anybody allocates for it") {
-  CHECK(refusal([] { ByteReader("file", "abc").expect(uint64_t{1} << 60); }).find("the file has 3") != std::string::npos);
+  CHECK(refusal([] { ByteReader("file", "abc").expect(uint64_t{1} << 60); }).find("the file has 3") !=
+        std::string::npos);
   // A gzip whose trailer goes along with the lie, but that is too short to hold as much.
   std::string zipped = deflated(text(300));
   const uint32_t lie = 0x40000000;

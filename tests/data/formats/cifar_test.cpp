@@ -35,8 +35,8 @@ TEST_CASE("CIFAR files of any other size are refused, and labels out of range") 
   CHECK(why(good + good) == "file: must have 14 bytes (2 records of 7), it has 28");
   CHECK(why("<html>403 Forbidden") ==
         "file: it is an HTML page, not a CIFAR file; get the set again with evenkeel data fetch");
-  CHECK(why("\x80\2}q\1(U\x0b" "batch_label") ==
-        "file: it is a pickle, not a CIFAR file; get the set again with evenkeel data fetch");
+  CHECK(why("\x80\2}q\1(U\x0b"
+            "batch_label") == "file: it is a pickle, not a CIFAR file; get the set again with evenkeel data fetch");
   std::string bad = good;
   bad[7] = 10;
   CHECK(why(bad) == "file: labels must be below 10, label 1 is 10");

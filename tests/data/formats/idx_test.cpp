@@ -63,9 +63,11 @@ TEST_CASE("a gzip whose header lies about its contents, either way") {
   more[7] = 5;  // five images in the header, four in the file
   less[7] = 3;
   CHECK(why(deflated(more), 3) ==
-        fmt::format("file: its header promises 46 bytes, the gzip data of {} bytes says it holds 40", deflated(more).size()));
+        fmt::format("file: its header promises 46 bytes, the gzip data of {} bytes says it holds 40",
+                    deflated(more).size()));
   CHECK(why(deflated(less), 3) ==
-        fmt::format("file: its header promises 34 bytes, the gzip data of {} bytes says it holds 40", deflated(less).size()));
+        fmt::format("file: its header promises 34 bytes, the gzip data of {} bytes says it holds 40",
+                    deflated(less).size()));
 }
 
 TEST_CASE("a pair of IDX files must fit each other and the data set") {
@@ -88,7 +90,8 @@ TEST_CASE("a pair of IDX files must fit each other and the data set") {
   save(folder / "turned", idx({3, 3, 2}, {0}));
   save(folder / "two", idx({2}, {1}));
   save(folder / "ten", idx({3}, {9, 10, 0}));
-  CHECK(pair("turned", "labels") == folder / "turned: the images must be (2, 3, 1) (height, width, channels), they are (3, 2, 1)");
+  CHECK(pair("turned", "labels") ==
+        folder / "turned: the images must be (2, 3, 1) (height, width, channels), they are (3, 2, 1)");
   CHECK(pair("images", "two") == folder / "two: 2 labels for the 3 images of " + (folder / "images"));
   CHECK(pair("images", "ten") == folder / "ten: labels must be below 10, label 1 is 10");
   CHECK(pair("labels", "images").find("an IDX file of 1 axes") != std::string::npos);

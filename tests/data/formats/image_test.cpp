@@ -13,13 +13,16 @@ namespace {
 std::string chunk(const std::string& type, const std::string& data) {
   const std::string body = type + data;
   return big_endian(static_cast<uint32_t>(data.size())) + body +
-         big_endian(static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()))));
+         big_endian(static_cast<uint32_t>(
+             crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()))));
 }
-std::string raw_png(uint32_t height, uint32_t width, int depth, int type, const std::string& rows, const std::string& palette = "",
-                    const std::string& transparent = "") {
-  const std::string header = big_endian(width) + big_endian(height) + static_cast<char>(depth) + static_cast<char>(type) + std::string(3, '\0');
+std::string raw_png(uint32_t height, uint32_t width, int depth, int type, const std::string& rows,
+                    const std::string& palette = "", const std::string& transparent = "") {
+  const std::string header = big_endian(width) + big_endian(height) + static_cast<char>(depth) +
+                             static_cast<char>(type) + std::string(3, '\0');
   return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + (palette.empty() ? "" : chunk("PLTE", palette)) +
-         (transparent.empty() ? "" : chunk("tRNS", transparent)) + chunk("IDAT", deflated(rows, 15)) + chunk("IEND", "");
+         (transparent.empty() ? "" : chunk("tRNS", transparent)) + chunk("IDAT", deflated(rows, 15)) +
+         chunk("IEND", "");
 }
 
 std::string why(const std::string& bytes) {
@@ -27,7 +30,8 @@ std::string why(const std::string& bytes) {
 }
 
 bool near(const Picture& picture, const RawPicture& raw, int most) {
-  if (picture.height != raw.height || picture.width != raw.width || picture.pixels.size() != raw.pixels.size()) return false;
+  if (picture.height != raw.height || picture.width != raw.width || picture.pixels.size() != raw.pixels.size())
+    return false;
   for (size_t i = 0; i < raw.pixels.size(); ++i)
     if (std::abs(picture.pixels[i] - raw.pixels[i]) > most) return false;
   return true;
@@ -86,7 +90,8 @@ TEST_CASE("picture: a JPEG stands as its EXIF orientation says") {
   // Four blocks of one grey each: A B over C D, 16 high and 32 wide.
   RawPicture raw{16, 32, 1, {}};
   for (int i = 0; i < 16 * 32; ++i) raw.pixels.push_back(static_cast<uint8_t>(50 * (1 + i / 32 / 8 * 2 + i % 32 / 16)));
-  const std::string shown[] = {"ABCD", "ABCD", "BADC", "DCBA", "CDAB", "ACBD", "CADB", "DBCA", "BDAC"};  // EXIF 2.3, by orientation
+  const std::string shown[] = {"ABCD", "ABCD", "BADC", "DCBA", "CDAB",
+                               "ACBD", "CADB", "DBCA", "BDAC"};  // EXIF 2.3, by orientation
   for (const bool big : {true, false}) {
     for (int orientation = 0; orientation <= 8; ++orientation) {
       const std::string bytes = jpeg(raw, 95, exif_of(orientation, big));
@@ -96,11 +101,13 @@ TEST_CASE("picture: a JPEG stands as its EXIF orientation says") {
       CHECK(header.width == p.width);
       std::string corners;
       for (const int64_t y : {p.height / 4, 3 * p.height / 4})
-        for (const int64_t x : {p.width / 4, 3 * p.width / 4}) corners += static_cast<char>('A' + (p.pixels[y * p.width + x] + 25) / 50 - 1);
+        for (const int64_t x : {p.width / 4, 3 * p.width / 4})
+          corners += static_cast<char>('A' + (p.pixels[y * p.width + x] + 25) / 50 - 1);
       CHECK(corners == shown[orientation]);
     }
   }
-  for (size_t n = 0; n < exif_of(6, true).size(); ++n) CHECK(decode_picture("file", jpeg(raw, 95, exif_of(6, true).substr(0, n) + "x")).height >= 16);
+  for (size_t n = 0; n < exif_of(6, true).size(); ++n)
+    CHECK(decode_picture("file", jpeg(raw, 95, exif_of(6, true).substr(0, n) + "x")).height >= 16);
 }
 
 TEST_CASE("picture: a size too large is refused before memory is asked for") {
@@ -113,7 +120,8 @@ TEST_CASE("picture: a size too large is refused before memory is asked for") {
 }
 
 TEST_CASE("picture: every truncation is refused, and other formats by their names") {
-  for (const std::string& good : {png(ramp(6, 5, 3)), jpeg(ramp(16, 16, 1)), jpeg(ramp(9, 9, 3), 95, exif_of(3, true), true)}) {
+  for (const std::string& good :
+       {png(ramp(6, 5, 3)), jpeg(ramp(16, 16, 1)), jpeg(ramp(9, 9, 3), 95, exif_of(3, true), true)}) {
     const size_t needed = good.starts_with("\x89") ? good.size() : good.size() - 2;  // without EOI all pixels are there
     for (size_t n = 0; n < needed; ++n) CHECK_MESSAGE(!why(good.substr(0, n)).empty(), n);
   }
@@ -133,9 +141,12 @@ TEST_CASE("picture: another size is the mean of areas, cut from the centre") {
   CHECK(fit_picture(p, 1, 2, 1).pixels == std::vector<uint8_t>{35, 55});
   CHECK(fit_picture(p, 1, 1, 1).pixels == std::vector<uint8_t>{45});  // the middle two columns
   CHECK(fit_picture(p, 2, 2, 1).pixels == std::vector<uint8_t>{20, 30, 60, 70});
-  CHECK(fit_picture(p, 4, 4, 1).pixels == std::vector<uint8_t>{20, 20, 30, 30, 20, 20, 30, 30, 60, 60, 70, 70, 60, 60, 70, 70});
+  CHECK(fit_picture(p, 4, 4, 1).pixels ==
+        std::vector<uint8_t>{20, 20, 30, 30, 20, 20, 30, 30, 60, 60, 70, 70, 60, 60, 70, 70});
   Picture tall{.height = 3, .width = 1, .channels = 1, .pixels = {0, 90, 255}};
   CHECK(fit_picture(tall, 2, 1, 1).pixels == std::vector<uint8_t>{45, 173});  // rows 0.5 to 1.5, and 1.5 to 2.5
-  CHECK(fit_picture({.height = 1, .width = 1, .channels = 3, .pixels = {255, 0, 0}}, 1, 1, 1).pixels == std::vector<uint8_t>{76});
-  CHECK(fit_picture({.height = 1, .width = 1, .channels = 1, .pixels = {7}}, 1, 2, 3).pixels == std::vector<uint8_t>(6, 7));
+  CHECK(fit_picture({.height = 1, .width = 1, .channels = 3, .pixels = {255, 0, 0}}, 1, 1, 1).pixels ==
+        std::vector<uint8_t>{76});
+  CHECK(fit_picture({.height = 1, .width = 1, .channels = 1, .pixels = {7}}, 1, 2, 3).pixels ==
+        std::vector<uint8_t>(6, 7));
 }

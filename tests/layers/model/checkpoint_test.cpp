@@ -1,7 +1,6 @@
 #include "layers/model/checkpoint.h"
 
 #include <doctest/doctest.h>
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -12,8 +11,8 @@
 
 #include "core/base/file.h"
 #include "layers/dense.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"
 
@@ -62,7 +61,10 @@ TEST_CASE("safetensors: what was written is read") {
 }
 
 TEST_CASE("values that no training can have made are refused by the tensor's name, and change nothing") {
-  const auto network = [](const char* norm) { return make_model({.model = "flatten dense:4 norm dense:3", .norm = norm, .input = {2, 2, 1}, .classes = 3}, standard_vocabulary()); };
+  const auto network = [](const char* norm) {
+    return make_model({.model = "flatten dense:4 norm dense:3", .norm = norm, .input = {2, 2, 1}, .classes = 3},
+                      standard_vocabulary());
+  };
   const struct {
     const char *norm, *name, *reason;
     real value;
@@ -117,15 +119,24 @@ TEST_CASE("safetensors: headers that lie are refused with the reason") {
   refused(std::string(8, '\xff'), "its header would have");
   refused(file_of("[]", 0), "does not begin");
   refused(file_of("{", 0), "not JSON");
-  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "the name \"a\" twice");
+  refused(
+      file_of(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          4),
+      "the name \"a\" twice");
   refused(file_of(R"({"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}})", 4), "unknown dtype");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "its shape needs 8");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4), "bad shape");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", 4), "outside the file");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), "overlap or leave a hole");
-  refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "overlap");
+  refused(
+      file_of(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          4),
+      "overlap");
   refused(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5), "belong to no tensor");
-  refused(file_of(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4]}})", 4), "too large");
+  refused(file_of(R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,4]}})", 4),
+          "too large");
   refused(file_of(R"({"__metadata__":{"a":1}})", 0), "not a string");
   refused(file_of("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}", 0), "8 deep");
 }
@@ -161,7 +172,8 @@ TEST_CASE("safetensors: what could not be read again is not written, whoever ask
 
 TEST_CASE("a network's state goes to a file and back; convolutions are stored filters, channels, rows, columns") {
   Scratch folder;
-  const ModelOptions options{.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {6, 6, 2}, .classes = 3, .seed = 1};
+  const ModelOptions options{
+      .model = "conv:4:3 norm act dropout flatten dense:classes", .input = {6, 6, 2}, .classes = 3, .seed = 1};
   auto network = make_model(options);
   Random random(2);
   const Tensor x = Tensor::normal({5, 6, 6, 2}, random);
@@ -178,12 +190,14 @@ TEST_CASE("a network's state goes to a file and back; convolutions are stored fi
   CHECK(second->forward(x, Mode::eval).values() != network->forward(x, Mode::eval).values());
   restore(*second, stored);
   CHECK(second->forward(x, Mode::eval).values() == network->forward(x, Mode::eval).values());
-  CHECK(second->forward(x, Mode::train).values() == network->forward(x, Mode::train).values());  // the dropout stream too
+  CHECK(second->forward(x, Mode::train).values() ==
+        network->forward(x, Mode::train).values());  // the dropout stream too
 }
 
 TEST_CASE("a file that does not fit changes nothing, and the message lists what is wrong") {
   auto network = make_model({.model = "flatten dense:4 norm act dense:classes", .input = {2, 2, 1}, .classes = 3});
-  auto other = make_model({.model = "flatten dense:5 norm act dense:classes", .input = {2, 2, 1}, .classes = 3, .seed = 2});
+  auto other =
+      make_model({.model = "flatten dense:5 norm act dense:classes", .input = {2, 2, 1}, .classes = 3, .seed = 2});
   const std::string before = format_safetensors(capture(*network));
   CHECK_THROWS_WITH_AS(restore(*network, capture(*other)), doctest::Contains("1.weight has shape (5, 4)"), Error);
   SafeTensors part = capture(*network);
@@ -211,7 +225,8 @@ TEST_CASE("numbers of every type are read; more axes, truth values and a stream 
   CHECK_THROWS_WITH_AS(load({"a", "BOOL", {1}, "x"}), doctest::Contains("a is BOOL of 1 axes"), Error);
   CHECK_THROWS_WITH_AS(load({"a", "F32", std::vector<int64_t>(9, 1), "xxxx"}), doctest::Contains("of 9 axes"), Error);
 
-  auto network = make_model({.model = "flatten dense:4 act dropout:0.5 dense:classes", .input = {2, 2, 1}, .classes = 3});
+  auto network =
+      make_model({.model = "flatten dense:4 act dropout:0.5 dense:classes", .input = {2, 2, 1}, .classes = 3});
   SafeTensors all = capture(*network);
   int streams = 0;
   for (StoredTensor& t : all.tensors)
@@ -368,21 +383,25 @@ TEST_CASE("a prefix that all names share, as wrappers of modules put there, is t
   }
   SafeTensors mixed = with("module.");
   mixed.tensors.back().name = "4.bias";
-  CHECK_THROWS_WITH_AS(restore(*trained.network, mixed, Part::weights),
-                       doctest::Contains("0.weight is missing"), Error);
+  CHECK_THROWS_WITH_AS(restore(*trained.network, mixed, Part::weights), doctest::Contains("0.weight is missing"),
+                       Error);
   CHECK_THROWS_WITH_AS(restore(*trained.network, with("module"), Part::weights),
                        doctest::Contains("0.weight is missing"), Error);
 }
 
 TEST_CASE("the names, types and shapes in a file are PyTorch's; what it does not know has a prefix") {
-  auto network = make_model({.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
+  auto network =
+      make_model({.model = "conv:4:3 norm act dropout flatten dense:classes", .input = {4, 4, 2}, .classes = 3});
   Random random(2);
   for (int t = 0; t < 3; ++t) network->forward(Tensor::normal({5, 4, 4, 2}, random), Mode::train);
   std::string all;
-  for (const StoredTensor& t : capture(*network).tensors) all += fmt::format("{} {} {}\n", t.name, t.dtype, fmt::join(t.shape, ","));
+  for (const StoredTensor& t : capture(*network).tensors)
+    all += fmt::format("{} {} {}\n", t.name, t.dtype, fmt::join(t.shape, ","));
   const std::string expected =
-      "0.weight F32 4,2,3,3\n1.weight F32 4\n1.bias F32 4\n1.running_mean F32 4\n1.running_var F32 4\nevenkeel.1.running_weight F32 \n"
-      "1.num_batches_tracked I64 \nevenkeel.1.running_rows F32 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias F32 3\n";
+      "0.weight F32 4,2,3,3\n1.weight F32 4\n1.bias F32 4\n1.running_mean F32 4\n1.running_var F32 "
+      "4\nevenkeel.1.running_weight F32 \n"
+      "1.num_batches_tracked I64 \nevenkeel.1.running_rows F32 \nevenkeel.3.random I64 2\n5.weight F32 3,64\n5.bias "
+      "F32 3\n";
   CHECK(all == expected);
   CHECK(load(*capture(*network).find("1.num_batches_tracked")).item() == 3);
 
@@ -395,8 +414,8 @@ TEST_CASE("running averages without their weight go on as PyTorch's: (1 - a) old
   BatchNorm norm(1, {.new_weight = 0.25, .unbiased = false}), other(1, norm.options);
   norm.forward(Tensor::of({2, 1}, {3, 5}), Mode::train);
   CHECK(norm.running_weight.item() == 0.25);
-  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)),
-                       doctest::Contains("running_weight is missing"), Error);
+  CHECK_THROWS_WITH_AS(restore(other, capture(norm, Part::weights)), doctest::Contains("running_weight is missing"),
+                       Error);
   restore(other, capture(norm, Part::weights), Part::weights);
   CHECK(other.running_mean.item() == 4);
   other.forward(Tensor::of({2, 1}, {8, 16}), Mode::train);

@@ -1,13 +1,12 @@
 // Folding batch normalisations into weights: inference computes the same.
-#include "layers/model/fold.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 
-#include "layers/norm/batch_norm.h"
 #include "layers/model/checkpoint.h"
+#include "layers/model/fold.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 
 using namespace evenkeel;
 
@@ -31,13 +30,15 @@ TEST_CASE("folded, a network computes the same in inference, and its description
     ModelOptions options{.model = model, .input = {6, 6, 2}, .classes = 3};
     const auto network = make_model(options);
     Random random(3);
-    for (const Parameter& p : parameters(*network)) Tensor(p.value).copy_from(Tensor::normal(p.value.shape(), random, 0.1, 0.5));
+    for (const Parameter& p : parameters(*network))
+      Tensor(p.value).copy_from(Tensor::normal(p.value.shape(), random, 0.1, 0.5));
     for (int t = 0; t < 3; ++t) network->forward(Tensor::normal({8, 6, 6, 2}, random, 0.5, 2), Mode::train);
     const Tensor x = Tensor::normal({4, 6, 6, 2}, random), before = network->forward(x, Mode::eval);
     CHECK(fold_batch_norms(*network) == folded);
     CHECK(fold_batch_norms(*network) == 0);
     const Tensor after = network->forward(x, Mode::eval);
-    for (int64_t i = 0; i < before.size(); ++i) CHECK(after.data()[i] == doctest::Approx(before.data()[i]).epsilon(1e-12));
+    for (int64_t i = 0; i < before.size(); ++i)
+      CHECK(after.data()[i] == doctest::Approx(before.data()[i]).epsilon(1e-12));
 
     options.model = network->describe();
     CHECK(make_model(options)->describe() == network->describe());

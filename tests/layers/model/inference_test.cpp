@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "core/base/parallel.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 
 using namespace evenkeel;
 
@@ -44,7 +44,9 @@ TEST_CASE("threads share a network made ready for inference, each with batches o
 }
 
 TEST_CASE("a network made ready for inference gives the same logits, for any size of a batch, and cannot be trained") {
-  for (const char* model : {"vgg", "resnet20", "conv:24:5 norm maxpool conv:16:1 act norm conv:8:3:stride=2 norm act flatten dense:9 norm act dense:classes"}) {
+  for (const char* model : {"vgg", "resnet20",
+                            "conv:24:5 norm maxpool conv:16:1 act norm conv:8:3:stride=2 norm act flatten dense:9 norm "
+                            "act dense:classes"}) {
     for (const char* norm : {"none", "batch"}) {
       CAPTURE(model);
       CAPTURE(norm);
@@ -63,12 +65,15 @@ TEST_CASE("a network made ready for inference gives the same logits, for any siz
       const Tensor after = network->forward(x, Mode::eval);
       real largest = 0;
       for (real v : before.values()) largest = std::max(largest, std::abs(v));
-      for (int64_t i = 0; i < before.size(); ++i) CHECK(std::abs(after.data()[i] - before.data()[i]) <= real(2e-5) * largest);
+      for (int64_t i = 0; i < before.size(); ++i)
+        CHECK(std::abs(after.data()[i] - before.data()[i]) <= real(2e-5) * largest);
       // A batch of one takes other paths.
       const int64_t image = 12 * 12 * 3, classes = before.channels();
       for (int64_t n = 0; n < 5; ++n) {
-        const Tensor one = Tensor::of({1, 12, 12, 3}, {x.data() + n * image, x.data() + (n + 1) * image}), y = network->forward(one, Mode::eval);
-        for (int64_t i = 0; i < classes; ++i) CHECK(std::abs(y.data()[i] - before.data()[n * classes + i]) <= real(2e-5) * largest);
+        const Tensor one = Tensor::of({1, 12, 12, 3}, {x.data() + n * image, x.data() + (n + 1) * image}),
+                     y = network->forward(one, Mode::eval);
+        for (int64_t i = 0; i < classes; ++i)
+          CHECK(std::abs(y.data()[i] - before.data()[n * classes + i]) <= real(2e-5) * largest);
       }
       CHECK_THROWS_WITH_AS(network->forward(x, Mode::train), doctest::Contains("made ready for inference"), Error);
     }
@@ -81,5 +86,6 @@ TEST_CASE("prepared filters have no derivative, and say so") {
   Tensor x = Tensor::normal({1, 4, 4, 2}, random).track();
   const Tensor y = filters(x);
   CHECK(y.shape() == Shape{1, 4, 4, 2});
-  CHECK_THROWS_WITH_AS(grad(y, {x}, {.cotangent = Tensor::full(y.shape(), 1)}), doctest::Contains("prepared for inference"), Error);
+  CHECK_THROWS_WITH_AS(grad(y, {x}, {.cotangent = Tensor::full(y.shape(), 1)}),
+                       doctest::Contains("prepared for inference"), Error);
 }

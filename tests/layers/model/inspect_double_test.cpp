@@ -1,11 +1,10 @@
 // Looking into a network: what inspect() shows, percentiles, histograms.
-#include "layers/model/inspect.h"
-
 #include <cmath>
 
 #include "layers/activation.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/dense.h"
+#include "layers/model/inspect.h"
+#include "layers/norm/batch_norm.h"
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -35,7 +34,8 @@ TEST_CASE("inspect shows every layer with its neighbours, and computes what forw
     if (s.name == "2") CHECK(s.y.values() == relu(s.x).values());
     last = s.y;
   });
-  CHECK(names == std::vector<std::string>{"0 dense:4", "1 batch", "2 relu", "3.body.0 dense:4", "3.body.1 tanh", "3 residual(dense:4 tanh)"});
+  CHECK(names == std::vector<std::string>{"0 dense:4", "1 batch", "2 relu", "3.body.0 dense:4", "3.body.1 tanh",
+                                          "3 residual(dense:4 tanh)"});
   CHECK(difference(last, network.forward(x, Mode::probe).detach()) < 1e-15);
   CHECK(dynamic_cast<BatchNorm&>(network[1]).batches.item() == 0);
   CHECK_THROWS_WITH_AS(inspect(network, x, Mode::train, [](const LayerIO&) {}), doctest::Contains("use probe"), Error);
@@ -54,6 +54,7 @@ TEST_CASE("percentiles: of each channel, between rows by interpolation") {
 }
 
 TEST_CASE("histogram: equal bins, what lies beyond in the outermost, NaN in none") {
-  CHECK(histogram(Tensor::of({8}, {0, .25, .5, .99, 1, -7, INFINITY, NAN}), 0, 1, 4) == std::vector<int64_t>{2, 1, 1, 3});
+  CHECK(histogram(Tensor::of({8}, {0, .25, .5, .99, 1, -7, INFINITY, NAN}), 0, 1, 4) ==
+        std::vector<int64_t>{2, 1, 1, 3});
   CHECK_THROWS_AS(histogram(Tensor::of({1}, {0}), 1, 1, 4), Error);
 }

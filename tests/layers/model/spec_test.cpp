@@ -26,14 +26,17 @@ TEST_CASE("named models have the published numbers of parameters") {
   CHECK(count("mlp", "none", {28, 28, 1}) == 784 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10);
   CHECK(count("mlp:100-100-100", "batch", {28, 28, 1}) == 784 * 100 + 2 * 100 * 100 + 3 * 200 + 100 * 10 + 10);
   CHECK(count("lenet", "none", {28, 28, 1}) == 32 * 25 + 32 + 64 * 32 * 25 + 64 + 3136 * 512 + 512 + 5130);
-  CHECK(count("resnet20", "batch", {32, 32, 3}) == 269722);  // with option A shortcuts: 0.27 M (He et al. 2015, table 6)
+  CHECK(count("resnet20", "batch", {32, 32, 3}) ==
+        269722);  // with option A shortcuts: 0.27 M (He et al. 2015, table 6)
   CHECK(count("vgg", "batch", {32, 32, 3}) == 1148874);
 }
 
 TEST_CASE("a bias is dropped exactly where the normalisation behind it would cancel it") {
   auto names = [](const char* norm) {
     std::string all;
-    for (const Parameter& p : parameters(*make_model({.model = "conv:4:3 norm act flatten dense:classes", .norm = norm}))) all += p.name + " ";
+    for (const Parameter& p :
+         parameters(*make_model({.model = "conv:4:3 norm act flatten dense:classes", .norm = norm})))
+      all += p.name + " ";
     return all;
   };
   CHECK(names("batch") == "0.weight 1.weight 1.bias 4.weight 4.bias ");
@@ -47,7 +50,8 @@ TEST_CASE("the same seed gives the same weights with and without normalisation")
 }
 
 TEST_CASE("specs: counts, groups, arguments by place and by name, policies") {
-  CHECK(built("2*(conv:4:3 norm act) flatten dense:classes") == "conv:4:3 batch relu conv:4:3 batch relu flatten dense:10");
+  CHECK(built("2*(conv:4:3 norm act) flatten dense:classes") ==
+        "conv:4:3 batch relu conv:4:3 batch relu flatten dense:10");
   CHECK(built("conv:4:3:2:0 flatten dense:classes") == built("conv:4:3:stride=2:pad=0 flatten dense:10"));
   CHECK(built("flatten dense:5 norm act dense:classes", "batch:new=0.01:variance=biased") ==
         "flatten dense:5 batch:new=0.01:variance=biased relu dense:10");
@@ -96,22 +100,29 @@ TEST_CASE("what all layers together may ask for is bounded, and checked before i
     make_model({.model = model, .norm = "batch", .input = {4, 4, 1}, .limits = limits});
   };
   build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 + 10});
-  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 + 9}), doctest::Contains("weights"), Error);
-  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 - 1}), doctest::Contains("weights"), Error);
+  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 + 9}),
+                       doctest::Contains("weights"), Error);
+  CHECK_THROWS_WITH_AS(build("flatten 2*dense:10", {.weights = 16 * 10 + 10 + 10 * 10 - 1}),
+                       doctest::Contains("weights"), Error);
   build("residual(2*conv:2:3) flatten dense:10", {.weights = 20 + 38 + 330});  // what stands inside counts once
-  CHECK_THROWS_WITH_AS(build("residual(2*conv:2:3) flatten dense:10", {.weights = 20 + 38 + 329}), doctest::Contains("weights"), Error);
+  CHECK_THROWS_WITH_AS(build("residual(2*conv:2:3) flatten dense:10", {.weights = 20 + 38 + 329}),
+                       doctest::Contains("weights"), Error);
   build("2*flatten dense:10", {.values = 16 + 16 + 10});
-  CHECK_THROWS_WITH_AS(build("2*flatten dense:10", {.values = 16 + 16 + 9}), doctest::Contains("values an example"), Error);
+  CHECK_THROWS_WITH_AS(build("2*flatten dense:10", {.values = 16 + 16 + 9}), doctest::Contains("values an example"),
+                       Error);
   CHECK_THROWS_WITH_AS(build("2*flatten dense:10", {.layers = 2}), doctest::Contains("at most 2 layers"), Error);
   CHECK_THROWS_WITH_AS(build("conv:1048576:1024 flatten dense:10", {}), doctest::Contains("weights"), Error);
-  CHECK_THROWS_WITH_AS(build("conv:300000:1:1:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
-  CHECK_THROWS_WITH_AS(build("conv:1000:1 conv:1:1:1024:1024 flatten dense:10", {}), doctest::Contains("values an example"), Error);
+  CHECK_THROWS_WITH_AS(build("conv:300000:1:1:1024 flatten dense:10", {}), doctest::Contains("values an example"),
+                       Error);
+  CHECK_THROWS_WITH_AS(build("conv:1000:1 conv:1:1:1024:1024 flatten dense:10", {}),
+                       doctest::Contains("values an example"), Error);
 }
 
 TEST_CASE("a normalisation that the limits do not allow is not made to find that out") {
   const int64_t before = memory_stats().peak_bytes;
   for (const char* norm : {"batch", "batch:affine=off", "renorm", "group:1", "instance", "layer"}) {
-    const ModelOptions options{.model = "flatten norm dense:classes", .norm = norm, .input = {4096, 4096, 4}, .limits = {.weights = 1000}};
+    const ModelOptions options{
+        .model = "flatten norm dense:classes", .norm = norm, .input = {4096, 4096, 4}, .limits = {.weights = 1000}};
     CHECK_THROWS_WITH_AS(make_model(options), doctest::Contains("weights"), Error);
   }
   CHECK(memory_stats().peak_bytes - before < 1 << 20);
@@ -135,13 +146,15 @@ TEST_CASE("a model's table: shapes, parameters and multiply-adds") {
   CHECK(work == 152764416 + 2560);  // by hand: the six convolutions and the dense layer
   CHECK(network->multiply_adds({32, 32, 3}) == work);
   // In a residual block the body counts; the shortcut multiplies nothing.
-  auto block = make_model({.model = "residual(conv:6:3:stride=2 norm act conv:6:3) global_avgpool dense:classes", .input = {8, 8, 3}});
+  auto block = make_model(
+      {.model = "residual(conv:6:3:stride=2 norm act conv:6:3) global_avgpool dense:classes", .input = {8, 8, 3}});
   CHECK(block->multiply_adds({8, 8, 3}) == 4 * 4 * 6 * (27 + 54) + 60);
 }
 
 namespace {
 
-// Every two dropout layers of a network keep an element together with the probability (1 - p)^2: their masks are independent.
+// Every two dropout layers of a network keep an element together with the probability (1 - p)^2: their masks are
+// independent.
 void check_masks(Layer& network) {
   struct Find : Visitor {
     std::vector<Dropout*> found;
@@ -172,8 +185,9 @@ void check_masks(Layer& network) {
 
 TEST_CASE("every dropout layer draws a mask of its own, whatever stands around it") {
   for (const char* model :
-       {"flatten dropout dropout:0.3 dense:classes", "flatten dropout relu dropout batch dropout dense:classes", "3*(dropout) flatten dense:classes",
-        "dropout residual(dropout residual(dropout)) flatten dense:classes", "flatten dense:9 dropout dropout dense:9 dropout dense:classes"}) {
+       {"flatten dropout dropout:0.3 dense:classes", "flatten dropout relu dropout batch dropout dense:classes",
+        "3*(dropout) flatten dense:classes", "dropout residual(dropout residual(dropout)) flatten dense:classes",
+        "flatten dense:9 dropout dropout dense:9 dropout dense:classes"}) {
     CAPTURE(model);
     for (uint64_t seed : {1, 2}) check_masks(*make_model({.model = model, .input = {4, 4, 1}, .seed = seed}));
   }

@@ -6,13 +6,13 @@
 #include <cctype>
 #include <set>
 
-#include "layers/norm/batch_renorm.h"
-#include "layers/model/checkpoint.h"
 #include "layers/conv2d.h"
+#include "layers/model/checkpoint.h"
+#include "layers/model/spec.h"
+#include "layers/norm/batch_renorm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
-#include "layers/model/spec.h"
 
 using namespace evenkeel;
 
@@ -119,7 +119,8 @@ TEST_CASE("a layer's description builds it again: no argument is lost, alone or 
   }
 }
 
-TEST_CASE("a layer computes the shape that forward() would give, or its refusal, also of images larger than any memory") {
+TEST_CASE(
+    "a layer computes the shape that forward() would give, or its refusal, also of images larger than any memory") {
   for (const Entry& e : entries) {
     for (const std::string& text : {e.layer, with(e.layer, e.arguments)}) {
       CAPTURE(text);
@@ -135,7 +136,8 @@ TEST_CASE("a layer computes the shape that forward() would give, or its refusal,
             return std::string("refused");
           }
         };
-        CHECK(shape([&] { return layer.output_shape(input); }) == shape([&] { return layer.Layer::output_shape(input); }));
+        CHECK(shape([&] { return layer.output_shape(input); }) ==
+              shape([&] { return layer.Layer::output_shape(input); }));
       }
       if (!text.starts_with("dense")) CHECK(layer.output_shape({1 << 20, 1 << 20, 4}).size() > 0);
     }

@@ -1,9 +1,9 @@
 // The running averages: CLAIMS of the bias-corrected exponential average, its variants, and what must never move them.
-#include "layers/norm/batch_renorm.h"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
+
+#include "layers/norm/batch_renorm.h"
 
 using namespace evenkeel;
 

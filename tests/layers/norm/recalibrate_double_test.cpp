@@ -1,7 +1,6 @@
-#include "layers/norm/recalibrate.h"
-
-#include "layers/norm/batch_renorm.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_renorm.h"
+#include "layers/norm/recalibrate.h"
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -22,7 +21,11 @@ TEST_CASE("population: the moments of all rows, whatever the batches; far from z
 
 TEST_CASE("recalibrate: afterwards inference on the whole set is training on it as one batch") {
   for (const char* norm : {"batch:variance=biased", "renorm"}) {
-    auto net = make_model({.model = "conv:3:3 norm tanh residual(conv:3:3 norm) flatten dense:4 norm tanh dense:classes", .norm = norm, .input = {5, 5, 2}, .classes = 3});
+    auto net =
+        make_model({.model = "conv:3:3 norm tanh residual(conv:3:3 norm) flatten dense:4 norm tanh dense:classes",
+                    .norm = norm,
+                    .input = {5, 5, 2},
+                    .classes = 3});
     CHECK(running_norms(*net).size() == 3);
     const Tensor x = random({8, 5, 5, 2}, 1, 2);
     recalibrate(*net, [&](const std::function<void(const Tensor&)>& see) {
@@ -57,7 +60,9 @@ TEST_CASE("set_statistics: Bessel's factor, the weights, and how many rows the a
   CHECK(difference(renorm.forward(x, Mode::eval), expected) < 1e-14);
 }
 
-TEST_CASE("recalibrate: the norms hold the population's moments, with Bessel's factor; a batch that throws leaves no watcher") {
+TEST_CASE(
+    "recalibrate: the norms hold the population's moments, with Bessel's factor; a batch that throws leaves no "
+    "watcher") {
   auto net = make_model({.model = "flatten norm dense:classes", .norm = "batch", .input = {1, 1, 3}, .classes = 2});
   auto& norm = dynamic_cast<BatchNorm&>((*net)[1]);
   const Tensor x = random({8, 1, 1, 3}, 1, 2);
@@ -67,7 +72,11 @@ TEST_CASE("recalibrate: the norms hold the population's moments, with Bessel's f
   CHECK(difference(norm.running_var, all.var * (8.0 / 7)) < 1e-15);
   CHECK(norm.running_weight.item() == 1);
   CHECK(norm.running_rows.item() == 8);
-  CHECK_THROWS_AS(recalibrate(*net, [&](const std::function<void(const Tensor&)>& see) { see(random({8, 1, 1, 4})); }), Error);
+  CHECK_THROWS_AS(recalibrate(*net,
+                              [&](const std::function<void(const Tensor&)>& see) {
+                                see(random({8, 1, 1, 4}));
+                              }),
+                  Error);
   CHECK_FALSE(norm.watch);
 }
 

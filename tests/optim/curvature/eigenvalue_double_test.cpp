@@ -1,5 +1,4 @@
 #include "optim/curvature/eigenvalue.h"
-
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -8,7 +7,8 @@ namespace {
 
 // 1/2 w'Aw with A = Q diag(spectrum) Q', Q a reflection I - 2uu'.
 struct Quadratic {
-  explicit Quadratic(const std::vector<double>& spectrum) : n(static_cast<int64_t>(spectrum.size())), matrix(Tensor::empty({n, n})) {
+  explicit Quadratic(const std::vector<double>& spectrum)
+      : n(static_cast<int64_t>(spectrum.size())), matrix(Tensor::empty({n, n})) {
     Tensor u = random({n});
     u = u / std::sqrt(dot(u, u).item());
     auto q = [&](int64_t i, int64_t j) { return (i == j) - 2 * u.data()[i] * u.data()[j]; };
@@ -30,12 +30,15 @@ struct Quadratic {
 TEST_CASE("hessian_vector_product: a quadratic's is A v; a linear function's is zero") {
   const Quadratic f({3, -1, 0.5, 7});
   const Tensor v = random({4, 1});
-  CHECK(difference(hessian_vector_product([&] { return f.loss(); }, {f.w}, {v})[0].detach(), matmul(f.matrix, v)) < 1e-14);
+  CHECK(difference(hessian_vector_product([&] { return f.loss(); }, {f.w}, {v})[0].detach(), matmul(f.matrix, v)) <
+        1e-14);
   const Tensor c = random({4, 1});
   CHECK(dot(hessian_vector_product([&] { return dot(f.w, c); }, {f.w}, {v})[0].detach(), v).item() == 0);
 }
 
-TEST_CASE("hessian_vector_product through batch norm against differences of the gradient; H w = -gradient along scale-invariant w") {
+TEST_CASE(
+    "hessian_vector_product through batch norm against differences of the gradient; H w = -gradient along "
+    "scale-invariant w") {
   const Tensor x = random({9, 4});
   Tensor w = random({4, 3}).track(), gamma = random({3}).track(), beta = random({3}).track();
   const std::vector<Tensor> parameters{w, gamma, beta};
@@ -44,11 +47,13 @@ TEST_CASE("hessian_vector_product through batch norm against differences of the 
   const Grads v{random({4, 3}), random({3}), random({3})};
   const Grads product = hessian_vector_product(loss, parameters, v);
   auto gradient_at = [&](double h) {
-    const Grads at{(w.detach() + v[0] * h).track(), (gamma.detach() + v[1] * h).track(), (beta.detach() + v[2] * h).track()};
+    const Grads at{(w.detach() + v[0] * h).track(), (gamma.detach() + v[1] * h).track(),
+                   (beta.detach() + v[2] * h).track()};
     return grad(cross_entropy(batch_norm(matmul(x, at[0]), at[1], at[2], {.eps = 0}).y, labels), at);
   };
   const Grads up = gradient_at(1e-5), down = gradient_at(-1e-5);
-  for (size_t i = 0; i < 3; ++i) CHECK(difference(product[i].detach(), (up[i].detach() - down[i].detach()) / 2e-5) < 1e-8);
+  for (size_t i = 0; i < 3; ++i)
+    CHECK(difference(product[i].detach(), (up[i].detach() - down[i].detach()) / 2e-5) < 1e-8);
 
   const Grads along = hessian_vector_product(loss, parameters, {w.detach(), Tensor::zeros({3}), Tensor::zeros({3})});
   CHECK(difference(along[0].detach(), -grad(loss(), {w})[0].detach()) < 1e-13);
@@ -85,7 +90,8 @@ TEST_CASE("largest_eigenvalue ends where there is nothing more to find") {
   const Quadratic same({2, 2, 2}), one({-4}), negative({-3, -1, -2});
   CHECK(largest_eigenvalue([&] { return same.loss(); }, {same.w}, random).value == doctest::Approx(2).epsilon(1e-12));
   CHECK(largest_eigenvalue([&] { return one.loss(); }, {one.w}, random).value == doctest::Approx(-4).epsilon(1e-12));
-  CHECK(largest_eigenvalue([&] { return negative.loss(); }, {negative.w}, random).value == doctest::Approx(-1).epsilon(1e-9));
+  CHECK(largest_eigenvalue([&] { return negative.loss(); }, {negative.w}, random).value ==
+        doctest::Approx(-1).epsilon(1e-9));
   const Tensor c = evenkeel::random({3, 1});
   CHECK(largest_eigenvalue([&] { return dot(same.w, c); }, {same.w}, random).value == 0);  // linear
 }

@@ -1,10 +1,9 @@
 // How a step moves a network: norms, angles, shifts of gradients.
-#include "optim/curvature/movement.h"
-
 #include <cmath>
 
-#include "core/ops/matmul.h"
 #include "core/ops/batch_norm.h"
+#include "core/ops/matmul.h"
+#include "optim/curvature/movement.h"
 #include "tests/check_definition.h"
 
 using namespace evenkeel;
@@ -35,7 +34,8 @@ TEST_CASE("gradient_shifts: of two layers in closed form, none for the first lay
   // f = (s b - 1)^2 / 2 with s = a + bias, whose gradient for b is (s b - 1) s.
   Tensor a = Tensor::scalar(2).track(), bias = Tensor::scalar(0).track(), b = Tensor::scalar(-1.5).track();
   const auto f = [&] { return square((a + bias) * b - Tensor::scalar(1)) * 0.5; };
-  const std::vector<GradientShift> shifts = gradient_shifts(f, {{"0.weight", a, true}, {"0.bias", bias, false}, {"1.weight", b, true}}, 0.1);
+  const std::vector<GradientShift> shifts =
+      gradient_shifts(f, {{"0.weight", a, true}, {"0.bias", bias, false}, {"1.weight", b, true}}, 0.1);
   REQUIRE(shifts.size() == 2);
   CHECK(shifts[0].layer == "0");
   CHECK(shifts[0].distance == 0);
