@@ -126,13 +126,13 @@ class Predictor {
       nlohmann::ordered_json line{
           {"file", on_one_line(file)}, {"class", name(order[0])}, {"probabilities", nlohmann::ordered_json::object()}};
       for (const size_t label : order) line["probabilities"][name(label)] = p[label];
-      fmt::print("{}\n", line.dump());
+      say("{}\n", line.dump());
       return;
     }
     std::string line = on_one_line(file) + ":";
     for (size_t i = 0; i < std::min<size_t>(3, order.size()); ++i)
       line += fmt::format("{} {} {:.4f}", i ? "," : "", name(order[i]), p[order[i]]);
-    fmt::print("{}\n", line);
+    say("{}\n", line);
   }
 
   const Options& o_;

@@ -200,8 +200,9 @@ TEST_CASE("own pictures: names of every kind") {
   const Scratch scratch;
   save_small(scratch / "data");
   const std::string picture = png(ramp(2, 2, 1));
-  const std::vector<std::string> names = {"with space",         "with\nnewline", "quote\"'`$(x)", std::string(255, 'n'),
-                                          "\xff\xfe not UTF-8", "-dash",         "caf\xc3\xa9"};
+  const std::vector<std::string> names = {"with space",          "with\nnewline",      "quote\"'`$(x)",
+                                          std::string(255, 'n'), "\xff\xfe not UTF-8", "-dash",
+                                          "caf\xc3\xa9",         "steer\x1b[2J",       "turn\xe2\x80\xae"};
   for (const std::string& name : names) save(scratch / "data/b/" + name, picture);
   for (const std::string& name : {names[1], names[2], names[4]}) {
     fs::create_directories(scratch / "data/" + name);
@@ -209,12 +210,13 @@ TEST_CASE("own pictures: names of every kind") {
   }
   const Outcome trained = run(small_run(scratch / "data", scratch / "out"));
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
-  CHECK_MESSAGE(has(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 10, quote\"'`$(x) 2, with\\x0anewline 2)"),
+  CHECK_MESSAGE(has(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 12, quote\"'`$(x) 2, with\\x0anewline 2)"),
                 trained.err);
   const Outcome seen = run({"predict", scratch / "out/best.safetensors", scratch / "data/b"});
   CHECK_MESSAGE(seen.status == 0, seen.err);
-  CHECK(std::count(seen.out.begin(), seen.out.end(), '\n') == 10);
+  CHECK(std::count(seen.out.begin(), seen.out.end(), '\n') == 12);
   CHECK(has(seen.out, "/with\\x0anewline: "));
+  CHECK(has(seen.out, "/turn\\u202e: "));
   CHECK(run({"eval", scratch / "out/best.safetensors"}).status == 0);
 }
 
