@@ -1,6 +1,6 @@
 #include "data/formats/image_folder.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -63,10 +63,12 @@ Classes class_folders(const fs::path& root) {
 }
 
 std::vector<Item> items(const Classes& classes, const std::vector<std::string>& names, const std::string& path) {
+  std::string known;
+  for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
   std::vector<Item> all;
   for (const auto& [name, folder] : classes) {
     const auto place = std::find(names.begin(), names.end(), name);
-    check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, fmt::join(names, ", "));
+    check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, known);
     for (std::string& file : picture_files(folder.string()))
       all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
   }
