@@ -22,7 +22,7 @@ constexpr uint64_t MiB = 1 << 20, GiB = 1 << 30;
 
 // Under limits on memory (what the program needs to start, and `bytes`) and on the processor's time: one that is
 // reached only by work that grows faster than the file.
-Outcome limited(uint64_t bytes, const Arguments& arguments) {
+[[maybe_unused]] Outcome limited(uint64_t bytes, const Arguments& arguments) {
   const Scratch files;
   std::string command = fmt::format("ulimit -d {} && ulimit -t 20 && cd '{}' && unset EVENKEEL_DATA && HOME='{}' '{}'",
                                     (bytes + 200 * MiB) / 1024, files.path, files.path, EVENKEEL_PROGRAM);
@@ -32,7 +32,7 @@ Outcome limited(uint64_t bytes, const Arguments& arguments) {
 }
 
 // A file of so many bytes that begins so; the rest are zeros that take no place on the disk.
-std::string sparse(const std::string& path, const std::string& begin, uint64_t size) {
+[[maybe_unused]] std::string sparse(const std::string& path, const std::string& begin, uint64_t size) {
   save(path, begin);
   fs::resize_file(path, size);
   return path;
