@@ -31,7 +31,7 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
       const std::filesystem::path given(o->runs[i]);
-      std::error_code ignored;  // what is wrong with a path is said when it is opened
+      std::error_code ignored;  // opening the path reports the error
       const std::filesystem::path file = std::filesystem::is_directory(given, ignored) ? given / "log.csv" : given;
       const std::filesystem::path folder = std::filesystem::absolute(file).lexically_normal().parent_path();
       check_output(o->out, {file});

@@ -81,7 +81,7 @@ class Predictor {
         faults[i] = error.fault;
       }
     });
-    // By itself each: its probabilities must not depend on what stands beside it.
+    // One picture a forward pass: its probabilities must not depend on the other pictures.
     for (size_t i = 0; i < n; ++i) {
       if (errors[i].empty()) {
         print(files_[i], probabilities(pictures[i]));

@@ -14,7 +14,7 @@ struct NetworkInfo {
   std::vector<std::string> class_names = {};  // by label; empty: a file of evenkeel 0.1.0's, or another program's
   double held_out = 0;                        // DataSplit::held_out
 };
-// How a folder of pictures is read for this network: as it was for its training.
+// The options that read a folder of pictures as it was read for the training of this network.
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);
 
 struct NetworkFile {
@@ -27,8 +27,8 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
 // Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
 void load_weights(const std::string& path, Sequential& network);
-// The same, but the last layer stays as it is where the file's differs in its number of classes alone. Says so in a
-// line; empty: all fits.
+// As load_weights, but for fine-tuning: a last layer that differs only in the number of classes keeps its initial
+// weights. Returns a line that says so, or "" where all weights were loaded.
 std::string load_start(const std::string& path, Sequential& network);
 // Error(Fault::bad_file) with the path where the file does not hold a network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);

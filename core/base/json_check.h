@@ -1,4 +1,4 @@
-// What is asked of every JSON text that comes from a file, before it is read into objects.
+// Checks a JSON text from a file before it is parsed into objects.
 #pragma once
 #include <string>
 

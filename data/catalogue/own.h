@@ -5,9 +5,8 @@
 namespace evenkeel {
 
 // What the folder holds decides, in this order:
-//   - IDX files: images and labels of a train and of a t10k or test part, dotted or dashed, plain or .gz, whatever
-//   stands before those
-//     words. Of several such sets in one folder one is named as FOLDER/PREFIX. Names that begin with emnist are stored
+//   - IDX files: images and labels of a train part and of a t10k or test part. Names may be dotted or dashed, plain or
+//     .gz, and may have a prefix; FOLDER/PREFIX chooses one of several sets. Names that begin with emnist are stored
 //     column by column.
 //   - CIFAR's files: data_batch_*.bin and test_batch.bin with one label a record, or train.bin and test.bin with two.
 //   - else pictures: read_image_folder.

@@ -27,8 +27,8 @@ struct PictureOptions {
 
 struct LoadReport {
   std::function<void(const std::string&)> note = [](const std::string&) {};  // a line on what was found
-  std::function<void(int64_t done, int64_t total)> progress = [](int64_t, int64_t) {
-  };  // pictures; several times a second; may throw
+  // Called several times a second with numbers of pictures; may throw, which ends the reading.
+  std::function<void(int64_t done, int64_t total)> progress = [](int64_t, int64_t) {};
 };
 
 // Throws Error: bad_file with the names of the files that are no pictures, usage where there are no two classes.

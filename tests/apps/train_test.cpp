@@ -159,8 +159,8 @@ TEST_CASE("train: a loss that is not finite stops the run and says where") {
   const std::string out = scratch / "run";
   const Outcome o = run(quick + Arguments{"--norm", "none", "--lr", "1e6", "--schedule", "constant", "--out", out});
   CHECK(o.status == 1);
-  const std::regex where(
-      R"(diverged: in epoch 1, step \d+, the loss is (nan|inf); the first whose output is not finite is layer \d \(dense)");
+  const std::regex where(R"(diverged: in epoch 1, step \d+, the loss is (nan|inf); )"
+                         R"(the first whose output is not finite is layer \d \(dense)");
   CHECK_MESSAGE(std::regex_search(o.err, where), o.err);
   CHECK(o.err.find("Nothing was saved yet") != std::string::npos);
   CHECK_FALSE(fs::exists(out + "/last.safetensors"));
