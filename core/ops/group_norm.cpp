@@ -32,7 +32,7 @@ struct GroupStatistics {
     const int64_t columns = static_cast<int64_t>(m.mean.size()) / g.groups;
     for (int64_t group = 0; group < g.groups; ++group) {
       const double share = 1 / static_cast<double>(columns);
-      const double *means = &m.mean[group * columns], *squares = &m.squares[group * columns];
+      const double *means = m.mean.data() + group * columns, *squares = m.squares.data() + group * columns;
       for (int64_t c = 0; c < columns; ++c) mean[group] += means[c] * share;
       for (int64_t c = 0; c < columns; ++c) {
         const double shift = means[c] - mean[group];

@@ -77,7 +77,7 @@ Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
   const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
   std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
   parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
-    Runs(channels).add(begin * channels, end * channels, &partial[static_cast<size_t>(begin / block * channels)],
+    Runs(channels).add(begin * channels, end * channels, partial.data() + begin / block * channels,
                        [=](int64_t i, int64_t, real& p) { p += term(i); });
   });
   Tensor y = Tensor::empty({channels});
