@@ -12,6 +12,7 @@ constexpr std::string_view state = "write its weights with safetensors.torch.sav
 constexpr std::string_view arrays = "write its arrays with safetensors.numpy.save_file";
 constexpr std::string_view unpack = "unpack it first";
 constexpr std::string_view weights = "write the weights of that model as a safetensors file";
+constexpr std::string_view shards = "load the model whole, and write its weights with safetensors.torch.save_file";
 constexpr std::string_view itself = "give the file of weights itself";
 
 struct Row {
@@ -30,9 +31,16 @@ constexpr Row rows[] = {{"<!doctype", "", {"an HTML page", page}},
                         {"\x80?}", "", {"a pickle", state}},
                         {"\x80?c", "", {"a pickle", state}},
                         {"\x80?\x95", "", {"a pickle", state}},
+                        {"(dp?\n", "", {"a pickle", state}},
+                        {"(lp?\n", "", {"a pickle", state}},
+                        {"}q?(", "", {"a pickle", state}},
+                        {"]q?(", "", {"a pickle", state}},
+                        {"ccollections\nordereddict", "", {"a pickle", state}},
                         {"\x93NUMPY", "", {"a NumPy file (.npy)", arrays}},
                         {"\x89HDF\r\n", "", {"an HDF5 file (.h5)", weights}},
                         {"\x08?\x12?@@@@", "", {"an ONNX model", weights}},
+                        {"\x08?B?", "", {"an ONNX model", weights}},
+                        {"\x08?:", "", {"an ONNX model", weights}},
                         {"????TFL3", "", {"a TensorFlow Lite model", weights}},
                         {"GGUF", "", {"a GGUF file", weights}},
                         {"\x1f\x8b", "", {"a gzip file", unpack}},
@@ -42,8 +50,11 @@ constexpr Row rows[] = {{"<!doctype", "", {"an HTML page", page}},
                          {"an xz file", unpack}},
                         {"\x28\xb5\x2f\xfd", "", {"a Zstandard file", unpack}},
                         {"BZh", "", {"a bzip2 file", unpack}},
+                        {"", "ustar", {"a tar archive", unpack}},
                         {"\x89PNG\r\n", "", {"a PNG image", itself}},
                         {"\xff\xd8\xff", "", {"a JPEG image", itself}},
+                        {"{", "\"weight_map\"", {"the index of weights in several files", shards}},
+                        {"{", "\"total_size\"", {"the index of weights in several files", shards}},
                         {"{\"", "", {"a JSON text", itself}},
                         {"{ ", "", {"a JSON text", itself}},
                         {"{\n", "", {"a JSON text", itself}}};

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "core/base/file.h"
+#include "core/base/foreign.h"
 #include "core/base/process.h"
 #include "data/catalogue/archive.h"
 #include "data/catalogue/sha256.h"
@@ -82,6 +84,14 @@ std::string sha256_of(const fs::path& file) {
   return digest.hex();
 }
 
+// "; it is an HTML page": what came in place of a packed file, if that is a known format.
+std::string foreign_name(const fs::path& file) {
+  const InputFile input = open_input(file.string());
+  char front[foreign_bytes];
+  const ForeignFormat* format = foreign_format({front, input.read(0, front, sizeof front)});
+  return format && format->what != "a gzip file" ? fmt::format("; it is {}", format->what) : "";
+}
+
 // The right to fetch into a folder, for one process at a time. It ends with the process at the latest.
 class FetchLock {
  public:
@@ -148,6 +158,7 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
         report.progress(download.size, download.size);
         return;
       }
+      failure += foreign_name(target);
     }
     failures += fmt::format("\n  {}: {}", url, failure);
     std::error_code ignored;

@@ -30,10 +30,21 @@ TEST_CASE("the formats that are met in place of weights and data are known by th
              "batch_label") == "a pickle");
   CHECK(what("\x80\3ccollections\nOrderedDict\n") == "a pickle");
   CHECK(what(bytes("\x80\4\x95)\0\0\0\0\0\0\0\x8c\x0b", 13)) == "a pickle");
+  CHECK(what("(dp0\nVconv1.weight\np1\n") == "a pickle");
+  CHECK(what("(lp0\nI1\n") == "a pickle");
+  CHECK(what(bytes("}q\0(X\6\0\0\0weight", 14)) == "a pickle");
+  CHECK(what("ccollections\nOrderedDict\np0\n") == "a pickle");
   CHECK(what(bytes("\x93NUMPY\1\0v\0{'descr'", 18)) == "a NumPy file (.npy)");
   CHECK(what(bytes("\x89HDF\r\n\x1a\n\0", 9)) == "an HDF5 file (.h5)");
   CHECK(what("\x08\7\x12\7pytorch\x1a\6"
              "1.13.0") == "an ONNX model");
+  CHECK(what("\x08\7:\xe1\1\n\x14\n\1x") == "an ONNX model");  // neither a producer
+  CHECK(what("\x08\x0a"
+             "B\4\n\0\x10\x0d:\x20") == "an ONNX model");  // nor in the order of the fields' numbers
+  CHECK(what("cifar-10-batches-bin/" + std::string(236, '\0') +
+             bytes("ustar\0"
+                   "00",
+                   8)) == "a tar archive");
   CHECK(what(bytes("\x1c\0\0\0TFL3", 8)) == "a TensorFlow Lite model");
   CHECK(what("\x1f\x8b\10\10") == "a gzip file");
   CHECK(what("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n") == "a Git LFS pointer");
@@ -41,7 +52,9 @@ TEST_CASE("the formats that are met in place of weights and data are known by th
        {"<!DOCTYPE html><title>403", "<!doctype html>", "<html>\n", "\n  <HTML lang=en>", "\xef\xbb\xbf<!DOCTYPE html"})
     CHECK(what(page) == "an HTML page");
   CHECK(what("<?xml version=\"1.0\"?><Error><Code>AccessDenied") == "an XML text, as a server's error is");
-  CHECK(what("{\"weight_map\": {}}") == "a JSON text");
+  CHECK(what("{\"a\": {}}") == "a JSON text");
+  for (const char* index : {"{\"weight_map\": {}}", "{\n  \"metadata\": {\n    \"total_size\": 5368\n"})
+    CHECK(what(index) == "the index of weights in several files");
   CHECK(what("") == "empty");
 }
 

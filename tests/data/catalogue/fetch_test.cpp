@@ -195,6 +195,7 @@ TEST_CASE("what comes with another size or digest is refused, and nothing is lef
        std::map<std::string, std::string>{{right.substr(1), "bytes, must have"},
                                           {right + "x", "has more than"},
                                           {right + std::string(5'000'000, 'x'), "has more than"},
+                                          {"<!DOCTYPE html><title>404", "; it is an HTML page"},
                                           {damaged, "has SHA-256"}}) {
     auto served = tiny.served;
     served[file] = bytes;
