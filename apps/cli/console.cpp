@@ -22,6 +22,16 @@ bool set(const char* variable) {
   return value && *value;
 }
 
+// No line of a text but its first begins at the margin: a name with an end of line in it cannot begin a message.
+std::string indented(const std::string& text) {
+  std::string lines;
+  for (size_t i = 0; i < text.size(); ++i) {
+    lines += text[i];
+    if (text[i] == '\n' && i + 1 < text.size() && text[i + 1] != ' ') lines += "  ";
+  }
+  return lines;
+}
+
 size_t terminal_columns() {
   winsize size{};
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -39,7 +49,8 @@ void Console::print(const std::string& line, Style style) {
   clear();
   const char* code = style == Style::bold ? "\x1b[1m" : "\x1b[32m";
   const bool styled = color_ && style != Style::plain;
-  std::fputs(fmt::format("{}{}{}\n", styled ? code : "", printable(line), styled ? "\x1b[0m" : "").c_str(), stdout);
+  std::fputs(fmt::format("{}{}{}\n", styled ? code : "", printable(indented(line)), styled ? "\x1b[0m" : "").c_str(),
+             stdout);
   std::fflush(stdout);
 }
 
@@ -66,7 +77,7 @@ void Console::clear() {
 
 void put(const std::string& text) { std::fputs(printable(text).c_str(), stdout); }
 
-void note(const std::string& line) { std::fputs((printable(line) + "\n").c_str(), stderr); }
+void note(const std::string& line) { std::fputs((printable(indented(line)) + "\n").c_str(), stderr); }
 
 bool hold_standard_streams() {
   const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;

@@ -222,6 +222,8 @@ TEST_CASE("hostile text: what a file, a path or an option says cannot steer a te
   clean(run({"plot", scratch / "log.csv", "--out", scratch / ("x" + escape)}), "an output", "\\x1b[31m");
   save(scratch / "config.json", "{\"options\":{\"\\u001b[31m\":1}}");
   clean(run({"train", "--config", scratch / "config.json"}), "a config.json's option", "\\x1b[31m");
+  for (const char* name : {"no\nevenkeel: all is well", "no\nevenkeel: all\nevenkeel: is well"})
+    CHECK(!contains(run({"eval", name}).err, "\nevenkeel:"));
 }
 
 TEST_CASE("hostile text: an option's text comes back from config.json as it was typed") {
