@@ -622,6 +622,33 @@ inline void add_pools(Cases& cases) {
                     }
                   }};
     });
+  cases.emplace_back("transpose", [](Draw& d) {
+    const Shape s = d.shape(2, 2);
+    return Case{{d.values(s)},
+                [](const Inputs& in) { return transpose(in[0]); },
+                {s[1], s[0]},
+                [=](Naive& n) {
+                  for (int64_t i = 0; i < s.size(); ++i) n.term(i % s[1] * s[0] + i / s[1], {{0, i}});
+                }};
+  });
+  for (const bool gathers : {true, false})
+    cases.emplace_back(gathers ? "gather_rows" : "scatter_rows", [gathers](Draw& d) {
+      const Shape many = d.shape(1);
+      const int64_t count = many[0], all = std::max<int64_t>(1, d.size()), size = count ? many.size() / count : 0;
+      Shape few{all};
+      for (int axis = 1; axis < many.rank(); ++axis) few.push_back(many[axis]);
+      std::vector<int64_t> rows(static_cast<size_t>(count));
+      for (int64_t& row : rows) row = d.between(0, all - 1);
+      return Case{{d.values(gathers ? few : many)},
+                  [=](const Inputs& in) { return gathers ? gather_rows(in[0], rows) : scatter_rows(in[0], rows, all); },
+                  gathers ? many : few,
+                  [=](Naive& n) {
+                    for (int64_t i = 0; i < many.size(); ++i) {
+                      const int64_t in_few = rows[static_cast<size_t>(i / size)] * size + i % size;
+                      n.term(gathers ? i : in_few, {{0, gathers ? in_few : i}});
+                    }
+                  }};
+    });
   for (const bool first : {true, false})
     cases.emplace_back(first ? "to_channels_first" : "to_channels_last", [first](Draw& d) {
       const Shape last = image(d), other{last[0], last[3], last[1], last[2]};
@@ -860,6 +887,26 @@ inline void add_losses(Cases& cases) {
       log_sum = std::log(sum);
     }
   };
+  cases.emplace_back("softmax", [](Draw& d) {
+    const Shape s = d.shape(1);
+    return Case{{d.values(s)},
+                [](const Inputs& in) { return softmax(in[0]); },
+                s,
+                [s](Naive& n) {
+                  for (int64_t begin = 0; begin < s.size(); begin += s.channels()) {
+                    const Row row(n.x[0], begin, s.channels());
+                    for (size_t c = 0; c < row.share.size(); ++c) {
+                      const size_t at = static_cast<size_t>(begin) + c;
+                      n.y[at].add(row.share[c]);
+                      n.d[0][at].add(row.share[c] * n.g[at]);
+                      for (size_t k = 0; k < row.share.size(); ++k)
+                        n.d[0][at].add(-row.share[c] * row.share[k] * n.g[static_cast<size_t>(begin) + k]);
+                    }
+                  }
+                },
+                s.channels() == 0 ? "needs channels" : nullptr,
+                64};
+  });
   cases.emplace_back("log_softmax", [](Draw& d) {
     const Shape s = d.shape(1);
     return Case{{d.values(s)},

@@ -39,8 +39,12 @@ struct Smoothing {
 
 }  // namespace
 
-Tensor log_softmax(const Tensor& x) {
-  check(x.shape().rank() >= 1 && x.channels() > 0, "log_softmax: needs channels, got {}", x.shape());
+namespace {
+
+// y = f(log-softmax of x).
+template <class F>
+Tensor map_log_softmax(const char* op, const Tensor& x, F f) {
+  check(x.shape().rank() >= 1 && x.channels() > 0, "{}: needs channels, got {}", op, x.shape());
   Tensor y = Tensor::empty(x.shape());
   const int64_t classes = x.channels();
   const real* in = x.data();
@@ -48,9 +52,23 @@ Tensor log_softmax(const Tensor& x) {
   parallel_blocks(x.rows(), row_block(classes), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const Row row = summary(in + r * classes, classes);
-      for (int64_t i = r * classes; i < (r + 1) * classes; ++i) out[i] = in[i] - row.largest - row.log_sum;
+      for (int64_t i = r * classes; i < (r + 1) * classes; ++i) out[i] = f(in[i] - row.largest - row.log_sum);
     }
   });
+  return y;
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  const Tensor y = map_log_softmax("softmax", x, [](real v) { return exp(v); });
+  return record(y, {x}, [](const Tensor& out, const Tensor& g) {
+    return Grads{out * (g - spread_channels(sum_channels(out * g), g.shape()))};
+  });
+}
+
+Tensor log_softmax(const Tensor& x) {
+  const Tensor y = map_log_softmax("log_softmax", x, [](real v) { return v; });
   return record(y, {x}, [](const Tensor& out, const Tensor& g) {
     return Grads{g - exp(out) * spread_channels(sum_channels(g), g.shape())};
   });

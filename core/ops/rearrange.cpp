@@ -8,7 +8,7 @@ namespace evenkeel {
 namespace {
 
 // Every (a, b) matrix of x transposed, n of them.
-void transpose(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
+void transpose_each(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
   parallel_blocks(n, std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, a * b)), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       for (int64_t j = 0; j < b; ++j)
@@ -23,11 +23,18 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
                 [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
 }
 
+Tensor transpose(const Tensor& x) {
+  check(x.shape().rank() == 2, "transpose: x must be (A, B), got {}", x.shape());
+  Tensor y = Tensor::empty({x.dim(1), x.dim(0)});
+  transpose_each(x.data(), y.mutable_data(), 1, x.dim(0), x.dim(1));
+  return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{transpose(g)}; });
+}
+
 Tensor to_channels_first(const Tensor& x) {
   check(x.shape().rank() == 4, "to_channels_first: x must be (N, H, W, C), got {}", x.shape());
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[3], s[1], s[2]});
-  transpose(x.data(), y.mutable_data(), s[0], s[1] * s[2], s[3]);
+  transpose_each(x.data(), y.mutable_data(), s[0], s[1] * s[2], s[3]);
   return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_last(g)}; });
 }
 
@@ -35,7 +42,7 @@ Tensor to_channels_last(const Tensor& x) {
   check(x.shape().rank() == 4, "to_channels_last: x must be (N, C, H, W), got {}", x.shape());
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[2], s[3], s[1]});
-  transpose(x.data(), y.mutable_data(), s[0], s[1], s[2] * s[3]);
+  transpose_each(x.data(), y.mutable_data(), s[0], s[1], s[2] * s[3]);
   return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_first(g)}; });
 }
 
@@ -124,6 +131,51 @@ Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
   return record(y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) {
     return Grads{slice_channels(g, begin, end)};
   });
+}
+
+namespace {
+
+// (count, ...), the further axes those of x; checks that there is a first axis, and that `rows` lie in [0, limit).
+Shape rows_shape(const char* op, const Shape& x, const std::vector<int64_t>& rows, int64_t count, int64_t limit) {
+  check(x.rank() >= 1, "{}: needs an axis of rows, got {}", op, x);
+  for (const int64_t row : rows) check(row >= 0 && row < limit, "{}: rows must be 0 .. {}, got {}", op, limit - 1, row);
+  Shape shape{count};
+  for (int axis = 1; axis < x.rank(); ++axis) shape.push_back(x[axis]);
+  return shape;
+}
+
+int64_t row_size(const Shape& shape) {
+  int64_t size = 1;
+  for (int axis = 1; axis < shape.rank(); ++axis) size *= shape[axis];
+  return size;
+}
+
+}  // namespace
+
+Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& rows) {
+  const int64_t count = static_cast<int64_t>(rows.size()), limit = x.shape().rank() ? x.dim(0) : 0;
+  Tensor y = Tensor::empty(rows_shape("gather_rows", x.shape(), rows, count, limit));
+  const int64_t size = row_size(y.shape());
+  const real* in = x.data();
+  real* out = y.mutable_data();
+  parallel_blocks(count, row_block(size), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) std::copy_n(in + rows[static_cast<size_t>(i)] * size, size, out + i * size);
+  });
+  return record(y, {x}, [rows, limit](const Tensor&, const Tensor& g) { return Grads{scatter_rows(g, rows, limit)}; });
+}
+
+Tensor scatter_rows(const Tensor& x, const std::vector<int64_t>& rows, int64_t count) {
+  Tensor y = Tensor::zeros(rows_shape("scatter_rows", x.shape(), rows, count, count));
+  check(x.dim(0) == static_cast<int64_t>(rows.size()), "scatter_rows: x {} needs as many indices as rows, got {}",
+        x.shape(), rows.size());
+  const int64_t size = row_size(y.shape());
+  const real* in = x.data();
+  real* out = y.mutable_data();
+  for (const int64_t row : rows) {
+    for (int64_t j = 0; j < size; ++j) out[row * size + j] += in[j];
+    in += size;
+  }
+  return record(y, {x}, [rows](const Tensor&, const Tensor& g) { return Grads{gather_rows(g, rows)}; });
 }
 
 }  // namespace evenkeel

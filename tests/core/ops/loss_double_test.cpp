@@ -6,6 +6,7 @@ using namespace evenkeel;
 TEST_CASE("losses: derivatives up to order 3") {
   const Labels labels{2, 0, 4};
   const Inputs logits{random({3, 5})};
+  check_grad([](const Inputs& in) { return softmax(in[0]); }, logits, 3);
   check_grad([](const Inputs& in) { return log_softmax(in[0]); }, logits, 3);
   for (real smoothing : {0.0, 0.1, 1.0})
     check_grad([&](const Inputs& in) { return cross_entropy(in[0], labels, smoothing); }, logits, 3);

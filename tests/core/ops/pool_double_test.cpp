@@ -17,6 +17,14 @@ TEST_CASE("pooling: derivatives up to order 3") {
   check_grad([](const Inputs& in) { return global_avg_pool(exp(in[0])); }, {random({2, 3, 5, 4})}, 3);
 }
 
+TEST_CASE("transpose, gather and scatter: derivatives up to order 3") {
+  check_grad([](const Inputs& in) { return transpose(exp(in[0])); }, {random({2, 3})}, 3);
+  for (const Shape& s : {Shape{4}, Shape{4, 3}, Shape{4, 2, 3}}) {
+    check_grad([](const Inputs& in) { return gather_rows(exp(in[0]), {2, 0, 2, 3, 2}); }, {random(s)}, 3);
+    check_grad([](const Inputs& in) { return scatter_rows(exp(in[0]), {5, 1, 5, 0}, 7); }, {random(s)}, 3);
+  }
+}
+
 TEST_CASE("pad, crop, concat, slice, embed: derivatives up to order 3") {
   const Border border{1, 2, 3, 0};
   check_grad([&](const Inputs& in) { return pad(exp(in[0]), border); }, {random({2, 3, 2, 3})}, 3);

@@ -67,6 +67,9 @@ TEST_CASE("pad, crop, concat, slice and embed move values where they say") {
   CHECK(ab.values() == Values{1, 3, 4, 2, 5, 6});
   CHECK(slice_channels(ab, 1, 3).values() == b.values());
   CHECK(embed_channels(a, 1, 3).values() == Values{0, 1, 0, 0, 2, 0});
+  CHECK(transpose(ab).values() == Values{1, 2, 3, 5, 4, 6});
+  CHECK(gather_rows(ab, {1, 0, 1}).values() == Values{2, 5, 6, 1, 3, 4, 2, 5, 6});
+  CHECK(scatter_rows(ab, {2, 2}, 3).values() == Values{0, 0, 0, 0, 0, 0, 3, 8, 10});
 }
 
 TEST_CASE("pooling and joining refuse what does not fit, and say why") {
@@ -83,4 +86,9 @@ TEST_CASE("pooling and joining refuse what does not fit, and say why") {
                        doctest::Contains("all axes but the last must agree"), Error);
   CHECK_THROWS_WITH_AS(slice_channels(x, 1, 4), doctest::Contains("[1, 4) must lie in the channels"), Error);
   CHECK_THROWS_WITH_AS(embed_channels(x, 1, 3), doctest::Contains("must fit into 3 channels"), Error);
+  CHECK_THROWS_WITH_AS(transpose(x), doctest::Contains("x must be (A, B)"), Error);
+  CHECK_THROWS_WITH_AS(gather_rows(x, {0, 1}), doctest::Contains("rows must be 0 .. 0, got 1"), Error);
+  CHECK_THROWS_WITH_AS(gather_rows(Tensor::scalar(1), {0}), doctest::Contains("needs an axis of rows"), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, {-1}, 3), doctest::Contains("rows must be 0 .. 2, got -1"), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, {1, 1}, 3), doctest::Contains("as many indices as rows, got 2"), Error);
 }
