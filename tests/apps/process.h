@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ using Arguments = std::vector<std::string>;
 struct Outcome {
   int status;  // the exit status; of a process that a signal ended, minus the signal
   std::string out, err;
+  rusage used{};  // ru_maxrss: its peak of memory in KiB
 };
 
 class Process {
@@ -77,9 +79,10 @@ class Process {
       close(terminal_);
     }
     int status = 0;
-    waitpid(pid_, &status, 0);
+    rusage used{};
+    wait4(pid_, &status, 0, &used);
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    return {code, terminal_ >= 0 ? shown : slurp(files_ / "out"), slurp(files_ / "err")};
+    return {code, terminal_ >= 0 ? shown : slurp(files_ / "out"), slurp(files_ / "err"), used};
   }
 
  private:
