@@ -34,6 +34,9 @@ MAY_INCLUDE = {
     "apps/bench": cli + ["core/kernels"],  # it times kernels by themselves
     "apps/lab": cli + ["apps/report"],
     "apps/lab/*": library + ["apps/lab"],
+    "apps/practice": cli,
+    "apps/practice/runner": library,
+    "apps/practice/exercises/*": [],  # what a learner's file may include: <evenkeel/practice.h>
 }
 
 

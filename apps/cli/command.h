@@ -24,5 +24,6 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary);
 Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary);
 Action fold_command(CLI::App& app, const Vocabulary& vocabulary);
 Action lab_command(CLI::App& app, const Vocabulary& vocabulary);
+Action practice_command(CLI::App& app, const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

@@ -75,6 +75,11 @@ void Console::clear() {
   live_width_ = 0;
 }
 
+void Console::wipe() {
+  clear();
+  if (terminal_) std::fputs("\x1b[2J\x1b[3J\x1b[H", stdout);
+}
+
 void put(const std::string& text) { std::fputs(printable(text).c_str(), stdout); }
 
 void note(const std::string& line) { std::fputs((printable(indented(line)) + "\n").c_str(), stderr); }

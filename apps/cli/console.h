@@ -21,6 +21,7 @@ class Console {
   void note(const std::string& line);  // one for the reader, not for a program that reads the output: on stderr
   void live(const std::string& line);  // replaces the live line; nothing where stdout is not a terminal
   void clear();                        // removes it
+  void wipe();                         // the whole terminal, to begin a screen at its top
 
   bool terminal() const { return terminal_; }
 

@@ -36,6 +36,7 @@ constexpr struct {
     {"recalibrate", recalibrate_command, "Replace running statistics by those of a data set."},
     {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
     {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
+    {"practice", practice_command, "Write and repair batch normalisation yourself, with a verdict at each save."},
 };
 
 int report(Fault fault, const std::string& message) {

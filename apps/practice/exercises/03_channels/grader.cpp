@@ -1,0 +1,37 @@
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+Tensor normalise_channels(const Tensor& x, double eps);
+
+std::vector<double> channel_means(const Tensor& y) { return mean_rows(y).values(); }
+
+void grade(practice::Grade& g) {
+  Random random(3);
+  const Shape images{2, 2, 3, 2};  // 2 images of 2 x 3 pixels, 2 channels
+  const Tensor x = Tensor::normal(images, random, 1, 2);
+  const double eps = 1e-5;
+
+  g.law("shape", "The output has the shape of the input.");
+  const Tensor y = normalise_channels(x, eps);
+  g.same_shape("y", images, y);
+
+  g.law("mean", "The mean of each channel is 0 afterwards, over all images and pixels.");
+  g.equal("mean of each channel", {0, 0}, channel_means(y));
+
+  g.law("pixels", "Pixels are rows: images (N, H, W, C) give the same numbers as a table of N H W rows and C columns.");
+  const Shape table{12, 2};
+  const Tensor rows = normalise_channels(x.viewed(table), eps);
+  g.equal("y, a row for each pixel", rows.viewed(table), y.viewed(table));
+
+  g.law("channels", "Scaling one channel of x, and adding to it, changes nothing: each channel has its own variance.");
+  const Tensor scaled = x * spread_rows(Tensor::of({2}, {5, 1}), images) + spread_rows(Tensor::of({2}, {3, 0}), images);
+  g.equal("y, a row for each pixel", normalise_channels(x, 1e-12).viewed(table),
+          normalise_channels(scaled, 1e-12).viewed(table), 1e-6);
+
+  g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
+  const Tensor ones = Tensor::full({2}, 1), zeros = Tensor::zeros({2});
+  g.given("eps", 0.1);
+  g.equal("y, a row for each pixel", batch_norm(x, ones, zeros, {.eps = 0.1}).y.viewed(table),
+          normalise_channels(x, 0.1).viewed(table));
+}

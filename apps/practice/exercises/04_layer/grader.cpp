@@ -1,0 +1,56 @@
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+Tensor normalise_examples(const Tensor& x, double eps);
+
+// The first example of a batch, as a batch.
+Tensor first_example(const Tensor& x) {
+  const std::vector<double> all = x.values();
+  const int64_t f = x.size() / x.dim(0);
+  Shape one{1};
+  for (int axis = 1; axis < x.shape().rank(); ++axis) one.push_back(x.dim(axis));
+  return Tensor::of(one, {all.begin(), all.begin() + f});
+}
+
+Tensor library(const Tensor& x, double eps) {
+  const int64_t c = x.channels();
+  return layer_norm(x, Tensor::full({c}, 1), Tensor::zeros({c}), eps);
+}
+
+void grade(practice::Grade& g) {
+  Random random(4);
+  const Tensor x = Tensor::normal({3, 4}, random, 1, 2), images = Tensor::normal({2, 2, 1, 3}, random, -1, 2);
+  const double eps = 1e-5;
+
+  g.law("shape", "The output has the shape of the input.");
+  g.same_shape("y", x.shape(), normalise_examples(x, eps));
+
+  g.law("mean", "The mean of each example is 0 afterwards. A row is an example.");
+  g.given("y", normalise_examples(x, eps));
+  g.equal("mean of each example", {0, 0, 0}, mean_channels(normalise_examples(x, eps)).values());
+
+  g.law("company", "An example gives the same outputs alone as in the company of others.");
+  g.equal("y of the first example", normalise_examples(first_example(x), eps),
+          first_example(normalise_examples(x, eps)));
+
+  g.law("forgets", "Scaling one example, and adding to it, changes nothing: it is forgotten.");
+  const Shape shape = x.shape();
+  const Tensor scaled =
+      x * spread_channels(Tensor::of({3}, {5, 1, 1}), shape) + spread_channels(Tensor::of({3}, {3, 0, 0}), shape);
+  g.given("x", x);
+  g.given("the other x", scaled);
+  g.equal("y", normalise_examples(x, 1e-12), normalise_examples(scaled, 1e-12), 1e-6);
+
+  g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the example.");
+  g.given("x", x);
+  g.given("eps", 0.1);
+  g.equal("y", library(x, 0.1), normalise_examples(x, 0.1));
+
+  g.law("images", "An image has one mean and one variance, over all its pixels and channels together.");
+  g.given("x, a row for each pixel", images);
+  g.equal("y, a row for each pixel", library(images, eps), normalise_examples(images, eps));
+
+  g.law("constant", "An example whose values are all the same gives zeros.");
+  g.equal("y", Tensor::zeros({1, 3}), normalise_examples(Tensor::full({1, 3}, 7), eps));
+}

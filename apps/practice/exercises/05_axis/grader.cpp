@@ -1,0 +1,32 @@
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+Tensor normalise_images(const Tensor& x, double eps);
+
+void grade(practice::Grade& g) {
+  Random random(5);
+  const Shape images{2, 2, 3, 2}, table{12, 2};
+  const Tensor x = Tensor::normal(images, random, 1, 2);
+  const Tensor y = normalise_images(x, 1e-12);
+  g.law("shape", "The output has the shape of the input.");
+  g.same_shape("y", images, y);
+
+  g.law("channels",
+        "Scaling channel 0 of x, and adding to it, changes nothing: it is normalised away, and channel 1 "
+        "has nothing to do with it.");
+  const Tensor scaled = x * spread_rows(Tensor::of({2}, {5, 1}), images) + spread_rows(Tensor::of({2}, {3, 0}), images);
+  g.equal("y, a row for each pixel", y.viewed(table), normalise_images(scaled, 1e-12).viewed(table), 1e-6);
+
+  g.law("mean", "The mean of each channel is 0 afterwards, over all images and pixels.");
+  g.equal("mean of each channel", {0, 0}, mean_rows(y).values());
+
+  g.law("pixels", "Pixels are rows: images of another height and width, with the same pixels, give the same numbers.");
+  const Tensor other = normalise_images(x.viewed({1, 4, 3, 2}), 1e-12);
+  g.equal("y, a row for each pixel", y.viewed(table), other.viewed(table));
+
+  g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
+  g.given("eps", 0.1);
+  const Tensor right = batch_norm(x, Tensor::full({2}, 1), Tensor::zeros({2}), {.eps = 0.1}).y;
+  g.equal("y, a row for each pixel", right.viewed(table), normalise_images(x, 0.1).viewed(table));
+}
