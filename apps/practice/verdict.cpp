@@ -183,11 +183,14 @@ std::string forbidden_call(const Exercise& exercise, const std::string& object) 
   return "";
 }
 
-int line_of_address(const std::string& object, long at) {
-  if (at < 0) return 0;
-  const std::string text = run_process({"addr2line", "-e", object, fmt::format("{:#x}", at)}).text;
-  const size_t colon = text.rfind(':');
-  return colon == std::string::npos ? 0 : std::atoi(text.c_str() + colon + 1);
+// The line of the first address that lies in a file of code: what the file took from headers lies in the object, too.
+int line_of(const std::string& object, const Json& addresses) {
+  std::vector<std::string> command{"addr2line", "-e", object};
+  for (const auto& at : addresses) command.push_back(fmt::format("{:#x}", at.get<long>()));
+  if (addresses.empty()) return 0;
+  for (const std::string& place : lines_of(run_process(command).text))
+    if (const size_t at = place.find(".cpp:"); at != std::string::npos) return std::atoi(place.c_str() + at + 5);
+  return 0;
 }
 
 std::string where(int line) { return line > 0 ? fmt::format(", in line {}", line) : ""; }
@@ -272,7 +275,7 @@ Verdict judge_object(const Workshop& workshop, const Exercise& exercise, const s
     v.headline = fmt::format("A function that the grader calls is not there: {}. Keep its name and its arguments.",
                              demangled_missing(event["unloadable"].get<std::string>()));
   } else if (event.contains("signal")) {
-    v.line = line_of_address(object, event["at"].get<long>());
+    v.line = line_of(object, event["at"]);
     ended_by(v, event["signal"].get<int>(), workshop.most_seconds);
   } else if (event.empty() && r.status > 128) {
     ended_by(v, r.status - 128, workshop.most_seconds);

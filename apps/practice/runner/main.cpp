@@ -3,7 +3,7 @@
 // double, so that neither object is linked with it: that is what makes a verdict quick.
 //
 // What the learner's code prints goes into the file OUTPUT, of at most a megabyte. A process that runs too long, prints
-// too much or crashes ends itself, and says where: the first address in the learner's object that is on the stack.
+// too much or crashes ends itself, and says where: the addresses in the learner's object that are on the stack.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -44,14 +44,16 @@ void report(const Json& event) {
 void stop(int signal) {
   void* frames[64];
   const int count = ::backtrace(frames, 64);
-  long at = -1;
-  for (int i = 1; i < count && at < 0; ++i) {
+  char line[512];
+  int size = std::snprintf(line, sizeof line, "{\"signal\":%d,\"at\":[", signal);
+  for (int i = 1, found = 0; i < count && found < 16; ++i) {
     Dl_info info{};
-    if (::dladdr(frames[i], &info) && info.dli_fname && std::strcmp(info.dli_fname, learner_object) == 0)
-      at = static_cast<char*>(frames[i]) - static_cast<char*>(info.dli_fbase) - (i == 2 ? 0 : 1);  // 2: where it came
+    if (!::dladdr(frames[i], &info) || !info.dli_fname || std::strcmp(info.dli_fname, learner_object) != 0) continue;
+    // Behind the second frame, where the signal came, they are the addresses to return to.
+    const long at = static_cast<char*>(frames[i]) - static_cast<char*>(info.dli_fbase) - (i == 2 ? 0 : 1);
+    size += std::snprintf(line + size, sizeof line - static_cast<size_t>(size), "%s%ld", found++ ? "," : "", at);
   }
-  char line[96];
-  const int size = std::snprintf(line, sizeof line, "{\"signal\":%d,\"at\":%ld}\n", signal, at);
+  size += std::snprintf(line + size, sizeof line - static_cast<size_t>(size), "]}\n");
   write_all(line, static_cast<size_t>(size));
   ::_exit(128 + signal);
 }

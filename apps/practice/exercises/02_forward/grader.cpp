@@ -38,7 +38,7 @@ void grade(practice::Grade& g) {
   g.equal("mean of y", 3, mean_of(y));
 
   g.law("scale", "The outputs are the distances from the mean, divided by the root of variance plus eps, times gamma.");
-  compare(g, 5, 3, 2, 3, 1e-5);
+  compare(g, 5, 3, 2, 3, 1e-12);
 
   g.law("small variance", "eps is added to the variance, inside the root. Where the variance is small, that matters.");
   compare(g, 0, 1e-3, 1, 0, 1e-5);

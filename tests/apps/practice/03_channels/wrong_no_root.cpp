@@ -1,0 +1,10 @@
+// caught by: channels
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+Tensor normalise_channels(const Tensor& x, double eps) {
+  const Tensor centred = x - spread_rows(mean_rows(x), x.shape());
+  const Tensor variance = mean_rows(square(centred));
+  return centred * spread_rows(reciprocal(variance + eps), x.shape());
+}
