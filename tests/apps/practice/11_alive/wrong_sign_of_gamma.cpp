@@ -1,0 +1,14 @@
+// caught by: sign
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+double Phi(double t) { return 0.5 * std::erfc(-t / std::sqrt(2.0)); }
+
+double active(double gamma, double beta) { return Phi(beta / gamma); }
+
+double beta_for(double gamma, double fraction) {
+  double low = -40, high = 40;
+  for (int i = 0; i < 100; ++i) (Phi((low + high) / 2) < fraction ? low : high) = (low + high) / 2;
+  return low * gamma;
+}

@@ -1,0 +1,11 @@
+// caught by: weights
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+void add(double& average, double& weight, double value, double a) {
+  average += a * value;
+  weight += a;
+}
+
+double corrected(double average, double weight) { return weight > 0 ? average / weight : 0; }

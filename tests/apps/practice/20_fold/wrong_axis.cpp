@@ -1,0 +1,16 @@
+// caught by: no bias
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+// A convolution that computes, in Mode::eval, what conv and then norm compute.
+// conv.weight has the shape (K, R, S, C): K filters. conv.bias has the shape (K), or is not defined.
+// norm has gamma, beta, running_mean, running_var, all (K), and options.eps.
+Conv2d fold(const Conv2d& conv, const BatchNorm& norm) {
+  Conv2d folded = conv;  // a copy, with the same stride and padding
+  const Tensor scale = (norm.gamma * rsqrt(norm.running_var + norm.options.eps)).detach();
+  folded.weight = scale_per_channel(conv.weight, scale).detach();  // the last axis: right only where C is K
+  const Tensor bias = conv.bias.defined() ? conv.bias.detach() : Tensor::zeros(scale.shape());
+  folded.bias = (scale * (bias - norm.running_mean) + norm.beta).detach();
+  return folded;
+}
