@@ -58,7 +58,7 @@ void write_logits(const std::string& path, Layer& network, const Dataset& data, 
 
 Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
   const auto o = std::make_shared<EvalOptions>();
-  app.add_option("FILE", o->file, "a .safetensors file; with --model of any program's")->required();
+  app.add_option("FILE", o->file, "a .safetensors file, with --model of any program's; or a run's folder")->required();
   add_data_options(app, o->data, o->data_dir)->description("the data set; left out: the one it was trained on");
   add_skip_bad(app, o->skip_bad);
   add_choice(app, "--split", o->split, {"test", "train", "all"}, "which images")->group("Data");
@@ -74,6 +74,7 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
       ->group("Running");
   add_threads(app)->group("Running");
   return [o, &vocabulary] {
+    o->file = network_path(o->file);
     auto [file, split] = open(*o, vocabulary);
     const std::string folder = split.folder;
     const Dataset all = choose_split(std::move(split), o->split);

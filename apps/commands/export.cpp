@@ -20,7 +20,7 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
     bool fold = false;
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("FILE", o->file, "a .safetensors file that evenkeel train wrote")->required();
+  app.add_option("FILE", o->file, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   add_choice(app, "--format", o->format, {"safetensors", "npz", "onnx"}, "of the file to write")->required();
   add_text(app, "--out", o->out, "FILE", "the file to write")
       ->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
@@ -33,6 +33,7 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
       "pixels on the\n"
       "scale 0 .. 255 are normalised before they go in.");
   return [o, &vocabulary] {
+    o->file = network_path(o->file);
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
     const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
     check_output(out, {o->file});

@@ -39,7 +39,7 @@ Picture read(const std::string& file, const Shape& image) {
 class Predictor {
  public:
   Predictor(const Options& options, const Vocabulary& vocabulary)
-      : o_(options), file_(open_network(options.network, vocabulary)) {
+      : o_(options), file_(open_network(network_path(options.network), vocabulary)) {
     const Shape& image = file_.info.model.input;
     check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network,
           image[2]);
@@ -145,7 +145,7 @@ class Predictor {
 
 Action predict_command(CLI::App& app, const Vocabulary& vocabulary) {
   const auto o = std::make_shared<Options>();
-  app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote")->required();
+  app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")
       ->required();
   add_flag(app, "--json", o->json, "print a JSON object a line, with the probability of every class");

@@ -6,7 +6,7 @@
 namespace evenkeel {
 
 void add_subject_options(CLI::App& app, SubjectOptions& o) {
-  app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote")->required();
+  app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
   add_choice(app, "--split", o.split, {"train", "test", "all"}, "which images")->group("Data");
   add_skip_bad(app, o.skip_bad);
@@ -17,7 +17,8 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
   add_threads(app)->group("Running");
 }
 
-Subject open_subject(const SubjectOptions& o, const Vocabulary& vocabulary) {
+Subject open_subject(SubjectOptions& o, const Vocabulary& vocabulary) {
+  o.file = network_path(o.file);
   NetworkFile file = open_network(o.file, vocabulary);
   DataSplit split = load_images(file, o.file, o.data, o.data_dir, o.skip_bad);
   std::string folder = split.folder;

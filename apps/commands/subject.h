@@ -20,6 +20,7 @@ struct Subject {
   Sequential& network() { return *file.network; }
   void each_batch(const std::function<void(const Batch&)>& see) const;
 };
-Subject open_subject(const SubjectOptions& options, const Vocabulary& vocabulary);
+// The options' file becomes the one that is read, where a run's folder was given.
+Subject open_subject(SubjectOptions& options, const Vocabulary& vocabulary);
 
 }  // namespace evenkeel

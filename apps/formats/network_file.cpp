@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
@@ -46,6 +48,21 @@ const std::string& metadata(const SafeTensors& stored, const std::string& key, c
          "(evenkeel eval --model ... --norm ... --data ...)",
          path, key);
   return found->second;
+}
+
+std::string network_path(const std::string& given) {
+  std::error_code ignored;  // opening the path reports the error
+  if (!std::filesystem::is_directory(given, ignored)) return given;
+  for (const char* name : {"best.safetensors", "last.safetensors"}) {
+    const std::string file = (std::filesystem::path(given) / name).string();
+    if (!std::filesystem::exists(file, ignored)) continue;
+    note(fmt::format("{}: its {} is read", given, name));
+    return file;
+  }
+  fail(Fault::missing,
+       "{}: a run's folder holds best.safetensors or last.safetensors, this one neither; name a file, or the folder of "
+       "a run that has saved something",
+       given);
 }
 
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part) {
@@ -137,7 +154,8 @@ void fill(Sequential& network, const SafeTensors& stored, const std::string& pat
 
 void load_weights(const std::string& path, Sequential& network) { fill(network, read_safetensors(path), path); }
 
-std::string load_start(const std::string& path, Sequential& network) {
+std::string load_start(const std::string& given, Sequential& network) {
+  const std::string path = network_path(given);
   SafeTensors stored = read_safetensors(path);
   const std::vector<StoredTensor> own = capture(network, Part::weights).tensors;
   const std::string last = own.empty() ? "" : own.back().name.substr(0, own.back().name.rfind('.') + 1);

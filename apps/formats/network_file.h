@@ -22,6 +22,10 @@ struct NetworkFile {
   std::unique_ptr<Sequential> network;
 };
 
+// The file of a network that is named by its file or by its run's folder: of that best.safetensors, or last.safetensors
+// where no epoch is finished, which a line on stderr says. Error(Fault::missing) where the folder has neither.
+std::string network_path(const std::string& given);
+
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
 // The network that options describe with the weights of a file, which may be another program's.
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);

@@ -1,0 +1,47 @@
+// Every command that takes a trained network takes its file or the folder of its run.
+#include <doctest/doctest.h>
+
+#include "tests/apps/process.h"
+#include "tests/apps/tiny_data.h"
+
+namespace fs = std::filesystem;
+
+TEST_CASE("run or file: each command reads best.safetensors of a run's folder, or last.safetensors, and says so") {
+  const TinyData tiny(40, 20);
+  const Scratch scratch;
+  const std::string folder = scratch / "run";
+  const Arguments data{"--data-dir", tiny.folder.path};
+  const Arguments train{
+      "train",    "--data", "mnist",        "--model", "conv:2:3:stride=9 norm act flatten dense:classes",
+      "--epochs", "1",      "--batch-size", "8"};
+  REQUIRE(run(train + data + Arguments{"--out", folder}).status == 0);
+  fs::create_directory(scratch / "pictures");
+  for (const std::string name : {"best", "last"}) {
+    if (name == "last") fs::remove(folder + "/best.safetensors");
+    const std::string file = folder + "/" + name + ".safetensors";
+    const auto same = [&](const Arguments& before, const Arguments& after) {
+      const Outcome by_file = run(before + Arguments{file} + after),
+                    by_folder = run(before + Arguments{folder} + after);
+      CAPTURE(before[0]);
+      CHECK_MESSAGE(by_file.status == 0, by_file.err);
+      CHECK_MESSAGE(by_folder.status == 0, by_folder.err);
+      CHECK(by_file.out == by_folder.out);
+      CHECK(by_folder.err == folder + ": its " + name + ".safetensors is read\n" + by_file.err);
+    };
+    same({"eval"}, data);
+    same({"predict"}, {scratch / "pictures"});
+    same({"doctor"}, data + Arguments{"--samples", "20", "--batch-size", "10"});
+    same({"recalibrate"}, data + Arguments{"--out", scratch / "new.safetensors"});
+    same({"fold"}, data + Arguments{"--out", folder + "/folded.safetensors"});
+    same({"export"}, {"--format", "npz"});
+    CHECK(fs::exists(folder + "/" + name + ".npz"));
+    CHECK(run({"export", folder, "--format", "safetensors", "--out", file}).status == 2);
+    const Outcome start = run(train + data + Arguments{"--init", folder, "--out", scratch / ("from-" + name)});
+    CHECK_MESSAGE(start.err.find(folder + ": its " + name + ".safetensors is read") != std::string::npos, start.err);
+  }
+  const Outcome none = run({"eval", scratch / "pictures"});
+  CHECK(none.status == 3);
+  CHECK_MESSAGE(
+      none.err.find("a run's folder holds best.safetensors or last.safetensors, this one neither") != std::string::npos,
+      none.err);
+}
