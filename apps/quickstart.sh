@@ -19,7 +19,7 @@ for norm in none batch; do
   rm "$out.$norm.txt"
 done
 echo
-run "$evenkeel" plot "$out/none" "$out/batch" --label "no normalisation" --label "batch normalisation" --out "$out/curves.svg"
+run "$evenkeel" plot "$out/none" "$out/batch" --label "no normalisation" --label "batch normalisation" --test --out "$out/curves.svg"
 echo
 echo "without normalisation:    ${last[none]}"
 echo "with batch normalisation: ${last[batch]}"

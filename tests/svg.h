@@ -10,7 +10,7 @@
 namespace svg {
 
 struct Curve {
-  std::string name, color;
+  std::string name, color, dashes;
   bool dashed = false;
   std::vector<double> x, y;
 };
@@ -61,15 +61,18 @@ inline std::vector<std::vector<std::string>> all(const std::string& text, const 
   return found;
 }
 
-// `count` charts side by side.
-inline Picture read(const std::string& text, size_t count) {
+// `count` charts side by side; or `rows` such rows below each other, over one legend for all.
+inline Picture read(const std::string& text, size_t count, size_t rows = 1, double row_height = 330) {
   Picture p;
   for (const auto& m : all(text, R"re(viewBox="0 0 (\d+) (\d+)" width="(\d+)" height="(\d+)")re"))
     if (m[1] == m[3] && m[2] == m[4]) p.width = std::stod(m[1]), p.height = std::stod(m[2]);
-  p.charts.resize(count);
+  p.charts.resize(count * rows);
   const double part = p.width / static_cast<double>(count);
-  const auto chart_at = [&](double x) -> Chart& {
-    return p.charts[static_cast<size_t>(std::clamp(x / part, 0.0, static_cast<double>(count) - 1))];
+  const double head = text.find("class=\"title\"") == std::string::npos ? 8 : 38;
+  const auto chart_at = [&](double x, double y) -> Chart& {
+    const double row = rows == 1 ? 0 : std::clamp((y - head) / row_height, 0.0, static_cast<double>(rows) - 1);
+    return p.charts[static_cast<size_t>(row) * count +
+                    static_cast<size_t>(std::clamp(x / part, 0.0, static_cast<double>(count) - 1))];
   };
   const auto see = [&](double x, double y) {
     p.inside = p.inside && x >= 0 && x <= p.width && y >= 0 && y <= p.height;
@@ -95,7 +98,7 @@ inline Picture read(const std::string& text, size_t count) {
   for (const auto& m : all(text, "<line x1=\"" + number + "\" x2=\"" + number + "\" y1=\"" + number + "\" y2=\"" +
                                      number + "\" class=\"(\\w+)\"")) {
     const double x1 = std::stod(m[1]), x2 = std::stod(m[2]), y1 = std::stod(m[3]), y2 = std::stod(m[4]);
-    Chart& c = chart_at((x1 + x2) / 2);
+    Chart& c = chart_at((x1 + x2) / 2, y1);
     see(x1, y1), see(x2, y2);
     if (m[5] == "grid") {
       c.left = x1, c.right = x2;
@@ -108,28 +111,31 @@ inline Picture read(const std::string& text, size_t count) {
   }
   for (const Text& t : texts) {
     if (t.kind == "title") p.title = t.content;
-    Chart& c = chart_at(t.x);
+    Chart& c = chart_at(t.x, t.y);
     if (t.kind == "heading") c.heading = t.content;
     if (t.kind == "label" && t.anchor == "middle") c.x_label = t.content;
     if (t.kind == "label" && t.anchor == "start" && t.y < c.bottom) c.y_label = t.content;
   }
   // The legend: a piece of the line, and its name behind it.
-  const std::string style = R"re( class="line" stroke="(#\w+)"( stroke-dasharray="5 4")?/>)re";
+  const std::string style = R"re( class="line" stroke="(#\w+)"( stroke-dasharray="[\d. ]+")?/>)re";
   for (const auto& m : all(text, "<path d=\"M" + number + " " + number + "h26\"" + style)) {
     const double x = std::stod(m[1]), y = std::stod(m[2]);
-    Curve c{.name = "", .color = m[3], .dashed = !m[4].empty(), .x = {}, .y = {}};
+    Curve c{.name = "", .color = m[3], .dashes = m[4], .dashed = !m[4].empty(), .x = {}, .y = {}};
     for (const Text& t : texts)
       if (t.kind == "label" && t.anchor == "start" && std::abs(t.x - x - 34) < 0.15 && std::abs(t.y - y - 4) < 0.15)
         c.name = t.content;
-    chart_at(x).curves.push_back(c);
+    if (rows == 1)
+      chart_at(x, y).curves.push_back(c);
+    else
+      for (Chart& chart : p.charts) chart.curves.push_back(c);
   }
   for (const auto& m : all(text, "<path d=\"(M[^h\"]*)\"" + style)) {
-    Curve read{.name = "", .color = m[2], .dashed = !m[3].empty(), .x = {}, .y = {}};
+    Curve read{.name = "", .color = m[2], .dashes = m[3], .dashed = !m[3].empty(), .x = {}, .y = {}};
     for (const auto& point : all(m[1], "[ML]" + number + " " + number))
       read.x.push_back(std::stod(point[1])), read.y.push_back(std::stod(point[2]));
-    Chart& chart = chart_at(read.x.at(0));
+    Chart& chart = chart_at(read.x.at(0), read.y.at(0));
     for (Curve& c : chart.curves) {
-      if (c.color != read.color || c.dashed != read.dashed || !c.x.empty()) continue;
+      if (c.color != read.color || c.dashes != read.dashes || !c.x.empty()) continue;
       for (size_t i = 0; i < read.x.size(); ++i) {
         see(read.x[i], read.y[i]);
         p.inside = p.inside && read.x[i] >= chart.left && read.x[i] <= chart.right && read.y[i] <= chart.bottom;
@@ -139,9 +145,9 @@ inline Picture read(const std::string& text, size_t count) {
     }
   }
   for (const auto& m : all(text, "<circle cx=\"" + number + "\" cy=\"" + number + R"re(" r="2.4" fill="(#\w+)"/>)re")) {
-    Chart& chart = chart_at(std::stod(m[1]));
+    Chart& chart = chart_at(std::stod(m[1]), std::stod(m[2]));
     if (chart.dots.empty() || chart.dots.back().color != m[3])
-      chart.dots.push_back({.name = "", .color = m[3], .dashed = false, .x = {}, .y = {}});
+      chart.dots.push_back({.name = "", .color = m[3], .dashes = "", .dashed = false, .x = {}, .y = {}});
     chart.dots.back().x.push_back(chart.x.at(std::stod(m[1]))),
         chart.dots.back().y.push_back(chart.y.at(std::stod(m[2])));
   }

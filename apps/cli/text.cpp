@@ -42,4 +42,31 @@ std::string legal_text(const std::string& text) {
   return legal;
 }
 
+std::string markup_text(const std::string& text) {
+  std::string safe;
+  for (const char c : legal_text(text)) {
+    if (c == '&')
+      safe += "&amp;";
+    else if (c == '<')
+      safe += "&lt;";
+    else if (c == '>')
+      safe += "&gt;";
+    else if (c == '"')
+      safe += "&quot;";
+    else if (static_cast<unsigned char>(c) >= 32)
+      safe += c;
+  }
+  return safe;
+}
+
+std::string shortened(const std::string& name, size_t most) {
+  size_t at = 0, kept = 0;
+  for (size_t characters = 0; at < name.size(); ++characters) {
+    if (characters == most) return name.substr(0, kept) + "\u2026";
+    at += character_at(name, at).bytes;
+    if (characters + 1 < most) kept = at;
+  }
+  return name;
+}
+
 }  // namespace evenkeel

@@ -10,19 +10,47 @@
 #include "core/base/file.h"
 
 namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The log of a run: of a folder, or of a checkpoint in it, its log.csv.
+fs::path log_of(const fs::path& given) {
+  std::error_code ignored;  // opening the path reports the error
+  if (fs::is_directory(given, ignored)) return given / "log.csv";
+  return given.extension() == ".safetensors" ? given.parent_path() / "log.csv" : given;
+}
+
+// A log that is not there, or a file that does not begin as one.
+bool no_run(const fs::path& log) {
+  std::error_code ignored;
+  if (!fs::exists(log, ignored)) return true;
+  const std::string_view beginning = "epoch,lr,";
+  std::string found(beginning.size(), '\0');
+  return fs::is_regular_file(log, ignored) &&
+         (open_input(log).read(0, found.data(), found.size()) < found.size() || found != beginning);
+}
+
+}  // namespace
 
 Action plot_command(CLI::App& app, const Vocabulary&) {
   struct Options {
     std::vector<std::string> runs, labels;
     std::string out = "curves.svg", title = "Training with evenkeel";
+    RunsPicture picture;
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("RUN", o->runs, "folders that evenkeel train wrote, or their log.csv")->required();
+  app.add_option("RUN", o->runs,
+                 "folders that evenkeel train wrote, or their checkpoints or log.csv; what is no run is passed over")
+      ->required();
   app.add_option("--label", o->labels, "what to call the runs, in their order; again for each [the folders' names]")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  add_flag(app, "--test", o->picture.test, "draw the curves on the test images too");
+  add_number(app, "--smooth", o->picture.smooth, {.low = 0, .high = 0.999},
+             "each point is the mean of all up to it, so many times less weight for each epoch before; 0: as measured");
   add_text(app, "--title", o->title, "TEXT", "above the picture");
   add_text(app, "--out", o->out, "FILE", "the SVG file to write");
   return [o] {
@@ -30,14 +58,16 @@ Action plot_command(CLI::App& app, const Vocabulary&) {
           o->runs.size(), o->labels.size());
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
-      const std::filesystem::path given(o->runs[i]);
-      std::error_code ignored;  // opening the path reports the error
-      const std::filesystem::path file = std::filesystem::is_directory(given, ignored) ? given / "log.csv" : given;
-      const std::filesystem::path folder = std::filesystem::absolute(file).lexically_normal().parent_path();
+      const fs::path file = log_of(o->runs[i]);
+      if (no_run(file) && !(logs.empty() && i + 1 == o->runs.size())) {
+        note(fmt::format("{} is no run, passed over", o->runs[i]));
+        continue;
+      }
+      const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
       check_output(o->out, {file});
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});
     }
-    write_file(o->out, draw_runs(o->title, logs));
+    write_file(o->out, draw_runs(o->title, logs, o->picture));
     say("{}\n", o->out);
     return 0;
   };

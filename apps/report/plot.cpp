@@ -18,23 +18,6 @@ constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
 // Pixels: one chart's place, the margins around its plotting area, a legend's row.
 constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, top = 52, bottom = 46, legend_row = 19;
 
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (char c : legal_text(text)) {
-    if (c == '&')
-      safe += "&amp;";
-    else if (c == '<')
-      safe += "&lt;";
-    else if (c == '>')
-      safe += "&gt;";
-    else if (c == '"')
-      safe += "&quot;";
-    else if (static_cast<unsigned char>(c) >= 32)
-      safe += c;
-  }
-  return safe;
-}
-
 // The range of the finite values, widened so that it has an inside.
 struct Range {
   double low = INFINITY, high = -INFINITY;
@@ -55,7 +38,7 @@ struct Range {
 
 void text(std::string& out, double x, double y, const char* anchor, const char* style, const std::string& content) {
   fmt::format_to(std::back_inserter(out), "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n",
-                 x, y, anchor, style, escaped(content));
+                 x, y, anchor, style, markup_text(content));
 }
 
 // With as many decimals as tell the ticks apart.
@@ -67,8 +50,15 @@ std::string tick_label(double v, const std::vector<double>& ticks) {
 }
 
 std::string stroke(const Series& s) {
+  constexpr const char* dashes[] = {"", " stroke-dasharray=\"5 4\"", " stroke-dasharray=\"1.5 3.5\"",
+                                    " stroke-dasharray=\"10 3 2 3\""};
   return fmt::format("stroke=\"{}\"{}", colors[static_cast<size_t>(s.color) % std::size(colors)],
-                     s.dashed ? " stroke-dasharray=\"5 4\"" : "");
+                     dashes[static_cast<size_t>(s.dashed) % std::size(dashes)]);
+}
+
+void legend_entry(std::string& out, const Series& s, double x, double y, const std::string& name) {
+  fmt::format_to(std::back_inserter(out), "<path d=\"M{:.1f} {:.1f}h26\" class=\"line\" {}/>\n", x, y - 4, stroke(s));
+  text(out, x + 34, y, "start", "label", name);
 }
 
 void draw(std::string& out, const Chart& chart, double x0, double y0) {
@@ -112,7 +102,7 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
 
   for (bool dashed : {false, true}) {  // a dashed line is seen on one drawn through, not under it
     for (const Series& s : chart.series) {
-      if (s.dashed != dashed) continue;
+      if ((s.dashed > 0) != dashed) continue;
       std::string path;
       bool pen_down = false;
       const size_t points = std::min(s.x.size(), s.y.size());
@@ -128,13 +118,24 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
       if (!path.empty()) append("<path d=\"{}\" class=\"line\" {}/>\n", path, stroke(s));
     }
   }
-  double legend_y = y0 + chart_height + 12;
-  for (const Series& s : chart.series) {
-    append("<path d=\"M{:.1f} {:.1f}h26\" class=\"line\" {}/>\n", x_left, legend_y - 4, stroke(s));
-    text(out, x_left + 34, legend_y, "start", "label", s.name);
-    legend_y += legend_row;
-  }
 }
+
+std::string picture(const std::string& title, double width, double height) {
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
+      "role=\"img\">\n"
+      "<title>{2}</title>\n"
+      "<style>text{{font-family:system-ui,'Helvetica Neue',Arial,sans-serif;fill:#333}} "
+      ".title{{font-size:16px;font-weight:600}} "
+      ".heading{{font-size:14px;font-weight:600}} .label{{font-size:12px}} .tick{{font-size:11px;fill:#666}} "
+      ".grid{{stroke:#e6e6e6}} .axis{{stroke:#888}} .line{{fill:none;stroke-width:1.8;stroke-linejoin:round}}</style>\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+      width, height, markup_text(title));
+  if (!title.empty()) text(out, width / 2, 25, "middle", "title", title);
+  return out;
+}
+
+double head_of(const std::string& title) { return title.empty() ? 8 : 38; }
 
 }  // namespace
 
@@ -153,21 +154,34 @@ std::vector<double> axis_ticks(double low, double high, int count, double least_
 std::string svg_picture(const std::string& title, const std::vector<Chart>& charts) {
   size_t rows = 0;
   for (const Chart& c : charts) rows = std::max(rows, c.series.size());
-  const double head = title.empty() ? 8 : 38;
-  const double width = chart_width * static_cast<double>(charts.size());
-  const double height = head + chart_height + legend_row * static_cast<double>(rows) + 8;
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-      "role=\"img\">\n"
-      "<title>{2}</title>\n"
-      "<style>text{{font-family:system-ui,'Helvetica Neue',Arial,sans-serif;fill:#333}} "
-      ".title{{font-size:16px;font-weight:600}} "
-      ".heading{{font-size:14px;font-weight:600}} .label{{font-size:12px}} .tick{{font-size:11px;fill:#666}} "
-      ".grid{{stroke:#e6e6e6}} .axis{{stroke:#888}} .line{{fill:none;stroke-width:1.8;stroke-linejoin:round}}</style>\n"
-      "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
-      width, height, escaped(title));
-  if (!title.empty()) text(out, width / 2, 25, "middle", "title", title);
-  for (size_t i = 0; i < charts.size(); ++i) draw(out, charts[i], chart_width * static_cast<double>(i), head);
+  const double head = head_of(title);
+  std::string out = picture(title, chart_width * static_cast<double>(charts.size()),
+                            head + chart_height + legend_row * static_cast<double>(rows) + 8);
+  for (size_t i = 0; i < charts.size(); ++i) {
+    const double x = chart_width * static_cast<double>(i);
+    draw(out, charts[i], x, head);
+    double y = head + chart_height + 12;
+    for (const Series& s : charts[i].series) {
+      legend_entry(out, s, x + left, y, s.name);
+      y += legend_row;
+    }
+  }
+  return out + "</svg>\n";
+}
+
+std::string svg_rows(const std::string& title, const std::vector<Chart>& charts) {
+  const std::vector<Series>& series = charts.at(0).series;
+  // A column of the legend is wide enough for the longest name, of which a letter takes about 6.5 pixels.
+  const size_t columns = series.size() > 8 ? 3 : 2, letters = columns == 3 ? 36 : 58,
+               rows = (series.size() + columns - 1) / columns;
+  const double head = head_of(title), width = 2 * chart_width,
+               charts_end = head + chart_height * std::ceil(static_cast<double>(charts.size()) / 2);
+  std::string out = picture(title, width, charts_end + legend_row * static_cast<double>(rows) + 8);
+  for (size_t i = 0; i < charts.size(); ++i)
+    draw(out, charts[i], chart_width * static_cast<double>(i % 2), head + chart_height * static_cast<double>(i / 2));
+  for (size_t i = 0; i < series.size(); ++i)  // down the columns
+    legend_entry(out, series[i], left + (width - left) / static_cast<double>(columns) * static_cast<double>(i / rows),
+                 charts_end + 12 + legend_row * static_cast<double>(i % rows), shortened(series[i].name, letters));
   return out + "</svg>\n";
 }
 

@@ -23,13 +23,24 @@ double test_accuracy(const EpochRow& r) { return r.test_accuracy; }
 double validation_loss(const EpochRow& r) { return r.validation_loss.value_or(NAN); }
 double validation_accuracy(const EpochRow& r) { return r.validation_accuracy.value_or(NAN); }
 
-Series curve(const std::string& name, const std::vector<EpochRow>& rows, Value value, int color, bool dashed) {
+Series curve(const std::string& name, const std::vector<EpochRow>& rows, Value value, int color, int dashed) {
   Series s{.name = name, .x = {}, .y = {}, .color = color, .dashed = dashed};
   for (const EpochRow& r : rows) {
     s.x.push_back(static_cast<double>(r.epoch));
     s.y.push_back(value(r));
   }
   return s;
+}
+
+// s_t = sum_k w^(t-k) y_k / sum_k w^(t-k), k <= t; what is not finite stays and counts for nothing.
+void smooth(std::vector<double>& y, double w) {
+  double sum = 0, weight = 0;
+  for (double& v : y) {
+    if (!std::isfinite(v)) continue;
+    sum = w * sum + v;
+    weight = w * weight + 1;
+    v = sum / weight;
+  }
 }
 
 Chart loss_chart() { return {.title = "Loss", .x_label = "epoch", .y_label = "cross-entropy", .series = {}}; }
@@ -107,17 +118,33 @@ std::string draw_run(const std::string& title, const std::vector<EpochRow>& rows
   return svg_picture(title, {loss, accuracy});
 }
 
-std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs) {
-  Chart loss = loss_chart(), accuracy = accuracy_chart();
-  int color = 0;
-  for (const NamedLog& run : runs) {
-    loss.series.push_back(curve(run.name + ", training", run.rows, train_loss, color, true));
-    loss.series.push_back(curve(run.name + ", test", run.rows, test_loss, color, false));
-    accuracy.series.push_back(curve(run.name + ", training", run.rows, train_accuracy, color, true));
-    accuracy.series.push_back(curve(run.name + ", test", run.rows, test_accuracy, color, false));
-    ++color;
+std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs, const RunsPicture& options) {
+  check(runs.size() <= most_styles, "plot: at most {} runs are told apart, got {}", most_styles, runs.size());
+  const bool validation = std::any_of(runs.begin(), runs.end(), [](const NamedLog& run) {
+    return !run.rows.empty() && run.rows[0].validation_loss.has_value();
+  });
+  const struct {
+    const char* images;
+    bool drawn;
+    Value loss, accuracy;
+  } parts[] = {{"training", true, train_loss, train_accuracy},
+               {"validation", validation, validation_loss, validation_accuracy},
+               {"test", options.test, test_loss, test_accuracy}};
+  std::vector<Chart> charts;
+  for (const auto& part : parts) {
+    if (!part.drawn) continue;
+    for (auto [chart, value] : {std::pair(loss_chart(), part.loss), std::pair(accuracy_chart(), part.accuracy)}) {
+      chart.title += fmt::format(" on {} images", part.images);
+      for (size_t i = 0; i < runs.size(); ++i) {
+        const int number = static_cast<int>(i);
+        Series s = curve(runs[i].name, runs[i].rows, value, number % 8, number / 8);
+        smooth(s.y, options.smooth);
+        chart.series.push_back(std::move(s));
+      }
+      charts.push_back(std::move(chart));
+    }
   }
-  return svg_picture(title, {loss, accuracy});
+  return svg_rows(title, charts);
 }
 
 }  // namespace evenkeel

@@ -28,11 +28,16 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
 // Loss and accuracy of one run, on the training, the test and the validation images.
 std::string draw_run(const std::string& title, const std::vector<EpochRow>& rows);
 
-// The same curves of several runs, one colour each.
 struct NamedLog {
   std::string name;
   std::vector<EpochRow> rows;
 };
-std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs);
+struct RunsPicture {
+  bool test = false;  // the test curves too
+  double smooth = 0;  // w, 0 <= w < 1: every point is the mean of those up to it, w times less for each epoch before it
+};
+// Loss and accuracy of several runs, at most most_styles: on the training images, on the validation images where a run
+// has some. Each run has its line, the same in every chart.
+std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs, const RunsPicture& options);
 
 }  // namespace evenkeel

@@ -187,21 +187,65 @@ TEST_CASE("run_log: every curve of a run, and of two runs, is the column that it
   }
   CHECK(svg::read(draw_run("", others), 2).charts[0].curves.size() == 2);
 
-  const svg::Picture two = svg::read(draw_runs("both", {{"a", rows}, {"b", others}}), 2);
+  // Of several runs: a row of charts for each kind of images, one line a run, one legend.
+  const std::vector<NamedLog> runs{{"a", rows}, {"b", others}};
+  const svg::Picture two = svg::read(draw_runs("both", runs, {.test = true}), 2, 3);
   CHECK((two.title == "both" && two.inside));
+  const char* headings[] = {"Loss on training images",       "Accuracy on training images", "Loss on validation images",
+                            "Accuracy on validation images", "Loss on test images",         "Accuracy on test images"};
+  for (size_t i = 0; i < 6; ++i) CHECK(two.charts[i].heading == headings[i]);
   for (const auto& [name, r] : {std::pair{"a", &rows}, {"b", &others}}) {
-    check_curve(two.charts[0], std::string(name) + ", training", epochs, column(*r, train_loss));
-    check_curve(two.charts[0], std::string(name) + ", test", epochs, column(*r, test_loss));
-    check_curve(two.charts[1], std::string(name) + ", training", epochs, column(*r, train_accuracy));
-    check_curve(two.charts[1], std::string(name) + ", test", epochs, column(*r, test_accuracy));
-    for (const svg::Chart& c : two.charts) {
-      REQUIRE((c.find(std::string(name) + ", training") && c.find(std::string(name) + ", test")));
-      CHECK(c.find(std::string(name) + ", training")->color == c.find(std::string(name) + ", test")->color);
-      CHECK(c.find(std::string(name) + ", training")->dashed);
-      CHECK_FALSE(c.find(std::string(name) + ", test")->dashed);
-    }
+    check_curve(two.charts[0], name, epochs, column(*r, train_loss));
+    check_curve(two.charts[1], name, epochs, column(*r, train_accuracy));
+    check_curve(two.charts[4], name, epochs, column(*r, test_loss));
+    check_curve(two.charts[5], name, epochs, column(*r, test_accuracy));
   }
-  CHECK(two.charts[0].curves.front().color != two.charts[0].curves.back().color);
+  check_curve(two.charts[2], "a", epochs, column(rows, [](const EpochRow& r) { return *r.validation_loss; }));
+  check_curve(two.charts[3], "a", epochs, column(rows, [](const EpochRow& r) { return *r.validation_accuracy; }));
+  CHECK(two.charts[2].find("b")->x.empty());
+  // Without a validation split there are no such charts, and test curves only on request.
+  const svg::Picture plain = svg::read(draw_runs("", {{"b", others}}, {}), 2, 1);
+  CHECK(svg::all(draw_runs("", {{"b", others}}, {}), "class=\"heading\"").size() == 2);
+  CHECK(svg::all(draw_runs("", runs, {}), "class=\"heading\"").size() == 4);
+  CHECK(plain.charts[0].curves.size() == 1);
+
+  // Smoothed: the weighted mean of what came so far, by its definition.
+  const svg::Picture smooth = svg::read(draw_runs("", {{"a", rows}, {"b", others}}, {.smooth = 0.7}), 2, 2);
+  std::vector<double> expected;
+  for (size_t t = 0; t < 4; ++t) {
+    double sum = 0, weight = 0;
+    for (size_t k = 0; k <= t; ++k) {
+      sum += std::pow(0.7, static_cast<double>(t - k)) * rows[k].train_loss;
+      weight += std::pow(0.7, static_cast<double>(t - k));
+    }
+    expected.push_back(sum / weight);
+  }
+  check_curve(smooth.charts[0], "a", epochs, expected);
+}
+
+TEST_CASE(
+    "run_log: twenty runs have twenty styles, named once below the charts; more than can be told apart are refused") {
+  std::vector<NamedLog> runs;
+  for (int i = 0; i < 20; ++i) {
+    runs.push_back({"run " + std::to_string(i), {}});
+    for (int e = 1; e <= 3; ++e)
+      runs.back().rows.push_back({e, 0.1, 2.0 / e + i, 0.02 * i + 0.1 * e, 1, 0.5, 100, 1, {}, {}});
+  }
+  runs[7].name = std::string(100, 'x') + "<";
+  const std::string text = draw_runs("many", runs, {});
+  CHECK(svg::all(text, "h26\" class=\"line\"").size() == 20);
+  const svg::Picture p = svg::read(text, 2, 2, 165);  // one row of charts: what is below its middle is the legend's
+  std::vector<std::string> styles;
+  for (const svg::Curve& c : p.charts[0].curves) styles.push_back(c.color + c.dashes);
+  std::sort(styles.begin(), styles.end());
+  CHECK(styles.size() == 20);
+  CHECK(std::unique(styles.begin(), styles.end()) == styles.end());
+  CHECK(p.inside);
+  for (int i = 0; i < 20; ++i)
+    if (i != 7) CHECK(p.charts[0].find("run " + std::to_string(i)));
+  CHECK(text.find(std::string(35, 'x') + "\u2026<") != std::string::npos);
+  while (runs.size() <= most_styles) runs.push_back(runs[0]);
+  CHECK_THROWS_AS(draw_runs("", runs, {}), Error);
 }
 
 TEST_CASE("plot: a line breaks where a value is not finite, and text is escaped") {
@@ -287,20 +331,57 @@ TEST_CASE("plot: the curves of two runs in one picture, under the names of their
     const Outcome o = run(Arguments{"plot"} + arguments);
     CHECK_MESSAGE(o.status == 0, o.err);
     CHECK(o.out == file + "\n");
-    return svg::read(slurp(file), 2);
+    return svg::read(slurp(file), 2, 2);
   };
-  const svg::Picture p =
-      drawn({scratch / "none", scratch / "batch/log.csv", "--out", scratch / "both.svg"}, scratch / "both.svg");
+  const svg::Picture p = drawn({scratch / "none", scratch / "batch/log.csv", "--test", "--out", scratch / "both.svg"},
+                               scratch / "both.svg");
   CHECK(p.title == "Training with evenkeel");
-  check_curve(p.charts[0], "none, training", {1, 2}, {2, 0.5});
-  check_curve(p.charts[0], "batch, training", {1, 2}, {1, 0.25});
-  check_curve(p.charts[1], "none, test", {1, 2}, {0.6, 0.8});
+  check_curve(p.charts[0], "none", {1, 2}, {2, 0.5});
+  check_curve(p.charts[0], "batch", {1, 2}, {1, 0.25});
+  check_curve(p.charts[3], "none", {1, 2}, {0.6, 0.8});
   const svg::Picture named = drawn({scratch / "none/", scratch / "batch", "--label", "without", "--label", "with BN",
-                                    "--title", "A & B", "--out", scratch / "named.svg"},
+                                    "--title", "A & B", "--test", "--out", scratch / "named.svg"},
                                    scratch / "named.svg");
   CHECK(named.title == "A &amp; B");
-  check_curve(named.charts[0], "without, test", {1, 2}, {1, 2. / 3});
-  check_curve(named.charts[0], "with BN, test", {1, 2}, {0.5, 1. / 3});
+  check_curve(named.charts[2], "without", {1, 2}, {1, 2. / 3});
+  check_curve(named.charts[2], "with BN", {1, 2}, {0.5, 1. / 3});
+  const svg::Picture smoothed =
+      drawn({scratch / "none", "--test", "--smooth", "0.5", "--out", scratch / "smooth.svg"}, scratch / "smooth.svg");
+  check_curve(smoothed.charts[0], "none", {1, 2}, {2, 1});  // (0.5 x 2 + 0.5) / 1.5
+
+  // What is no run is passed over, by its name; the output of before is none.
+  std::filesystem::create_directory(scratch / "empty");
+  std::ofstream(scratch / "text.txt") << "text";
+  const Outcome some = run({"plot",
+                            scratch / "empty",
+                            scratch / "none",
+                            scratch / "text.txt",
+                            scratch / "both.svg",
+                            scratch / "nowhere",
+                            scratch / "batch/best.safetensors",
+                            "--label",
+                            "1",
+                            "--label",
+                            "2",
+                            "--label",
+                            "3",
+                            "--label",
+                            "4",
+                            "--label",
+                            "5",
+                            "--test",
+                            "--out",
+                            scratch / "both.svg"});
+  CHECK_MESSAGE(some.status == 0, some.err);
+  for (const char* name : {"empty", "text.txt", "both.svg", "nowhere"})
+    CHECK_MESSAGE(some.err.find(scratch / name + " is no run, passed over\n") != std::string::npos, some.err);
+  const svg::Picture passed = svg::read(slurp(scratch / "both.svg"), 2, 2);
+  REQUIRE(passed.charts[0].curves.size() == 2);
+  check_curve(passed.charts[0], "2", {1, 2}, {2, 0.5});
+  check_curve(passed.charts[0], "6", {1, 2}, {1, 0.25});
+  const Outcome nothing = run({"plot", scratch / "text.txt", scratch / "empty", "--out", scratch / "no.svg"});
+  CHECK(nothing.status == 3);
+  CHECK_MESSAGE(nothing.err.find("empty/log.csv") != std::string::npos, nothing.err);
 
   const Outcome labels = run({"plot", scratch / "none", "--label", "a", "--label", "b"});
   CHECK((labels.status == 2 && labels.err.find("1 runs need as many --label, got 2") != std::string::npos));
