@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/check.h"
 
@@ -26,6 +27,7 @@ Dataset take(const Dataset& data, const std::vector<int64_t>& indices) {
   for (const int64_t i : indices) {
     check(i >= 0 && i < data.size(), "take: indices must be below {}, got {}", data.size(), i);
     part.labels.push_back(data.labels[i]);
+    if (!data.sources.empty()) part.sources.push_back(data.sources[i]);
     out = std::copy_n(data.pixels.begin() + i * size, size, out);
   }
   return part;
@@ -47,12 +49,29 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
 }
 
 Dataset joined(Dataset first, const Dataset& second) {
-  check(first.image == second.image && first.classes == second.classes,
+  check(first.image == second.image && first.classes == second.classes &&
+            (first.sources.empty() == second.sources.empty() || first.size() == 0 || second.size() == 0),
         "joined: {} images of {} classes and {} of {} are not of one kind", first.image, first.classes, second.image,
         second.classes);
   first.pixels.insert(first.pixels.end(), second.pixels.begin(), second.pixels.end());
   first.labels.insert(first.labels.end(), second.labels.begin(), second.labels.end());
+  first.sources.insert(first.sources.end(), second.sources.begin(), second.sources.end());
   return first;
+}
+
+std::vector<bool> drawn_of_classes(const Labels& labels, const std::vector<std::string>& class_names, double part,
+                                   uint64_t seed) {
+  std::vector<std::vector<size_t>> members(class_names.size());
+  for (size_t i = 0; i < labels.size(); ++i) members.at(static_cast<size_t>(labels[i])).push_back(i);
+  std::vector<bool> drawn(labels.size());
+  for (size_t c = 0; c < members.size(); ++c) {
+    const auto n = static_cast<int64_t>(members[c].size());
+    if (n < 2) continue;
+    const int64_t count = std::clamp<int64_t>(std::llround(part * static_cast<double>(n)), 1, n - 1);
+    const std::vector<int64_t> order = Random(seed).split("holdout").split(class_names[c]).permutation(n);
+    for (int64_t i = n - count; i < n; ++i) drawn[members[c][static_cast<size_t>(order[i])]] = true;
+  }
+  return drawn;
 }
 
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random) {

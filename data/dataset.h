@@ -18,6 +18,7 @@ struct Dataset {
   std::vector<uint8_t> pixels = {};  // N * H * W * C, channels last
   Labels labels = {};                // N
   std::vector<std::string> class_names = {};
+  std::vector<std::string> sources = {};  // N: where each image is from, on one line; or empty
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
 };
@@ -39,6 +40,11 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random);
 
 // The examples of the one, then those of the other, which must be of the same image and classes.
 Dataset joined(Dataset first, const Dataset& second);
+
+// Which examples to hold out: of every class `part` of them, drawn by seed and the class's name, so that other classes
+// do not matter; one at least where it has two, and never all.
+std::vector<bool> drawn_of_classes(const Labels& labels, const std::vector<std::string>& class_names, double part,
+                                   uint64_t seed);
 
 // (all but `count` examples, `count` examples drawn at random), each in the order of the original.
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random);

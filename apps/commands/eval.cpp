@@ -1,6 +1,7 @@
 // evenkeel eval: a trained network's accuracy on a data set.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "apps/cli/command.h"
@@ -9,6 +10,7 @@
 #include "apps/cli/model_options.h"
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
+#include "apps/report/page.h"
 #include "apps/trainer/evaluate.h"
 #include "core/base/file.h"
 #include "layers/model/inference.h"
@@ -17,7 +19,7 @@ namespace evenkeel {
 namespace {
 
 struct EvalOptions {
-  std::string file, data, data_dir, split = "test", logits;
+  std::string file, data, data_dir, split = "test", logits, report;
   ModelOptions model{.model = ""};
   int64_t batch_size = evaluation_batch, samples = 0;
   bool skip_bad = false;
@@ -39,19 +41,54 @@ std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Vocabulary& v
   return {open_weights(o.file, info, vocabulary), std::move(split)};
 }
 
-void write_logits(const std::string& path, Layer& network, const Dataset& data, const Normalization& normalization,
-                  int64_t batch_size) {
-  const Recording off(false);
-  Loader loader(data, normalization, {.batch_size = batch_size, .shuffle = false});
-  loader.begin_epoch(0);
-  StoredTensor logits{"logits", "", {data.size(), data.classes}, ""}, labels{"labels", "I64", {data.size()}, ""};
-  for (Batch batch; loader.next(batch);) {
-    const StoredTensor part = store("", network.forward(batch.x, Mode::eval));
+// The network's outputs and the labels, as the batches come.
+struct Logits {
+  explicit Logits(const Dataset& data)
+      : logits{"logits", "", {data.size(), data.classes}, ""}, labels{"labels", "I64", {data.size()}, ""} {}
+  void add(const Tensor& outputs, const Labels& batch) {
+    const StoredTensor part = store("", outputs);
     logits.dtype = part.dtype;
     logits.bytes += part.bytes;
-    for (const int64_t label : batch.labels) labels.bytes.append(reinterpret_cast<const char*>(&label), sizeof label);
+    for (const int64_t label : batch) labels.bytes.append(reinterpret_cast<const char*>(&label), sizeof label);
   }
-  write_file(path, format_npz({logits, labels}));
+  StoredTensor logits, labels;
+};
+
+// The most probable class of each row, of equal ones the first, and its probability exp(x) / sum of exp.
+void add_answers(const Tensor& logits, const Labels& labels, std::vector<Answer>& answers) {
+  const int64_t classes = logits.channels();
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    const real *x = logits.data() + i * classes, *largest = std::max_element(x, x + classes);
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(x[c]) - static_cast<double>(*largest));
+    answers.push_back({labels[i], static_cast<int32_t>(largest - x), 1 / sum});
+  }
+}
+
+// Where the set does not say where its images are from: their numbers in their part of it.
+void number_images(Dataset& data, const char* part) {
+  if (!data.sources.empty()) return;
+  for (int64_t i = 0; i < data.size(); ++i) data.sources.push_back(fmt::format("{} image {}", part, i));
+}
+
+void write_report(const std::string& path, const EvalOptions& o, const NetworkInfo& info, const Dataset& data,
+                  const Score& score, std::vector<Answer> answers) {
+  std::vector<std::string> names = info.class_names;
+  for (int64_t i = static_cast<int64_t>(names.size()); i < data.classes; ++i) names.push_back(std::to_string(i));
+  const Evaluation e(std::move(names), std::move(answers));
+  const ModelOptions& m = info.model;
+  write_file(path,
+             evaluation_page(e, data,
+                             {.network = o.file,
+                              .about = fmt::format("{}, norm {}, for {} images of {} classes; evenkeel {}", m.model,
+                                                   m.norm, shape_text(m.input), m.classes, EVENKEEL_VERSION),
+                              .data = fmt::format("{} {} of {}", thousands(static_cast<double>(data.size())),
+                                                  o.split == "test"    ? "test images"
+                                                  : o.split == "train" ? "training images"
+                                                                       : "images",
+                                                  data.name),
+                              .loss = score.loss}));
+  say("{}{}\n", evaluation_text(e), path);
 }
 
 }  // namespace
@@ -72,26 +109,41 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images evaluated at a time")->group("Running");
   add_text(app, "--logits", o->logits, "FILE", "write the network's outputs and the labels there, as an .npz file")
       ->group("Running");
+  add_text(app, "--report", o->report, "FILE",
+           "print each class's precision and recall and what is taken for what, and write a page with them, the "
+           "calibration and the most confident mistakes there (HTML)")
+      ->group("Running");
   add_threads(app)->group("Running");
   return [o, &vocabulary] {
     o->file = network_path(o->file);
     auto [file, split] = open(*o, vocabulary);
     const std::string folder = split.folder;
+    if (!o->report.empty()) number_images(split.train, "training"), number_images(split.test, "test");
     const Dataset all = choose_split(std::move(split), o->split);
     const ModelOptions& m = file.info.model;
     check(all.image == m.input && all.classes == m.classes,
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input),
           m.classes, all.name, shape_text(all.image), all.classes);
     const Dataset data = draw_samples(all, o->samples, m.seed);
-    if (!o->logits.empty()) check_output(o->logits, {o->file, folder});
+    for (const std::string& out : {o->logits, o->report}) {
+      if (!out.empty()) check_output(out, {o->file, folder});
+    }
     prepare_inference(*file.network);
-    if (!o->logits.empty()) write_logits(o->logits, *file.network, data, file.info.normalization, o->batch_size);
-    const Score score = evaluate(*file.network, data, file.info.normalization, o->batch_size);
+    Logits logits(data);
+    std::vector<Answer> answers;
+    const Score score = evaluate(
+        *file.network, data, file.info.normalization, o->batch_size, [](double) { return true; },
+        [&](const Tensor& outputs, const Labels& labels) {
+          if (!o->logits.empty()) logits.add(outputs, labels);
+          if (!o->report.empty()) add_answers(outputs, labels, answers);
+        });
+    if (!o->logits.empty()) write_file(o->logits, format_npz({logits.logits, logits.labels}));
     if (!std::isfinite(score.loss))
       fail(Fault::failed, "eval: the loss on {} images of {} is {}: the network's outputs overflow", score.count,
            data.name, score.loss);
     say("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,
         score.count);
+    if (!o->report.empty()) write_report(o->report, *o, file.info, data, score, std::move(answers));
     return 0;
   };
 }

@@ -3,7 +3,8 @@
 namespace evenkeel {
 
 Score evaluate(Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size,
-               const std::function<bool(double)>& keep_going) {
+               const std::function<bool(double)>& keep_going,
+               const std::function<void(const Tensor&, const Labels&)>& see) {
   check(data.size() > 0, "evaluate: {} holds no images", data.name);
   const Recording off(false);
   Loader loader(data, normalization, {.batch_size = batch_size, .shuffle = false});
@@ -17,6 +18,7 @@ Score evaluate(Layer& network, const Dataset& data, const Normalization& normali
     sum += cross_entropy(logits, batch.labels).item() * static_cast<double>(n);
     score.correct += count_correct(logits, batch.labels);
     score.count += n;
+    see(logits, batch.labels);
   }
   score.loss = sum / static_cast<double>(std::max<int64_t>(score.count, 1));
   return score;

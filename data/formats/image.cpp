@@ -302,6 +302,25 @@ Picture decode_picture(const std::string& name, std::string_view bytes) {
   return turned(std::move(picture), jpeg.orientation);
 }
 
+std::string encode_png(const Picture& picture) {
+  check((picture.channels == 1 || picture.channels == 3) && picture.height >= 1 && picture.width >= 1 &&
+            picture.height <= most_pixels / picture.width &&
+            static_cast<int64_t>(picture.pixels.size()) == picture.height * picture.width * picture.channels,
+        "encode_png: needs 1 or 3 channels and their pixels, at most 100 million, got {} x {} x {} and {}",
+        picture.height, picture.width, picture.channels, picture.pixels.size());
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.height = static_cast<png_uint_32>(picture.height);
+  image.width = static_cast<png_uint_32>(picture.width);
+  image.format = picture.channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::string bytes(size, '\0');
+  if (!png_image_write_to_memory(&image, bytes.data(), &size, 0, picture.pixels.data(), 0, nullptr))
+    fail(Fault::failed, "encode_png: {}", image.message);
+  bytes.resize(size);
+  return bytes;
+}
+
 // With u = height / wanted height where the picture is too wide, else width / wanted width, every new pixel covers u x
 // u old ones. In units of 1/(2 u's denominator) all edges are integers, and so the weights and the sums are.
 Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels) {

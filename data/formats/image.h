@@ -23,6 +23,9 @@ Picture picture_header(const std::string& name, std::string_view bytes);
 // is asked for, for one of more than 100 million pixels.
 Picture decode_picture(const std::string& name, std::string_view bytes);
 
+// As a PNG file.
+std::string encode_png(const Picture& picture);
+
 // The picture in another size and with 1 or 3 channels: the largest part of the wanted proportions is taken from the
 // centre, and each new pixel is the mean of the area that it covers, exactly rounded. Grey is 0.299 red + 0.587 green +
 // 0.114 blue.

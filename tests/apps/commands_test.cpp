@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/formats/network_file.h"
-#include "data/catalogue/archive.h"
 #include "data/catalogue/load.h"
+#include "tests/apps/npz_array.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
 
@@ -32,21 +32,6 @@ std::vector<std::vector<std::string>> words(const std::string& text) {
     for (std::string cell; cells >> cell;) lines.back().push_back(cell);
   }
   return lines;
-}
-
-// The array of a member of an .npz file, which the archive reader of the data sets unpacks and checks.
-struct Array {
-  std::string header, bytes;
-};
-Array array_of(const std::string& npz, const std::string& name) {
-  const Scratch folder;
-  unpack(npz, {name + ".npy"}, folder.path);
-  const std::string file = slurp(folder / (name + ".npy"));
-  REQUIRE(file.starts_with(std::string("\x93NUMPY\x01\x00", 8)));
-  const size_t length = static_cast<uint8_t>(file[8]) + 256u * static_cast<uint8_t>(file[9]);
-  CHECK((10 + length) % 64 == 0);
-  CHECK(file.at(9 + length) == '\n');
-  return {file.substr(10, length), file.substr(10 + length)};
 }
 
 }  // namespace
