@@ -19,6 +19,7 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary);
 Action model_command(CLI::App& app, const Vocabulary& vocabulary);
 Action data_command(CLI::App& app, const Vocabulary& vocabulary);
 Action bench_command(CLI::App& app, const Vocabulary& vocabulary);
+Action runs_command(CLI::App& app, const Vocabulary& vocabulary);
 Action plot_command(CLI::App& app, const Vocabulary& vocabulary);
 Action doctor_command(CLI::App& app, const Vocabulary& vocabulary);
 Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary);

@@ -1,0 +1,61 @@
+// evenkeel runs: the runs of a folder in a table.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "apps/cli/command.h"
+#include "apps/cli/console.h"
+#include "apps/cli/options.h"
+#include "apps/report/run_record.h"
+#include "core/base/check.h"
+
+namespace evenkeel {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> folders(const std::string& path) try {
+  if (!fs::exists(path)) fail(Fault::missing, "{}: there is no such folder", path);
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.is_directory() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+} catch (const fs::filesystem_error& error) {
+  fail(Fault::io, "{}", error.what());
+}
+
+}  // namespace
+
+Action runs_command(CLI::App& app, const Vocabulary&) {
+  struct Options {
+    std::string folder = "runs", sort = "best";
+  };
+  const auto o = std::make_shared<Options>();
+  app.add_option("DIR", o->folder, "a folder of runs, as evenkeel train makes it")->capture_default_str();
+  add_choice(app, "--sort", o->sort, {"best", "newest"}, "which is first");
+  app.footer(
+      "The best epoch of a run is the one with the best accuracy on its validation images, or without any on the test "
+      "images.\n"
+      "Options in which the runs differ have a column; --threads, --data-dir and --checkpoint-every, which change no "
+      "result,\n"
+      "have none.");
+  return [o] {
+    std::vector<RunRecord> runs;
+    for (const std::string& folder : folders(o->folder)) {
+      try {
+        runs.push_back(read_run(folder));
+      } catch (const Error& error) {
+        note(error.fault == Fault::missing ? fmt::format("{} is no run, passed over", folder)
+                                           : fmt::format("passed over: {}", error.what()));
+      }
+    }
+    check(!runs.empty(), "runs: there is no run in {}; evenkeel train makes one", o->folder);
+    put(runs_table(std::move(runs), o->sort == "best" ? RunOrder::best : RunOrder::newest));
+    return 0;
+  };
+}
+
+}  // namespace evenkeel
