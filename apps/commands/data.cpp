@@ -1,4 +1,4 @@
-// evenkeel data: the data sets that are here, and fetching one.
+// evenkeel data: the data sets that are here, fetching one, and showing one.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/interrupt.h"
+#include "apps/commands/data_show.h"
 #include "data/catalogue/fetch.h"
 #include "data/catalogue/load.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 struct Options {
   std::string name, data_dir, mirror;
-  int (*action)(const Options&);
+  Action action;
 };
 
 int list(const Options& o) {
@@ -64,7 +65,7 @@ Action data_command(CLI::App& app, const Vocabulary&) {
   app.require_subcommand(1);
   CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");
   add_data_dir(listing, o->data_dir);
-  listing.final_callback([o] { o->action = list; });
+  listing.final_callback([o] { o->action = [&options = *o] { return list(options); }; });
 
   CLI::App& fetching =
       *app.add_subcommand("fetch", "Fetch a data set, check it, and put it where train finds it; print the folder.")
@@ -73,8 +74,14 @@ Action data_command(CLI::App& app, const Vocabulary&) {
   add_data_dir(fetching, o->data_dir);
   add_text(fetching, "--mirror", o->mirror, "URL",
            "look for NAME/FILE below this URL (http, https or file) and nowhere else; also $EVENKEEL_MIRROR");
-  fetching.final_callback([o] { o->action = fetch; });
-  return [o] { return o->action(*o); };
+  fetching.final_callback([o] { o->action = [&options = *o] { return fetch(options); }; });
+
+  CLI::App& showing =
+      *app.add_subcommand("show", "Show examples of each class in one picture, and count and measure the images.")
+           ->group("Commands");
+  const Action show = data_show_command(showing);
+  showing.final_callback([o, show] { o->action = show; });
+  return [o] { return o->action(); };
 }
 
 }  // namespace evenkeel

@@ -1,0 +1,9 @@
+// evenkeel data show: examples of each class, as the network sees them, and numbers about a data set.
+#pragma once
+#include "apps/cli/command.h"
+
+namespace evenkeel {
+
+Action data_show_command(CLI::App& app);
+
+}  // namespace evenkeel
