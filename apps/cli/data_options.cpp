@@ -25,10 +25,11 @@ CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir) {
 }
 
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir) {
-  CLI::Option* data =
-      add_text(app, "--data", name, "NAME",
-               joined(dataset_names()) +
-                   ", or the path of a folder of your own: pictures in a folder for each class, or IDX files");
+  CLI::Option* data = add_text(
+      app, "--data", name, "NAME",
+      joined(dataset_names()) +
+          ", or the path of your own: a folder of pictures in a folder for each class, of IDX files or of .npy "
+          "files, or an .npz file");
   data->group("Data");
   add_data_dir(app, data_dir)->group("Data");
   return data;
@@ -57,7 +58,10 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
           ""));
   add_number(
       app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
-      "of a folder of pictures without a test folder: the part of every class that is held out by the seed to test on")
+      "of pictures or arrays without a test set: the part of every class that is held out by the seed to test on")
+      ->group("Data");
+  add_flag(app, "--channels-first", w.channels_first,
+           "of .npy and .npz images: they are (N, C, H, W), not (N, H, W, C)")
       ->group("Data");
   add_skip_bad(app, w.skip_bad);
 }
@@ -68,6 +72,7 @@ PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
                                                   : 0,
                    .holdout = w.holdout,
                    .seed = seed,
+                   .channels_first = w.channels_first,
                    .skip_bad = w.skip_bad};
   if (w.image_size.empty()) return o;
   const size_t x = w.image_size.find('x');

@@ -13,9 +13,10 @@ CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& dat
 struct PictureWords {
   std::string image_size, color;
   double holdout = PictureOptions().holdout;
-  bool skip_bad = false;
+  bool channels_first = false, skip_bad = false;
 };
-void add_picture_options(CLI::App& app, PictureWords& words);  // --image-size, --color, --holdout, --skip-bad
+void add_picture_options(CLI::App& app,
+                         PictureWords& words);  // --image-size, --color, --holdout, --channels-first, --skip-bad
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
 PictureOptions picture_options(const PictureWords& words, uint64_t seed);
 

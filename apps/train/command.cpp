@@ -156,7 +156,8 @@ Json known_facts(const nlohmann::json& config, const Json& given) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
   };
   Json facts = Json::object();
-  const bool images = changed({"data", "samples", "validation", "seed", "image-size", "color", "holdout", "skip-bad"}),
+  const bool images = changed({"data", "samples", "validation", "seed", "image-size", "color", "holdout",
+                               "channels-first", "skip-bad"}),
              network = changed({"data", "image-size", "color", "model", "norm", "activation"});
   for (const char* name : {"images", "normalization", "network"}) {
     if (config.contains(name) && !(name == std::string("network") ? network : images)) facts[name] = config[name];

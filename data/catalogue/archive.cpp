@@ -8,6 +8,7 @@
 #include "core/base/check.h"
 #include "core/base/file.h"
 #include "data/formats/bytes.h"
+#include "data/formats/zip.h"
 
 namespace evenkeel {
 namespace {
@@ -77,36 +78,13 @@ void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std
   }
 }
 
-uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t at, int count) {
-  if (at + static_cast<uint64_t>(count) > bytes.size())
-    fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
-  uint32_t value = 0;
-  for (int i = count - 1; i >= 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[at + static_cast<uint64_t>(i)]);
-  return value;
-}
-
-// A zip ends with a directory of its members, and that with a record that says where it begins. (PKWARE's APPNOTE, 4.3)
 void unpack_zip(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted,
                 const fs::path& folder) {
-  const auto number = [&](uint64_t at, int count) { return little_endian(name, bytes, at, count); };
-  const size_t end = bytes.rfind("PK\5\6");
-  if (end == std::string_view::npos) fail(Fault::bad_file, "{}: the zip has no directory", name);
-  uint64_t at = number(end + 16, 4);
-  for (uint32_t left = number(end + 10, 2); left > 0 && !wanted.empty(); --left) {
-    if (number(at, 4) != 0x02014b50) fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
-    const uint32_t method = number(at + 10, 2), packed = number(at + 20, 4), size = number(at + 24, 4),
-                   length = number(at + 28, 2);
-    const uint64_t local = number(at + 42, 4);
-    number(at + 46 + length, 0);
-    const std::string file = claim(wanted, bytes.substr(at + 46, length));
-    at += 46 + length + number(at + 30, 2) + number(at + 32, 2);
+  for (const ZipMember& member : zip_members(name, bytes)) {
+    const std::string file = claim(wanted, member.name);
     if (file.empty()) continue;
-    const uint64_t begin = local + 30 + number(local + 26, 2) + number(local + 28, 2);
-    number(begin + packed, 0);
-    if (method != 0 && method != 8)
-      fail(Fault::bad_file, "{}: {} is packed by method {}, not by deflate", name, file, method);
-    ByteReader reader(name, bytes.substr(begin, packed), method ? Packing::deflate : Packing::none);
-    copy(reader, size, folder / file);
+    ByteReader reader = open_member(name, bytes, member);
+    copy(reader, member.size, folder / file);
     reader.finish();
   }
 }

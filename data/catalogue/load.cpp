@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <string_view>
+#include <unordered_set>
 
 #include "core/base/check.h"
 #include "data/catalogue/own.h"
@@ -61,11 +63,25 @@ void note_empty_classes(const Dataset& data, const char* what, const LoadReport&
                           lacking == 1 ? "s" : "ve", what, names, lacking > named ? " ..." : ""));
 }
 
+// How many test images are among the training images.
+int64_t in_both(const Dataset& train, const Dataset& test) {
+  const auto size = static_cast<size_t>(train.image.size());
+  const auto image = [&](const Dataset& d, int64_t i) {
+    return std::string_view(reinterpret_cast<const char*>(d.pixels.data()) + static_cast<size_t>(i) * size, size);
+  };
+  std::unordered_set<std::string_view> known;
+  for (int64_t i = 0; i < train.size(); ++i) known.insert(image(train, i));
+  int64_t count = 0;
+  for (int64_t i = 0; i < test.size(); ++i) count += static_cast<int64_t>(known.contains(image(test, i)));
+  return count;
+}
+
 }  // namespace
 
 bool is_path(const std::string& name, const std::string& data_dir) {
   if (name.find('/') != std::string::npos || name == "." || name == "..") return true;
   std::error_code ignored;
+  if (name.ends_with(".npz") && fs::is_regular_file(name, ignored)) return true;
   if (!fs::is_directory(name, ignored)) return false;
   return data_dir.empty() ||
          std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
@@ -73,7 +89,11 @@ bool is_path(const std::string& name, const std::string& data_dir) {
 
 DataSplit load_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& options,
                        const LoadReport& report) {
-  DataSplit split = is_path(name, data_dir) ? load_own(name, options, report) : load_source(name, data_dir);
+  const bool own = is_path(name, data_dir);
+  DataSplit split = own ? load_own(name, options, report) : load_source(name, data_dir);
+  if (const int64_t same = own ? in_both(split.train, split.test) : 0; same > 0)
+    report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them",
+                            name, same, split.test.size()));
   note_empty_classes(split.train, "training", report);
   note_empty_classes(split.test, "test", report);
   return split;

@@ -6,6 +6,7 @@
 
 #include "data/catalogue/source.h"
 #include "data/formats/image_folder.h"
+#include "data/formats/npy.h"
 
 namespace evenkeel {
 namespace {
@@ -114,7 +115,24 @@ void name_classes(DataSplit& split, const std::vector<std::string>& known) {
   }
 }
 
+// Without a test set a part of every class is held out.
+DataSplit load_arrays(const std::string& path, const PictureOptions& options, const LoadReport& report) {
+  DataSplit split = read_npy_set(path, options, report);
+  name_classes(split, options.classes);
+  if (split.test.size() > 0) return split;
+  split.held_out = options.holdout;
+  const std::vector<bool> drawn =
+      drawn_of_classes(split.train.labels, split.train.class_names, options.holdout, options.seed);
+  std::vector<int64_t> kept, held;
+  for (size_t i = 0; i < drawn.size(); ++i) (drawn[i] ? held : kept).push_back(static_cast<int64_t>(i));
+  split.test = take(split.train, held);
+  split.train = take(split.train, kept);
+  report.note(fmt::format("{}: {:.4g} % of each class held out to be the test set", path, 100 * split.held_out));
+  return split;
+}
+
 DataSplit load(const std::string& path, const PictureOptions& options, const LoadReport& report) {
+  if (path.ends_with(".npz") && is_npy_set(path)) return load_arrays(path, options, report);
   fs::path folder = path;
   std::string beginning;
   if (!fs::exists(folder) && fs::is_directory(folder.parent_path())) {
@@ -126,6 +144,7 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   if (!source && !beginning.empty())
     fail(Fault::missing, "{}: there is no such folder, nor IDX files that begin so", path);
   if (!source) source = cifar_source(folder);
+  if (!source && is_npy_set(path)) return load_arrays(path, options, report);
   if (!source) return read_image_folder(path, options, report);
   source->name = path;
   DataSplit split = read_source(*source, folder);

@@ -3,11 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <set>
-#include <unordered_set>
 
 #include "core/base/file.h"
 #include "core/base/parallel.h"
@@ -75,22 +73,13 @@ std::vector<Item> items(const Classes& classes, const std::vector<std::string>& 
   return all;
 }
 
-// Draws from every class its part, one picture at least where it has two. A class is drawn by its name, so that others
-// do not matter.
 std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std::string>& names, double part,
                                  uint64_t seed) {
+  Labels labels;
+  for (const Item& item : from) labels.push_back(item.label);
+  const std::vector<bool> is_held = drawn_of_classes(labels, names, part, seed);
   std::vector<Item> kept, held;
-  for (size_t begin = 0, end; begin < from.size(); begin = end) {
-    for (end = begin; end < from.size() && from[end].label == from[begin].label;) ++end;
-    const auto n = static_cast<int64_t>(end - begin);
-    const int64_t count =
-        std::clamp<int64_t>(std::llround(part * static_cast<double>(n)), std::min<int64_t>(1, n - 1), n - 1);
-    const std::string& name = names[static_cast<size_t>(from[begin].label)];
-    const std::vector<int64_t> order = Random(seed).split("holdout").split(name).permutation(n);
-    std::vector<bool> is_held(static_cast<size_t>(n));
-    for (int64_t i = n - count; i < n; ++i) is_held[static_cast<size_t>(order[i])] = true;
-    for (size_t i = 0; i < is_held.size(); ++i) (is_held[i] ? held : kept).push_back(std::move(from[begin + i]));
-  }
+  for (size_t i = 0; i < from.size(); ++i) (is_held[i] ? held : kept).push_back(std::move(from[i]));
   from = std::move(kept);
   return held;
 }
@@ -155,18 +144,6 @@ Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::s
   return {first->height, first->width, channels};
 }
 
-int64_t in_both(const Dataset& train, const Dataset& test) {
-  const auto size = static_cast<size_t>(train.image.size());
-  const auto image = [&](const Dataset& d, int64_t i) {
-    return std::string_view(reinterpret_cast<const char*>(d.pixels.data()) + static_cast<size_t>(i) * size, size);
-  };
-  std::unordered_set<std::string_view> known;
-  for (int64_t i = 0; i < train.size(); ++i) known.insert(image(train, i));
-  int64_t count = 0;
-  for (int64_t i = 0; i < test.size(); ++i) count += static_cast<int64_t>(known.contains(image(test, i)));
-  return count;
-}
-
 void describe(const DataSplit& split, const std::string& path, const LoadReport& report) {
   std::vector<int64_t> count(static_cast<size_t>(split.train.classes));
   for (const Dataset* part : {&split.train, &split.test}) {
@@ -178,9 +155,6 @@ void describe(const DataSplit& split, const std::string& path, const LoadReport&
   report.note(fmt::format(
       "{}: {} classes ({}{}){}", path, count.size(), classes, count.size() > 10 ? " ..." : "",
       split.held_out > 0 ? fmt::format(", {:.4g} % of each held out to be the test set", 100 * split.held_out) : ""));
-  if (const int64_t same = in_both(split.train, split.test); same > 0)
-    report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them",
-                            path, same, split.test.size()));
 }
 
 }  // namespace
@@ -273,6 +247,7 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
       const uint8_t* from = pixels.data() + i * static_cast<size_t>(image.size());
       part->pixels.insert(part->pixels.end(), from, from + image.size());
       part->labels.push_back(all[i].label);
+      part->sources.push_back(on_one_line(fs::path(all[i].file).lexically_relative(root).string()));
     }
   }
   describe(split, path, report);

@@ -15,12 +15,14 @@
 
 namespace evenkeel {
 
-// How a folder of pictures becomes a data set; for other sets nothing of it counts but `classes` and `report`.
+// How a folder of pictures becomes a data set. Of it NumPy's arrays heed holdout, seed, channels_first and classes,
+// other sets classes alone.
 struct PictureOptions {
   int64_t height = 0, width = 0;  // 0: the pictures' own where all agree, else 32 x 32
   int64_t channels = 0;           // 1: grey, 3: red, green and blue; 0: 1 where all are grey
   double holdout = 0.2;           // where there is no test folder: the part of every class that is held out by the seed
   uint64_t seed = 1;
+  bool channels_first = false;            // of NumPy's arrays: (N, C, H, W)
   bool skip_bad = false;                  // a file that is no picture is passed over and counted, instead of refused
   std::vector<std::string> classes = {};  // in a network's order; empty: the folders' names in byte order
 };
