@@ -65,6 +65,9 @@ TrainingData load_data(const TrainOptions& o) {
     Random random = Random(o.model.seed).split("validation");
     std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
   }
+  if (data.train.size() > 1 && data.train.size() < o.batch_size)
+    note(fmt::format("{}: {} images to train on are fewer than a batch of {}: an epoch is one step of all of them",
+                     o.data, data.train.size(), o.batch_size));
   return data;
 }
 

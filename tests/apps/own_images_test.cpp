@@ -248,5 +248,11 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   CHECK_MESSAGE(has(split.err, "val has no folder of class c"), split.err);
   CHECK_MESSAGE(has(split.err, "1 of 3 classes has no training image: c"), split.err);
   CHECK_MESSAGE(has(split.err, "6 of 6 test images are among the training images too"), split.err);
+  CHECK(!has(split.err, "fewer than a batch"));
+  const Outcome few =
+      run(small_run(scratch / "split", scratch / "few") +
+          Arguments{"--validation", "3", "--model", "flatten dense:classes", "--norm", "none", "--batch-size", "4"});
+  CHECK_MESSAGE(has(few.err, "3 images to train on are fewer than a batch of 4: an epoch is one step of all of them"),
+                few.err);
   CHECK(nlohmann::json::parse(slurp(scratch / "out/config.json"))["images"]["training"] == 6);
 }
