@@ -26,7 +26,7 @@ constexpr const char* head = R"(<!doctype html>
 }
 * { box-sizing: border-box }
 body { font: 16px/1.5 system-ui, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif; color: var(--ink); background: var(--paper); max-width: 68rem; margin: 0 auto; padding: 1.5rem 1rem 4rem }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere } h2 { font-size: 1.15rem; margin: 2.6rem 0 .5rem }
+h1 { font-size: 1.35rem; line-height: 1.25; margin: 0 0 .3rem; overflow-wrap: anywhere } h2 { font-size: 1.15rem; margin: 2.6rem 0 .5rem }
 p { max-width: 46rem; margin: .4rem 0 } .soft { color: var(--soft); font-size: .9rem; overflow-wrap: anywhere }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; margin: 1.3rem 0 }
 .facts div { background: var(--tint); border-radius: .5rem; padding: .7rem .9rem } .facts b { display: block; font-size: 1.65rem; line-height: 1.25; font-weight: 600; font-variant-numeric: tabular-nums }
@@ -35,14 +35,15 @@ p { max-width: 46rem; margin: .4rem 0 } .soft { color: var(--soft); font-size: .
 .wrap { overflow: auto; max-height: 34rem; border: 1px solid var(--line); border-radius: .5rem } .wrap svg { display: block }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums }
 th, td { padding: .28rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) } tr:last-child td { border-bottom: 0 }
-th { position: sticky; top: 0; background: var(--tint); font-weight: 600 } th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 6rem }
+th { position: sticky; top: 0; background: var(--tint); font-weight: 600 } th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: break-word; min-width: 7rem; max-width: 16rem }
+.pairs th:nth-child(2), .pairs td:nth-child(2) { text-align: left; white-space: normal; overflow-wrap: break-word; max-width: 16rem } @media (max-width: 30rem) { table { font-size: .8rem } th, td { padding: .28rem .3rem } th:first-child, td:first-child { min-width: 5rem } }
 td.v { background: linear-gradient(to right, var(--bar) var(--v), transparent var(--v)) }
 svg text { font-family: inherit; font-size: 12px; fill: var(--ink); font-variant-numeric: tabular-nums } svg .t { fill: var(--soft) } svg .m { text-anchor: middle } svg .e { text-anchor: end }
 .r { fill: var(--right) } .w { fill: var(--wrong) } .line { stroke: var(--line) } .ink { stroke: var(--soft); fill: none } .mark { stroke: var(--wrong); stroke-width: 2.5 }
 svg .s9, svg .s10 { fill: #fff } @media (prefers-color-scheme: dark) { svg .s6, svg .s7, svg .s8, svg .s9, svg .s10 { fill: #15181b } }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .8rem; margin: .8rem 0 }
 .mistakes figure { margin: 0; background: var(--tint); border-radius: .5rem; padding: .6rem; text-align: center; font-size: .82rem; line-height: 1.35; overflow-wrap: anywhere }
-.mistakes img { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; display: block; margin: 0 auto .4rem } .mistakes b { color: var(--wrong) }
+.mistakes img { width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; display: block; margin: 0 auto .4rem } .mistakes b { color: var(--wrong) } .mistakes .soft { font-size: inherit }
 @media print { .wrap { max-height: none; overflow: visible } h2 { break-after: avoid } figure, tr { break-inside: avoid } }
 </style>
 )";
@@ -87,8 +88,12 @@ class Page {
     out_ += "</section><section>\n";
     calibration();
     out_ += "</section></div>\n";
-    confusion();
-    mistakes();
+    add("<div{}><section>\n", e_.names().size() <= 12 ? " class=\"two\"" : "");
+    if (e_.names().size() <= most_drawn) matrix();
+    out_ += "</section><section>\n";
+    frequent_mistakes();
+    out_ += "</section></div>\n";
+    surest_mistakes();
     return out_ + "</body></html>\n";
   }
 
@@ -104,9 +109,8 @@ class Page {
     const auto fact = [&](const char* what, const std::string& value, const std::string& more) {
       add("<div><span>{}</span><b>{}</b><span>{}</span></div>\n", what, value, more);
     };
-    fact("accuracy", fmt::format("{:.4f}", e_.accuracy()), fmt::format("{} of {}", e_.right(), e_.count()));
-    fact("95 % interval", fmt::format("{:.4f}\u2013{:.4f}", range.low, range.high),
-         "Wilson's, for other images of this kind");
+    fact("accuracy", fmt::format("{:.4f}", e_.accuracy()),
+         fmt::format("{} of {}; 95 % interval {:.4f} to {:.4f}", e_.right(), e_.count(), range.low, range.high));
     fact("mean F1", fmt::format("{:.4f}", e_.mean_f1()), "each class counts the same");
     fact("calibration error", fmt::format("{:.4f}", e_.calibration_error()), "expected, over 15 bins of confidence");
     fact("loss", fmt::format("{:.4g}", facts_.loss), "mean cross-entropy, natural logarithm");
@@ -179,19 +183,17 @@ class Page {
         "answers there are.</p>\n";
   }
 
-  void confusion() {
-    const size_t classes = e_.names().size();
-    out_ += "<h2>What is taken for what</h2>\n";
-    if (classes <= most_drawn) matrix();
+  void frequent_mistakes() {
     const std::vector<Confusion> mistakes = e_.mistakes();
+    out_ += "<h2>Most frequent mistakes</h2>\n";
     if (mistakes.empty()) {
-      out_ += "<p>Nothing: every answer is right.</p>\n";
+      out_ += "<p>None: every answer is right.</p>\n";
       return;
     }
-    const size_t shown = std::min<size_t>(10, mistakes.size());
-    add("<h2>Most frequent mistakes</h2>\n<div class=\"wrap\"><table><thead><tr><th>class<th>taken for<th>images<th>of "
-        "the class</tr></thead><tbody>\n");
-    for (size_t i = 0; i < shown; ++i) {
+    add("<div class=\"wrap\"><table class=\"pairs\"><thead><tr><th>class<th>taken for<th>images<th>of the "
+        "class</tr></thead>"
+        "<tbody>\n");
+    for (size_t i = 0; i < std::min<size_t>(10, mistakes.size()); ++i) {
       const Confusion& m = mistakes[i];
       add("<tr><td>{}<td>{}<td>{}<td>{:.1f} %</tr>\n", name(m.label), name(m.guess), m.count,
           100 * static_cast<double>(m.count) / static_cast<double>(e_.classes()[static_cast<size_t>(m.label)].images));
@@ -212,7 +214,8 @@ class Page {
     const double margin = numbers ? std::min(label_size, letter * static_cast<double>(longest)) + 12 : 8,
                  size = margin + cell * static_cast<double>(classes) + 8;
     const auto at = [&](double i) { return margin + cell * i; };
-    add("<div class=\"wrap\"><svg viewBox=\"0 0 {0:.0f} {0:.0f}\" width=\"{0:.0f}\" height=\"{0:.0f}\" role=\"img\" "
+    add("<h2>What is taken for what</h2>\n<div class=\"wrap\"><svg viewBox=\"0 0 {0:.0f} {0:.0f}\" width=\"{0:.0f}\" "
+        "height=\"{0:.0f}\" role=\"img\" "
         "aria-label=\"confusion matrix\">\n",
         size);
     std::string paths[2][11], texts;  // of errors and right answers, by the part of the row in tenths
@@ -249,12 +252,12 @@ class Page {
           margin - 6, middle + 4, markup_text(names[i]), middle + 4);
     }
     add("<path class=\"line\" d=\"{}\"/>\n{}</svg></div>\n", grid, texts);
-    add("<p class=\"soft\">A row for each class{}, a column for each answer. The darker a cell, the larger its part of "
-        "the row; blue is right, orange wrong.</p>\n",
+    add("<p class=\"soft\">A row for each class{}, a column for each answer. The stronger its colour, the larger its "
+        "part of the row; blue is right, orange wrong.</p>\n",
         numbers ? "" : ", in the order of the table above, a line after every ten");
   }
 
-  void mistakes() {
+  void surest_mistakes() {
     const std::vector<size_t> surest = e_.surest_mistakes(most_mistakes);
     if (surest.empty()) return;
     add("<h2>The {} most confident mistake{}</h2>\n<div class=\"mistakes\">\n", surest.size(),

@@ -11,9 +11,9 @@
 namespace evenkeel {
 namespace {
 
-// Okabe and Ito's palette, its yellow left out.
+// Okabe and Ito's palette, a grey in the place of its yellow. Any two are 16 apart in CIELAB, for the colour-blind too.
 constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                  "#e69f00", "#56b4e9", "#000000", "#7f7f7f"};
+                                  "#e69f00", "#56b4e9", "#000000", "#606060"};
 
 // Pixels: one chart's place, the margins around its plotting area, a legend's row.
 constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, top = 52, bottom = 46, legend_row = 19;

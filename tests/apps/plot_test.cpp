@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
 #include <fstream>
 
@@ -246,6 +247,46 @@ TEST_CASE(
   CHECK(text.find(std::string(35, 'x') + "\u2026<") != std::string::npos);
   while (runs.size() <= most_styles) runs.push_back(runs[0]);
   CHECK_THROWS_AS(draw_runs("", runs, {}), Error);
+}
+
+// In CIELAB, as eyes see it that lack a kind of cones: Machado, Oliveira and Fernandes 2009, severity 1.
+std::array<double, 3> lab_colour(const std::string& hex, const double (&eye)[3][3]) {
+  double light[3], seen[3], xyz[3];
+  for (size_t i = 0; i < 3; ++i) {
+    const double s = std::stoi(hex.substr(1 + 2 * i, 2), nullptr, 16) / 255.0;
+    light[i] = s <= 0.04045 ? s / 12.92 : std::pow((s + 0.055) / 1.055, 2.4);
+  }
+  for (size_t i = 0; i < 3; ++i)
+    seen[i] = std::clamp(eye[i][0] * light[0] + eye[i][1] * light[1] + eye[i][2] * light[2], 0.0, 1.0);
+  constexpr double to_xyz[3][3] = {
+      {0.4124564, 0.3575761, 0.1804375}, {0.2126729, 0.7151522, 0.0721750}, {0.0193339, 0.1191920, 0.9503041}};
+  constexpr double white[3] = {0.95047, 1, 1.08883};
+  for (size_t i = 0; i < 3; ++i) {
+    const double v = (to_xyz[i][0] * seen[0] + to_xyz[i][1] * seen[1] + to_xyz[i][2] * seen[2]) / white[i];
+    xyz[i] = v > 0.008856 ? std::cbrt(v) : 7.787 * v + 16.0 / 116;
+  }
+  return {116 * xyz[1] - 16, 500 * (xyz[0] - xyz[1]), 200 * (xyz[1] - xyz[2])};
+}
+
+TEST_CASE("plot: the colours stay apart, for the colour-blind too") {
+  constexpr double eyes[4][3][3] = {
+      {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+      {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
+      {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
+      {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}}};
+  Chart chart{.title = "", .x_label = "", .y_label = "", .series = {}};
+  for (int i = 0; i < 8; ++i) chart.series.push_back({std::to_string(i), {1, 2}, {1.0 * i, 2}, i, 0});
+  const svg::Picture p = svg::read(svg_picture("", {chart}), 1);
+  REQUIRE(p.charts[0].curves.size() == 8);
+  for (const auto& eye : eyes) {
+    for (const svg::Curve& a : p.charts[0].curves) {
+      for (const svg::Curve& b : p.charts[0].curves) {
+        if (&a == &b) continue;
+        const auto u = lab_colour(a.color, eye), v = lab_colour(b.color, eye);
+        CHECK_MESSAGE(std::hypot(u[0] - v[0], u[1] - v[1], u[2] - v[2]) > 16, (a.color + b.color));
+      }
+    }
+  }
 }
 
 TEST_CASE("plot: a line breaks where a value is not finite, and text is escaped") {
