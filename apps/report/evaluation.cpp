@@ -9,6 +9,7 @@
 
 #include "apps/cli/text.h"
 #include "core/base/check.h"
+#include "core/base/utf8.h"
 
 namespace evenkeel {
 namespace {
@@ -93,7 +94,7 @@ std::string evaluation_text(const Evaluation& e) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...));
   };
   std::vector<std::string> names;
-  for (const std::string& name : e.names()) names.push_back(shortened(printable(name), 20));
+  for (const std::string& name : e.names()) names.push_back(shortened(printable(on_one_line(name)), 20));
   const Interval range = wilson_interval(e.right(), e.count());
   add("95 % interval {:.4f} to {:.4f}; mean F1 {:.4f}; expected calibration error {:.4f}\n", range.low, range.high,
       e.mean_f1(), e.calibration_error());

@@ -11,6 +11,7 @@
 #include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/json_check.h"
+#include "core/base/utf8.h"
 
 namespace evenkeel {
 namespace {
@@ -76,13 +77,13 @@ std::string runs_table(std::vector<RunRecord> runs, RunOrder order) {
   for (const RunRecord& run : runs) {
     const EpochRow* best = run.best();
     std::vector<std::string>& row = table.emplace_back();
-    row = {shortened(printable(run.name), 40), best ? fmt::format("{:.4f}", best->test_accuracy) : "-",
+    row = {shortened(printable(on_one_line(run.name)), 40), best ? fmt::format("{:.4f}", best->test_accuracy) : "-",
            best ? std::to_string(best->epoch) : "-", best ? fmt::format("{:.4f}", run.rows.back().test_accuracy) : "-",
            run.finished() ? std::to_string(run.rows.size())
                           : fmt::format("{} of {}, unfinished", run.rows.size(), run.epochs)};
     for (const std::string& name : options) {
       const auto found = run.options.find(name);
-      row.push_back(found == run.options.end() ? "-" : shortened(printable(found->second), 24));
+      row.push_back(found == run.options.end() ? "-" : shortened(printable(on_one_line(found->second)), 24));
     }
   }
   std::string out;

@@ -112,7 +112,7 @@ TEST_CASE("data show: rows of the classes' examples, pixel by pixel; counts and 
     }
   }
   CHECK(shifted == 3);
-  CHECK(run({"data", "show", s / "set", "--out", s / "set/train/sheet.png"}).status == 2);
+  CHECK(run({"data", "show", s / "set", "--out", s / "set/sheet.png"}).status == 2);
   CHECK(run({"data", "show", s / "set", "--out", s / "no/sheet.png"}).status == 5);
   CHECK(run({"data", "show", s / "nothing"}).status == 3);
 }

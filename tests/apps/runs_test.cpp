@@ -88,7 +88,7 @@ TEST_CASE("runs: those that the program has trained, at their best epochs; names
   const Arguments train{"train",   "--data", "mnist",        "--data-dir", tiny.folder.path,
                         "--model", "mlp:8",  "--batch-size", "8"};
   const Outcome first = run(train + Arguments{"--epochs", "3", "--out", s / "all/one"}),
-                second = run(train + Arguments{"--epochs", "2", "--seed", "2", "--out", s / "all/t\x1b[2Jwo"});
+                second = run(train + Arguments{"--epochs", "2", "--seed", "2", "--out", s / "all/t\x1b[2J\nwo"});
   REQUIRE_MESSAGE((first.status == 0 && second.status == 0), (first.err + second.err));
   const Outcome o = run({"runs", s / "all"});
   CHECK_MESSAGE(o.status == 0, o.err);
@@ -101,7 +101,7 @@ TEST_CASE("runs: those that the program has trained, at their best epochs; names
     const bool one = table[i][0] == "one";
     const std::string end =
         last_line(one ? first.out : second.out);  // test accuracy A (...) after N epochs, best B at epoch E
-    CHECK_MESSAGE(end.ends_with("best " + table[i][1] + " at epoch " + table[i][2] + "\n"), end);
+    CHECK_MESSAGE(end.ends_with("best " + table[i][1] + " at epoch " + table[i][2]), end);
     CHECK(end.find("test accuracy " + table[i][3]) == 0);
     CHECK(table[i][4] == (one ? "3" : "2"));
     CHECK(table[i][6] == (one ? "1" : "2"));
