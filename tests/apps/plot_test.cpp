@@ -412,6 +412,8 @@ TEST_CASE("plot: the curves of two runs in one picture, under the names of their
                             "4",
                             "--label",
                             "5",
+                            "--label",
+                            "6",
                             "--test",
                             "--out",
                             scratch / "both.svg"});
