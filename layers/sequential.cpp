@@ -34,13 +34,24 @@ bool all_finite(const Tensor& x) {
 Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (layers_.empty()) return then(x);
   if (then.per_channel()) return then(forward(x, mode));
+  if (frozen == 0 || mode == Mode::eval) return run(x, mode, then, 0, layers_.size());
+  const size_t first = std::min(frozen, layers_.size());
+  Tensor y;
+  {
+    const Recording off(false);
+    y = run(x, Mode::eval, {}, 0, first);
+  }
+  return first == layers_.size() ? then(y) : run(y, mode, then, first, layers_.size());
+}
+
+Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t begin, size_t stop) {
   Tensor y = x;
-  for (size_t i = 0; i < layers_.size();) {
+  for (size_t i = begin; i < stop;) {
     Epilogue next;
     size_t end = i + 1;
-    if (end < layers_.size() && is_line(*layers_[i], *layers_[end], mode, next)) ++end;
-    if (end < layers_.size() && is_relu(*layers_[end])) next.relu = true, ++end;
-    if (end == layers_.size()) {
+    if (end < stop && is_line(*layers_[i], *layers_[end], mode, next)) ++end;
+    if (end < stop && is_relu(*layers_[end])) next.relu = true, ++end;
+    if (end == stop) {
       // The last layer also does what follows the whole; where it has a ReLU of its own, the addition comes after that.
       if (next.relu && then.add.defined()) return then(layers_[i]->forward_then(y, mode, next));
       next.add = then.add;
@@ -50,6 +61,12 @@ Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then
     i = end;
   }
   return y;
+}
+
+std::vector<Parameter> Sequential::trained_parameters() {
+  std::vector<Parameter> all = parameters(*this);
+  std::erase_if(all, [&](const Parameter& p) { return std::stoull(p.name) < frozen; });  // "3.body.0.weight"
+  return all;
 }
 
 void Sequential::visit(Visitor& visitor) {
@@ -105,7 +122,7 @@ std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode) {
   if (!all_finite(x)) return "the input";
   Tensor y = x;
   for (size_t i = 0; i < network.size(); ++i) {
-    y = network[i].forward(y, mode);
+    y = network[i].forward(y, network.mode_of(i, mode));
     if (!all_finite(y)) return fmt::format("layer {} ({})", i, network[i].describe());
   }
   return "";

@@ -8,11 +8,7 @@ namespace evenkeel {
 
 AdamW::AdamW(std::vector<Parameter> parameters, const AdamWOptions& options)
     : Optimizer(std::move(parameters), options.lr), options_(options) {
-  for (const real beta : {options.beta1, options.beta2})
-    check(beta >= 0 && beta < 1, "adamw: beta1 and beta2 must be in [0, 1), got {} and {}", options.beta1,
-          options.beta2);
-  check(options.eps > 0, "adamw: eps must be positive, got {}", options.eps);
-  check(options.weight_decay >= 0, "adamw: weight decay must not be negative, got {}", options.weight_decay);
+  check_options("adamw", options);
   for (const Parameter& p : parameters_) {
     first_.push_back(Tensor::zeros(p.value.shape()));
     second_.push_back(Tensor::zeros(p.value.shape()));

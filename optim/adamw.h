@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "core/base/options.h"
 #include "optim/optimizer.h"
 
 namespace evenkeel {
@@ -9,9 +10,18 @@ namespace evenkeel {
 struct AdamWOptions {
   real lr = real(1e-3);
   real beta1 = real(0.9), beta2 = real(0.999);
-  real eps = real(1e-8);  // outside the root
+  real eps = real(1e-8);
   real weight_decay = real(0.01);
-  bool decay_all = false;  // also where the parameter says no: gamma, beta and biases
+  bool decay_all = false;
+
+  static void each(auto& o, auto&& option) {  // what "adamw:..." may say; the rate is the schedule's
+    constexpr Range share{0, 1, Range::Top::below};
+    option("beta1", o.beta1, share, "what the average of the gradients keeps in a step");
+    option("beta2", o.beta2, share, "what the average of their squares keeps");
+    option("eps", o.eps, Range{1e-30, 1}, "outside the root");
+    option("weight_decay", o.weight_decay, Range{0, 1e9}, "w loses lr weight_decay w in a step");
+    option("decay_all", o.decay_all, Words{"off", "on"}, "gamma, beta and biases decay too");
+  }
 };
 
 // In step t, from 1:  w -= lr weight_decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,

@@ -6,8 +6,7 @@ namespace evenkeel {
 
 Sgd::Sgd(std::vector<Parameter> parameters, const SgdOptions& options)
     : Optimizer(std::move(parameters), options.lr), options_(options) {
-  check(options.momentum >= 0 && options.momentum < 1, "sgd: momentum must be in [0, 1), got {}", options.momentum);
-  check(options.weight_decay >= 0, "sgd: weight decay must not be negative, got {}", options.weight_decay);
+  check_options("sgd", options);
   check(!options.nesterov || options.momentum > 0, "sgd: Nesterov's form needs momentum, which is 0");
   if (options.momentum == 0) return;
   for (const Parameter& p : parameters_) velocities_.push_back(Tensor::zeros(p.value.shape()));

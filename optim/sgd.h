@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "core/base/options.h"
 #include "optim/optimizer.h"
 
 namespace evenkeel {
@@ -9,9 +10,17 @@ namespace evenkeel {
 struct SgdOptions {
   real lr = real(0.1);
   real momentum = 0;
-  real weight_decay = 0;  // adds weight_decay * w to the gradient: 2 lambda of the textbooks' penalty lambda ||w||^2
+  real weight_decay = 0;
   bool nesterov = false;
-  bool decay_all = false;  // also where the parameter says no: gamma, beta and biases
+  bool decay_all = false;
+
+  static void each(auto& o, auto&& option) {  // what "sgd:..." may say; the rate is the schedule's
+    option("momentum", o.momentum, Range{0, 1, Range::Top::below}, "v <- momentum v + gradient; w <- w - lr v");
+    option("weight_decay", o.weight_decay, Range{0, 1e9},
+           "adds so many times w to the gradient: 2 lambda of the textbooks' penalty lambda ||w||^2");
+    option("nesterov", o.nesterov, Words{"off", "on"}, "Nesterov's form of momentum");
+    option("decay_all", o.decay_all, Words{"off", "on"}, "gamma, beta and biases decay too");
+  }
 };
 
 // With d = g + weight_decay w:  v = momentum v + d,  w -= lr v;  Nesterov: w -= lr (d + momentum v).

@@ -146,7 +146,7 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
 
 }  // namespace
 
-Action bench_command(CLI::App& app, const Vocabulary&) {
+Action bench_command(CLI::App& app, const Registry&) {
   struct Options {
     std::string workload, model, norm = "batch";
     std::vector<std::string> other;

@@ -88,8 +88,11 @@ PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
   return o;
 }
 
-void check_dataset_name(const std::string& name) {
-  const std::string wrong = unknown_word("data set", name, dataset_names());
+void check_dataset_name(const std::string& name, const DataSets& own) {
+  if (own.contains(name)) return;
+  std::vector<std::string> known = dataset_names();
+  for (const auto& [n, load] : own) known.push_back(n);
+  const std::string wrong = unknown_word("data set", name, known);
   check(wrong.empty(), "{}", wrong);
 }
 
@@ -100,9 +103,11 @@ Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
   return draw_in_proportion(data, samples, random);
 }
 
-DataSplit load_named_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& pictures) {
+DataSplit load_named_dataset(const DataSets& own, const std::string& name, const std::string& data_dir,
+                             const PictureOptions& pictures) {
+  if (const auto found = own.find(name); found != own.end()) return found->second();
   const bool path = is_path(name, data_dir);
-  if (!path) check_dataset_name(name);
+  if (!path) check_dataset_name(name, own);
   using Clock = std::chrono::steady_clock;
   const auto seconds = [start = Clock::now()] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   Interrupt interrupt;

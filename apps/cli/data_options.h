@@ -20,13 +20,14 @@ void add_picture_options(CLI::App& app,
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
 PictureOptions picture_options(const PictureWords& words, uint64_t seed);
 
-// load_dataset, with the nearest name where it is mistyped; says on stderr from which folder it is read, and shows
-// progress where that takes long. Throws Stopped where a signal came.
-DataSplit load_named_dataset(const std::string& name, const std::string& data_dir, const PictureOptions& pictures = {});
+// One of the program's own, else load_dataset, with the nearest name where it is mistyped; says on stderr from which
+// folder it is read, and shows progress where that takes long. Throws Stopped where a signal came.
+DataSplit load_named_dataset(const DataSets& own, const std::string& name, const std::string& data_dir,
+                             const PictureOptions& pictures = {});
 // The images of a split: test, train or all.
 Dataset choose_split(DataSplit split, const std::string& which);
 // `samples` images of all classes in proportion, drawn by the seed, as --samples asks; 0: all.
 Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed);
-void check_dataset_name(const std::string& name);
+void check_dataset_name(const std::string& name, const DataSets& own = {});
 
 }  // namespace evenkeel

@@ -77,7 +77,7 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
 
 namespace {
 
-int run(int argc, char** argv, const Vocabulary& vocabulary) {
+int run(int argc, char** argv, const Registry& registry) {
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
   layout->label("Positionals", "Arguments");
@@ -91,7 +91,7 @@ int run(int argc, char** argv, const Vocabulary& vocabulary) {
     for (const auto& c : commands) {
       CLI::App& sub = *app.add_subcommand(c.name, c.help);
       sub.group("Commands");
-      sub.final_callback([&action, run = c.declare(sub, vocabulary)] { action = run; });
+      sub.final_callback([&action, run = c.declare(sub, registry)] { action = run; });
     }
     // Last: sub-commands inherit what is set before them.
     app.footer(
@@ -120,11 +120,11 @@ int run(int argc, char** argv, const Vocabulary& vocabulary) {
 
 }  // namespace
 
-int run_program(int argc, char** argv, const Vocabulary& vocabulary) {
+int run_program(int argc, char** argv, const Registry& registry) {
   // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
   for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
   const bool closed = !hold_standard_streams();
-  const int status = closed ? 0 : run(argc, argv, vocabulary);
+  const int status = closed ? 0 : run(argc, argv, registry);
   if (!closed && std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
   const int failed = report(
       Fault::io, closed ? "standard output is closed" : "standard output cannot be written: it is full, or was closed");

@@ -60,7 +60,7 @@ int fetch(const Options& o) {
 
 }  // namespace
 
-Action data_command(CLI::App& app, const Vocabulary&) {
+Action data_command(CLI::App& app, const Registry&) {
   const auto o = std::make_shared<Options>();
   app.require_subcommand(1);
   CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");

@@ -48,7 +48,7 @@ double predicted_active(const RunningNorm& norm) {
 
 }  // namespace
 
-Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action doctor_command(CLI::App& app, const Registry& registry) {
   struct Options {
     SubjectOptions subject;
     double lr = 0.1, weight_decay = 0;
@@ -66,8 +66,8 @@ Action doctor_command(CLI::App& app, const Vocabulary& vocabulary) {
       "active             values above zero behind it: Phi(beta / |gamma|), the prediction, and what was counted\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
-  return [o, &vocabulary] {
-    Subject subject = open_subject(o->subject, vocabulary);
+  return [o, &registry] {
+    Subject subject = open_subject(o->subject, registry);
     Sequential& network = subject.network();
     std::vector<Patient> all;
     subject.each_batch([&](const Batch& b) {

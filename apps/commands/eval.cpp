@@ -26,19 +26,19 @@ struct EvalOptions {
 };
 
 // What the file says it is; with --model, what the options say.
-std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Vocabulary& vocabulary) {
+std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& registry) {
   if (o.model.model.empty()) {
-    NetworkFile file = open_network(o.file, vocabulary);
-    DataSplit split = load_images(file, o.file, o.data, o.data_dir, o.skip_bad);
+    NetworkFile file = open_network(o.file, registry.layers);
+    DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.skip_bad);
     return {std::move(file), std::move(split)};
   }
   check(!o.data.empty(), "eval: with --model it needs --data: the images' shape, and by what to normalise them");
-  DataSplit split = load_named_dataset(o.data, o.data_dir, {.skip_bad = o.skip_bad});
+  DataSplit split = load_named_dataset(registry.data, o.data, o.data_dir, {.skip_bad = o.skip_bad});
   NetworkInfo info{o.model, o.data, measure(split.train)};
   info.model.input = split.train.image;
   info.model.classes = split.train.classes;
   info.class_names = split.train.class_names;
-  return {open_weights(o.file, info, vocabulary), std::move(split)};
+  return {open_weights(o.file, info, registry.layers), std::move(split)};
 }
 
 // The network's outputs and the labels, as the batches come.
@@ -93,7 +93,7 @@ void write_report(const std::string& path, const EvalOptions& o, const NetworkIn
 
 }  // namespace
 
-Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action eval_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<EvalOptions>();
   app.add_option("FILE", o->file, "a .safetensors file, with --model of any program's; or a run's folder")->required();
   add_data_options(app, o->data, o->data_dir)->description("the data set; left out: the one it was trained on");
@@ -114,9 +114,9 @@ Action eval_command(CLI::App& app, const Vocabulary& vocabulary) {
            "calibration and the most confident mistakes there (HTML)")
       ->group("Running");
   add_threads(app)->group("Running");
-  return [o, &vocabulary] {
+  return [o, &registry] {
     o->file = network_path(o->file);
-    auto [file, split] = open(*o, vocabulary);
+    auto [file, split] = open(*o, registry);
     const std::string folder = split.folder;
     if (!o->report.empty()) number_images(split.train, "training"), number_images(split.test, "test");
     const Dataset all = choose_split(std::move(split), o->split);

@@ -14,7 +14,7 @@
 
 namespace evenkeel {
 
-Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action export_command(CLI::App& app, const Registry& registry) {
   struct Options {
     std::string file, format, out;
     bool fold = false;
@@ -32,12 +32,12 @@ Action export_command(CLI::App& app, const Vocabulary& vocabulary) {
       "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation "
       "pixels on the\n"
       "scale 0 .. 255 are normalised before they go in.");
-  return [o, &vocabulary] {
+  return [o, &registry] {
     o->file = network_path(o->file);
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
     const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
     check_output(out, {o->file});
-    NetworkFile file = open_network(o->file, vocabulary);
+    NetworkFile file = open_network(o->file, registry.layers);
     if (o->fold) {
       fold_batch_norms(*file.network);
       file.info.model.model = file.network->describe();

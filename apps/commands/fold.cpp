@@ -13,7 +13,7 @@
 
 namespace evenkeel {
 
-Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action fold_command(CLI::App& app, const Registry& registry) {
   struct Options {
     SubjectOptions subject;
     std::string out;
@@ -25,10 +25,10 @@ Action fold_command(CLI::App& app, const Vocabulary& vocabulary) {
   app.footer(
       "The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is "
       "written.");
-  return [o, &vocabulary] {
-    Subject subject = open_subject(o->subject, vocabulary);
+  return [o, &registry] {
+    Subject subject = open_subject(o->subject, registry);
     check_output(o->out, {o->subject.file, subject.folder});
-    NetworkFile plain = open_network(o->subject.file, vocabulary);
+    NetworkFile plain = open_network(o->subject.file, registry.layers);
     const int norms = fold_batch_norms(*plain.network);
     check(norms > 0, "fold: {} has no batch normalisation right behind a convolution or dense layer", o->subject.file);
     plain.info.model.model = plain.network->describe();

@@ -8,17 +8,17 @@
 namespace evenkeel {
 namespace {
 
-int list(const Vocabulary& vocabulary) {
+int list(const Registry& registry) {
   say("models\n");
   for (const std::string& name : model_names()) say("  {:<10}{}\n", name, model_spec(name));
   say("\nlayers\n");
-  for (const auto& [name, kind] : vocabulary) say("  {}\n", kind.usage);
+  for (const auto& [name, kind] : registry.layers) say("  {}\n", kind.usage);
   return 0;
 }
 
 }  // namespace
 
-Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action model_command(CLI::App& app, const Registry& registry) {
   struct Options {
     ModelOptions model;
     std::string input = "28x28x1";
@@ -39,10 +39,10 @@ Action model_command(CLI::App& app, const Vocabulary& vocabulary) {
       "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU "
       "done in the\n"
       "same pass as the layer before it.");
-  return [o, &vocabulary] {
-    if (o->list) return list(vocabulary);
+  return [o, &registry] {
+    if (o->list) return list(registry);
     o->model.input = parse_shape(o->input);
-    const std::unique_ptr<Sequential> network = make_named_model(o->model, vocabulary);
+    const std::unique_ptr<Sequential> network = make_named_model(o->model, registry.layers);
     const std::vector<LayerSummary> rows = summarize(*network, o->model.input);
 
     size_t name_width = 4, layer_width = 5;

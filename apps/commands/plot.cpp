@@ -33,7 +33,7 @@ bool no_run(const fs::path& log) {
 
 }  // namespace
 
-Action plot_command(CLI::App& app, const Vocabulary&) {
+Action plot_command(CLI::App& app, const Registry&) {
   struct Options {
     std::vector<std::string> runs, labels;
     std::string out = "curves.svg", title = "Training with evenkeel";

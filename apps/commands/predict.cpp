@@ -38,8 +38,8 @@ Picture read(const std::string& file, const Shape& image) {
 
 class Predictor {
  public:
-  Predictor(const Options& options, const Vocabulary& vocabulary)
-      : o_(options), file_(open_network(network_path(options.network), vocabulary)) {
+  Predictor(const Options& options, const Registry& registry)
+      : o_(options), file_(open_network(network_path(options.network), registry.layers)) {
     const Shape& image = file_.info.model.input;
     check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network,
           image[2]);
@@ -143,7 +143,7 @@ class Predictor {
 
 }  // namespace
 
-Action predict_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action predict_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<Options>();
   app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")
@@ -156,7 +156,7 @@ Action predict_command(CLI::App& app, const Vocabulary& vocabulary) {
       "with their probabilities. Pictures are brought to the size and colour that the network was trained on. What is "
       "no picture\n"
       "is named on standard error; the others are done, and the exit status is 4.");
-  return [o, &vocabulary] { return Predictor(*o, vocabulary)(); };
+  return [o, &registry] { return Predictor(*o, registry)(); };
 }
 
 }  // namespace evenkeel

@@ -11,7 +11,7 @@
 
 namespace evenkeel {
 
-Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action recalibrate_command(CLI::App& app, const Registry& registry) {
   struct Options {
     SubjectOptions subject;
     std::string out;
@@ -23,8 +23,8 @@ Action recalibrate_command(CLI::App& app, const Vocabulary& vocabulary) {
       "The first normalisation's statistics become those of its inputs, the second's those of what inference then "
       "gives it, and so on:\n"
       "one pass over the images for each.");
-  return [o, &vocabulary] {
-    Subject subject = open_subject(o->subject, vocabulary);
+  return [o, &registry] {
+    Subject subject = open_subject(o->subject, registry);
     check_output(o->out, {o->subject.file, subject.folder});
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);

@@ -29,7 +29,7 @@ std::vector<std::string> folders(const std::string& path) try {
 
 }  // namespace
 
-Action runs_command(CLI::App& app, const Vocabulary&) {
+Action runs_command(CLI::App& app, const Registry&) {
   struct Options {
     std::string folder = "runs", sort = "best";
   };

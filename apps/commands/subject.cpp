@@ -17,10 +17,10 @@ void add_subject_options(CLI::App& app, SubjectOptions& o) {
   add_threads(app)->group("Running");
 }
 
-Subject open_subject(SubjectOptions& o, const Vocabulary& vocabulary) {
+Subject open_subject(SubjectOptions& o, const Registry& registry) {
   o.file = network_path(o.file);
-  NetworkFile file = open_network(o.file, vocabulary);
-  DataSplit split = load_images(file, o.file, o.data, o.data_dir, o.skip_bad);
+  NetworkFile file = open_network(o.file, registry.layers);
+  DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.skip_bad);
   std::string folder = split.folder;
   Dataset images = choose_split(std::move(split), o.split);
   const ModelOptions& m = file.info.model;

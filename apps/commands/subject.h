@@ -21,6 +21,6 @@ struct Subject {
   void each_batch(const std::function<void(const Batch&)>& see) const;
 };
 // The options' file becomes the one that is read, where a run's folder was given.
-Subject open_subject(SubjectOptions& options, const Vocabulary& vocabulary);
+Subject open_subject(SubjectOptions& options, const Registry& registry);
 
 }  // namespace evenkeel

@@ -176,15 +176,15 @@ std::string load_start(const std::string& given, Sequential& network) {
   return said;
 }
 
-DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
+DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad) {
-  if (!data.empty()) return load_named_dataset(data, data_dir, picture_options(file.info, skip_bad));
+  if (!data.empty()) return load_named_dataset(own, data, data_dir, picture_options(file.info, skip_bad));
   try {
-    if (!is_path(file.info.data, data_dir)) check_dataset_name(file.info.data);
+    if (!is_path(file.info.data, data_dir)) check_dataset_name(file.info.data, own);
   } catch (const Error& error) {
     fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
   }
-  return load_named_dataset(file.info.data, data_dir, picture_options(file.info, skip_bad));
+  return load_named_dataset(own, file.info.data, data_dir, picture_options(file.info, skip_bad));
 }
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {

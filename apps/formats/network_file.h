@@ -1,6 +1,6 @@
 // A trained network in a file: its weights, and in the metadata all that is needed to use it on images.
 #pragma once
-#include "data/formats/image_folder.h"
+#include "data/catalogue/load.h"
 #include "data/loader.h"
 #include "layers/model/checkpoint.h"
 #include "layers/model/spec.h"
@@ -39,7 +39,7 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
 // The images of the set that `data` names or, where that is empty, that the network was trained on:
 // Error(Fault::bad_file) where the file names none that there is.
-DataSplit load_images(const NetworkFile& file, const std::string& path, const std::string& data,
+DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad);
 
 // The value of a key of the metadata; Error(Fault::bad_file) where there is none.

@@ -10,7 +10,7 @@
 
 namespace evenkeel {
 
-Action lab_command(CLI::App& app, const Vocabulary&) {
+Action lab_command(CLI::App& app, const Registry&) {
   app.prefix_command();
   app.set_help_flag();
   app.set_help_all_flag();

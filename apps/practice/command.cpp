@@ -129,7 +129,7 @@ int follow(const Options&) {
 
 }  // namespace
 
-Action practice_command(CLI::App& app, const Vocabulary&) {
+Action practice_command(CLI::App& app, const Registry&) {
   const auto o = std::make_shared<Options>();
   o->action = follow;
   app.require_subcommand(0, 1);

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <tuple>
 
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
+#include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
 #include "apps/train/run.h"
 #include "core/base/file.h"
@@ -42,14 +44,16 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
   add_integer(app, "--batch-size", o.batch_size, 1, 1 << 20, "images in a step")->group("Training");
-  add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true}, "learning rate")->group("Training");
-  add_number(app, "--momentum", o.momentum, {.low = 0, .high = 1}, "v <- momentum v + gradient; w <- w - lr v")
+  std::vector<std::string> usages, rates;
+  for (const auto& [name, kind] : standard_optimizers()) {
+    usages.push_back(kind.usage);
+    rates.push_back(fmt::format("{} of {}", kind.lr, name));
+  }
+  add_text(app, "--optimizer", o.optimizer, "NAME", joined(usages, " or "))->group("Training");
+  add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true},
+             "learning rate; left out: the optimiser's own, " + joined(rates))
+      ->default_str("")
       ->group("Training");
-  add_flag(app, "--nesterov", o.nesterov, "Nesterov's momentum")->group("Training");
-  add_number(app, "--weight-decay", o.weight_decay, {.low = 0, .high = 1e9},
-             "adds so many times the weight to its gradient")
-      ->group("Training");
-  add_flag(app, "--decay-all", o.decay_all, "decay biases and the norms' gamma and beta too")->group("Training");
   add_text(app, "--schedule", o.schedule, "SCHEDULE",
            "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three "
            "quarters of it), "
@@ -123,14 +127,32 @@ std::string quoted(const std::string& argument) {
   return text + "'";
 }
 
+// The optimiser in the options of evenkeel 0.1.0's config.json, where it stood in four of them.
+void read_old_optimizer(Json& options) {
+  std::string text = "sgd";
+  bool old = false;
+  for (const auto& [was, is, otherwise] : {std::tuple("momentum", "momentum", "0.9"),
+                                           {"weight-decay", "weight_decay", "0.0005"},
+                                           {"nesterov", "nesterov", "false"},
+                                           {"decay-all", "decay_all", "false"}}) {
+    const auto found = options.find(was);
+    const std::string value = found == options.end() ? otherwise : found->dump();
+    old = old || found != options.end();
+    if (value != "false") text += fmt::format(":{}={}", is, value == "true" ? "on" : value);
+    options.erase(was);
+  }
+  if (old) options.emplace("optimizer", text);
+}
+
 // The options of a config.json, the arguments given before them.
 std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json,
                                         const std::vector<std::string>& given) {
   check_json(json, path);
-  const auto config = nlohmann::json::parse(json);
+  Json config = Json::parse(json);
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
     fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
   }
+  read_old_optimizer(config["options"]);
   auto options = std::make_unique<RunOptions>();
   for (const auto& [name, value] : config["options"].items()) {
     if (name == "help" || !options->app.get_option_no_throw("--" + name))
@@ -186,7 +208,7 @@ TrainOptions read_options(const std::string& name, const std::string& json) {
   return read_config(name, json, {})->values;
 }
 
-Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
+Action train_command(CLI::App& app, const Registry& registry) {
   struct Options {
     TrainOptions run;
     std::string out, config, resume;
@@ -217,7 +239,7 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
       "include that.\n"
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
-  return [o, &app, &vocabulary] {
+  return [o, &app, &registry] {
     check(o->resume.empty() || (o->config.empty() && o->out.empty() && !o->overwrite),
           "--resume takes everything from the folder: leave out --config, --out and --overwrite");
     if (!o->resume.empty()) {
@@ -244,20 +266,31 @@ Action train_command(CLI::App& app, const Vocabulary& vocabulary) {
                                        [&](const auto& o) { return beside(o.key().c_str()); });
       from_file->values.file = changed ? "" : config;
     }
-    TrainOptions options = from_file ? from_file->values : o->run;
-    const Json values = option_values(from_file ? from_file->app : app, true);
+    TrainOptions& options = from_file ? from_file->values : o->run;
+    CLI::App& chosen = from_file ? from_file->app : app;
+    blaming(options.file, [&] {  // before the data are read
+      std::vector<std::string> names;
+      for (const auto& [name, kind] : registry.optimizers) names.push_back(name);
+      const std::string wrong =
+          unknown_word("optimizer", options.optimizer.substr(0, options.optimizer.find(':')), names);
+      check(wrong.empty(), "{}", wrong);
+      make_optimizer(options.optimizer, {}, registry.optimizers);
+      if (options.lr != 0) return;
+      options.lr = find_optimizer(options.optimizer, registry.optimizers).lr;
+      chosen.get_option("--lr")->default_str(fmt::format("{}", options.lr));
+    });
+    const Json values = option_values(chosen, true);
     std::string command = "evenkeel train";
     for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);
     if (folder) {
       Json kept = Json::parse(read_file(config, 1 << 20));
       kept.update(Json{{"command", command}, {"options", values}});
-      return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), vocabulary);
+      return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry);
     }
     options.overwrite = o->overwrite;
     options.numbered = o->out.empty();
     options.out = options.numbered ? default_folder(options) : o->out;
-    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known,
-                 vocabulary);
+    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, registry);
   };
 }
 

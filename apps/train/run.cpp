@@ -26,7 +26,6 @@
 #include "layers/model/inspect.h"
 #include "optim/clip.h"
 #include "optim/schedule.h"
-#include "optim/sgd.h"
 
 namespace evenkeel {
 namespace {
@@ -49,8 +48,8 @@ struct TrainingData {
   double held_out = 0;
 };
 
-TrainingData load_data(const TrainOptions& o) {
-  DataSplit split = load_named_dataset(o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
+TrainingData load_data(const TrainOptions& o, const DataSets& own) {
+  DataSplit split = load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
   check(split.train.size() > 0 && split.test.size() > 0,
         "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
         split.test.size());
@@ -105,23 +104,19 @@ Json decisive(Json options) {
 
 class Run {
  public:
-  Run(const TrainOptions& options, const Vocabulary& vocabulary)
+  Run(const TrainOptions& options, const Registry& registry)
       : o_(options),
-        data_(load_data(options)),
+        data_(load_data(options, registry.data)),
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
-        network_(make_named_model(info_.model, vocabulary)),
-        sgd_(parameters(*network_), {.lr = static_cast<real>(options.lr),
-                                     .momentum = static_cast<real>(options.momentum),
-                                     .weight_decay = static_cast<real>(options.weight_decay),
-                                     .nesterov = options.nesterov,
-                                     .decay_all = options.decay_all}),
+        network_(make_named_model(info_.model, registry.layers)),
+        optimizer_(make_optimizer(options.optimizer, parameters(*network_), registry.optimizers)),
         loader_(data_.train, info_.normalization,
                 {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
-    trainer_.emplace(*network_, sgd_, schedule_, static_cast<real>(options.label_smoothing));
+    trainer_.emplace(*network_, *optimizer_, schedule_, static_cast<real>(options.label_smoothing));
     if (options.clip > 0)
       trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
   }
@@ -151,7 +146,7 @@ class Run {
   TrainingData data_;
   NetworkInfo info_;
   std::unique_ptr<Sequential> network_;
-  Sgd sgd_;
+  std::unique_ptr<Optimizer> optimizer_;
   Loader loader_;
   Schedule schedule_;
   std::optional<Trainer> trainer_;
@@ -224,7 +219,7 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   }
   check_same(file, before, nlohmann::json::parse(identity_));
   restore(*network_, stored);
-  state_ = unpack_training(stored, sgd_, file);
+  state_ = unpack_training(stored, *optimizer_, file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file,
          state_.epoch, state_.batch, o_.epochs, loader_.batches());
@@ -362,13 +357,13 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
 
 void Run::save_last() {
   for (const Tensor& w :
-       values(sgd_.parameters())) {  // the step just done may have gone wrong, which its own loss could not show
+       values(optimizer_->parameters())) {  // the step just done may have gone wrong, which its own loss could not show
     if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
     fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch,
          step_number(), advice());
   }
   SafeTensors file = pack_network(*network_, info_);
-  pack_training(state_, sgd_, file);
+  pack_training(state_, *optimizer_, file);
   file.metadata["run"] = identity_;
   write_safetensors(path("last.safetensors"), file);
 }
@@ -423,22 +418,16 @@ void Run::print_row(const EpochRow& r, bool best) {
   console_.print(line, best ? Console::Style::green : Console::Style::plain);
 }
 
-// Options that come from a file alone are that file's fault.
-std::unique_ptr<Run> make_run(const TrainOptions& options, const Vocabulary& vocabulary) {
-  try {
-    return std::make_unique<Run>(options, vocabulary);
-  } catch (const Error& error) {
-    if (error.fault != Fault::usage || options.file.empty()) throw;
-    fail(Fault::bad_file, "{}: {}", options.file, error.what());
-  }
+std::unique_ptr<Run> make_run(const TrainOptions& options, const Registry& registry) {
+  return blaming(options.file, [&] { return std::make_unique<Run>(options, registry); });
 }
 
 }  // namespace
 
-int train(const TrainOptions& options, Json config, const Json& known, const Vocabulary& vocabulary) {
+int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry) {
   const bool numbered = options.numbered && !options.overwrite;
   if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
-  const std::unique_ptr<Run> run = make_run(options, vocabulary);
+  const std::unique_ptr<Run> run = make_run(options, registry);
   Json facts = run->facts();
   for (const char* name : {"network", "images", "normalization"}) {
     if (!known.contains(name)) facts.erase(name);
@@ -451,8 +440,8 @@ int train(const TrainOptions& options, Json config, const Json& known, const Voc
   return (*run)();
 }
 
-int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Vocabulary& vocabulary) {
-  const std::unique_ptr<Run> run = make_run(options, vocabulary);
+int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry) {
+  const std::unique_ptr<Run> run = make_run(options, registry);
   run->resume(std::move(folder), std::move(config), longer);
   return (*run)();
 }

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "apps/cli/data_options.h"
+#include "apps/cli/program.h"
 #include "apps/train/run_folder.h"
-#include "layers/model/spec.h"
 
 namespace evenkeel {
 
@@ -18,8 +18,8 @@ struct TrainOptions {
 
   ModelOptions model;  // its seed is that of everything
   int64_t epochs = 5, batch_size = 64;
-  double lr = 0.05, momentum = 0.9, weight_decay = 5e-4;
-  bool nesterov = false, decay_all = false;
+  std::string optimizer = "sgd:momentum=0.9:weight_decay=0.0005";
+  double lr = 0;  // 0: the optimiser's own
   std::string schedule = "cosine";
   double warmup = 0;  // epochs
   double clip = 0;    // 0: off
@@ -42,10 +42,21 @@ TrainOptions read_options(const std::string& name, const std::string& json);
 // says of its images and its network; where these are others the run is refused. Returns the exit status: 0, or 128 + n
 // where signal n stopped it. Error(Fault::failed) where the loss is not finite.
 int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known,
-          const Vocabulary& vocabulary);
+          const Registry& registry);
 // Goes on with the run that the folder holds; `longer`: for as many epochs as the options say, which may be more than
 // it was begun with.
 int resume(const TrainOptions& options, nlohmann::ordered_json config, bool longer, RunFolder folder,
-           const Vocabulary& vocabulary);
+           const Registry& registry);
+
+// f(); where its options come from that file alone, what is wrong with them is the file's fault.
+template <class F>
+auto blaming(const std::string& file, F f) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (error.fault != Fault::usage || file.empty()) throw;
+    fail(Fault::bad_file, "{}: {}", file, error.what());
+  }
+}
 
 }  // namespace evenkeel

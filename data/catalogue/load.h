@@ -1,5 +1,7 @@
 // The data sets that can be had by name, and those of a user by path.
 #pragma once
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,9 @@ namespace evenkeel {
 // Error(Fault::missing) with the places it looked in, Error(Fault::bad_file) with the file and what is wrong with it.
 DataSplit load_dataset(const std::string& name, const std::string& data_dir = "", const PictureOptions& options = {},
                        const LoadReport& report = {});
+
+// Data sets of a program's own, by name.
+using DataSets = std::map<std::string, std::function<DataSplit()>>;
 
 // Whether the name of a data set is a path: it has a slash, or is a folder or an .npz file here. Where a data_dir is
 // given, a set's name is not.

@@ -17,7 +17,7 @@ void inspect_from(Sequential& network, const std::string& prefix, const Tensor& 
     } else if (auto* residual = dynamic_cast<Residual*>(&layer)) {
       inspect_from(residual->body(), name + ".body.", at, mode, see);
     }
-    const Tensor y = layer.forward(at, mode);
+    const Tensor y = layer.forward(at, network.mode_of(i, mode));
     see({name, layer, i > 0 ? &network[i - 1] : nullptr, i + 1 < network.size() ? &network[i + 1] : nullptr, at, y});
     at = y;
   }

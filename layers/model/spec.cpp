@@ -79,72 +79,25 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-template <class Number>
-Number parse_number(const LayerArguments& layer, const std::string& key, const std::string& text, Number low,
-                    Number high) {
-  Number value{};
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  check(error == std::errc() && stop == text.data() + text.size() && value >= low && value <= high,
-        "model: {}'s {} must be a number from {} to {}, got '{}'", layer.layer, key, low, high, text);
-  return value;
-}
-
 }  // namespace
-
-std::string LayerArguments::text(size_t position, const std::string& key) {
-  if (const auto found = named_.find(key); found != named_.end()) {
-    const std::string value = found->second;
-    named_.erase(found);
-    check(position >= positional_.size(), "model: {} is given its {} twice", layer, key);
-    return value;
-  }
-  if (position >= positional_.size()) return "";
-  used_[position] = true;
-  return positional_[position];
-}
 
 int64_t LayerArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high) {
   std::string value = text(position, key);
-  check(!value.empty(), "model: {} needs its {}", layer, key);
+  check(!value.empty(), "model: {} needs its {}", name, key);
   if (value == "classes") value = std::to_string(classes);
-  return parse_number<int64_t>(*this, key, value, low, high);
-}
-
-int64_t LayerArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise) {
-  const std::string value = text(position, key);
-  return value.empty() ? otherwise : parse_number<int64_t>(*this, key, value, low, high);
-}
-
-double LayerArguments::number(size_t position, const std::string& key, double low, double high, double otherwise) {
-  const std::string value = text(position, key);
-  return value.empty() ? otherwise : parse_number<double>(*this, key, value, low, high);
-}
-
-std::string LayerArguments::word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
-                                 const std::string& otherwise) {
-  const std::string value = text(position, key);
-  if (value.empty()) return otherwise;
-  std::string list;
-  for (const std::string& a : allowed) list.append(list.empty() ? "" : ", ").append(a);
-  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "model: {}'s {} must be one of {}, got '{}'",
-        layer, key, list, value);
-  return value;
-}
-
-bool LayerArguments::flag(const std::string& key, bool otherwise) {
-  return word(SIZE_MAX, key, {"on", "off"}, otherwise ? "on" : "off") == "on";
+  return parsed<int64_t>(key, value, {static_cast<double>(low), static_cast<double>(high)});
 }
 
 void LayerArguments::needs_weights(double count) const {
   check(count <= static_cast<double>(left_.weights),
-        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", layer,
+        "model: {} on {} would have {:.0f} weights: the layers before it leave {} of what a model may have", name,
         input, count, left_.weights);
 }
 
 void LayerArguments::needs_values(double count) const {
   check(count <= static_cast<double>(left_.values),
         "model: {} on {} would give {:.0f} values an example: the layers before it leave {} of what a model may give",
-        layer, input, count, left_.values);
+        name, input, count, left_.values);
 }
 
 class SpecBuilder {
@@ -225,24 +178,13 @@ class SpecBuilder {
 
   LayerPtr make(const Item& item, const Shape& shape, bool bias) {
     const LayerKind& kind = kind_of(item);
-    const std::vector<std::string> parts = split(item.text, ':');
-    LayerArguments arguments;
-    arguments.layer = parts[0];
+    LayerArguments arguments(item.text);
     arguments.input = shape;
     arguments.left_ = left_;
     arguments.classes = options_.classes;
     arguments.bias = bias;
     arguments.init = init_;
     arguments.random = &random_;
-    for (size_t i = 1; i < parts.size(); ++i) {
-      const size_t equals = parts[i].find('=');
-      if (equals == std::string::npos)
-        arguments.positional_.push_back(parts[i]);
-      else
-        check(arguments.named_.emplace(parts[i].substr(0, equals), parts[i].substr(equals + 1)).second,
-              "model: {} is given its {} twice", parts[0], parts[i].substr(0, equals));
-    }
-    arguments.used_.resize(arguments.positional_.size());
     bool body_used = false;
     if (item.has_body)
       arguments.body = [&] {
@@ -253,9 +195,9 @@ class SpecBuilder {
         return body;
       };
     LayerPtr layer = kind.make(arguments);
-    const bool all_used = std::all_of(arguments.used_.begin(), arguments.used_.end(), [](bool u) { return u; });
-    check(all_used && arguments.named_.empty() && body_used == item.has_body,
-          "model: '{}' has an argument it does not know; it is written {}", item.text, kind.usage);
+    arguments.check_used(kind.usage);
+    check(body_used == item.has_body, "model: '{}' takes no layers in parentheses; it is written {}", item.text,
+          kind.usage);
     int64_t kept = 0;
     for (const Named& n : named(*layer)) kept += n.tensor.defined() ? n.tensor.size() : 0;
     arguments.needs_weights(static_cast<double>(kept));

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 
+#include "core/base/options.h"
 #include "layers/init.h"
 #include "layers/sequential.h"
 
@@ -36,23 +37,22 @@ struct ModelOptions {
 };
 
 // The arguments of one layer in a spec, and where it stands.
-class LayerArguments {
+class LayerArguments : public SpecArguments {
  public:
-  // The positional argument `position`, or the one written key=value; each must be used, an unused one is an error.
+  LayerArguments() = default;
+  explicit LayerArguments(const std::string& text) : SpecArguments("model", text) {}
+
+  // One that must be given; `classes` stands for their number. Those with a default are SpecArguments'. Each argument
+  // must be asked for: one that is not is an error.
   int64_t integer(size_t position, const std::string& key, int64_t low, int64_t high);
-  int64_t integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise);
-  double number(size_t position, const std::string& key, double low, double high, double otherwise);
-  bool flag(const std::string& key, bool otherwise);
-  std::string word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
-                   const std::string& otherwise);
+  using SpecArguments::integer;
 
   // To be called before anything is allocated: Error where the model's limits do not leave so many weights, or values
   // for one example.
   void needs_weights(double count) const;
   void needs_values(double count) const;
 
-  std::string layer;  // its name
-  Shape input;        // what it gets, one example's shape
+  Shape input;  // what it gets, one example's shape
   int64_t classes = 0;
   bool bias = true;  // false where a normalisation follows that would cancel a bias
   Init init;
@@ -62,11 +62,7 @@ class LayerArguments {
 
  private:
   friend class SpecBuilder;
-  ModelLimits left_;                                          // by the layers before it
-  std::string text(size_t position, const std::string& key);  // "" where it is not given
-  std::vector<std::string> positional_;
-  std::map<std::string, std::string> named_;
-  std::vector<bool> used_;
+  ModelLimits left_;  // by the layers before it
 };
 
 struct LayerKind {

@@ -15,10 +15,6 @@
 namespace evenkeel {
 namespace {
 
-real eps_of(LayerArguments& a, real otherwise) {
-  return static_cast<real>(a.number(SIZE_MAX, "eps", 1e-30, 1, otherwise));
-}
-
 // A normalisation keeps so many numbers for each channel.
 void needs_channels(const LayerArguments& a, int numbers) {
   a.needs_weights(static_cast<double>(numbers) * static_cast<double>(a.input.channels()));
@@ -51,62 +47,34 @@ Vocabulary standard_vocabulary() {
                  return std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias, a.init);
                },
                fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2]", ConvOptions().stride)};
-  // Defaults are those of the structs, in what is built and in what is said.
-  const BatchNormOptions batch;
-  v["batch"] = {
-      [](LayerArguments& a) -> LayerPtr {
-        BatchNormOptions o;
-        o.eps = eps_of(a, o.eps);
-        o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, o.new_weight);
-        o.cumulative = a.word(SIZE_MAX, "average", {"exponential", "cumulative"},
-                              o.cumulative ? "cumulative" : "exponential") == "cumulative";
-        o.unbiased =
-            a.word(SIZE_MAX, "variance", {"unbiased", "biased"}, o.unbiased ? "unbiased" : "biased") == "unbiased";
-        o.affine = a.flag("affine", o.affine);
-        o.frozen = a.flag("frozen", o.frozen);
-        o.ghost = a.integer(SIZE_MAX, "ghost", 0, 1 << 20, o.ghost);
-        needs_channels(a, 4);
-        return std::make_unique<BatchNorm>(a.input.channels(), o);
-      },
-      fmt::format("batch[:eps={}][:new={}][:average=exponential|cumulative][:variance=unbiased|biased][:affine=on|off]"
-                  "[:frozen=off|on][:ghost={}]",
-                  batch.eps, batch.new_weight, batch.ghost),
-      true};
-  const BatchRenormOptions renorm;
+  v["batch"] = {[](LayerArguments& a) -> LayerPtr {
+                  needs_channels(a, 4);
+                  return std::make_unique<BatchNorm>(a.input.channels(), a.options<BatchNormOptions>());
+                },
+                "batch" + usage_options<BatchNormOptions>(), true};
   v["renorm"] = {[](LayerArguments& a) -> LayerPtr {
-                   BatchRenormOptions o;
-                   o.eps = eps_of(a, o.eps);
-                   o.new_weight = a.number(SIZE_MAX, "new", 1e-9, 1, o.new_weight);
-                   o.r_max = a.number(SIZE_MAX, "rmax", 1, 1e6, o.r_max);
-                   o.d_max = a.number(SIZE_MAX, "dmax", 0, 1e6, o.d_max);
-                   o.start = a.integer(SIZE_MAX, "start", 0, int64_t{1} << 40, o.start);
-                   o.r_end = a.integer(SIZE_MAX, "rend", 0, int64_t{1} << 40, o.r_end);
-                   o.d_end = a.integer(SIZE_MAX, "dend", 0, int64_t{1} << 40, o.d_end);
                    needs_channels(a, 4);
-                   return std::make_unique<BatchRenorm>(a.input.channels(), o);
+                   return std::make_unique<BatchRenorm>(a.input.channels(), a.options<BatchRenormOptions>());
                  },
-                 fmt::format("renorm[:eps={}][:new={}][:rmax={}][:dmax={}][:start={}][:rend={}][:dend={}]", renorm.eps,
-                             renorm.new_weight, renorm.r_max, renorm.d_max, renorm.start, renorm.r_end, renorm.d_end),
-                 true};
-  const std::string eps = fmt::format("[:eps={}]", NormOptions().eps);
+                 "renorm" + usage_options<BatchRenormOptions>(), true};
   v["group"] = {[](LayerArguments& a) -> LayerPtr {
                   const int64_t groups = a.integer(0, "groups", 1, 1 << 20);
                   needs_channels(a, 2);
-                  return std::make_unique<GroupNorm>(a.input.channels(), groups, eps_of(a, NormOptions().eps));
+                  return std::make_unique<GroupNorm>(a.input.channels(), groups, a.options<EpsOptions>().eps);
                 },
-                "group:GROUPS" + eps};
+                "group:GROUPS" + usage_options<EpsOptions>()};
   v["instance"] = {[](LayerArguments& a) -> LayerPtr {
                      needs_channels(a, 2);
-                     return std::make_unique<InstanceNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
+                     return std::make_unique<InstanceNorm>(a.input.channels(), a.options<EpsOptions>().eps);
                    },
-                   "instance" + eps, true};
+                   "instance" + usage_options<EpsOptions>(), true};
   v["layer"] = {[](LayerArguments& a) -> LayerPtr {
                   needs_channels(a, 2);
-                  return std::make_unique<LayerNorm>(a.input.channels(), eps_of(a, NormOptions().eps));
+                  return std::make_unique<LayerNorm>(a.input.channels(), a.options<EpsOptions>().eps);
                 },
-                "layer" + eps};
+                "layer" + usage_options<EpsOptions>()};
   const auto pool = [](LayerArguments& a) {
-    check(a.input.rank() == 3, "model: {} needs an image (H, W, C), got {}", a.layer, a.input);
+    check(a.input.rank() == 3, "model: {} needs an image (H, W, C), got {}", a.name, a.input);
     PoolOptions o;
     o.size = a.integer(0, "size", 1, 1024, o.size);
     o.stride = a.integer(1, "stride", 1, 1024, o.size);

@@ -71,12 +71,7 @@ BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
       running_weight(Tensor::scalar(0)),
       batches(Tensor::scalar(0)),
       running_rows(Tensor::scalar(0)) {
-  check(options.eps > 0, "batch_norm: eps must be positive, got {}", options.eps);
-  check(options.new_weight > 0 && options.new_weight <= 1,
-        "batch_norm: the weight of the new value must be in (0, 1], got {}; PyTorch's momentum is this number, Keras' "
-        "is 1 minus it",
-        options.new_weight);
-  check(options.ghost >= 0, "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got {}", options.ghost);
+  check_options("batch", options);
   gamma = Tensor::full({channels}, 1);
   beta = Tensor::zeros({channels});
   if (options.affine) gamma.track(), beta.track();
@@ -163,17 +158,6 @@ void BatchNorm::visit(Visitor& v) {
   v.state("running_rows", running_rows);
 }
 
-std::string BatchNorm::describe() const {
-  const BatchNormOptions standard;
-  std::string s = "batch";
-  if (options.eps != standard.eps) s += fmt::format(":eps={}", options.eps);
-  if (options.cumulative) s += ":average=cumulative";
-  if (options.new_weight != standard.new_weight) s += fmt::format(":new={}", options.new_weight);
-  if (!options.unbiased) s += ":variance=biased";
-  if (!options.affine) s += ":affine=off";
-  if (options.frozen) s += ":frozen=on";
-  if (options.ghost) s += fmt::format(":ghost={}", options.ghost);
-  return s;
-}
+std::string BatchNorm::describe() const { return "batch" + describe_options(options); }
 
 }  // namespace evenkeel

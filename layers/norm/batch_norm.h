@@ -3,23 +3,35 @@
 #pragma once
 #include <functional>
 
-#include "layers/layer.h"
+#include "layers/norm/norm_options.h"
 
 namespace evenkeel {
 
 struct BatchNormOptions {
-  real eps = NormOptions().eps;  // inside the root
-  double new_weight = 0.1;       // weight of the new value in the running averages, in (0, 1]
-  bool cumulative =
-      false;             // instead: every row weighs the same, so that the t-th of equal batches weighs 1/t; also after
-                         // recalibrate(). Where a file does not say how many rows its averages stand for, each of its
-                         // num_batches_tracked batches weighs as much as the next one, which is PyTorch's rule.
-  bool unbiased = true;  // what the running variance holds: m/(m-1) times the batch's variance, or (false) the biased
-                         // one. The normaliser itself always uses the biased one.
-  bool affine = true;    // gamma and beta are learned; else they are 1 and 0
-  bool frozen = false;   // the running averages normalise in every mode and never move; gamma and beta are trained
-  int64_t ghost = 0;     // ghost batches (Hoffer et al. 2017): the batch is cut into as many equal parts of at least so
-                         // many examples as there can be, and each is normalised by itself; 0: it is not cut
+  real eps = NormOptions().eps;
+  // Every row weighs the same, so that the t-th of equal batches weighs 1/t; also after recalibrate(). Where a file
+  // does not say how many rows its averages stand for, each of its num_batches_tracked batches weighs as much as the
+  // next one, which is PyTorch's rule.
+  bool cumulative = false;
+  double new_weight = 0.1;
+  // m/(m-1) times the batch's variance, or (false) the biased one. The normaliser itself always uses the biased one.
+  bool unbiased = true;
+  bool affine = true;   // else gamma and beta are 1 and 0
+  bool frozen = false;  // gamma and beta are trained all the same
+  int64_t ghost = 0;    // as many equal parts of at least so many examples as there can be
+
+  static void each(auto& o, auto&& option) {
+    option("eps", o.eps, norm_eps, "inside the root");
+    option("average", o.cumulative, Words{"exponential", "cumulative"}, "how the running averages move");
+    option("new", o.new_weight, Range{1e-9, 1},
+           "weight of the new value in the running averages: PyTorch's momentum, 1 - Keras'");
+    option("variance", o.unbiased, Words{"biased", "unbiased"}, "what the running variance holds");
+    option("affine", o.affine, Words{"off", "on"}, "gamma and beta are learned");
+    option("frozen", o.frozen, Words{"off", "on"}, "the running averages normalise in every mode and never move");
+    option("ghost", o.ghost, Range{0, 1 << 20},
+           "examples of a ghost batch (Hoffer et al. 2017), each normalised by "
+           "itself; 0: the batch is not cut");
+  }
 };
 
 // What normalises with a batch's statistics in training and with running ones in inference, for instruments.

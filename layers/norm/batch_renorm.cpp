@@ -11,11 +11,7 @@ BatchRenorm::BatchRenorm(int64_t channels, const BatchRenormOptions& o)
       running_sigma(Tensor::full({channels}, 1)),
       running_weight(Tensor::scalar(0)),
       batches(Tensor::scalar(0)) {
-  check(options.eps > 0, "batch_renorm: eps must be positive, got {}", options.eps);
-  check(options.new_weight > 0 && options.new_weight <= 1,
-        "batch_renorm: the weight of the new value must be in (0, 1], got {}", options.new_weight);
-  check(options.r_max >= 1 && options.d_max >= 0,
-        "batch_renorm: r_max must be at least 1 and d_max at least 0, got {} and {}", options.r_max, options.d_max);
+  check_options("renorm", options);
   gamma = Tensor::full({channels}, 1).track();
   beta = Tensor::zeros({channels}).track();
 }
@@ -91,17 +87,6 @@ void BatchRenorm::visit(Visitor& v) {
   v.count("num_batches_tracked", batches);
 }
 
-std::string BatchRenorm::describe() const {
-  const BatchRenormOptions standard;
-  std::string s = "renorm";
-  if (options.eps != standard.eps) s += fmt::format(":eps={}", options.eps);
-  if (options.new_weight != standard.new_weight) s += fmt::format(":new={}", options.new_weight);
-  if (options.r_max != standard.r_max) s += fmt::format(":rmax={}", options.r_max);
-  if (options.d_max != standard.d_max) s += fmt::format(":dmax={}", options.d_max);
-  if (options.start != standard.start) s += fmt::format(":start={}", options.start);
-  if (options.r_end != standard.r_end) s += fmt::format(":rend={}", options.r_end);
-  if (options.d_end != standard.d_end) s += fmt::format(":dend={}", options.d_end);
-  return s;
-}
+std::string BatchRenorm::describe() const { return "renorm" + describe_options(options); }
 
 }  // namespace evenkeel

@@ -5,12 +5,21 @@
 namespace evenkeel {
 
 struct BatchRenormOptions {
-  real eps = NormOptions().eps;  // inside the root: sigma_B = sqrt(var_B + eps)
-  double new_weight = 0.01;      // weight of the new value in the running averages, in (0, 1]
+  real eps = NormOptions().eps;
+  double new_weight = 0.01;
   double r_max = 3, d_max = 5;
-  // Batches averaged before r_max starts to grow from 1 and d_max from 0, and when, linearly, they have arrived. The
-  // paper's numbers.
-  int64_t start = 5000, r_end = 40000, d_end = 25000;
+  int64_t start = 5000, r_end = 40000, d_end = 25000;  // the paper's numbers
+
+  static void each(auto& o, auto&& option) {
+    constexpr Range batches{0, int64_t{1} << 40};
+    option("eps", o.eps, norm_eps, "inside the root: sigma_B = sqrt(var_B + eps)");
+    option("new", o.new_weight, Range{1e-9, 1}, "weight of the new value in the running averages");
+    option("rmax", o.r_max, Range{1, 1e6}, "the largest r");
+    option("dmax", o.d_max, Range{0, 1e6}, "the largest d");
+    option("start", o.start, batches, "batches averaged before r_max grows from 1 and d_max from 0, linearly");
+    option("rend", o.r_end, batches, "when r_max has arrived");
+    option("dend", o.d_end, batches, "when d_max has arrived");
+  }
 };
 
 // Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max] and d = (mu_B

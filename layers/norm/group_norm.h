@@ -1,7 +1,7 @@
 // Group normalisation (Wu and He 2018): each example, each group of neighbouring channels; the same in training and
 // inference.
 #pragma once
-#include "layers/layer.h"
+#include "layers/norm/norm_options.h"
 
 namespace evenkeel {
 
@@ -15,7 +15,7 @@ struct GroupNorm : Layer {
         beta(Tensor::zeros({channels}).track()) {
     check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size",
           channels, groups);
-    check(eps > 0, "group_norm: eps must be positive, got {}", eps);
+    check_options("group", EpsOptions{eps});
   }
   Tensor forward(const Tensor& x, Mode) override { return group_norm(x, groups, gamma, beta, eps); }
   void visit(Visitor& v) override {
@@ -27,20 +27,17 @@ struct GroupNorm : Layer {
     check_groups(batch_of_one(input), groups);
     return input;
   }
-  std::string describe() const override { return fmt::format("group:{}", groups) + describe_eps(); }
+  std::string describe() const override { return fmt::format("group:{}", groups) + describe_options(EpsOptions{eps}); }
 
   int64_t groups;
   real eps;
   Owned gamma, beta;
-
- protected:
-  std::string describe_eps() const { return eps == NormOptions().eps ? "" : fmt::format(":eps={}", eps); }
 };
 
 // Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
 struct InstanceNorm : GroupNorm {
   explicit InstanceNorm(int64_t channels, real epsilon = NormOptions().eps) : GroupNorm(channels, channels, epsilon) {}
-  std::string describe() const override { return "instance" + describe_eps(); }
+  std::string describe() const override { return "instance" + describe_options(EpsOptions{eps}); }
 };
 
 }  // namespace evenkeel

@@ -1,7 +1,7 @@
 // Layer normalisation (Ba, Kiros and Hinton 2016): each example over all its features; the same in training and
 // inference.
 #pragma once
-#include "layers/layer.h"
+#include "layers/norm/norm_options.h"
 
 namespace evenkeel {
 
@@ -9,7 +9,7 @@ struct LayerNorm : Layer {
   // x (N, ..., C): mean and variance per example over all positions and channels, gamma and beta (C) per channel.
   explicit LayerNorm(int64_t channels, real epsilon = NormOptions().eps)
       : eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
-    check(eps > 0, "layer_norm: eps must be positive, got {}", eps);
+    check_options("layer", EpsOptions{eps});
   }
   Tensor forward(const Tensor& x, Mode) override { return layer_norm(x, gamma, beta, eps); }
   void visit(Visitor& v) override {
@@ -21,9 +21,7 @@ struct LayerNorm : Layer {
     check_groups(batch_of_one(input), 1);
     return input;
   }
-  std::string describe() const override {
-    return eps == NormOptions().eps ? "layer" : fmt::format("layer:eps={}", eps);
-  }
+  std::string describe() const override { return "layer" + describe_options(EpsOptions{eps}); }
 
   real eps;
   Owned gamma, beta;

@@ -1,5 +1,7 @@
 #include "layers/norm/recalibrate.h"
 
+#include "layers/sequential.h"
+
 namespace evenkeel {
 
 std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network) {
@@ -27,7 +29,9 @@ void recalibrate(Layer& network, const EachBatch& each_batch) {
     ~Watching() { norm.watch = nullptr; }
   };
   const Recording off(false);
+  const auto* sequence = dynamic_cast<const Sequential*>(&network);
   for (const auto& [name, norm] : running_norms(network)) {
+    if (sequence && std::stoull(name) < sequence->frozen) continue;
     Population population;
     {
       const Watching watching{*norm};

@@ -25,7 +25,7 @@ using EachBatch = std::function<void(const std::function<void(const Tensor&)>&)>
 
 // Sets every running statistic to that of the data set: the first layer's from its inputs, the second's from what
 // inference then gives it, and so on; one pass over the data for each. Afterwards inference normalises exactly with the
-// population's moments.
+// population's moments. The norms in a Sequential's frozen layers stay as they are.
 void recalibrate(Layer& network, const EachBatch& each_batch);
 
 }  // namespace evenkeel

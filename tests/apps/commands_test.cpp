@@ -55,7 +55,8 @@ TEST_CASE("train: the command in config.json, given to a shell, gives the same b
                "2",
                "--batch-size",
                "16",
-               "--nesterov",
+               "--optimizer",
+               "adamw:beta2=0.99",
                "--clip",
                "0.7",
                "--schedule",
@@ -71,9 +72,9 @@ TEST_CASE("train: the command in config.json, given to a shell, gives the same b
               .status == 0);
   const auto config = nlohmann::json::parse(slurp(out + "/config.json"));
   CHECK(config["options"]["seed"] == 18446744073709551615u);
-  CHECK(config["options"]["nesterov"] == true);
+  CHECK(config["options"]["optimizer"] == "adamw:beta2=0.99");
   CHECK(config["options"]["augment"] == false);
-  CHECK(config["options"]["momentum"] == 0.9);
+  CHECK(config["options"]["lr"] == 0.001);
   const std::string command = config["command"];
   REQUIRE(command.starts_with("evenkeel train "));
   std::filesystem::create_symlink(EVENKEEL_PROGRAM, scratch / "evenkeel");

@@ -113,7 +113,7 @@ TEST_CASE("weights without a description are evaluated and trained on where the 
   CHECK_MESSAGE(other.err.find("1.running_mean is nothing that the network has") != std::string::npos, other.err);
 
   // Steps too small to matter: what comes out is what went in.
-  const Arguments still{"--lr", "1e-30", "--weight-decay", "0", "--schedule", "constant", "--seed", "9"};
+  const Arguments still{"--lr", "1e-30", "--optimizer", "sgd:momentum=0.9", "--schedule", "constant", "--seed", "9"};
   REQUIRE(run(small + still + Arguments{"--init", bare, "--out", scratch / "on"}).status == 0);
   const evenkeel::SafeTensors on = evenkeel::read_safetensors(scratch / "on/last.safetensors");
   for (const char* name : {"0.weight", "1.weight", "5.weight", "5.bias"})

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <regex>
 
 #include "layers/model/checkpoint.h"
@@ -102,4 +103,21 @@ TEST_CASE("--init reads the weights of a run of 0.1.0") {
                                "batch", "--samples", "20", "--epochs", "1", "--lr", "1e-30", "--out", out});
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
   check_same_weights(out + "/last.safetensors", false);  // a step of 1e-30 moves no weight
+}
+
+TEST_CASE("a config.json of 0.1.0 starts a run whose optimiser is the one that its four options described") {
+  const Scratch scratch;
+  const Outcome o = run(
+      {"train", "--config", run_of_old + "/config.json", "--epochs", "1", "--samples", "64", "--out", scratch / "run"});
+  REQUIRE_MESSAGE(o.status == 0, o.err);
+  const auto options = nlohmann::json::parse(slurp(scratch / "run/config.json"))["options"];
+  CHECK(options["optimizer"] == "sgd:momentum=0.9:weight_decay=0.0005");
+  CHECK(options["lr"] == 0.02);
+  CHECK(!options.contains("momentum"));
+  std::ofstream(scratch / "own.json") << R"({"options": {"nesterov": true, "decay-all": true, "momentum": 0.8}})";
+  const Outcome own = run({"train", "--config", scratch / "own.json", "--epochs", "1", "--samples", "64", "--model",
+                           "mlp:4", "--out", scratch / "own"});
+  REQUIRE_MESSAGE(own.status == 0, own.err);
+  CHECK(nlohmann::json::parse(slurp(scratch / "own/config.json"))["options"]["optimizer"] ==
+        "sgd:momentum=0.8:weight_decay=0.0005:nesterov=on:decay_all=on");
 }

@@ -3,8 +3,7 @@
 
 #include <tuple>
 
-#include "apps/cli/program.h"
-#include "tests/apps/process.h"
+#include "tests/apps/own_program.h"
 
 using namespace evenkeel;
 
@@ -26,26 +25,12 @@ struct Line : Layer {
   std::string names[2];
 };
 
-// The program with that layer as `line`, on a child process' main thread.
 Outcome train_with(const char* name_a, const char* name_b, const std::string& out) {
-  const Scratch files;
-  const pid_t child = fork();
-  if (child == 0) {
-    for (const auto& [file, stream] : {std::pair("out", STDOUT_FILENO), {"err", STDERR_FILENO}})
-      dup2(open((files / file).c_str(), O_CREAT | O_WRONLY, 0600), stream);
-    Vocabulary words = standard_vocabulary();
-    words["line"] = {[&](LayerArguments& l) { return std::make_unique<Line>(l.input.channels(), name_a, name_b); },
-                     "line"};
-    Arguments arguments{"evenkeel", "train",     "--samples", "200",     "--epochs",
-                        "1",        "--threads", "1",         "--model", "flatten dense:8 residual(line) dense:classes",
-                        "--out",    out};
-    std::vector<char*> argv;
-    for (std::string& a : arguments) argv.push_back(a.data());
-    _exit(run_program(static_cast<int>(argv.size()), argv.data(), words));
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), slurp(files / "out"), slurp(files / "err")};
+  Registry own;
+  own.layers["line"] = {[&](LayerArguments& l) { return std::make_unique<Line>(l.input.channels(), name_a, name_b); },
+                        "line"};
+  return run_with(own, {"train", "--samples", "200", "--epochs", "1", "--threads", "1", "--model",
+                        "flatten dense:8 residual(line) dense:classes", "--out", out});
 }
 
 }  // namespace

@@ -16,7 +16,6 @@
 #include "data/catalogue/load.h"
 #include "data/loader.h"
 #include "optim/clip.h"
-#include "optim/sgd.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
 
@@ -33,18 +32,14 @@ Arguments words(const TrainOptions& o) {
   const auto flag = [&](const char* name, bool value) { a = value ? a + Arguments{name} : a; };
   number("--validation", static_cast<double>(o.validation));
   number("--batch-size", static_cast<double>(o.batch_size));
-  number("--lr", o.lr);
-  number("--momentum", o.momentum);
-  number("--weight-decay", o.weight_decay);
+  if (o.lr > 0) number("--lr", o.lr);
   number("--warmup", o.warmup);
   number("--clip", o.clip);
   number("--label-smoothing", o.label_smoothing);
   number("--seed", static_cast<double>(o.model.seed));
   flag("--augment", o.augment);
-  flag("--nesterov", o.nesterov);
-  flag("--decay-all", o.decay_all);
-  return a + Arguments{"--schedule", o.schedule,     "--model",          o.model.model, "--norm",
-                       o.model.norm, "--activation", o.model.activation, "--init",      o.model.init};
+  return a + Arguments{"--optimizer", o.optimizer,  "--schedule",   o.schedule,         "--model", o.model.model,
+                       "--norm",      o.model.norm, "--activation", o.model.activation, "--init",  o.model.init};
 }
 
 struct Judged {
@@ -106,11 +101,7 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
   const auto network = make_model(model);
   r.parameters = parameter_count(*network);
   const std::vector<Tensor> w = values(parameters(*network));
-  Sgd sgd(parameters(*network), {.lr = 0,
-                                 .momentum = static_cast<real>(o.momentum),
-                                 .weight_decay = static_cast<real>(o.weight_decay),
-                                 .nesterov = o.nesterov,
-                                 .decay_all = o.decay_all});
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(o.optimizer, parameters(*network));
   Loader loader(train, r.normalization, {.batch_size = o.batch_size, .augment = o.augment, .seed = o.model.seed});
   int64_t t = 0;
   for (int64_t epoch = 1; epoch <= o.epochs; ++epoch) {
@@ -126,8 +117,8 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
       seen += n;
       Grads g = grad(loss, w);
       if (o.clip > 0) r.clipped += clip_by_global_norm(g, o.clip) > o.clip;
-      sgd.set_lr(static_cast<real>(lr(t)));
-      sgd.step(g);
+      optimizer->set_lr(static_cast<real>(lr(t)));
+      optimizer->step(g);
     }
     CHECK(seen == train.size());
     r.rows.push_back({lr(t - 1), loss_sum / static_cast<double>(seen), correct / static_cast<double>(seen),
@@ -135,7 +126,7 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
                       o.validation ? whole(*network, validation, r.normalization) : Judged{},
                       capture(*network).tensors});
   }
-  r.optimizer = sgd.state();
+  r.optimizer = optimizer->state();
   return r;
 }
 
@@ -183,12 +174,12 @@ std::vector<Variant> variants() {
        }),
        [](int64_t t) { return t < 3 ? 0.2 : 0.2 * 0.2; }},
       {"steps at epochs, Nesterov, decay of everything, augmentation", options([](TrainOptions& o) {
-         o.augment = o.nesterov = o.decay_all = true, o.momentum = 0.8, o.weight_decay = 0.05, o.schedule = "step:1,2",
-         o.model.norm = "layer";
+         o.augment = true, o.optimizer = "sgd:momentum=0.8:weight_decay=0.05:nesterov=on:decay_all=on";
+         o.schedule = "step:1,2", o.model.norm = "layer";
        }),
        [](int64_t t) { return 0.05 * std::pow(0.1, static_cast<double>(t / 2)); }},
       {"a constant rate, one and a half epochs of warm-up, plain steps", options([](TrainOptions& o) {
-         o.lr = 0.03, o.momentum = o.weight_decay = 0, o.schedule = "constant", o.warmup = 1.5, o.model.norm = "none";
+         o.lr = 0.03, o.optimizer = "sgd", o.schedule = "constant", o.warmup = 1.5, o.model.norm = "none";
          o.model.activation = "tanh", o.model.init = "gaussian:0.02";
        }),
        [](int64_t t) { return t < 3 ? 0.01 * static_cast<double>(t + 1) : 0.03; }},
@@ -354,10 +345,8 @@ TEST_CASE(
                           "none",
                           "--init",
                           scratch / "start.safetensors",
-                          "--weight-decay",
-                          "0",
-                          "--momentum",
-                          "0",
+                          "--optimizer",
+                          "sgd",
                           "--epochs",
                           "6",
                           "--batch-size",

@@ -166,7 +166,7 @@ TEST_CASE("refusals: --resume") {
   for (const Arguments& more : {Arguments{"--config", folder + "/config.json"}, {"--out", again}, {"--overwrite"}})
     resumed(more, 2, "leave out --config, --out and --overwrite");
   resumed({"--lr", "3"}, 2, "--resume: --lr is the folder's; only --epochs, --threads and --data-dir can be given");
-  resumed({"--nesterov"}, 2, "--nesterov is the folder's");
+  resumed({"--augment"}, 2, "--augment is the folder's");
   const SafeTensors good = read_safetensors(files.last);
   const auto state = [&](const std::string& from, const std::string& to, const std::string& words) {
     SafeTensors file = good;
@@ -235,10 +235,8 @@ TEST_CASE("refusals: a run whose weights, or whose loss on images it has not tra
                                         "20",
                                         "--lr",
                                         "1e9",
-                                        "--weight-decay",
-                                        "1e9",
-                                        "--momentum",
-                                        "0",
+                                        "--optimizer",
+                                        "sgd:weight_decay=1e9",
                                         "--clip",
                                         "1e-25",
                                         "--checkpoint-every",
@@ -270,9 +268,9 @@ TEST_CASE("refusals: a run whose weights, or whose loss on images it has not tra
     w.detach().mutable_data()[c * 784] = w.detach().mutable_data()[c * 784 + 1] =
         static_cast<real>(c % 2 ? 3e38 : -3e38);
   write_safetensors(scratch / "start.safetensors", pack_network(*network, {m, "mnist", {{100}, {50}}}));
-  const Outcome loss =
-      run({"train", "--data", "mnist", "--data-dir", flat.folder.path, "--model", m.model, "--norm", "none", "--init",
-           scratch / "start.safetensors", "--epochs", "1", "--weight-decay", "0", "--out", scratch / "loss"});
+  const Outcome loss = run({"train", "--data", "mnist", "--data-dir", flat.folder.path, "--model", m.model, "--norm",
+                            "none", "--init", scratch / "start.safetensors", "--epochs", "1", "--optimizer",
+                            "sgd:momentum=0.9", "--out", scratch / "loss"});
   CHECK(loss.status == 1);
   CHECK_MESSAGE(
       std::regex_search(

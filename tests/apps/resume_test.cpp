@@ -154,6 +154,20 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
   }
 }
 
+TEST_CASE("resume: AdamW's averages and its count of steps go on, to the byte") {
+  const Scratch scratch;
+  const Arguments adamw = tiny + Arguments{"--optimizer", "adamw:beta2=0.99"};
+  REQUIRE(run_stopped(adamw + Arguments{"--out", scratch / "whole"}, {}) == 0);
+  for (const int save : {1, 3, 6}) {
+    CAPTURE(save);
+    const std::string out = scratch / std::to_string(save);
+    REQUIRE(run_stopped(adamw + Arguments{"--out", out}, {.save = save, .signal = SIGKILL}) == -SIGKILL);
+    const Outcome resumed = run({"train", "--resume", out});
+    CHECK_MESSAGE(resumed.status == 0, resumed.err);
+    check_same_end(out, scratch / "whole");
+  }
+}
+
 TEST_CASE(
     "a disk that is full, a folder that may not be written any more, or is gone: status 5, and the last good "
     "checkpoint stays") {

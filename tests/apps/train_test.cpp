@@ -48,7 +48,8 @@ TEST_CASE("train: a run learns, and leaves behind what it should") {
   CHECK(slurp(out + "/curves.svg").starts_with("<svg"));
   const auto config = nlohmann::json::parse(slurp(out + "/config.json"));
   CHECK(config["options"]["epochs"] == 3);
-  CHECK(config["options"]["nesterov"] == false);
+  CHECK(config["options"]["optimizer"] == "sgd:momentum=0.9:weight_decay=0.0005");
+  CHECK(config["options"]["lr"] == 0.05);
   CHECK(config["network"]["input"] == "28x28x1");
   CHECK(config["normalization"]["mean"].size() == 1);
   const evenkeel::SafeTensors best = evenkeel::read_safetensors(out + "/best.safetensors");
@@ -88,16 +89,16 @@ TEST_CASE("train: the same bytes for any number of threads, others for another s
 
 TEST_CASE("train: config.json runs it again") {
   const Scratch scratch;
-  REQUIRE(run(quick + Arguments{"--lr", "0.013", "--nesterov", "--seed", "7", "--out", scratch / "a"}).status == 0);
+  REQUIRE(run(quick + Arguments{"--lr", "0.013", "--augment", "--seed", "7", "--out", scratch / "a"}).status == 0);
   REQUIRE(run({"train", "--config", scratch / "a/config.json", "--out", scratch / "b"}).status == 0);
   CHECK(slurp(scratch / "a/last.safetensors") == slurp(scratch / "b/last.safetensors"));
   CHECK(slurp(scratch / "a/config.json") == slurp(scratch / "b/config.json"));
   REQUIRE(
-      run({"train", "--config", scratch / "a/config.json", "--lr", "0.02", "--nesterov=false", "--out", scratch / "c"})
+      run({"train", "--config", scratch / "a/config.json", "--lr", "0.02", "--augment=false", "--out", scratch / "c"})
           .status == 0);
   const auto options = nlohmann::json::parse(slurp(scratch / "c/config.json"))["options"];
   CHECK(options["lr"] == 0.02);
-  CHECK(options["nesterov"] == false);
+  CHECK(options["augment"] == false);
   CHECK(options["seed"] == 7);
 }
 
@@ -105,13 +106,20 @@ TEST_CASE("train: every option has an effect") {
   const Scratch scratch;
   const std::vector<Arguments> variants{{},
                                         {"--lr", "0.04"},
-                                        {"--momentum", "0.8"},
-                                        {"--momentum", "0"},
-                                        {"--nesterov"},
+                                        {"--optimizer", "sgd:momentum=0.8:weight_decay=0.0005"},
+                                        {"--optimizer", "sgd:weight_decay=0.0005"},
+                                        {"--optimizer", "sgd:momentum=0.9:weight_decay=0.0005:nesterov=on"},
                                         {"--augment"},
                                         {"--clip", "0.1"},
-                                        {"--weight-decay", "0.01"},
-                                        {"--decay-all"},
+                                        {"--optimizer", "sgd:momentum=0.9:weight_decay=0.01"},
+                                        {"--optimizer", "sgd:momentum=0.9:weight_decay=0.0005:decay_all=on"},
+                                        {"--optimizer", "adamw"},
+                                        {"--optimizer", "adamw", "--lr", "0.002"},
+                                        {"--optimizer", "adamw:beta1=0.8"},
+                                        {"--optimizer", "adamw:beta2=0.99"},
+                                        {"--optimizer", "adamw:eps=1e-4"},
+                                        {"--optimizer", "adamw:weight_decay=0"},
+                                        {"--optimizer", "adamw:decay_all=on"},
                                         {"--label-smoothing", "0.1"},
                                         {"--warmup", "1"},
                                         {"--schedule", "constant"},

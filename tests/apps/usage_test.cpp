@@ -29,22 +29,34 @@ TEST_CASE("usage: help names every option with its default") {
   for (const char* command : {"train", "eval", "model", "data", "plot"}) CHECK(contains(top.out, command));
   const Outcome train = run({"train", "--help"});
   CHECK(train.status == 0);
-  for (const char* option : {"--data NAME",   "--data-dir",
-                             "--model MODEL", "--norm LAYER",
-                             "--activation",  "--init",
-                             "--epochs N",    "--batch-size N",
-                             "--lr NUMBER",   "--momentum NUMBER",
-                             "--nesterov",    "--weight-decay NUMBER",
-                             "--decay-all",   "--schedule",
-                             "--warmup",      "--clip",
-                             "--augment",     "--label-smoothing",
-                             "--seed",        "--threads",
-                             "--validation",  "--samples",
-                             "--out",         "--overwrite",
-                             "--config",      "--resume"}) {
+  for (const char* option : {"--data NAME",
+                             "--data-dir",
+                             "--model MODEL",
+                             "--norm LAYER",
+                             "--activation",
+                             "--init",
+                             "--epochs N",
+                             "--batch-size N",
+                             "--lr NUMBER",
+                             "--optimizer NAME",
+                             "sgd[:momentum=0]",
+                             "adamw[:beta1=0.9]",
+                             "--schedule",
+                             "--warmup",
+                             "--clip",
+                             "--augment",
+                             "--label-smoothing",
+                             "--seed",
+                             "--threads",
+                             "--validation",
+                             "--samples",
+                             "--out",
+                             "--overwrite",
+                             "--config",
+                             "--resume"}) {
     CHECK_MESSAGE(contains(train.out, option), option);
   }
-  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "[0.05]", "[0.9]", "[0.0005]",
+  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "0.05 of sgd", "0.001 of adamw",
                            "[cosine]", "[runs/DATA-MODEL-NORM-SEED]", "Data:", "Network:", "Training:", "Running:"}) {
     CHECK_MESSAGE(contains(train.out, text), text);
   }
@@ -72,7 +84,12 @@ TEST_CASE("usage: values out of range are refused, and what must hold is said") 
   check_usage({"train", "--lr", "nan"}, "--lr: must be a number");
   check_usage({"train", "--lr", "inf"}, "--lr: must be a number");
   check_usage({"train", "--lr", "0.1x"}, "got \"0.1x\"");
-  check_usage({"train", "--momentum", "1.5"}, "at most 1");
+  check_usage({"train", "--optimizer", "sgd:momentum=1"},
+              "optimizer: sgd's momentum (v <- momentum v + gradient; w <- w - lr v) must be a number from 0 to below "
+              "1, got '1'");
+  check_usage({"train", "--optimizer", "adam"}, "there is no optimizer called \"adam\"; did you mean adamw?");
+  check_usage({"train", "--optimizer", "sgd:decay=0.1"},
+              "optimizer: 'sgd:decay=0.1' has an argument it does not know; it is written sgd[:momentum=0]");
   check_usage({"train", "--epochs", "0"}, "--epochs: must be an integer from 1");
   check_usage({"train", "--epochs", "1e3"}, "--epochs: must be an integer");
   check_usage({"train", "--epochs", "99999999999999999999"}, "--epochs: must be an integer");

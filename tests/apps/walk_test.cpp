@@ -154,7 +154,8 @@ class Walk {
         {"--model", "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes", "--norm",
          "batch:average=cumulative", "--augment", "--warmup", "1", "--checkpoint-every", "1", "--seed", "1"},
         {"--model", tiny, "--norm", "none", "--checkpoint-every", "2", "--seed", "2"},
-        {"--model", tiny, "--init", init_, "--checkpoint-every", "3", "--nesterov", "--seed", "3"}};
+        {"--model", tiny, "--init", init_, "--checkpoint-every", "3", "--optimizer", "sgd:momentum=0.9:nesterov=on",
+         "--seed", "3"}};
     for (int s = 0; s < specs; ++s) {
       specs_.push_back(Arguments{"train", "--data", "mnist", "--data-dir", data_.folder.path, "--samples", "324",
                                  "--validation", "4", "--batch-size", "16", "--epochs", "2", "--threads", "1"} +

@@ -15,5 +15,5 @@ struct Twice : Layer {
 int main(int argc, char** argv) {
   Vocabulary vocabulary = standard_vocabulary();
   vocabulary["twice"] = {[](LayerArguments&) { return std::make_unique<Twice>(); }, "twice"};
-  return run_program(argc, argv, vocabulary);
+  return run_program(argc, argv, {vocabulary});
 }

@@ -29,23 +29,27 @@ void refused(F f, const char* reason) {
 
 TEST_CASE("normalisations refuse numbers out of their ranges") {
   const auto batch = [](const BatchNormOptions& o) { return [o] { BatchNorm(3, o); }; };
-  refused(batch({.eps = 0}), "batch_norm: eps must be positive, got 0");
-  refused(batch({.eps = -1}), "batch_norm: eps must be positive");
-  refused(batch({.new_weight = 0}), "batch_norm: the weight of the new value must be in (0, 1], got 0;");
-  refused(batch({.new_weight = 1.001}), "got 1.001; PyTorch's momentum");
-  refused(batch({.ghost = -1}), "batch_norm: a ghost batch has 1 or more examples, or 0 for none, got -1");
+  refused(batch({.eps = 0}), "batch: eps (inside the root) must be a number from 1e-30 to 1, got 0");
+  refused(batch({.eps = -1}), "got -1");
+  refused(
+      batch({.new_weight = 0}),
+      "batch: new (weight of the new value in the running averages: PyTorch's momentum, 1 - Keras') must be a number "
+      "from 1e-09 to 1, got 0");
+  refused(batch({.new_weight = 1.001}), "got 1.001");
+  refused(batch({.ghost = -1}), "must be a number from 0 to 1048576, got -1");
   batch({.eps = real(1e-30), .new_weight = 1})();
   const auto renorm = [](const BatchRenormOptions& o) { return [o] { BatchRenorm(3, o); }; };
-  refused(renorm({.eps = 0}), "batch_renorm: eps must be positive, got 0");
-  refused(renorm({.new_weight = 0}), "batch_renorm: the weight of the new value must be in (0, 1], got 0");
+  refused(renorm({.eps = 0}),
+          "renorm: eps (inside the root: sigma_B = sqrt(var_B + eps)) must be a number from 1e-30 to 1, got 0");
+  refused(renorm({.new_weight = 0}), "renorm: new (weight of the new value in the running averages) must be");
   refused(renorm({.new_weight = 1.001}), "got 1.001");
-  refused(renorm({.r_max = 0.999}), "batch_renorm: r_max must be at least 1 and d_max at least 0, got 0.999 and 5");
-  refused(renorm({.d_max = -0.001}), "got 3 and -0.001");
+  refused(renorm({.r_max = 0.999}), "renorm: rmax (the largest r) must be a number from 1 to 1000000, got 0.999");
+  refused(renorm({.d_max = -0.001}), "renorm: dmax (the largest d) must be a number from 0 to 1000000, got -0.001");
   renorm({.new_weight = 1, .r_max = 1, .d_max = 0})();
-  refused([] { GroupNorm(4, 2, 0); }, "group_norm: eps must be positive, got 0");
+  refused([] { GroupNorm(4, 2, 0); }, "group: eps (inside the root) must be a number from 1e-30 to 1, got 0");
   refused([] { GroupNorm(4, 0); }, "group_norm: 4 channels cannot be cut into 0 groups");
-  refused([] { InstanceNorm(4, -1); }, "group_norm: eps must be positive, got -1");
-  refused([] { LayerNorm(4, 0); }, "layer_norm: eps must be positive, got 0");
+  refused([] { InstanceNorm(4, -1); }, "got -1");
+  refused([] { LayerNorm(4, 0); }, "layer: eps (inside the root) must be a number from 1e-30 to 1, got 0");
   Random random(1);
   Dense dense(4, 2, random);
   refused([&] { dense.forward(Tensor::zeros({3, 5}), Mode::eval); }, "dense: x must be (N, 4), got (3, 5)");
@@ -67,9 +71,11 @@ TEST_CASE("a spec refuses arguments that are no such thing, out of range, or the
   refused(model("flatten avgpool"), "model: avgpool needs an image");
   refused(model("maxpool:3:pad=2"), "maxpool's pad must be a number from 0 to 1, got '2'");
   refused(model("batch:average=often"), "batch's average must be one of exponential, cumulative, got 'often'");
-  refused(model("batch:affine=yes"), "batch's affine must be one of on, off, got 'yes'");
-  refused(model("batch:new=0"), "batch's new must be a number from 1e-09 to 1, got '0'");
-  refused(model("batch:eps=1.5"), "batch's eps must be a number from 1e-30 to 1, got '1.5'");
+  refused(model("batch:affine=yes"), "batch's affine must be one of off, on, got 'yes'");
+  refused(model("batch:new=0"),
+          "batch's new (weight of the new value in the running averages: PyTorch's momentum, 1 - Keras') must be a "
+          "number from 1e-09 to 1, got '0'");
+  refused(model("batch:eps=1.5"), "batch's eps (inside the root) must be a number from 1e-30 to 1, got '1.5'");
   refused(model("batch:eps=nan"), "got 'nan'");
   refused(model("group:3"), "2 channels cannot be cut into 3 groups");
   refused(model("dropout:1"), "dropout's probability must be a number from 0 to 0.999, got '1'");
@@ -108,9 +114,10 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
   refused(sgd({.lr = -1}), "optimizer: the learning rate must be finite and not negative, got -1");
   refused(sgd({.lr = inf}), "got inf");
   refused(sgd({.lr = NAN}), "got nan");
-  refused(sgd({.lr = 1, .momentum = 1}), "sgd: momentum must be in [0, 1), got 1");
+  refused(sgd({.lr = 1, .momentum = 1}),
+          "sgd: momentum (v <- momentum v + gradient; w <- w - lr v) must be a number from 0 to below 1, got 1");
   refused(sgd({.lr = 1, .momentum = real(-0.5)}), "got -0.5");
-  refused(sgd({.lr = 1, .weight_decay = real(-0.5)}), "sgd: weight decay must not be negative, got -0.5");
+  refused(sgd({.lr = 1, .weight_decay = real(-0.5)}), "must be a number from 0 to 1000000000, got -0.5");
   refused(sgd({.lr = 1, .momentum = 0, .nesterov = true}), "sgd: Nesterov's form needs momentum, which is 0");
   sgd({.lr = 0, .momentum = 0, .weight_decay = 0})();
   Sgd good(one, {.lr = 1});

@@ -1,0 +1,80 @@
+#include "core/base/options.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace evenkeel {
+SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(std::move(kind)), all_(text) {
+  size_t begin = text.find(':');
+  name = text.substr(0, begin);
+  while (begin != std::string::npos) {
+    const size_t end = text.find(':', begin + 1);
+    const std::string part = text.substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
+    const size_t equals = part.find('=');
+    if (equals == std::string::npos)
+      positional_.push_back(part);
+    else
+      check(named_.emplace(part.substr(0, equals), part.substr(equals + 1)).second, "{}: {} is given its {} twice",
+            kind_, name, part.substr(0, equals));
+    begin = end;
+  }
+  used_.resize(positional_.size());
+}
+
+std::string SpecArguments::text(size_t position, const std::string& key) {
+  if (const auto found = named_.find(key); found != named_.end()) {
+    const std::string value = found->second;
+    named_.erase(found);
+    check(position >= positional_.size(), "{}: {} is given its {} twice", kind_, name, key);
+    return value;
+  }
+  if (position >= positional_.size()) return "";
+  used_[position] = true;
+  return positional_[position];
+}
+
+template <class Number>
+Number SpecArguments::parsed(const std::string& key, const std::string& text, const Range& range,
+                             const char* meaning) const {
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);  // the same in every locale
+  check(error == std::errc() && stop == end && range.holds(static_cast<double>(value)),
+        "{}: {}'s {}{} must be {}, got '{}'", kind_, name, key, *meaning ? fmt::format(" ({})", meaning) : "",
+        range.words(), text);
+  return value;
+}
+template double SpecArguments::parsed(const std::string&, const std::string&, const Range&, const char*) const;
+template int64_t SpecArguments::parsed(const std::string&, const std::string&, const Range&, const char*) const;
+
+int64_t SpecArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise) {
+  const std::string value = text(position, key);
+  return value.empty() ? otherwise : parsed<int64_t>(key, value, {static_cast<double>(low), static_cast<double>(high)});
+}
+
+double SpecArguments::number(size_t position, const std::string& key, double low, double high, double otherwise) {
+  const std::string value = text(position, key);
+  return value.empty() ? otherwise : parsed<double>(key, value, {low, high});
+}
+
+std::string SpecArguments::word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
+                                const std::string& otherwise) {
+  const std::string value = text(position, key);
+  if (value.empty()) return otherwise;
+  std::string list;
+  for (const std::string& a : allowed) list.append(list.empty() ? "" : ", ").append(a);
+  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "{}: {}'s {} must be one of {}, got '{}'",
+        kind_, name, key, list, value);
+  return value;
+}
+
+bool SpecArguments::flag(const std::string& key, bool otherwise) {
+  return word(SIZE_MAX, key, {"off", "on"}, otherwise ? "on" : "off") == "on";
+}
+
+void SpecArguments::check_used(const std::string& usage) const {
+  const bool all = std::all_of(used_.begin(), used_.end(), [](bool u) { return u; });
+  check(all && named_.empty(), "{}: '{}' has an argument it does not know; it is written {}", kind_, all_, usage);
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,129 @@
+// Options declared once: a struct's each() gives its check, parser, usage text and description; and the arguments that
+// stand behind a name, in one grammar for layers and optimisers: "conv:32:5:stride=2", "sgd:momentum=0.9".
+//
+//   struct SgdOptions {
+//     real momentum = 0;
+//     bool nesterov = false;
+//     static void each(auto& o, auto&& option) {
+//       option("momentum", o.momentum, Range{0, 1, Range::Top::below}, "v <- momentum v + gradient");
+//       option("nesterov", o.nesterov, Words{"off", "on"}, "Nesterov's momentum");
+//     }
+//   };
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+
+struct Range {  // the numbers from low to high; Top::below: high itself is too much
+  enum class Top { included, below };
+  double low, high;
+  Top top = Top::included;
+  bool holds(double v) const { return v >= low && (v < high || (v == high && top == Top::included)); }
+  std::string words() const {
+    return fmt::format("a number from {} to {}{}", low, top == Top::below ? "below " : "", high);
+  }
+};
+struct Words {  // what false and true are called
+  const char *no, *yes;
+};
+
+class SpecArguments {
+ public:
+  SpecArguments() = default;
+  // `kind` says in messages what has the argument. Error(Fault::usage) where the text gives one by name twice.
+  SpecArguments(std::string kind, const std::string& text);
+
+  // The positional argument `position`, or the one written key=value. Error(Fault::usage) with both where it is not in
+  // the range.
+  int64_t integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise);
+  double number(size_t position, const std::string& key, double low, double high, double otherwise);
+  bool flag(const std::string& key, bool otherwise);
+  std::string word(size_t position, const std::string& key, const std::vector<std::string>& allowed,
+                   const std::string& otherwise);
+  // The options of a struct with each(), by name.
+  template <class Options>
+  Options options();
+
+  // Error(Fault::usage) with the usage text where an argument was not asked for.
+  void check_used(const std::string& usage) const;
+
+  std::string name;  // before the first colon
+
+ protected:
+  std::string text(size_t position, const std::string& key);  // "" where it is not given
+  template <class Number>                                     // double or int64_t
+  Number parsed(const std::string& key, const std::string& text, const Range& range, const char* meaning = "") const;
+
+ private:
+  std::string kind_, all_;
+  std::vector<std::string> positional_;
+  std::map<std::string, std::string> named_;
+  std::vector<bool> used_;
+};
+
+// "[:momentum=0][:nesterov=off|on]", the default first.
+template <class Options>
+std::string usage_options() {
+  std::string text;
+  const Options standard;
+  Options::each(standard, [&](const char* key, const auto& value, const auto& allowed, const char*) {
+    if constexpr (std::is_same_v<decltype(allowed), const Words&>)
+      text += fmt::format("[:{}={}|{}]", key, value ? allowed.yes : allowed.no, value ? allowed.no : allowed.yes);
+    else
+      text += fmt::format("[:{}={}]", key, value);
+  });
+  return text;
+}
+
+// ":momentum=0.9": the options that are not the defaults, as they are written.
+template <class Options>
+std::string describe_options(const Options& options) {
+  std::vector<std::string> standard;
+  std::string text;
+  const auto each = [](const Options& o, auto see) {
+    Options::each(o, [&](const char* key, const auto& value, const auto& allowed, const char*) {
+      if constexpr (std::is_same_v<decltype(allowed), const Words&>)
+        see(fmt::format(":{}={}", key, value ? allowed.yes : allowed.no));
+      else
+        see(fmt::format(":{}={}", key, value));
+    });
+  };
+  each(Options(), [&](const std::string& one) { standard.push_back(one); });
+  each(options, [&, i = size_t{0}](const std::string& one) mutable {
+    if (one != standard[i++]) text += one;
+  });
+  return text;
+}
+
+// Error(Fault::usage) where an option of `name` is out of its range.
+template <class Options>
+void check_options(const std::string& name, const Options& options) {
+  Options::each(options, [&](const char* key, const auto& value, const auto& allowed, const char* meaning) {
+    if constexpr (std::is_same_v<decltype(allowed), const Range&>)
+      check(allowed.holds(static_cast<double>(value)), "{}: {} ({}) must be {}, got {}", name, key, meaning,
+            allowed.words(), value);
+  });
+}
+
+template <class Options>
+Options SpecArguments::options() {
+  Options result;
+  Options::each(result, [&](const char* key, auto& value, const auto& allowed, const char* meaning) {
+    using Value = std::remove_reference_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, bool>) {
+      value = word(SIZE_MAX, key, {allowed.no, allowed.yes}, value ? allowed.yes : allowed.no) == allowed.yes;
+    } else if (const std::string given = text(SIZE_MAX, key); !given.empty()) {
+      using Number = std::conditional_t<std::is_integral_v<Value>, int64_t, double>;
+      value = static_cast<Value>(parsed<Number>(key, given, allowed, meaning));
+    }
+  });
+  return result;
+}
+
+}  // namespace evenkeel

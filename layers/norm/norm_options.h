@@ -1,0 +1,15 @@
+// The option that every normalisation has.
+#pragma once
+#include "core/base/options.h"
+#include "layers/layer.h"
+
+namespace evenkeel {
+
+inline constexpr Range norm_eps{1e-30, 1};
+
+struct EpsOptions {
+  real eps = NormOptions().eps;
+  static void each(auto& o, auto&& option) { option("eps", o.eps, norm_eps, "inside the root"); }
+};
+
+}  // namespace evenkeel

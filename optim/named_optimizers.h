@@ -1,0 +1,27 @@
+// Optimisers by name, with their options: "sgd:momentum=0.9:nesterov=on", "adamw:beta2=0.99".
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "core/base/options.h"
+#include "optim/optimizer.h"
+
+namespace evenkeel {
+
+struct OptimizerKind {
+  std::function<std::unique_ptr<Optimizer>(std::vector<Parameter>, SpecArguments&)> make;
+  std::string usage;  // "sgd[:momentum=0]..."
+  double lr;          // a learning rate to begin with
+};
+using Optimizers = std::map<std::string, OptimizerKind>;
+
+// To name one of your own: `Optimizers o = standard_optimizers(); o["sign"] = {...};`
+Optimizers standard_optimizers();
+
+// The optimiser that the text names. Error(Fault::usage) where the text is wrong.
+std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<Parameter> parameters,
+                                          const Optimizers& known = standard_optimizers());
+const OptimizerKind& find_optimizer(const std::string& text, const Optimizers& known);
+
+}  // namespace evenkeel

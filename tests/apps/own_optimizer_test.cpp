@@ -1,0 +1,91 @@
+// An optimiser and a data set of one's own in the program: as much as a user writes.
+#include <doctest/doctest.h>
+
+#include "core/ops/elementwise.h"
+#include "tests/apps/own_program.h"
+#include "tests/apps/run_end.h"
+
+using namespace evenkeel;
+
+namespace {
+
+// w -= lr sign(m),  m = keep m + (1 - keep) g.
+struct SignSgd : Optimizer {
+  struct Options {
+    double keep = 0;
+    static void each(auto& o, auto&& option) {
+      option("keep", o.keep, Range{0, 1, Range::Top::below}, "of m, in a step");
+    }
+  };
+  SignSgd(std::vector<Parameter> parameters, const Options& o) : Optimizer(std::move(parameters), 1), options(o) {
+    for (const Parameter& p : parameters_) m.push_back(Tensor::zeros(p.value.shape()));
+  }
+  std::vector<Parameter> state() const override {
+    std::vector<Parameter> all;
+    for (size_t i = 0; i < m.size(); ++i) all.push_back({"m." + parameters_[i].name, m[i], false});
+    return all;
+  }
+  void update(const Grads& grads) override {
+    const real keep = static_cast<real>(options.keep);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      Tensor w = parameters_[i].value;
+      m[i].copy_from(m[i] * keep + grads[i] * (1 - keep));
+      w.copy_from(w.detach() - lr() * sign(m[i]));
+    }
+  }
+  Options options;
+  std::vector<Tensor> m;
+};
+
+// Class 0 is dark, class 1 is bright.
+DataSplit shades() {
+  Dataset all{.name = "shades", .image = {2, 2, 1}, .classes = 2, .class_names = {"dark", "bright"}};
+  for (int i = 0; i < 64; ++i) {
+    all.labels.push_back(i % 2);
+    for (int p = 0; p < 4; ++p) all.pixels.push_back(static_cast<uint8_t>(i % 2 ? 200 + i % 7 : 40 + i % 5));
+  }
+  return {all, all};
+}
+
+Registry own_parts() {
+  Registry own;
+  own.optimizers["sign"] = {[](std::vector<Parameter> p, SpecArguments& a) {
+                              return std::make_unique<SignSgd>(std::move(p), a.options<SignSgd::Options>());
+                            },
+                            "sign" + usage_options<SignSgd::Options>(), 0.01};
+  own.data["shades"] = shades;
+  return own;
+}
+
+}  // namespace
+
+TEST_CASE("own optimiser and data set: train, resume and eval know them, and say what they do not know") {
+  const Scratch scratch;
+  const Registry own = own_parts();
+  const Arguments train{"train",       "--data",        "shades",       "--model", "flatten dense:classes",
+                        "--optimizer", "sign:keep=0.5", "--batch-size", "8",       "--threads",
+                        "1",           "--epochs"};
+  const Outcome whole = run_with(own, train + Arguments{"4", "--out", scratch / "whole"});
+  REQUIRE_MESSAGE(whole.status == 0, whole.err);
+  CHECK(last_line(whole.out) == "test accuracy 1.0000 (64 of 64) after 4 epochs, best 1.0000 at epoch 1");
+  CHECK(slurp(scratch / "whole/config.json").find("\"lr\": 0.01") != std::string::npos);
+
+  REQUIRE(run_with(own, train + Arguments{"2", "--schedule", "constant", "--out", scratch / "part"}).status == 0);
+  REQUIRE(run_with(own, train + Arguments{"4", "--schedule", "constant", "--out", scratch / "straight"}).status == 0);
+  REQUIRE(run_with(own, {"train", "--resume", scratch / "part", "--epochs", "4"}).status == 0);
+  const bool same = slurp(scratch / "part/last.safetensors") == slurp(scratch / "straight/last.safetensors");
+  CHECK(same);  // with m, which is in state()
+
+  const Outcome eval = run_with(own, {"eval", scratch / "whole/best.safetensors"});
+  CHECK_MESSAGE(last_line(eval.out) == "test accuracy 1.0000 (64 of 64)", eval.err);
+
+  const Outcome wrong = run_with(own, train + Arguments{"1", "--optimizer", "sign:kept=1", "--out", scratch / "no"});
+  CHECK(wrong.status == 2);
+  CHECK_MESSAGE(wrong.err.find("it is written sign[:keep=0]") != std::string::npos, wrong.err);
+  const Outcome unknown = run({"eval", scratch / "whole/best.safetensors"});  // the program without them
+  CHECK(unknown.status == 4);
+  CHECK_MESSAGE(unknown.err.find("there is no data set called \"shades\"") != std::string::npos, unknown.err);
+  const Outcome without = run({"train", "--config", scratch / "whole/config.json", "--out", scratch / "no"});
+  CHECK(without.status == 4);
+  CHECK_MESSAGE(without.err.find("there is no optimizer called \"sign\"") != std::string::npos, without.err);
+}
