@@ -3,21 +3,16 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <optional>
-#include <tuple>
 
-#include "apps/cli/console.h"
-#include "apps/cli/data_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
-#include "apps/formats/network_file.h"
-#include "apps/report/run_log.h"
-#include "apps/train/state.h"
+#include "apps/train/identity.h"
+#include "apps/train/progress.h"
 #include "apps/trainer/evaluate.h"
 #include "apps/trainer/trainer.h"
 #include "core/base/file.h"
@@ -33,43 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start_ = Clock::now();
-};
-
-struct TrainingData {
-  Dataset train, validation, test;  // validation may be empty
-  std::string folder;
-  double held_out = 0;
-};
-
-TrainingData load_data(const TrainOptions& o, const DataSets& own) {
-  DataSplit split = load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
-  check(split.train.size() > 0 && split.test.size() > 0,
-        "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
-        split.test.size());
-  TrainingData data{draw_samples(split.train, o.samples, o.model.seed),
-                    {},
-                    std::move(split.test),
-                    std::move(split.folder),
-                    split.held_out};
-  if (o.validation > 0) {
-    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}",
-          data.train.size(), o.validation);
-    Random random = Random(o.model.seed).split("validation");
-    std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
-  }
-  if (data.train.size() > 1 && data.train.size() < o.batch_size)
-    note(fmt::format("{}: {} images to train on are fewer than a batch of {}: an epoch is one step of all of them",
-                     o.data, data.train.size(), o.batch_size));
-  return data;
-}
-
 // Whether --init names a file of weights, which then take the place of random ones.
 // By its name alone, so that a run goes on where the file is gone.
 bool is_file(const std::string& init) {
@@ -83,36 +41,18 @@ ModelOptions with_images(ModelOptions model, const Dataset& data) {
   return model;
 }
 
-// Refuses to go on with other images, another network or other options than the run before: all differences, both
-// values.
-void check_same(const std::string& file, const nlohmann::json& before, const nlohmann::json& now) {
-  const nlohmann::json was = before.flatten(), is = now.flatten();
-  std::string differences;
-  for (const auto& [key, there] : was.items()) {
-    const std::string here = is.contains(key) ? is[key].dump() : "nothing";
-    if (there.dump() != here) differences += fmt::format("\n  {}: {} there, {} now", key.substr(1), there.dump(), here);
-  }
-  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file,
-        differences);
-}
-
-// What a run's outcome depends on, of its options.
-Json decisive(Json options) {
-  for (const char* name : {"threads", "data-dir", "checkpoint-every"}) options.erase(name);
-  return options;
-}
-
 class Run {
  public:
   Run(const TrainOptions& options, const Registry& registry)
       : o_(options),
-        data_(load_data(options, registry.data)),
+        data_(load_training_data(options, registry.data)),
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
         network_(make_named_model(info_.model, registry.layers)),
         optimizer_(make_optimizer(options.optimizer, parameters(*network_), registry.optimizers)),
         loader_(data_.train, info_.normalization,
-                {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}) {
+                {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}),
+        progress_(options.epochs, data_.train.size(), loader_.batches()) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
@@ -121,7 +61,7 @@ class Run {
       trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
   }
 
-  Json facts() const;
+  Json facts() const { return run_facts(o_, *network_, info_, data_); }
   void begin(RunFolder folder, Json config);
   void resume(RunFolder folder, Json config, bool longer);
   int operator()();
@@ -138,10 +78,6 @@ class Run {
   void save_last();
   int stop();
   std::string advice() const;
-  void show_progress(const char* doing);
-  void print_header();
-  void print_row(const EpochRow& row, bool best);
-
   const TrainOptions& o_;
   TrainingData data_;
   NetworkInfo info_;
@@ -155,38 +91,18 @@ class Run {
   std::optional<RunFolder> folder_;
   std::string identity_;  // what last.safetensors says of the run it belongs to
 
-  Console console_;
+  Progress progress_;
+  Console& console_ = progress_.console;
   Interrupt interrupt_;
-  Stopwatch run_clock_, epoch_clock_;
-  double shown_ = -1;         // when the live line was last written
-  int64_t images_here_ = 0;   // trained on by this process,
-  int64_t epoch_images_ = 0;  // in this epoch
 };
-
-// Of the network and the images, as config.json keeps them.
-Json Run::facts() const {
-  Json facts;
-  facts["network"] = {{"layers", model_spec(o_.model.model)},
-                      {"parameters", parameter_count(*network_)},
-                      {"input", shape_text(info_.model.input)},
-                      {"classes", info_.model.classes}};
-  facts["images"] = {
-      {"training", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}};
-  const uint32_t crc = checksum(data_.test, checksum(data_.validation, checksum(data_.train)));
-  facts["images"]["crc32"] = fmt::format("{:08x}", crc);
-  facts["normalization"] = {{"mean", info_.normalization.mean}, {"deviation", info_.normalization.deviation}};
-  return facts;
-}
 
 void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
   if (is_file(o_.model.init)) {
     if (const std::string said = load_start(o_.model.init, *network_); !said.empty()) console_.note(said);
   }
-  Json known = facts();
-  known["options"] = decisive(config["options"]);
-  identity_ = known.dump();
-  known.erase("options");
+  const Json known = facts();
+  identity_ = run_identity(known, config["options"]).dump();
   config.update(known);
   if (!data_.folder.empty()) config["images"]["folder"] = legal_text(data_.folder);
   write_file(path("config.json"), config.dump(2) + "\n");
@@ -203,9 +119,7 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   }
   const SafeTensors stored = read_safetensors(file);
   check_generation(stored, file);
-  Json known = facts();
-  known["options"] = decisive(config["options"]);
-  identity_ = known.dump();
+  identity_ = run_identity(facts(), config["options"]).dump();
   check_json(metadata(stored, "run", file), file + ": its \"run\"");
   nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
   if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
@@ -253,18 +167,16 @@ int Run::operator()() {
       thousands(static_cast<double>(data_.train.size())),
       data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
       thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
-  print_header();
-  for (const EpochRow& row : rows_) print_row(row, false);
+  progress_.begin(rows_, data_.validation.size() > 0);
   while (state_.epoch <= o_.epochs) {
-    epoch_clock_ = {};
-    epoch_images_ = 0;
+    progress_.begin_epoch();
     train_epoch();
     if (stopped()) return stop();
     EpochRow row{.epoch = state_.epoch,
                  .lr = schedule_.at(step_number() - 1),
                  .train_loss = state_.loss_sum / static_cast<double>(state_.seen),
                  .train_accuracy = static_cast<double>(state_.correct) / static_cast<double>(state_.seen),
-                 .images_per_second = static_cast<double>(epoch_images_) / epoch_clock_.seconds(),
+                 .images_per_second = progress_.images_per_second(),
                  .validation_loss = {},
                  .validation_accuracy = {}};
     const std::optional<Score> test = score(data_.test, "testing");
@@ -278,7 +190,7 @@ int Run::operator()() {
     }
     row.test_loss = test->loss;
     row.test_accuracy = test->accuracy();
-    row.seconds = epoch_clock_.seconds();
+    row.seconds = progress_.seconds();
     finish_epoch(row, *test, *chooser);
   }
   console_.note(
@@ -295,7 +207,7 @@ void Run::train_epoch() {
   for (Batch batch; !stopped() && loader_.next(batch);) {
     step(batch);
     if (o_.checkpoint_every > 0 && step_number() % o_.checkpoint_every == 0) save_last();
-    show_progress("training");
+    progress_.show(state_, "training");
   }
 }
 
@@ -313,14 +225,13 @@ void Run::step(const Batch& batch) {
   state_.loss_sum += result.loss * static_cast<double>(result.count);
   state_.seen += result.count;
   state_.batch += 1;
-  images_here_ += result.count;
-  epoch_images_ += result.count;
+  progress_.trained(result.count);
 }
 
 // Nothing where a signal stopped it.
 std::optional<Score> Run::score(const Dataset& data, const char* what) {
   const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double) {
-    show_progress(what);
+    progress_.show(state_, what);
     return !stopped();
   });
   if (stopped()) return {};
@@ -352,7 +263,7 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
   state_ = next;
   save_last();
   folder_->replace_earlier();
-  print_row(row, best);
+  progress_.row(row, best);
 }
 
 void Run::save_last() {
@@ -384,38 +295,6 @@ std::string Run::advice() const {
   return "A smaller --lr, --warmup or --clip may help. " +
          (fs::exists(path("last.safetensors"), ignored) ? "The last good checkpoint is " + path("last.safetensors")
                                                         : "Nothing was saved yet");
-}
-
-void Run::show_progress(const char* doing) {
-  const double now = run_clock_.seconds();
-  if (!console_.terminal() || now - shown_ < 0.1) return;
-  shown_ = now;
-  const double done = static_cast<double>(state_.batch) / static_cast<double>(loader_.batches()),
-               seen = static_cast<double>(state_.seen);
-  // Steps left, at the pace of this process so far.
-  const double images_left = static_cast<double>(o_.epochs * data_.train.size()) -
-                             (static_cast<double>((state_.epoch - 1) * data_.train.size()) + seen);
-  const double left = now / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
-  const double rate = static_cast<double>(epoch_images_) / epoch_clock_.seconds();
-  console_.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state_.epoch,
-                            o_.epochs, progress_bar(done, 20), doing, state_.loss_sum / std::max(seen, 1.0),
-                            static_cast<double>(state_.correct) / std::max(seen, 1.0), thousands(rate),
-                            duration(left)));
-}
-
-void Run::print_header() {
-  std::string line = fmt::format("{:>5} {:>9} {:>11} {:>10} {:>10} {:>9} {:>9} {:>8}", "epoch", "lr", "train loss",
-                                 "train acc", "test loss", "test acc", "images/s", "seconds");
-  if (data_.validation.size() > 0) line += fmt::format(" {:>10} {:>9}", "valid loss", "valid acc");
-  console_.print(line, Console::Style::bold);
-}
-
-void Run::print_row(const EpochRow& r, bool best) {
-  std::string line =
-      fmt::format("{:>5} {:>9.3g} {:>11.4f} {:>10.4f} {:>10.4f} {:>9.4f} {:>9} {:>8.1f}", r.epoch, r.lr, r.train_loss,
-                  r.train_accuracy, r.test_loss, r.test_accuracy, thousands(r.images_per_second), r.seconds);
-  if (r.validation_loss) line += fmt::format(" {:>10.4f} {:>9.4f}", *r.validation_loss, *r.validation_accuracy);
-  console_.print(line, best ? Console::Style::green : Console::Style::plain);
 }
 
 std::unique_ptr<Run> make_run(const TrainOptions& options, const Registry& registry) {

@@ -1,0 +1,32 @@
+#include "apps/train/training_data.h"
+
+#include <tuple>
+
+#include "apps/cli/console.h"
+#include "apps/cli/data_options.h"
+
+namespace evenkeel {
+
+TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
+  DataSplit split = load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
+  check(split.train.size() > 0 && split.test.size() > 0,
+        "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
+        split.test.size());
+  TrainingData data{draw_samples(split.train, o.samples, o.model.seed),
+                    {},
+                    std::move(split.test),
+                    std::move(split.folder),
+                    split.held_out};
+  if (o.validation > 0) {
+    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}",
+          data.train.size(), o.validation);
+    Random random = Random(o.model.seed).split("validation");
+    std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);
+  }
+  if (data.train.size() > 1 && data.train.size() < o.batch_size)
+    note(fmt::format("{}: {} images to train on are fewer than a batch of {}: an epoch is one step of all of them",
+                     o.data, data.train.size(), o.batch_size));
+  return data;
+}
+
+}  // namespace evenkeel

@@ -1,0 +1,15 @@
+// The images of a training run.
+#pragma once
+#include "apps/train/run.h"
+
+namespace evenkeel {
+
+struct TrainingData {
+  Dataset train, validation, test;  // validation may be empty
+  std::string folder;
+  double held_out = 0;
+};
+
+TrainingData load_training_data(const TrainOptions& options, const DataSets& own);
+
+}  // namespace evenkeel
