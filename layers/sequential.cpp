@@ -39,7 +39,7 @@ Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then
   Tensor y;
   {
     const Recording off(false);
-    y = run(x, Mode::eval, {}, 0, first);
+    y = run(x, Mode::eval, {}, 0, first).detach();
   }
   return first == layers_.size() ? then(y) : run(y, mode, then, first, layers_.size());
 }

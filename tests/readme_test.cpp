@@ -39,6 +39,7 @@ TEST_CASE("the README files show the tested code, word for word") {
   CHECK(shows("README.md", part(examples, "layer")));
   CHECK(shows("optim/README.md", part(examples, "optimiser")));
   CHECK(shows("optim/README.md", part(examples, "instruments")));
+  CHECK(shows("apps/README.md", part(text_of("tests/apps/own_optimizer_test.cpp"), "own parts")));
   CHECK_FALSE(shows("README.md", "// nothing of the kind\n"));
 }
 

@@ -59,10 +59,12 @@ void Console::note(const std::string& line) {
   evenkeel::note(line);
 }
 
-// Overwritten in place by a carriage return and spaces: no escape sequence is needed.
+size_t Console::columns() const { return terminal_columns() - 1; }
+
 void Console::live(const std::string& line) {
   if (!terminal_) return;
-  const std::string shown = printable(line).substr(0, terminal_columns() - 1);
+  const std::string shown = printable(line).substr(0, columns());
+  if (live_width_ > columns()) erase();
   fmt::print("\r{:<{}}", shown, std::max(live_width_, shown.size()));
   std::fflush(stdout);
   live_width_ = shown.size();
@@ -70,8 +72,17 @@ void Console::live(const std::string& line) {
 
 void Console::clear() {
   if (live_width_ == 0) return;
-  fmt::print("\r{:{}}\r", "", live_width_);
+  erase();
   std::fflush(stdout);
+}
+
+// By spaces; where the terminal has become narrower the line has run over several, which takes an escape sequence.
+void Console::erase() {
+  const size_t rows = (live_width_ - 1) / (columns() + 1);
+  if (rows > 0)
+    fmt::print("\x1b[{}A\r\x1b[J", rows);
+  else
+    fmt::print("\r{:{}}\r", "", live_width_);
   live_width_ = 0;
 }
 
@@ -101,6 +112,10 @@ std::string duration(double seconds) {
   const int64_t s = std::llround(std::clamp(seconds, 0.0, 1e9));
   if (s < 3600) return fmt::format("{}:{:02}", s / 60, s % 60);
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+}
+
+std::string counted(int64_t number, const std::string& noun) {
+  return thousands(static_cast<double>(number)) + " " + noun + (number == 1 ? "" : "s");
 }
 
 std::string thousands(double value) {

@@ -24,10 +24,12 @@ class Console {
   void wipe();                         // the whole terminal, to begin a screen at its top
 
   bool terminal() const { return terminal_; }
+  size_t columns() const;  // of the live line
 
  private:
   bool terminal_, color_;
   size_t live_width_ = 0;
+  void erase();
 };
 
 // All text that leaves the program for a terminal or a pipe goes through printable(), here and in Console: what a file
@@ -46,7 +48,8 @@ bool hold_standard_streams();
 
 // A bar of `width` characters, `fraction` of it filled.
 std::string progress_bar(double fraction, int width);
-std::string duration(double seconds);  // "0:07", "12:34", "1:02:03"
-std::string thousands(double value);   // "12,345"
+std::string duration(double seconds);                          // "0:07", "12:34", "1:02:03"
+std::string thousands(double value);                           // "12,345"
+std::string counted(int64_t number, const std::string& noun);  // "1 image", "12,345 images"
 
 }  // namespace evenkeel

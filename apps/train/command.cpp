@@ -8,6 +8,7 @@
 #include <optional>
 #include <tuple>
 
+#include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/suggest.h"
@@ -15,6 +16,7 @@
 #include "apps/train/run.h"
 #include "core/base/file.h"
 #include "core/base/json_check.h"
+#include "layers/model/safetensors.h"
 
 namespace evenkeel {
 namespace {
@@ -39,7 +41,8 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
            "initial weights: he, glorot, gaussian:DEVIATION, or a safetensors file of evenkeel's or PyTorch's (a name "
-           "with a dot or a slash), with its running averages")
+           "with a dot or a slash), with its running averages; evenkeel's says the model, norm and activation, where "
+           "these are not given")
       ->group("Network");
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
@@ -66,6 +69,16 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->group("Training");
   add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999},
              "share of the target spread over all classes")
+      ->group("Training");
+  add_integer(app, "--freeze", o.freeze, 0, 10'000,
+              "leave the first N layers as they are, numbered as evenkeel model does, with their running averages")
+      ->group("Training");
+  add_integer(app, "--patience", o.patience, 0, 1'000'000,
+              "end when the accuracy on the --validation images was not better for N epochs; 0: never")
+      ->group("Training");
+  add_number(app, "--average", o.average, {.low = 0, .high = 0.9999999},
+             "also keep an average of the weights, of which a step leaves so much, as 0.999, and save it with running "
+             "averages of its own in average.safetensors; 0: none")
       ->group("Training");
   add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")
       ->group("Training");
@@ -202,7 +215,43 @@ std::string default_folder(const TrainOptions& o) {
   return "runs/" + name;
 }
 
+// What the options leave open, and config.json says: the learning rate is the optimiser's, a network is that of the
+// --init file.
+void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& [name, kind] : registry.optimizers) names.push_back(name);
+  const std::string wrong = unknown_word("optimizer", o.optimizer.substr(0, o.optimizer.find(':')), names);
+  check(wrong.empty(), "{}", wrong);
+  make_optimizer(o.optimizer, {}, registry.optimizers);
+  if (o.lr == 0) {
+    o.lr = find_optimizer(o.optimizer, registry.optimizers).lr;
+    app.get_option("--lr")->default_str(fmt::format("{}", o.lr));
+  }
+  check(o.patience == 0 || o.validation > 0, "--patience: needs --validation N, the images that it looks at");
+}
+
+// The network of the --init file, but for what is given.
+void take_network(CLI::App& app, ModelOptions& m) {
+  std::string said;
+  const auto stored = read_safetensors(m.init).metadata;
+  for (const auto& [key, value] : {std::pair("model", &m.model), {"norm", &m.norm}, {"activation", &m.activation}}) {
+    CLI::Option* option = app.get_option(std::string("--") + key);
+    const auto found = stored.find(key);
+    if (option->count() > 0 || found == stored.end()) continue;
+    *value = found->second;
+    for (const std::string& name : model_names())
+      if (key == std::string("model") && model_spec(name) == *value) *value = name;
+    option->default_str(*value);
+    said += fmt::format("{}{} {}", said.empty() ? "" : ", ", key, *value);
+  }
+  if (!said.empty()) note(fmt::format("--init {}: as it says, {}", m.init, said));
+}
+
 }  // namespace
+
+bool names_file(const std::string& init) {
+  return init.find_first_of("./") != std::string::npos && !init.starts_with("gaussian:");
+}
 
 TrainOptions read_options(const std::string& name, const std::string& json) {
   return read_config(name, json, {})->values;
@@ -268,17 +317,8 @@ Action train_command(CLI::App& app, const Registry& registry) {
     }
     TrainOptions& options = from_file ? from_file->values : o->run;
     CLI::App& chosen = from_file ? from_file->app : app;
-    blaming(options.file, [&] {  // before the data are read
-      std::vector<std::string> names;
-      for (const auto& [name, kind] : registry.optimizers) names.push_back(name);
-      const std::string wrong =
-          unknown_word("optimizer", options.optimizer.substr(0, options.optimizer.find(':')), names);
-      check(wrong.empty(), "{}", wrong);
-      make_optimizer(options.optimizer, {}, registry.optimizers);
-      if (options.lr != 0) return;
-      options.lr = find_optimizer(options.optimizer, registry.optimizers).lr;
-      chosen.get_option("--lr")->default_str(fmt::format("{}", options.lr));
-    });
+    blaming(options.file, [&] { complete(chosen, options, registry); });  // before the data are read
+    if (names_file(options.model.init) && !folder) take_network(chosen, options.model);
     const Json values = option_values(chosen, true);
     std::string command = "evenkeel train";
     for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);

@@ -1,6 +1,9 @@
 #include "apps/train/progress.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "apps/cli/text.h"
 
 namespace evenkeel {
 
@@ -22,20 +25,50 @@ void Progress::begin_epoch() {
 
 double Progress::images_per_second() const { return static_cast<double>(epoch_images_) / epoch_clock_.seconds(); }
 
-void Progress::show(const TrainState& state, const char* doing) {
-  const double now = run_clock_.seconds();
-  if (!console.terminal() || now - shown_ < 0.1) return;
-  shown_ = now;
-  const double done = static_cast<double>(state.batch) / static_cast<double>(batches_),
-               seen = static_cast<double>(state.seen);
-  // Steps left, at the pace of this process so far.
+std::string training_line(const TrainState& state, int64_t epochs, int64_t batches, double left,
+                          double images_per_second, size_t columns) {
+  const double done = static_cast<double>(state.batch) / static_cast<double>(batches),
+               seen = static_cast<double>(std::max<int64_t>(state.seen, 1));
+  const auto line = [&](const std::string& part) {
+    return std::vector<std::string>{fmt::format("ETA {}", duration(left)),
+                                    fmt::format("epoch {}/{}", state.epoch, epochs),
+                                    part,
+                                    fmt::format("loss {:.4f}", state.loss_sum / seen),
+                                    fmt::format("accuracy {:.4f}", static_cast<double>(state.correct) / seen),
+                                    fmt::format("{} images/s", thousands(images_per_second))};
+  };
+  std::string text = joined(line("training " + progress_bar(done, 20)), "  ");
+  if (text.size() <= columns) return text;
+  std::vector<std::string> parts = line(fmt::format("training {:.0f} %", std::floor(100 * done)));
+  for (;; parts.pop_back()) {
+    text = joined(parts, "  ");
+    if (text.size() <= columns || parts.size() == 1) return text;
+  }
+}
+
+double Progress::left(const TrainState& state) const {
   const double images_left =
-      static_cast<double>(epochs_ * images_) - (static_cast<double>((state.epoch - 1) * images_) + seen);
-  const double left = now / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
-  console.live(fmt::format("epoch {}/{} {} {} loss {:.4f}  accuracy {:.4f}  {} images/s  ETA {}", state.epoch, epochs_,
-                           progress_bar(done, 20), doing, state.loss_sum / std::max(seen, 1.0),
-                           static_cast<double>(state.correct) / std::max(seen, 1.0), thousands(images_per_second()),
-                           duration(left)));
+      static_cast<double>(epochs_ * images_) - static_cast<double>((state.epoch - 1) * images_ + state.seen);
+  return run_clock_.seconds() / static_cast<double>(std::max<int64_t>(images_here_, 1)) * std::max(images_left, 0.0);
+}
+
+bool Progress::due() {
+  const double now = run_clock_.seconds();
+  if (!console.terminal() || now - shown_ < 0.1) return false;
+  shown_ = now;
+  return true;
+}
+
+void Progress::show_training(const TrainState& state) {
+  if (++steps_here_ == 20 && !console.terminal() && left(state) > 0)
+    console.note(fmt::format("20 steps took {:.2g} s; about {} to go", run_clock_.seconds(), duration(left(state))));
+  if (due()) console.live(training_line(state, epochs_, batches_, left(state), images_per_second(), console.columns()));
+}
+
+void Progress::show_scoring(const TrainState& state, const char* doing, double part) {
+  if (due())
+    console.live(fmt::format("ETA {}  epoch {}/{}  {} {:.0f} %", duration(left(state)), state.epoch, epochs_, doing,
+                             std::floor(100 * part)));
 }
 
 void Progress::row(const EpochRow& r, bool best) {

@@ -17,6 +17,10 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
+// The live line of a training step in so many columns: what matters most comes first, the last goes first.
+std::string training_line(const TrainState& state, int64_t epochs, int64_t batches, double left,
+                          double images_per_second, size_t columns);
+
 class Progress {
  public:
   Progress(int64_t epochs, int64_t images, int64_t batches);  // of the run; of an epoch
@@ -24,7 +28,9 @@ class Progress {
   void begin(const std::vector<EpochRow>& rows, bool validation);  // the table's head, and the rows so far
   void begin_epoch();
   void trained(int64_t images) { images_here_ += images, epoch_images_ += images; }  // in a step
-  void show(const TrainState& state, const char* doing);
+  // The live line; where there is no terminal, one line that stays after twenty steps.
+  void show_training(const TrainState& state);
+  void show_scoring(const TrainState& state, const char* doing, double part);
   void row(const EpochRow& row, bool best);
 
   double images_per_second() const;  // of this epoch
@@ -32,11 +38,15 @@ class Progress {
   Console console;
 
  private:
+  bool due();
+  double left(const TrainState& state) const;  // seconds of the run, at the pace of this process so far
+
   int64_t epochs_, images_, batches_;
   Stopwatch run_clock_, epoch_clock_;
   double shown_ = -1;         // when the live line was last written
   int64_t images_here_ = 0;   // trained on by this process,
   int64_t epoch_images_ = 0;  // in this epoch
+  int64_t steps_here_ = 0;
 };
 
 }  // namespace evenkeel

@@ -18,7 +18,8 @@
 #include "core/base/file.h"
 #include "core/base/json_check.h"
 #include "core/base/parallel.h"
-#include "layers/model/inspect.h"
+#include "layers/norm/recalibrate.h"
+#include "optim/average.h"
 #include "optim/clip.h"
 #include "optim/schedule.h"
 
@@ -28,17 +29,19 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// Whether --init names a file of weights, which then take the place of random ones.
-// By its name alone, so that a run goes on where the file is gone.
-bool is_file(const std::string& init) {
-  return init.find_first_of("./") != std::string::npos && !init.starts_with("gaussian:");
-}
-
 ModelOptions with_images(ModelOptions model, const Dataset& data) {
   model.input = data.image;
   model.classes = data.classes;
-  if (is_file(model.init)) model.init = ModelOptions().init;
+  if (names_file(model.init)) model.init = ModelOptions().init;
   return model;
+}
+
+std::unique_ptr<Sequential> frozen(std::unique_ptr<Sequential> network, int64_t layers) {
+  network->frozen = static_cast<size_t>(layers);
+  check(!network->trained_parameters().empty(),
+        "--freeze: the first {} layers hold all weights of the network, which has {}; nothing is left to train", layers,
+        network->size());
+  return network;
 }
 
 class Run {
@@ -48,8 +51,8 @@ class Run {
         data_(load_training_data(options, registry.data)),
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
-        network_(make_named_model(info_.model, registry.layers)),
-        optimizer_(make_optimizer(options.optimizer, parameters(*network_), registry.optimizers)),
+        network_(frozen(make_named_model(info_.model, registry.layers), options.freeze)),
+        optimizer_(make_optimizer(options.optimizer, network_->trained_parameters(), registry.optimizers)),
         loader_(data_.train, info_.normalization,
                 {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
@@ -57,6 +60,7 @@ class Run {
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
     trainer_.emplace(*network_, *optimizer_, schedule_, static_cast<real>(options.label_smoothing));
+    if (options.average > 0) average_.emplace(optimizer_->parameters(), options.average);
     if (options.clip > 0)
       trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
   }
@@ -78,11 +82,23 @@ class Run {
   void save_last();
   int stop();
   std::string advice() const;
+  bool out_of_patience() const {
+    return o_.patience > 0 && state_.best_epoch > 0 && state_.epoch - 1 - state_.best_epoch >= o_.patience;
+  }
+  bool finish_average();
+  int64_t trained_count() const {
+    int64_t count = 0;
+    for (const Parameter& p : optimizer_->parameters()) count += p.value.size();
+    return count;
+  }
+  std::vector<Parameter> kept_state() const;
+
   const TrainOptions& o_;
   TrainingData data_;
   NetworkInfo info_;
   std::unique_ptr<Sequential> network_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
   Loader loader_;
   Schedule schedule_;
   std::optional<Trainer> trainer_;
@@ -98,7 +114,7 @@ class Run {
 
 void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
-  if (is_file(o_.model.init)) {
+  if (names_file(o_.model.init)) {
     if (const std::string said = load_start(o_.model.init, *network_); !said.empty()) console_.note(said);
   }
   const Json known = facts();
@@ -127,13 +143,13 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   if (longer && before.contains("options") && before["options"].is_object()) {
     nlohmann::json& there = before["options"]["epochs"];
     if (there.is_number_integer()) epochs = there.get<int64_t>();
-    check(epochs <= o_.epochs, "--resume: {} is a run of {} epochs; --epochs can make it longer, not shorter, got {}",
-          folder_->path(), epochs, o_.epochs);
+    check(epochs <= o_.epochs, "--resume: {} is a run of {}; --epochs can make it longer, not shorter, got {}",
+          folder_->path(), counted(epochs, "epoch"), o_.epochs);
     there = o_.epochs;
   }
   check_same(file, before, nlohmann::json::parse(identity_));
   restore(*network_, stored);
-  state_ = unpack_training(stored, *optimizer_, file);
+  state_ = unpack_training(stored, kept_state(), file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file,
          state_.epoch, state_.batch, o_.epochs, loader_.batches());
@@ -161,14 +177,14 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
 
 int Run::operator()() {
   console_.note(fmt::format(
-      "{} ({}), norm {}, {} parameters, on {}: {} images to train on{}, {} to test; {} thread{}; into {}",
-      o_.model.model, shape_text(info_.model.input), o_.model.norm,
-      thousands(static_cast<double>(parameter_count(*network_))), o_.data,
-      thousands(static_cast<double>(data_.train.size())),
+      "{} ({}), norm {}, {}{}, on {}: {} to train on{}, {} to test; {}; into {}", o_.model.model,
+      shape_text(info_.model.input), o_.model.norm, counted(parameter_count(*network_), "parameter"),
+      o_.freeze > 0 ? " of which " + thousands(static_cast<double>(trained_count())) + " are trained" : "", o_.data,
+      counted(data_.train.size(), "image"),
       data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
-      thousands(static_cast<double>(data_.test.size())), threads(), threads() == 1 ? "" : "s", folder_->path()));
+      thousands(static_cast<double>(data_.test.size())), counted(threads(), "thread"), folder_->path()));
   progress_.begin(rows_, data_.validation.size() > 0);
-  while (state_.epoch <= o_.epochs) {
+  while (state_.epoch <= o_.epochs && !out_of_patience()) {
     progress_.begin_epoch();
     train_epoch();
     if (stopped()) return stop();
@@ -193,12 +209,21 @@ int Run::operator()() {
     row.seconds = progress_.seconds();
     finish_epoch(row, *test, *chooser);
   }
-  console_.note(
-      fmt::format("wrote {}: best.safetensors, last.safetensors, log.csv, curves.svg, config.json", folder_->path()));
+  if (average_ && !finish_average()) {
+    console_.note(fmt::format("evenkeel: stopped before average.safetensors was made; evenkeel train --resume {} does",
+                              folder_->path()));
+    return 128 + interrupt_.signal();
+  }
+  console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, {}log.csv, curves.svg, config.json",
+                            folder_->path(), average_ ? "average.safetensors, " : ""));
   const double count = static_cast<double>(data_.test.size());
-  console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {} epochs, best {:.4f} at epoch {}",
+  const std::string early = out_of_patience() ? fmt::format("; ended early: no better on the validation images for {}",
+                                                            counted(state_.epoch - 1 - state_.best_epoch, "epoch"))
+                                              : "";
+  console_.print(fmt::format("test accuracy {:.4f} ({} of {}) after {}, best {:.4f} at epoch {}{}",
                              static_cast<double>(state_.test_correct) / count, state_.test_correct, data_.test.size(),
-                             o_.epochs, static_cast<double>(state_.best_test_correct) / count, state_.best_epoch));
+                             counted(state_.epoch - 1, "epoch"), static_cast<double>(state_.best_test_correct) / count,
+                             state_.best_epoch, early));
   return 0;
 }
 
@@ -207,7 +232,7 @@ void Run::train_epoch() {
   for (Batch batch; !stopped() && loader_.next(batch);) {
     step(batch);
     if (o_.checkpoint_every > 0 && step_number() % o_.checkpoint_every == 0) save_last();
-    progress_.show(state_, "training");
+    progress_.show_training(state_);
   }
 }
 
@@ -221,6 +246,7 @@ void Run::step(const Batch& batch) {
     fail(Fault::failed, "the run diverged: in epoch {}, step {}, {}. {}", state_.epoch, step_number() + 1, error.what(),
          advice());
   }
+  if (average_) average_->add();
   state_.correct += result.correct;
   state_.loss_sum += result.loss * static_cast<double>(result.count);
   state_.seen += result.count;
@@ -230,14 +256,14 @@ void Run::step(const Batch& batch) {
 
 // Nothing where a signal stopped it.
 std::optional<Score> Run::score(const Dataset& data, const char* what) {
-  const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double) {
-    progress_.show(state_, what);
+  const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double part) {
+    progress_.show_scoring(state_, what, part);
     return !stopped();
   });
   if (stopped()) return {};
   if (!std::isfinite(s.loss)) {
-    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} images is {}. {}", state_.epoch,
-         step_number(), data.size(), std::abs(s.loss), advice());
+    fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} is {}. {}", state_.epoch,
+         step_number(), counted(data.size(), "image"), std::abs(s.loss), advice());
   }
   return s;
 }
@@ -274,7 +300,7 @@ void Run::save_last() {
          step_number(), advice());
   }
   SafeTensors file = pack_network(*network_, info_);
-  pack_training(state_, *optimizer_, file);
+  pack_training(state_, kept_state(), file);
   file.metadata["run"] = identity_;
   write_safetensors(path("last.safetensors"), file);
 }
@@ -282,11 +308,46 @@ void Run::save_last() {
 int Run::stop() {
   const int number = interrupt_.signal();
   save_last();
-  console_.note(fmt::format(
-      "evenkeel: stopped by {} in epoch {} after {} of {} steps; saved {}. To go on: evenkeel train --resume {}",
-      number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch, loader_.batches(), path("last.safetensors"),
-      folder_->path()));
+  console_.note(
+      fmt::format("evenkeel: stopped by {} in epoch {} after {} of {}; saved {}. To go on: evenkeel train --resume {}",
+                  number == SIGINT ? "Ctrl-C" : "SIGTERM", state_.epoch, state_.batch,
+                  counted(loader_.batches(), "step"), path("last.safetensors"), folder_->path()));
   return 128 + number;
+}
+
+// What must go on besides weights, running averages and random streams.
+std::vector<Parameter> Run::kept_state() const {
+  std::vector<Parameter> kept = optimizer_->state();
+  if (average_)
+    for (const Parameter& p : average_->state()) kept.push_back(p);
+  return kept;
+}
+
+// Once, when all else is saved: the averaged weights take the place of the last ones, and the running averages that of
+// their own. False where a signal stopped it.
+bool Run::finish_average() {
+  average_->put();
+  Random random = Random(o_.model.seed).split("recalibrate");
+  const int64_t most = 10'000;  // images; each normalisation takes a pass over them
+  const bool many = data_.train.size() > most;
+  const Dataset drawn = many ? draw_in_proportion(data_.train, most, random) : Dataset();
+  const Dataset& images = many ? drawn : data_.train;
+  try {
+    recalibrate(*network_, [&](const std::function<void(const Tensor&)>& see) {
+      Loader loader(images, info_.normalization, {.batch_size = evaluation_batch, .shuffle = false});
+      loader.begin_epoch(0);
+      for (Batch batch; loader.next(batch); see(batch.x))
+        if (stopped()) throw Stopped{interrupt_.signal()};
+    });
+  } catch (const Stopped&) {
+    return false;
+  }
+  const std::optional<Score> test = score(data_.test, "testing");
+  if (!test) return false;
+  write_safetensors(path("average.safetensors"), pack_network(*network_, info_));
+  console_.print(fmt::format("average of the weights, running averages over {}: test accuracy {:.4f} ({} of {})",
+                             counted(images.size(), "image"), test->accuracy(), test->correct, test->count));
+  return true;
 }
 
 // After a divergence.

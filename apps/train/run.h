@@ -24,6 +24,9 @@ struct TrainOptions {
   double warmup = 0;  // epochs
   double clip = 0;    // 0: off
   double label_smoothing = 0;
+  int64_t freeze = 0;    // the first so many layers are not trained
+  int64_t patience = 0;  // epochs without a better validation accuracy after which the run ends; 0: it goes on
+  double average = 0;    // what the average of the weights keeps in a step; 0: there is none
 
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 
@@ -37,10 +40,15 @@ struct TrainOptions {
 // be.
 TrainOptions read_options(const std::string& name, const std::string& json);
 
-// Trains, and writes config.json, log.csv, curves.svg, last.safetensors and best.safetensors into the folder. `config`
-// is what config.json begins with: its "options" are those of the run. `known` is what an earlier run's config.json
-// says of its images and its network; where these are others the run is refused. Returns the exit status: 0, or 128 + n
-// where signal n stopped it. Error(Fault::failed) where the loss is not finite.
+// Whether --init names a file of weights, which then take the place of random ones: by its name alone, so that a run
+// goes on where the file is gone.
+bool names_file(const std::string& init);
+
+// Trains, and writes config.json, log.csv, curves.svg, last.safetensors, best.safetensors and, with an average,
+// average.safetensors into the folder. `config` is what config.json begins with: its "options" are those of the run.
+// `known` is what an earlier run's config.json says of its images and its network; where these are others the run is
+// refused. Returns the exit status: 0, or 128 + n where signal n stopped it. Error(Fault::failed) where the loss is not
+// finite.
 int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known,
           const Registry& registry);
 // Goes on with the run that the folder holds; `longer`: for as many epochs as the options say, which may be more than

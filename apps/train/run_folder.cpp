@@ -18,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // In the order in which they take their places: what --resume reads comes last.
-constexpr const char* run_files[] = {"log.csv", "curves.svg", "best.safetensors", "config.json", "last.safetensors"};
+constexpr const char* run_files[] = {"log.csv",          "curves.svg",  "average.safetensors",
+                                     "best.safetensors", "config.json", "last.safetensors"};
 
 std::string holder() {
   char host[256] = "";
@@ -134,6 +135,7 @@ void RunFolder::install() {
   const fs::path ready = fs::path(path_) / ".ready";
   std::error_code error;
   if (!fs::exists(ready, error)) return;
+  fs::remove(fs::path(path_) / "average.safetensors", error);  // the earlier run's: a run writes its own at its end
   for (const char* file : run_files) {
     const fs::path from = ready / file, to = fs::path(path_) / file;
     if (!fs::exists(from, error)) continue;

@@ -26,12 +26,12 @@ void each_member(State& s, Visit visit) {
 
 }  // namespace
 
-void pack_training(const TrainState& state, const Optimizer& optimizer, SafeTensors& file) {
+void pack_training(const TrainState& state, const std::vector<Parameter>& kept, SafeTensors& file) {
   nlohmann::ordered_json members;
   each_member(state, [&](const char* name, const auto& value) { members[name] = value; });
   file.metadata["training"] = members.dump();
   file.metadata["generation"] = std::to_string(training_generation);
-  for (const Parameter& v : optimizer.state()) file.tensors.push_back(store(own_prefix + v.name, v.value));
+  for (const Parameter& v : kept) file.tensors.push_back(store(own_prefix + v.name, v.value));
 }
 
 void check_generation(const SafeTensors& file, const std::string& path) {
@@ -46,7 +46,7 @@ void check_generation(const SafeTensors& file, const std::string& path) {
        path, from, training_generation, path);
 }
 
-TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, const std::string& path) {
+TrainState unpack_training(const SafeTensors& file, const std::vector<Parameter>& kept, const std::string& path) {
   TrainState state;
   const std::string& text = metadata(file, "training", path);
   check_json(text, path + ": its \"training\" is wrong");
@@ -70,7 +70,7 @@ TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, 
     fail(Fault::bad_file, "{}: its \"training\" is wrong: it holds numbers that no run can have reached: {}", path,
          text);
   const auto names = by_name(file);
-  for (const Parameter& v : optimizer.state()) {
+  for (const Parameter& v : kept) {
     const auto stored = names.find(own_prefix + v.name);
     if (stored == names.end()) fail(Fault::bad_file, "{}: it lacks {}{}", path, own_prefix, v.name);
     const Tensor value = load(*stored->second);

@@ -3,8 +3,8 @@
 #pragma once
 #include <string>
 
+#include "core/engine/parameter.h"
 #include "layers/model/safetensors.h"
-#include "optim/optimizer.h"
 
 namespace evenkeel {
 
@@ -28,8 +28,9 @@ inline constexpr int training_generation = 2;
 // Refuses a file without a training state, and one of another generation. `path` is for messages, here and below.
 void check_generation(const SafeTensors& file, const std::string& path);
 
-// Into and out of the file that holds the network.
-void pack_training(const TrainState& state, const Optimizer& optimizer, SafeTensors& file);
-TrainState unpack_training(const SafeTensors& file, const Optimizer& optimizer, const std::string& path);
+// Into and out of the file that holds the network; `kept` is the state of the optimiser and of what else has one.
+void pack_training(const TrainState& state, const std::vector<Parameter>& kept, SafeTensors& file);
+// Fills the tensors of `kept`.
+TrainState unpack_training(const SafeTensors& file, const std::vector<Parameter>& kept, const std::string& path);
 
 }  // namespace evenkeel

@@ -47,6 +47,7 @@ DataSplit shades() {
   return {all, all};
 }
 
+// [own parts]
 Registry own_parts() {
   Registry own;
   own.optimizers["sign"] = {[](std::vector<Parameter> p, SpecArguments& a) {
@@ -56,6 +57,7 @@ Registry own_parts() {
   own.data["shades"] = shades;
   return own;
 }
+// [/own parts]
 
 }  // namespace
 

@@ -214,7 +214,7 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
       std::map<std::string, std::string> row;
       for (size_t i = 0; i < log[0].size(); ++i) row[log[0][i]] = log[e + 1].at(i);
       CHECK(row["epoch"] == std::to_string(e + 1));
-      CHECK(near(row["lr"], x.lr, 1e-6 * v.options.lr));
+      CHECK(near(row["lr"], x.lr, 1e-6 * (v.options.lr > 0 ? v.options.lr : 0.05)));
       CHECK(row["train_loss"] == fmt::format("{:.6g}", x.train_loss));
       CHECK(row["train_accuracy"] == fmt::format("{:.6f}", x.train_accuracy));
       CHECK(near(row["test_loss"], x.test.loss, 5e-6));

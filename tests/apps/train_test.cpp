@@ -279,12 +279,12 @@ TEST_CASE("train: on a terminal there is a live line, and colours unless NO_COLO
   const Scratch scratch;
   const Outcome color = Process(quick + Arguments{"--out", scratch / "a"}, {"TERM=xterm", "NO_COLOR="}, true).wait();
   CHECK(color.status == 0);
-  CHECK(color.out.find("\repoch ") != std::string::npos);
+  CHECK(color.out.find("\rETA ") != std::string::npos);
   CHECK(color.out.find("images/s") != std::string::npos);
   CHECK(color.out.find('\x1b') != std::string::npos);
   const Outcome plain = Process(quick + Arguments{"--out", scratch / "b"}, {"TERM=xterm", "NO_COLOR=1"}, true).wait();
-  CHECK(plain.out.find("\repoch ") != std::string::npos);
+  CHECK(plain.out.find("\rETA ") != std::string::npos);
   CHECK(plain.out.find('\x1b') == std::string::npos);
   const Outcome dumb = Process(quick + Arguments{"--out", scratch / "c"}, {"TERM=dumb"}, true).wait();
-  CHECK(dumb.out.find("\repoch ") == std::string::npos);
+  CHECK(dumb.out.find("\rETA ") == std::string::npos);
 }
