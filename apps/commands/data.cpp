@@ -60,7 +60,7 @@ int fetch(const Options& o) {
 
 }  // namespace
 
-Action data_command(CLI::App& app, const Registry&) {
+Action data_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<Options>();
   app.require_subcommand(1);
   CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");
@@ -79,7 +79,7 @@ Action data_command(CLI::App& app, const Registry&) {
   CLI::App& showing =
       *app.add_subcommand("show", "Show examples of each class in one picture, and count and measure the images.")
            ->group("Commands");
-  const Action show = data_show_command(showing);
+  const Action show = data_show_command(showing, registry);
   showing.final_callback([o, show] { o->action = show; });
   return [o] { return o->action(); };
 }

@@ -97,8 +97,8 @@ std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, con
   return rows;
 }
 
-int show(const Options& o) {
-  const DataSplit split = load_named_dataset(o.name, o.data_dir, picture_options(o.pictures, o.seed));
+int show(const Options& o, const DataSets& own) {
+  const DataSplit split = load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.seed));
   check_output(o.out, {split.folder});
   check(split.train.size() > 0, "data show: {} has no training images", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;
@@ -113,7 +113,7 @@ int show(const Options& o) {
 
 }  // namespace
 
-Action data_show_command(CLI::App& app) {
+Action data_show_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<Options>();
   app.add_option("DATA", o->name, "a data set, or the path of your own, as for train --data")->required();
   add_data_dir(app, o->data_dir)->group("Data");
@@ -123,7 +123,7 @@ Action data_show_command(CLI::App& app) {
   add_integer(app, "--each", o->each, 1, 100, "images of each class")->group("Running");
   add_seed(app, "--seed", o->seed, "draws the images, what is held out, and the augmentation")->group("Running");
   add_text(app, "--out", o->out, "FILE", "the PNG file to write")->group("Running");
-  return [o] { return show(*o); };
+  return [o, &registry] { return show(*o, registry.data); };
 }
 
 }  // namespace evenkeel

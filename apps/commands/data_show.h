@@ -4,6 +4,6 @@
 
 namespace evenkeel {
 
-Action data_show_command(CLI::App& app);
+Action data_show_command(CLI::App& app, const Registry& registry);
 
 }  // namespace evenkeel

@@ -142,18 +142,18 @@ TEST_CASE("one standardisation over four index sets") {
 }
 
 TEST_CASE("batch renorm: the first batch sets the averages; eps stands inside sigma's root, in every mode") {
-  BatchRenorm norm(1, {.eps = 8, .r_max = 100, .d_max = 100, .start = 0, .r_end = 0, .d_end = 0});
-  const Tensor first = Tensor::of({2, 1}, {-1, 1}), second = Tensor::of({2, 1}, {3, 5});  // mean 0 and 4, variance 1
-  CHECK(norm.forward(first, Mode::train).data()[1] == doctest::Approx(1 / 3.0).epsilon(1e-15));  // r = 1, d = 0
+  BatchRenorm norm(1, {.eps = 0.5625, .r_max = 100, .d_max = 100, .start = 0, .r_end = 0, .d_end = 0});
+  const Tensor first = Tensor::of({2, 1}, {-1, 1}), second = Tensor::of({2, 1}, {3, 5});     // mean 0 and 4, variance 1
+  CHECK(norm.forward(first, Mode::train).data()[1] == doctest::Approx(0.8).epsilon(1e-15));  // r = 1, d = 0
   CHECK(norm.running_mean.item() == 0);
-  CHECK(norm.running_sigma.item() == doctest::Approx(3).epsilon(1e-15));  // sqrt(1 + 8)
+  CHECK(norm.running_sigma.item() == doctest::Approx(1.25).epsilon(1e-15));  // sqrt(1 + 9 / 16)
   CHECK(norm.running_weight.item() == doctest::Approx(0.01));
   CHECK(norm.batches.item() == 1);
-  CHECK(norm.forward(second, Mode::probe).data()[1] == doctest::Approx(5 / 3.0).epsilon(1e-14));  // r = 1, d = 4 / 3
-  CHECK(norm.forward(second, Mode::eval).data()[1] == doctest::Approx(5 / 3.0).epsilon(1e-14));
-  CHECK(norm.statistics().var.item() == doctest::Approx(9).epsilon(1e-15));
+  CHECK(norm.forward(second, Mode::probe).data()[1] == doctest::Approx(4).epsilon(1e-14));  // r = 1, d = 4 / 1.25
+  CHECK(norm.forward(second, Mode::eval).data()[1] == doctest::Approx(4).epsilon(1e-14));
+  CHECK(norm.statistics().var.item() == doctest::Approx(1.5625).epsilon(1e-15));
   norm.forward(second, Mode::train);  // weights 0.99 and 1 of 1.99
   CHECK(norm.running_mean.item() == doctest::Approx(4 / 1.99).epsilon(1e-14));
-  CHECK(norm.running_sigma.item() == doctest::Approx(3).epsilon(1e-14));
+  CHECK(norm.running_sigma.item() == doctest::Approx(1.25).epsilon(1e-14));
   CHECK(norm.running_weight.item() == doctest::Approx(0.0199).epsilon(1e-14));
 }

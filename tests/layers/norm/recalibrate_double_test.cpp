@@ -49,14 +49,14 @@ TEST_CASE("set_statistics: Bessel's factor, the weights, and how many rows the a
     CHECK_THROWS_WITH_AS(norm.set_statistics(mean, var, 1), doctest::Contains("no variance"), Error);
   }
   // Renorm's sigma has eps inside its root; its batches go on counting, as r and d widen by them.
-  BatchRenorm renorm(3, {.eps = 2});
+  BatchRenorm renorm(3, {.eps = 0.5});
   renorm.forward(random({5, 3}), Mode::train);
   renorm.set_statistics(mean, var, 5);
-  CHECK(difference(square(renorm.running_sigma), var + 2) < 1e-15);
+  CHECK(difference(square(renorm.running_sigma), var + 0.5) < 1e-15);
   CHECK(renorm.running_weight.item() == 1);
   CHECK(renorm.batches.item() == 1);
   const Tensor x = random({4, 3});
-  const Tensor expected = batch_norm_inference(x, mean, var, renorm.gamma, renorm.beta, {.eps = 2});
+  const Tensor expected = batch_norm_inference(x, mean, var, renorm.gamma, renorm.beta, {.eps = 0.5});
   CHECK(difference(renorm.forward(x, Mode::eval), expected) < 1e-14);
 }
 
