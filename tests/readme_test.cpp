@@ -50,7 +50,8 @@ TEST_CASE("the README has at most 200 lines") {
 
 // Every link of a README, and every file that it names in its text, is there.
 TEST_CASE("the links of the README files lead somewhere") {
-  for (const std::string folder : {"", "core/", "layers/", "optim/", "data/", "apps/", "apps/lab/", "apps/bench/"}) {
+  for (const std::string folder :
+       {"", "core/", "layers/", "optim/", "data/", "apps/", "apps/lab/", "apps/bench/", "apps/practice/"}) {
     const std::string readme = text_of(folder + "README.md");
     for (size_t at = readme.find("]("); at != std::string::npos; at = readme.find("](", at + 1)) {
       const std::string link = readme.substr(at + 2, readme.find(')', at) - at - 2);

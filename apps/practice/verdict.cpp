@@ -86,7 +86,8 @@ std::vector<std::string> shown(const Numbers& n, int digits, const std::vector<b
   for (const auto& row : cells) {
     std::string line;
     for (const std::string& cell : row) line += fmt::format(" {:>{}}", cell, width);
-    lines.push_back(line + (columns < n.columns ? " ..." : ""));
+    if (columns < n.columns) line += " ...";
+    lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
   }
   if (rows < n.rows) lines.push_back(fmt::format("  ... ({} rows)", n.rows));
   if (n.values.empty()) lines.push_back("  nothing");
@@ -270,10 +271,16 @@ Verdict judge_object(const Workshop& workshop, const Exercise& exercise, const s
   if (event.contains("done")) {
     v.right = true;
   } else if (event.contains("unloadable")) {
+    const std::string missing = demangled_missing(event["unloadable"].get<std::string>());
+    if (missing.starts_with("evenkeel::"))
+      fail(Fault::missing,
+           "practice: {} does not fit the library ({} is not found): set CXX to the compiler that evenkeel was built "
+           "with",
+           workshop.compiler(), missing);
     v.fault = "signature";
     v.line = line_with(source, exercise.look);
-    v.headline = fmt::format("A function that the grader calls is not there: {}. Keep its name and its arguments.",
-                             demangled_missing(event["unloadable"].get<std::string>()));
+    v.headline =
+        fmt::format("A function that the grader calls is not there: {}. Keep its name and its arguments.", missing);
   } else if (event.contains("signal")) {
     v.line = line_of(object, event["at"]);
     ended_by(v, event["signal"].get<int>(), workshop.most_seconds);

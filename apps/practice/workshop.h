@@ -15,7 +15,8 @@ namespace evenkeel::practice {
 // changed.
 class Workshop {
  public:
-  // `program`: the path of evenkeel. The compiler is $CXX where that is set.
+  // `program`: the path of evenkeel. The compiler is $CXX where that is set: one of the make that
+  // evenkeel was built with, since they must name its functions in the same way.
   explicit Workshop(const std::string& program);
 
   // The precompiled headers and the exercise's grader are there afterwards; returns the grader. `log` is told what
@@ -27,6 +28,7 @@ class Workshop {
 
   int most_seconds = 10;  // that a learner's file may run
 
+  const std::string& compiler() const { return compiler_; }
   const std::string& runner() const { return runner_; }
   const std::filesystem::path& cache() const { return cache_; }
 

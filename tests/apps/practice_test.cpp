@@ -104,6 +104,13 @@ TEST_CASE("practice: hints come one by one, and reset keeps a copy") {
   c.write("01_moments.cpp", "mine too");
   CHECK(contains(c.in({"reset", "01"}).out, "01_moments.cpp.kept2"));
   std::filesystem::remove(c.file("01_moments.cpp"));
+  const Outcome check = c.in({"check", "--json"});
+  CHECK(check.status == 1);
+  const auto all = nlohmann::json::parse(check.out);
+  CHECK(all["of"] == exercises().size());
+  CHECK(all["solved"] == 0);
+  CHECK(all["exercises"][0]["fault"] == "missing");
+  CHECK(all["exercises"][1]["source"].get<std::string>().size() == 64);
   const Outcome gone = c.in({"run", "01"});
   CHECK(gone.status == 3);
   CHECK_MESSAGE(contains(gone.err, "evenkeel practice reset 01"), gone.err);

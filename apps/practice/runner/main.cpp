@@ -139,7 +139,8 @@ int main(int argc, char** argv) {
   const int output = ::open(argv[3], O_WRONLY | O_CREAT | O_TRUNC, 0600);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  std::setvbuf(stdout, nullptr, _IOLBF, 4096);  // what was printed before a crash is there to be seen
+  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);  // the keys are not for the learner's code
+  std::setvbuf(stdout, nullptr, _IOLBF, 4096);          // what was printed before a crash is there to be seen
   learner_object = argv[2];
   evenkeel::set_threads(1);
   guard(static_cast<unsigned>(std::atoi(argv[4])));

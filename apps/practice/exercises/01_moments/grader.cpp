@@ -19,6 +19,10 @@ void grade(evenkeel::practice::Grade& g) {
   g.equal("mean, variance", {7, 0}, {mean_and_variance({7}).mean, mean_and_variance({7}).variance}, 1e-6);
 
   g.law("large mean", "Adding 10000 to all values adds 10000 to the mean, and leaves the variance as it is.");
+  g.given("x", {10001, 10002, 10003, 10004});
+  const MeanAndVariance four = mean_and_variance({10001, 10002, 10003, 10004});
+  g.equal("mean", 10002.5, four.mean, 1e-6);
+  g.equal("variance", 1.25, four.variance, 1e-2);
   std::vector<float> x;
   for (int i = 0; i < 64; ++i) x.push_back(10000 + static_cast<float>((i * 37) % 64 - 32) / 16);
   double mean = 0, variance = 0;

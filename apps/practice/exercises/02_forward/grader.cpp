@@ -37,16 +37,19 @@ void grade(practice::Grade& g) {
   g.equal("number of outputs", 4, static_cast<double>(y.size()));
   g.equal("mean of y", 3, mean_of(y));
 
-  g.law("scale", "The outputs are the distances from the mean, divided by the root of variance plus eps, times gamma.");
+  g.law("scale", "The outputs are the distances from the mean, divided by the root of variance plus eps, times gamma.",
+        "sqrt");
   compare(g, 5, 3, 2, 3, 1e-12);
 
-  g.law("small variance", "eps is added to the variance, inside the root. Where the variance is small, that matters.");
+  g.law("small variance", "eps is added to the variance, inside the root. Where the variance is small, that matters.",
+        "sqrt");
   compare(g, 0, 1e-3, 1, 0, 1e-5);
 
   g.law("large variance", "Where the variance is large, eps does not matter.");
   compare(g, -2000, 1e3, 1, 0, 1e-5);
 
-  g.law("constant", "A feature that has the same value everywhere gives beta everywhere: eps keeps the root from 0.");
+  g.law("constant", "A feature that has the same value everywhere gives beta everywhere: eps keeps the root from 0.",
+        "sqrt");
   g.given("x", {7, 7, 7});
   g.given("gamma, beta, eps", {2, 3, 1e-5});
   g.equal("y", {3, 3, 3}, normalise({7, 7, 7}, 2, 3, 1e-5));

@@ -43,7 +43,7 @@ void grade(practice::Grade& grade) {
   std::vector<double> x, g;
   for (int i = 0; i < 5; ++i) {
     x.push_back(std::round(10 * random.normal() + 20) / 10);
-    g.push_back(std::round(10 * random.normal()) / 10);
+    g.push_back(std::round(10 * random.normal()) / 10 + 0.0);
   }
   const double gamma = 1.5, eps = 0.1;
   const Backward right = library(x, gamma, eps, g), found = backward(x, gamma, eps, g);

@@ -11,8 +11,8 @@ void grade(practice::Grade& grade) {
   std::vector<double> x, g, h;
   for (int i = 0; i < 5; ++i) {
     x.push_back(std::round(10 * random.normal() + 20) / 10);
-    g.push_back(std::round(10 * random.normal()) / 10);
-    h.push_back(std::round(10 * random.normal()) / 10);
+    g.push_back(std::round(10 * random.normal()) / 10 + 0.0);
+    h.push_back(std::round(10 * random.normal()) / 10 + 0.0);
   }
   double mean = 0, variance = 0;
   for (double v : x) mean += v / 5;
