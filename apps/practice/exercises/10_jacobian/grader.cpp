@@ -28,14 +28,16 @@ void grade(Grade& g) {
   const std::vector<double> x{1, 2, 4, 9};
   const int64_t m = 4;
 
-  g.law("inference",
-        "In inference y_i depends on x_i alone: J is diagonal, with gamma / sqrt(running_var + eps) on it.",
-        "Tensor jacobian_eval");
+  g.law(
+      "inference",
+      "In inference y_i depends on x_i alone: J is diagonal, and an entry of the diagonal is the slope of the straight "
+      "line from x_i to y_i.",
+      "Tensor jacobian_eval");
   g.given("x", x);
-  g.given("running_var, gamma, eps", {4, -1.5, 0.5});
-  g.equal("J", eval(x, 4, -1.5, 0.5), jacobian_eval(x, 4, -1.5, 0.5));
-  g.given("running_var, gamma, eps", {0.25, 2, 1e-5});
-  g.equal("J", eval(x, 0.25, 2, 1e-5), jacobian_eval(x, 0.25, 2, 1e-5));
+  g.given("running_var, gamma, eps", {4, 1.5, 0.5});
+  g.equal("J", eval(x, 4, 1.5, 0.5), jacobian_eval(x, 4, 1.5, 0.5));
+  g.given("running_var, gamma, eps", {0.25, -2, 1e-5});
+  g.equal("J", eval(x, 0.25, -2, 1e-5), jacobian_eval(x, 0.25, -2, 1e-5));
 
   const Tensor J = jacobian_train(x, 1, 0.5);
   g.law("not zero", "In training J has the shape (m, m), and is not zero.", "Tensor jacobian_train");

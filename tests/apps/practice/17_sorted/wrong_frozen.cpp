@@ -3,19 +3,16 @@
 
 using namespace evenkeel;
 
-// A network for images of 6 pixels in 4 classes, trained on the data for 8 epochs.
-std::unique_ptr<Sequential> trained(const Dataset& data) {
-  Random random(1);
-  auto network = std::make_unique<Sequential>(Flatten(), Dense(6, 16, random), BatchNorm(16, {.frozen = true}), Relu(),
-                                              Dense(16, 4, random));
-  Sgd sgd(parameters(*network), {.lr = 0.1, .momentum = 0.9});
+// Trains a network with batch normalisation for 8 epochs.
+void train_network(Layer& network, const Dataset& data) {
+  dynamic_cast<BatchNorm&>(dynamic_cast<Sequential&>(network)[2]).options.frozen = true;
+  Sgd sgd(parameters(network), {.lr = 0.1, .momentum = 0.9});
   Loader loader(data, measure(data), {.batch_size = 16, .shuffle = true, .background = false});
   for (int64_t epoch = 1; epoch <= 8; ++epoch) {
     loader.begin_epoch(epoch);
     for (Batch batch; loader.next(batch);) {
-      const Tensor loss = cross_entropy(network->forward(batch.x, Mode::train), batch.labels);
+      const Tensor loss = cross_entropy(network.forward(batch.x, Mode::train), batch.labels);
       sgd.step(grad(loss, values(sgd.parameters())));
     }
   }
-  return network;
 }
