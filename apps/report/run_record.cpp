@@ -37,6 +37,11 @@ std::vector<std::string> differences(const std::vector<RunRecord>& runs) {
 
 }  // namespace
 
+bool RunRecord::finished() const {
+  const auto done = static_cast<int64_t>(rows.size());
+  return done >= epochs || (patience > 0 && done > 0 && done - best()->epoch >= patience);
+}
+
 const EpochRow* RunRecord::best() const {
   const auto accuracy = [](const EpochRow& r) { return r.validation_accuracy.value_or(r.test_accuracy); };
   const auto found = std::max_element(rows.begin(), rows.end(),
@@ -57,6 +62,8 @@ RunRecord read_run(const std::string& folder) {
   for (const auto& [name, value] : config["options"].items())
     run.options[name] = value.is_string() ? value.get<std::string>() : value.dump();
   run.epochs = config["options"]["epochs"].get<int64_t>();
+  if (const auto& options = config["options"]; options.contains("patience") && options["patience"].is_number_integer())
+    run.patience = options["patience"].get<int64_t>();
   std::error_code ignored;
   const bool logged = fs::exists(log, ignored);
   if (logged) run.rows = read_log_csv(log.string());

@@ -14,7 +14,8 @@ struct RunRecord {
   int64_t epochs = 0;                          // that it was begun for
   std::vector<EpochRow> rows;                  // one for each finished epoch
   int64_t changed = 0;                         // when its log was last written: nanoseconds of the file system's clock
-  bool finished() const { return static_cast<int64_t>(rows.size()) >= epochs; }
+  int64_t patience = 0;                        // epochs without a better one after which it ends; 0: it goes on
+  bool finished() const;                       // has all its epochs, or ran out of patience
   // The epoch that best.safetensors is of: by the validation images where there are some, else by the test images; of
   // equal ones the first. Null where none is finished.
   const EpochRow* best() const;

@@ -13,6 +13,7 @@
 #include "apps/cli/model_options.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "apps/formats/network_file.h"
 #include "apps/train/run.h"
 #include "core/base/file.h"
 #include "core/base/json_check.h"
@@ -318,7 +319,10 @@ Action train_command(CLI::App& app, const Registry& registry) {
     TrainOptions& options = from_file ? from_file->values : o->run;
     CLI::App& chosen = from_file ? from_file->app : app;
     blaming(options.file, [&] { complete(chosen, options, registry); });  // before the data are read
-    if (names_file(options.model.init) && !folder) take_network(chosen, options.model);
+    if (names_file(options.model.init) && !folder) {
+      options.model.init = network_path(options.model.init);
+      take_network(chosen, options.model);
+    }
     const Json values = option_values(chosen, true);
     std::string command = "evenkeel train";
     for (const std::string& argument : as_arguments(values)) command += " " + quoted(argument);

@@ -67,6 +67,14 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   CHECK(o.err.find("hidden") == std::string::npos);
   CHECK(o.err.find("file.svg") == std::string::npos);
 
+  // Two epochs behind the best one, of ten: the end of a run whose patience is two, not of one whose patience is three.
+  save_run(s / "early/a", R"("epochs": 10, "patience": 2)", {0.5, 0.6, 0.5, 0.5}, {0.5, 0.6, 0.5, 0.6});
+  save_run(s / "early/b", R"("epochs": 10, "patience": 3)", {0.4, 0.5, 0.4, 0.4}, {0.5, 0.6, 0.5, 0.6});
+  const auto early = words(run({"runs", s / "early"}).out);
+  REQUIRE(early.size() == 3);
+  CHECK(early[1] == Words{"a", "0.6000", "2", "0.5000", "4", "2"});
+  CHECK(early[2] == Words{"b", "0.5000", "2", "0.4000", "4", "of", "10,", "unfinished", "3"});
+
   // Newest first.
   const auto now = fs::file_time_type::clock::now();
   int age = 0;
