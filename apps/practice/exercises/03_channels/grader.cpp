@@ -25,7 +25,9 @@ void grade(practice::Grade& g) {
   const Tensor rows = normalise_channels(x.viewed(table), eps);
   g.equal("y, a row for each pixel", rows.viewed(table), y.viewed(table));
 
-  g.law("channels", "Scaling one channel of x, and adding to it, changes nothing: each channel has its own variance.");
+  g.law("channels",
+        "Multiplying channel 0 of x by 5, and adding 3, changes no output: expected is y before, found is y after. "
+        "Each channel has its own variance.");
   const Tensor scaled = x * spread_rows(Tensor::of({2}, {5, 1}), images) + spread_rows(Tensor::of({2}, {3, 0}), images);
   g.given("x, a row for each pixel", scaled.viewed(table));
   g.equal("y, a row for each pixel", normalise_channels(x, 1e-12).viewed(table),

@@ -34,7 +34,8 @@ void grade(practice::Grade& g) {
   g.equal("y of the first example", normalise_examples(first_example(x), eps),
           first_example(normalise_examples(x, eps)));
 
-  g.law("forgets", "Scaling one example, and adding to it, changes nothing: it is forgotten.");
+  g.law("forgets",
+        "Multiplying the first example by 5, and adding 3, changes no output: expected is y before, found is y after.");
   const Shape shape = x.shape();
   const Tensor scaled =
       x * spread_channels(Tensor::of({3}, {5, 1, 1}), shape) + spread_channels(Tensor::of({3}, {3, 0, 0}), shape);

@@ -13,8 +13,8 @@ void grade(practice::Grade& g) {
   g.same_shape("y", images, y);
 
   g.law("channels",
-        "Scaling channel 0 of x, and adding to it, changes nothing: it is normalised away, and channel 1 "
-        "has nothing to do with it.");
+        "Multiplying channel 0 of x by 5, and adding 3, changes no output: expected is y before, found is y after. "
+        "Channel 1 has nothing to do with channel 0.");
   const Tensor scaled = x * spread_rows(Tensor::of({2}, {5, 1}), images) + spread_rows(Tensor::of({2}, {3, 0}), images);
   g.given("x, a row for each pixel", scaled.viewed(table));
   g.equal("y, a row for each pixel", y.viewed(table), normalise_images(scaled, 1e-12).viewed(table), 1e-6);
