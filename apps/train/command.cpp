@@ -142,7 +142,7 @@ std::string quoted(const std::string& argument) {
 }
 
 // The optimiser in the options of evenkeel 0.1.0's config.json, where it stood in four of them.
-void read_old_optimizer(Json& options) {
+void read_old_optimizer(nlohmann::json& options) {
   std::string text = "sgd";
   bool old = false;
   for (const auto& [was, is, otherwise] : {std::tuple("momentum", "momentum", "0.9"),
@@ -162,7 +162,7 @@ void read_old_optimizer(Json& options) {
 std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json,
                                         const std::vector<std::string>& given) {
   check_json(json, path);
-  Json config = Json::parse(json);
+  nlohmann::json config = nlohmann::json::parse(json);  // an ordered one takes quadratic time
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
     fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
   }

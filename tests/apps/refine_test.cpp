@@ -52,6 +52,9 @@ TEST_CASE("refine: --init takes model, norm and activation from the file, but fo
   REQUIRE_MESSAGE(given.status == 0, given.err);
   CHECK(options_of(scratch / "third")["activation"] == "relu");
   CHECK(options_of(scratch / "third")["norm"] == "layer");
+  auto network = evenkeel::read_safetensors(scratch / "third/last.safetensors").metadata;
+  CHECK(network["activation"] == "relu");
+  CHECK(network["norm"] == "layer");
   std::filesystem::remove(file);
   CHECK(run({"train", "--resume", scratch / "third", "--epochs", "2"}).status == 0);
 }
