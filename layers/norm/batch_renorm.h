@@ -14,8 +14,8 @@ struct BatchRenormOptions {
     constexpr Range batches{0, int64_t{1} << 40};
     option("eps", o.eps, norm_eps, "inside the root: sigma_B = sqrt(var_B + eps)");
     option("new", o.new_weight, Range{1e-9, 1}, "weight of the new value in the running averages");
-    option("rmax", o.r_max, Range{1, 1e6}, "the largest r");
-    option("dmax", o.d_max, Range{0, 1e6}, "the largest d");
+    option("rmax", o.r_max, Range{1, 1e30}, "the largest r");
+    option("dmax", o.d_max, Range{0, 1e30}, "the largest d");
     option("start", o.start, batches, "batches averaged before r_max grows from 1 and d_max from 0, linearly");
     option("rend", o.r_end, batches, "when r_max has arrived");
     option("dend", o.d_end, batches, "when d_max has arrived");

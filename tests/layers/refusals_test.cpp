@@ -43,8 +43,8 @@ TEST_CASE("normalisations refuse numbers out of their ranges") {
           "renorm: eps (inside the root: sigma_B = sqrt(var_B + eps)) must be a number from 1e-30 to 1, got 0");
   refused(renorm({.new_weight = 0}), "renorm: new (weight of the new value in the running averages) must be");
   refused(renorm({.new_weight = 1.001}), "got 1.001");
-  refused(renorm({.r_max = 0.999}), "renorm: rmax (the largest r) must be a number from 1 to 1000000, got 0.999");
-  refused(renorm({.d_max = -0.001}), "renorm: dmax (the largest d) must be a number from 0 to 1000000, got -0.001");
+  refused(renorm({.r_max = 0.999}), "renorm: rmax (the largest r) must be a number from 1 to 1e+30, got 0.999");
+  refused(renorm({.d_max = -0.001}), "renorm: dmax (the largest d) must be a number from 0 to 1e+30, got -0.001");
   renorm({.new_weight = 1, .r_max = 1, .d_max = 0})();
   refused([] { GroupNorm(4, 2, 0); }, "group: eps (inside the root) must be a number from 1e-30 to 1, got 0");
   refused([] { GroupNorm(4, 0); }, "group_norm: 4 channels cannot be cut into 0 groups");
