@@ -8,13 +8,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 install_missing dataset-fashion-mnist
 targets=evenkeel_main build release
 
-evenkeel="$root/build/release/evenkeel" out="$root/runs/quickstart" data=fashion-mnist
+evenkeel="$root/build/release/evenkeel" out="$root/runs/quickstart" data="fashion-mnist --samples 20000"
 "$evenkeel" data list | grep -q '^fashion-mnist .*not here' && data=synthetic
 mkdir -p "$out"
 declare -A last
 for norm in none batch; do
   echo
-  run "$evenkeel" train --data $data --model lenet --norm $norm --epochs 2 --samples 20000 --overwrite --out "$out/$norm" | tee "$out.$norm.txt"
+  run "$evenkeel" train --data $data --model lenet --norm $norm --epochs 2 --overwrite --out "$out/$norm" | tee "$out.$norm.txt"
   last[$norm]=$(tail -n 1 "$out.$norm.txt")
   rm "$out.$norm.txt"
 done

@@ -24,7 +24,8 @@ Action lab_command(CLI::App& app, const Registry&) {
     for (std::string& a : arguments) argv.push_back(a.data());
     argv.push_back(nullptr);
     execvp(program.c_str(), argv.data());
-    fail(Fault::missing, "lab: cannot start {}: {}; it is installed beside evenkeel", program, std::strerror(errno));
+    fail(Fault::missing, "lab: cannot start {}: {}; build all targets, or install evenkeel", program,
+         std::strerror(errno));
   };
 }
 

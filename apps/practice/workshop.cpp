@@ -91,7 +91,7 @@ Workshop::Workshop(const std::string& program) {
          wish.empty() ? EVENKEEL_PRACTICE_COMPILER : wish);
   runner_ = (folder / "evenkeel-practice").string();
   if (found_on_path(runner_).empty())
-    fail(Fault::missing, "practice: {} is not there; it is installed beside evenkeel", runner_);
+    fail(Fault::missing, "practice: {} is not there; build all targets, or install evenkeel", runner_);
 
   flags_ = words(EVENKEEL_PRACTICE_FLAGS);
   // An installed program finds its headers beside it; one in its build tree, where the build left them.
