@@ -48,7 +48,7 @@ void check_generation(const SafeTensors& file, const std::string& path) {
 
 TrainState unpack_training(const SafeTensors& file, const std::vector<Parameter>& kept, const std::string& path) {
   TrainState state;
-  const std::string& text = metadata(file, "training", path);
+  const std::string text = metadata(file, "training", path);
   check_json(text, path + ": its \"training\" is wrong");
   const nlohmann::json members = nlohmann::json::parse(text);
   each_member(state, [&](const char* name, auto& value) {
