@@ -22,7 +22,7 @@ bool is_utf8(const std::string& text);
 // UTF-8 that XML (and so SVG and HTML) and JSON may hold: every byte that is not UTF-8, and every character that
 // XML 1.0 forbids, is replaced by U+FFFD.
 std::string legal_text(const std::string& text);
-// The same with &, <, > and " as entities and without control characters, as it stands in a page or a picture.
+// legal_text() for HTML and SVG: &, <, > and " become entities, control characters are removed.
 std::string markup_text(const std::string& text);
 // As it can be shown on a terminal, which it cannot steer: bytes that are not UTF-8, control characters but tabs and
 // ends of lines, and the marks that turn the direction of writing are written out, as in \x1b and \u202e.

@@ -14,7 +14,7 @@ struct NetworkInfo {
   std::vector<std::string> class_names = {};  // by label; empty: a file of evenkeel 0.1.0's, or another program's
   double held_out = 0;                        // DataSplit::held_out
 };
-// The options that read a folder of pictures as it was read for the training of this network.
+// Size, colour and classes of the network's training images: a folder of pictures is read with the same preprocessing.
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);
 
 struct NetworkFile {

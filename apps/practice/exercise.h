@@ -26,7 +26,8 @@ struct Exercise {
 Exercise parse_exercise(const ExerciseFiles& files);  // Error(Fault::bad_file) where a part is missing or unknown
 const std::vector<Exercise>& exercises();             // in the order of the course
 
-// By name, number ("01", "1") or the words behind it ("moments"). Error(Fault::usage) with what is near.
+// `word` is a name ("01_moments"), its number ("01", "1") or its last part ("moments"). Error(Fault::usage) suggests
+// the nearest name.
 const Exercise& find_exercise(const std::string& word);
 
 // The learner's file as it begins: the task as a comment, and the start.
