@@ -295,7 +295,7 @@ class Parser:
         path = os.path.join(self.build, f"outside-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}.h")
         if not os.path.exists(path + ".pch"):
             write(path, wanted.encode())
-            write(os.path.join(self.build, "double.h"), b"#define EVENKEEL_DOUBLE\n")
+            write(os.path.join(self.build, "double.h"), b"#define EVENKEEL_DOUBLE\n#define evenkeel evenkeel_f64\n")
             unit, for_serialisation = self.clang.TranslationUnit, 0x10
             unit.from_source(path, self.arguments[:1] + ["c++-header"] + self.arguments[2:],
                              options=unit.PARSE_INCOMPLETE | for_serialisation).save(path + ".pch")

@@ -7,15 +7,13 @@
 
 namespace evenkeel {
 
-// One scalar type a build. The inline namespace makes mixing the float and the double library a link error.
+// One scalar type a build. The double library is compiled with -Devenkeel=evenkeel_f64, so that the two share no
+// symbol: code for one does not link with the other.
 #ifdef EVENKEEL_DOUBLE
-inline namespace f64 {
 using real = double;
 #else
-inline namespace f32 {
 using real = float;
 #endif
-}  // namespace f32 or f64
 
 inline real relu(real x) { return x < 0 ? real(0) : x; }
 inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0, or NaN

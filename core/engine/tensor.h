@@ -18,22 +18,13 @@
 
 namespace evenkeel {
 
-#ifdef EVENKEEL_DOUBLE
-inline namespace f64 {
-#else
-inline namespace f32 {
-#endif
 class Tensor;
-}  // namespace f32 or f64
-
 struct Node;
 using Grads = std::vector<Tensor>;
 // Vector-Jacobian product: from the op's own result y and the cotangent g = dL/dy, one gradient for every input.
 using Vjp = std::function<Grads(const Tensor& y, const Tensor& g)>;
 
-}  // namespace evenkeel
-
-class evenkeel::Tensor {
+class Tensor {
  public:
   Tensor() = default;  // undefined: stands for "no gradient"
 
@@ -85,8 +76,6 @@ class evenkeel::Tensor {
   [[noreturn, gnu::cold]] static void undefined();
   std::shared_ptr<Node> node_;
 };
-
-namespace evenkeel {
 
 struct Node {
   Node(const Shape& shape, std::shared_ptr<Storage> storage);
