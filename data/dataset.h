@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/random.h"
-#include "core/base/shape.h"
-#include "core/ops/loss.h"
+#include "../core/base/random.h"
+#include "../core/base/shape.h"
+#include "../core/ops/loss.h"
 
 namespace evenkeel {
 

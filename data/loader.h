@@ -6,8 +6,8 @@
 #include <mutex>
 #include <thread>
 
-#include "core/engine/tensor.h"
-#include "data/dataset.h"
+#include "../core/engine/tensor.h"
+#include "dataset.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Images that need no file: ten kinds of shapes, drawn by a small program.
 #pragma once
-#include "data/dataset.h"
+#include "dataset.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Elementwise activation functions as layers.
 #pragma once
-#include "layers/layer.h"
+#include "layer.h"
 
 namespace evenkeel {
 

@@ -1,7 +1,7 @@
 // Conv2d: a convolution and a bias per filter.
 #pragma once
-#include "layers/init.h"
-#include "layers/layer.h"
+#include "init.h"
+#include "layer.h"
 
 namespace evenkeel {
 

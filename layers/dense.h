@@ -1,7 +1,7 @@
 // Dense: y = x W^T + b.
 #pragma once
-#include "layers/init.h"
-#include "layers/layer.h"
+#include "init.h"
+#include "layer.h"
 
 namespace evenkeel {
 

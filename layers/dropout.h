@@ -1,6 +1,6 @@
 // Dropout: in training each value is zero with probability p, the others grow by 1 / (1 - p).
 #pragma once
-#include "layers/layer.h"
+#include "layer.h"
 
 namespace evenkeel {
 

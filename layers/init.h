@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "core/engine/tensor.h"
+#include "../core/engine/tensor.h"
 
 namespace evenkeel {
 

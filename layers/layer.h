@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "core/engine/parameter.h"
-#include "core/ops/ops.h"
+#include "../core/engine/parameter.h"
+#include "../core/ops/ops.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Pooling, and the way from images to dense layers.
 #pragma once
-#include "layers/layer.h"
+#include "layer.h"
 
 namespace evenkeel {
 

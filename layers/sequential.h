@@ -3,7 +3,7 @@
 #include <concepts>
 #include <type_traits>
 
-#include "layers/layer.h"
+#include "layer.h"
 
 namespace evenkeel {
 

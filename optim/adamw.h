@@ -2,8 +2,8 @@
 #pragma once
 #include <vector>
 
-#include "core/base/options.h"
-#include "optim/optimizer.h"
+#include "../core/base/options.h"
+#include "optimizer.h"
 
 namespace evenkeel {
 

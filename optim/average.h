@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/engine/parameter.h"
+#include "../core/engine/parameter.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Gradient clipping.
 #pragma once
-#include "core/engine/tensor.h"
+#include "../core/engine/tensor.h"
 
 namespace evenkeel {
 

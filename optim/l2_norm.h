@@ -1,6 +1,6 @@
 // The norm of a tensor in double, for what decides: clipping, convergence, smoothness.
 #pragma once
-#include "core/engine/tensor.h"
+#include "../core/engine/tensor.h"
 
 namespace evenkeel {
 

@@ -4,8 +4,8 @@
 #include <map>
 #include <memory>
 
-#include "core/base/options.h"
-#include "optim/optimizer.h"
+#include "../core/base/options.h"
+#include "optimizer.h"
 
 namespace evenkeel {
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <functional>
 
-#include "core/ops/ops.h"
+#include "../core/ops/ops.h"
 
 namespace evenkeel {
 

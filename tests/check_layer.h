@@ -3,9 +3,9 @@
 #include <set>
 #include <type_traits>
 
-#include "core/base/memory.h"
-#include "layers/model/checkpoint.h"
-#include "tests/check_grad.h"
+#include "../core/base/memory.h"
+#include "../layers/model/checkpoint.h"
+#include "check_grad.h"
 
 namespace evenkeel {
 

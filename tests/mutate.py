@@ -30,7 +30,7 @@ import time
 
 SEED = 2026
 DRAWN = 300
-TEXTS = ["VERSION"] + ["PRACTICE_" + s for s in ("COMPILER", "FLAGS", "BUILD", "BUILT", "INSTALLED")]  # of CMake
+TEXTS = ["VERSION"] + ["PRACTICE_" + s for s in ("COMPILER", "FLAGS", "BUILD", "INSTALLED")]  # of CMake
 FOLDERS = ["core", "layers", "optim", "data", "apps"]
 
 # file, what stands there (once), what is put in its place

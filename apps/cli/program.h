@@ -1,9 +1,9 @@
 // The program `evenkeel`, as a function: a main of your own can call it with layers, optimisers and data sets of your
 // own.
 #pragma once
-#include "data/catalogue/load.h"
-#include "layers/model/spec.h"
-#include "optim/named_optimizers.h"
+#include "../../data/catalogue/load.h"
+#include "../../layers/model/spec.h"
+#include "../../optim/named_optimizers.h"
 
 namespace evenkeel {
 

@@ -96,14 +96,9 @@ Workshop::Workshop(const std::string& program) {
   flags_ = words(EVENKEEL_PRACTICE_FLAGS);
   // An installed program finds its headers beside it; one in its build tree, where the build left them.
   const bool built = fs::path(EVENKEEL_PRACTICE_BUILD) == folder;
-  const fs::path headers = folder / EVENKEEL_PRACTICE_INSTALLED;
-  for (const std::string& include :
-       built ? words(EVENKEEL_PRACTICE_BUILT)
-             : std::vector<std::string>{headers.lexically_normal().string(),
-                                        (headers / "evenkeel").lexically_normal().string()}) {
-    flags_.push_back("-I" + include);
-    key_ += stamp(fs::path(include) / "apps/practice/runner/practice.h") + "\n";
-  }
+  const fs::path headers = built ? folder / "include" : (folder / EVENKEEL_PRACTICE_INSTALLED).lexically_normal();
+  flags_.push_back("-I" + headers.string());
+  key_ += stamp(headers / "evenkeel/apps/practice/runner/practice.h") + "\n";
   // The runner is newer than every other header, since the library is in it.
   key_ += stamp(compiler_) + "\n" + stamp(runner_) + "\n" + shell_text(flags_);
   cache_ = cache_root() / "practice" / sha256(compiler_ + folder.string()).substr(0, 12);

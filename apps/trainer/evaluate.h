@@ -2,8 +2,8 @@
 #pragma once
 #include <functional>
 
-#include "data/loader.h"
-#include "layers/layer.h"
+#include "../../data/loader.h"
+#include "../../layers/layer.h"
 
 namespace evenkeel {
 

@@ -4,10 +4,10 @@
 #include <functional>
 #include <vector>
 
-#include "data/loader.h"
-#include "layers/sequential.h"
-#include "optim/optimizer.h"
-#include "optim/schedule.h"
+#include "../../data/loader.h"
+#include "../../layers/sequential.h"
+#include "../../optim/optimizer.h"
+#include "../../optim/schedule.h"
 
 namespace evenkeel {
 

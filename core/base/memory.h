@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/base/scalar.h"
+#include "scalar.h"
 
 namespace evenkeel {
 

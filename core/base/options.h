@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/base/check.h"
+#include "check.h"
 
 namespace evenkeel {
 

@@ -4,12 +4,11 @@
 // what an allocator adds, is far below 2^63. Whoever multiplies a shape's extents need not look again.
 #pragma once
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 
-#include "core/base/check.h"
+#include "check.h"
 
 namespace evenkeel {
 
@@ -71,7 +70,7 @@ class Shape {
   [[noreturn, gnu::cold]] void no_axis(int axis) const;
   [[noreturn, gnu::cold]] void too_large(int64_t d) const;
 
-  std::array<int64_t, max_rank> dims_{};
+  int64_t dims_[max_rank] = {};
   int rank_ = 0;
 };
 

@@ -9,7 +9,7 @@
 // 3. A fused kernel may compute the gradient where nothing records; where the gradient must be differentiable it hands
 //    over to a plain definition, by pull_back.
 #pragma once
-#include "core/engine/tensor.h"
+#include "tensor.h"
 
 namespace evenkeel {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/engine/tensor.h"
+#include "tensor.h"
 
 namespace evenkeel {
 

@@ -1,9 +1,9 @@
 // Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels under the
 // elementwise ops, and the way to write one's own: unary() needs the function and its derivative, nothing else.
 #pragma once
-#include "core/base/parallel.h"
-#include "core/base/scalar.h"
-#include "core/engine/autograd.h"
+#include "../base/parallel.h"
+#include "../base/scalar.h"
+#include "autograd.h"
 
 namespace evenkeel {
 

@@ -12,9 +12,9 @@
 #include <memory>
 #include <vector>
 
-#include "core/base/memory.h"
-#include "core/base/random.h"
-#include "core/base/shape.h"
+#include "../base/memory.h"
+#include "../base/random.h"
+#include "../base/shape.h"
 
 namespace evenkeel {
 

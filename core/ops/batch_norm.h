@@ -3,8 +3,8 @@
 #pragma once
 #include <vector>
 
-#include "core/base/moments.h"
-#include "core/engine/autograd.h"
+#include "../base/moments.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two adjoints, channels last.
 #pragma once
-#include "core/ops/epilogue.h"
+#include "epilogue.h"
 
 namespace evenkeel {
 

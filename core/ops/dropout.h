@@ -1,6 +1,6 @@
 // Dropout.
 #pragma once
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

@@ -4,7 +4,7 @@
 // clamp, abs, sign, step or max_pool. (The derivative of a sum or a copy depends on no input. In count_correct NaN is
 // never right.) A convolution multiplies the zeros around an image too, and Winograd's form a tile: NaN reaches all.
 #pragma once
-#include "core/engine/map.h"
+#include "../engine/map.h"
 
 namespace evenkeel {
 

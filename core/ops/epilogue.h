@@ -1,7 +1,7 @@
 // The epilogue of a product or a convolution: bias, scale, addition and ReLU, fused into the kernel that writes the
 // result.
 #pragma once
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

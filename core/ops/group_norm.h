@@ -1,7 +1,7 @@
 // Group, layer and instance normalisation: a fused kernel, and the definition that says what it must compute, which
 // also gives its higher derivatives.
 #pragma once
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

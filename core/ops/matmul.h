@@ -1,6 +1,6 @@
 // Matrix products.
 #pragma once
-#include "core/ops/epilogue.h"
+#include "epilogue.h"
 
 namespace evenkeel {
 

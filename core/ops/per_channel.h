@@ -1,6 +1,6 @@
 // One value for each channel, applied to all rows: biases, scales.
 #pragma once
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

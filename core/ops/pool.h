@@ -1,6 +1,6 @@
 // Pooling, channels last.
 #pragma once
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/engine/autograd.h"
+#include "../engine/autograd.h"
 
 namespace evenkeel {
 

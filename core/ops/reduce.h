@@ -2,7 +2,7 @@
 //
 // Each sum is the adjoint of the spread beside it: <sum(x), g> = <x, spread(g)>, so each is the other's derivative.
 #pragma once
-#include "core/ops/elementwise.h"
+#include "elementwise.h"
 
 namespace evenkeel {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "data/catalogue/source.h"
+#include "source.h"
 
 namespace evenkeel {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
-#include "data/formats/image_folder.h"
+#include "../dataset.h"
+#include "../formats/image_folder.h"
 
 namespace evenkeel {
 

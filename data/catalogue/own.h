@@ -1,6 +1,6 @@
 // A data set of the user's own, by its path.
 #pragma once
-#include "data/formats/image_folder.h"
+#include "../formats/image_folder.h"
 
 namespace evenkeel {
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "data/dataset.h"
+#include "../dataset.h"
 
 namespace evenkeel {
 

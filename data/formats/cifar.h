@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/base/file.h"
-#include "data/dataset.h"
+#include "../../core/base/file.h"
+#include "../dataset.h"
 
 namespace evenkeel {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/dataset.h"
+#include "../dataset.h"
 
 namespace evenkeel {
 

@@ -10,8 +10,8 @@
 #pragma once
 #include <functional>
 
-#include "data/dataset.h"
-#include "data/formats/image.h"
+#include "../dataset.h"
+#include "image.h"
 
 namespace evenkeel {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/formats/bytes.h"
+#include "bytes.h"
 
 namespace evenkeel {
 

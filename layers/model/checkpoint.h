@@ -5,8 +5,8 @@
 // I64. What PyTorch knows nothing of (random streams, the weight of a running average, an optimiser's buffers) has
 // names that begin with "evenkeel.".
 #pragma once
-#include "layers/layer.h"
-#include "layers/model/safetensors.h"
+#include "../layer.h"
+#include "safetensors.h"
 
 namespace evenkeel {
 

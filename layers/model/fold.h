@@ -1,7 +1,7 @@
 // Folding: a batch normalisation that follows a convolution or a dense layer is, in inference, part of that layer's
 // weights.
 #pragma once
-#include "layers/sequential.h"
+#include "../sequential.h"
 
 namespace evenkeel {
 

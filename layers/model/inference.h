@@ -1,6 +1,6 @@
 // A network made ready for inference: what can be computed once is, and nothing can be trained any more.
 #pragma once
-#include "layers/sequential.h"
+#include "../sequential.h"
 
 namespace evenkeel {
 

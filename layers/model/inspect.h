@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "layers/sequential.h"
+#include "../sequential.h"
 
 namespace evenkeel {
 

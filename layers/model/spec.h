@@ -12,9 +12,9 @@
 #include <functional>
 #include <map>
 
-#include "core/base/options.h"
-#include "layers/init.h"
-#include "layers/sequential.h"
+#include "../../core/base/options.h"
+#include "../init.h"
+#include "../sequential.h"
 
 namespace evenkeel {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <functional>
 
-#include "layers/norm/norm_options.h"
+#include "norm_options.h"
 
 namespace evenkeel {
 

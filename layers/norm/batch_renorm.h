@@ -1,6 +1,6 @@
 // Batch renormalisation (Ioffe 2017): batch normalisation corrected towards what inference will do.
 #pragma once
-#include "layers/norm/batch_norm.h"
+#include "batch_norm.h"
 
 namespace evenkeel {
 

@@ -1,7 +1,7 @@
 // Group normalisation (Wu and He 2018): each example, each group of neighbouring channels; the same in training and
 // inference.
 #pragma once
-#include "layers/norm/norm_options.h"
+#include "norm_options.h"
 
 namespace evenkeel {
 

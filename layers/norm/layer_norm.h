@@ -1,7 +1,7 @@
 // Layer normalisation (Ba, Kiros and Hinton 2016): each example over all its features; the same in training and
 // inference.
 #pragma once
-#include "layers/norm/norm_options.h"
+#include "norm_options.h"
 
 namespace evenkeel {
 

@@ -1,7 +1,7 @@
 // The option that every normalisation has.
 #pragma once
-#include "core/base/options.h"
-#include "layers/layer.h"
+#include "../../core/base/options.h"
+#include "../layer.h"
 
 namespace evenkeel {
 

@@ -1,6 +1,6 @@
 // Population statistics in place of running averages (precise batch norm, Wu and Johnson 2021, exactly).
 #pragma once
-#include "layers/norm/batch_norm.h"
+#include "batch_norm.h"
 
 namespace evenkeel {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <functional>
 
-#include "core/engine/autograd.h"
+#include "../../core/engine/autograd.h"
 
 namespace evenkeel {
 

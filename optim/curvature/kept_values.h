@@ -3,7 +3,7 @@
 #pragma once
 #include <vector>
 
-#include "core/engine/tensor.h"
+#include "../../core/engine/tensor.h"
 
 namespace evenkeel {
 

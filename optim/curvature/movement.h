@@ -1,9 +1,9 @@
 // How a step of training moves a network: its gradients' norms, the turn of its weights, the shift of a layer's
 // gradient.
 #pragma once
-#include "core/engine/parameter.h"
-#include "optim/curvature/eigenvalue.h"
-#include "optim/l2_norm.h"
+#include "../../core/engine/parameter.h"
+#include "../l2_norm.h"
+#include "eigenvalue.h"
 
 namespace evenkeel {
 

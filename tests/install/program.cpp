@@ -3,14 +3,10 @@
 #include <evenkeel/apps/cli/program.h>
 
 #include <memory>
-#include <string>
+
+#include "twice.h"
 
 using namespace evenkeel;
-
-struct Twice : Layer {
-  Tensor forward(const Tensor& x, Mode) override { return x * real(2); }
-  std::string describe() const override { return "twice"; }
-};
 
 int main(int argc, char** argv) {
   Vocabulary vocabulary = standard_vocabulary();

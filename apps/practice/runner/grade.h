@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/tensor.h"
+#include "../../../core/engine/tensor.h"
 
 namespace evenkeel::practice {
 

@@ -1,0 +1,1 @@
+#error "evenkeel must not include a header of its user's"
