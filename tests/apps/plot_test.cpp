@@ -465,6 +465,7 @@ TEST_CASE("suggest: the nearest word, if one is near") {
   CHECK(edit_distance("", "abc") == 3);
   CHECK(suggestion("fashon-mnist", {"mnist", "fashion-mnist"}) == "; did you mean fashion-mnist?");
   CHECK(suggestion("fashion", {"mnist", "fashion-mnist"}) == "; did you mean fashion-mnist?");
+  CHECK(suggestion("cat", {"bat", "rat"}) == "; did you mean bat?");  // the first of two as near
   CHECK(suggestion("zebra", {"mnist", "fashion-mnist"}) == "");
 }
 

@@ -31,6 +31,9 @@ struct Plan {
   int seen[calls] = {};
 } plan;
 
+// What a user who is not root may do to a new file: not give it away, perhaps give it to one of his groups.
+enum class Chown { anything, group, nothing } allowed = Chown::anything;
+
 bool fails(Call call) {
   const bool now = ++plan.seen[call] == plan.at && plan.call == call;
   if (now) errno = plan.error;
@@ -53,6 +56,13 @@ ssize_t __wrap_write(int fd, const void* bytes, size_t count) {
   return plan.error ? -1 : __real_write(fd, bytes, 1);
 }
 int __wrap_fsync(int fd) { return fails(syncing) ? -1 : __real_fsync(fd); }
+int __real_fchown(int, uid_t, gid_t);
+int __wrap_fchown(int fd, uid_t owner, gid_t group) {
+  if (allowed == Chown::anything || (allowed == Chown::group && owner == static_cast<uid_t>(-1)))
+    return __real_fchown(fd, owner, group);
+  errno = EPERM;
+  return -1;
+}
 int __wrap_rename(const char* from, const char* to) { return fails(renaming) ? -1 : __real_rename(from, to); }
 }
 
@@ -180,4 +190,23 @@ TEST_CASE("a process killed while it saves leaves a checkpoint that can be read,
   CHECK(cut > 0);  // some were in the middle of it
   write_safetensors(path, contents);
   CHECK(files_in(folder.path) == 1);
+}
+
+TEST_CASE("a file of another owner keeps its group where that is allowed; else what the group might do ends") {
+  const Scratch folder;
+  const std::string file = folder / "file";
+  for (const auto& [may, mode] : {std::pair(Chown::anything, 0664u), {Chown::group, 0664u}, {Chown::nothing, 0604u}}) {
+    write_file(file, "old");
+    REQUIRE(::chmod(file.c_str(), 0664) == 0);
+    const gid_t group = ::getuid() == 0 ? 12345 : ::getgid();
+    REQUIRE(::chown(file.c_str(), ::getuid(), group) == 0);
+    allowed = may;
+    write_file(file, "new");
+    allowed = Chown::anything;
+    struct stat now {};
+    REQUIRE(::stat(file.c_str(), &now) == 0);
+    CHECK((now.st_mode & 0777u) == mode);
+    if (may != Chown::nothing) CHECK(now.st_gid == group);
+    CHECK(read_file(file) == "new");
+  }
 }
