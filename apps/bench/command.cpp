@@ -16,6 +16,7 @@
 #include "core/base/check.h"
 #include "core/base/parallel.h"
 #include "core/base/process.h"
+#include "core/base/processor.h"
 #include "core/kernels/gemm.h"
 
 namespace evenkeel {
@@ -105,11 +106,11 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   const Ceilings ceilings = measure_ceilings();
   Json all;
   all["threads"] = threads();
-  all["blas"] = blas_description();
+  all["level"] = instruction_level();
   all["ceilings"] = {{"sgemm_gflops", rounded(ceilings.sgemm_gflops)}, {"copy_gbs", rounded(ceilings.copy_gbs)}};
   if (!json) {
-    say("{} threads, {}\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(),
-        blas_description(), ceilings.sgemm_gflops, ceilings.copy_gbs);
+    say("{} threads, {} instructions\nsgemm 1024 {:.1f} GFLOP/s, copy {:.1f} GB/s (read + written)\n\n", threads(),
+        instruction_level(), ceilings.sgemm_gflops, ceilings.copy_gbs);
     say("{:<4} {:<50} {:>5} {:>9} {:>9} {:>9} {:>8} {:>8} {:>6} {:>10}\n", "", "workload", "batch", "ms", "minimum",
         "images/s", "GFLOP/s", "of sgemm", "MiB", "first step");
   }

@@ -180,7 +180,7 @@ std::string forbidden_call(const Exercise& exercise, const std::string& object) 
   const ProcessResult r = run_process({"nm", "-D", "-C", "--undefined-only", object}, {.most_text = size_t{16} << 20});
   for (const std::string& line : lines_of(r.text))
     for (const std::string& name : exercise.forbidden)
-      if (std::regex_search(line, std::regex("evenkeel::(\\w+::)*" + name + "(\\[abi:\\w+\\])?[(:]"))) return name;
+      if (std::regex_search(line, std::regex("evenkeel_f64::(\\w+::)*" + name + "(\\[abi:\\w+\\])?[(:]"))) return name;
   return "";
 }
 
@@ -272,7 +272,7 @@ Verdict judge_object(const Workshop& workshop, const Exercise& exercise, const s
     v.right = true;
   } else if (event.contains("unloadable")) {
     const std::string missing = demangled_missing(event["unloadable"].get<std::string>());
-    if (missing.starts_with("evenkeel::"))
+    if (missing.starts_with("evenkeel_f64::"))
       fail(Fault::missing,
            "practice: {} does not fit the library ({} is not found): set CXX to the compiler that evenkeel was built "
            "with",

@@ -17,6 +17,7 @@
 #include "apps/train/run.h"
 #include "core/base/file.h"
 #include "core/base/json_check.h"
+#include "core/base/processor.h"
 #include "layers/model/safetensors.h"
 
 namespace evenkeel {
@@ -86,6 +87,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many,
               "save last.safetensors after every N steps too; 0: after every epoch only")
       ->group("Running");
+  add_flag(app, "--blas", o.blas, "multiply by OpenBLAS, whose last bits depend on the processor")->group("Running");
   add_threads(app)->group("Running");
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
@@ -329,12 +331,19 @@ Action train_command(CLI::App& app, const Registry& registry) {
     if (folder) {
       Json kept = Json::parse(read_file(config, 1 << 20));
       kept.update(Json{{"command", command}, {"options", values}});
+      const Json level = kept.contains("level") ? kept["level"] : Json(instruction_level());
+      if (level != instruction_level())
+        note(fmt::format("--resume: begun with the instructions of {}, goes on with those of {}: the last bits differ",
+                         level.dump(), instruction_level()));
       return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry);
     }
     options.overwrite = o->overwrite;
     options.numbered = o->out.empty();
     options.out = options.numbered ? default_folder(options) : o->out;
-    return train(options, {{"evenkeel", EVENKEEL_VERSION}, {"command", command}, {"options", values}}, known, registry);
+    return train(
+        options,
+        {{"evenkeel", EVENKEEL_VERSION}, {"level", instruction_level()}, {"command", command}, {"options", values}},
+        known, registry);
   };
 }
 

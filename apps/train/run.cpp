@@ -18,6 +18,7 @@
 #include "core/base/file.h"
 #include "core/base/json_check.h"
 #include "core/base/parallel.h"
+#include "core/ops/matmul.h"
 #include "layers/norm/recalibrate.h"
 #include "optim/average.h"
 #include "optim/clip.h"
@@ -365,6 +366,7 @@ std::unique_ptr<Run> make_run(const TrainOptions& options, const Registry& regis
 }  // namespace
 
 int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry) {
+  set_blas(options.blas);
   const bool numbered = options.numbered && !options.overwrite;
   if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
   const std::unique_ptr<Run> run = make_run(options, registry);
@@ -381,6 +383,7 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
 }
 
 int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry) {
+  set_blas(options.blas);
   const std::unique_ptr<Run> run = make_run(options, registry);
   run->resume(std::move(folder), std::move(config), longer);
   return (*run)();

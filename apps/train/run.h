@@ -28,6 +28,7 @@ struct TrainOptions {
   int64_t patience = 0;  // epochs without a better validation accuracy after which the run ends; 0: it goes on
   double average = 0;    // what the average of the weights keeps in a step; 0: there is none
 
+  bool blas = false;
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 
   std::string file;       // the config.json that they come from, if they come from nowhere else

@@ -2,6 +2,7 @@
 // first out. Large ones: the lowest place that is free in one range of addresses, where free neighbours become one:
 // what the backward pass gives back of the last layers then serves the larger ones before them.
 #include "core/base/memory.h"
+#include "core/base/processor.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -22,6 +23,8 @@
 
 namespace evenkeel {
 namespace {
+
+[[gnu::used]] const bool* const linked = &processor_checked;  // every program has memory
 
 constexpr size_t alignment = 64;
 constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;

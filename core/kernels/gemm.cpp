@@ -5,8 +5,6 @@
 // costs as much as a tenth of the work.
 #include "core/kernels/gemm.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <array>
 #include <type_traits>
@@ -16,43 +14,18 @@
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "core/base/scratch.h"
+#include "core/kernels/blas.h"
 #include "core/kernels/simd.h"
-
-extern "C" {  // OpenBLAS's own, not in every cblas.h
-// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in
-// a shared ELF library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever
-// where they cannot have it.
-[[gnu::weak]] int openblas_num_threads_env() { return 1; }
-void openblas_set_num_threads(int);
-char* openblas_get_config();
-}
 
 namespace evenkeel {
 namespace {
 
-#ifdef EVENKEEL_DOUBLE
-constexpr auto blas_gemm = cblas_dgemm;
-#else
-constexpr auto blas_gemm = cblas_sgemm;
-#endif
-
-// OpenBLAS's threads mixed with ours would cost three to fourteen times the work, and its results would change with
-// their number.
-const bool pinned = [] {
-  openblas_set_num_threads(1);
-  return true;
-}();
-
-// The tile that fills the registers, of which there are 32 or 16. What is compiled for any processor of its family
-// (EVENKEEL_NATIVE off) has too few, and leaves the work to OpenBLAS, which finds out when it runs.
+// The tile that fills the registers, of which there are 32 or 16.
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
-#if defined(__FMA__) || defined(__aarch64__)
-constexpr bool own = true;
-#else
-constexpr bool own = false;
-#endif
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
+
+bool own = true;  // false: OpenBLAS multiplies
 
 // A whose element (i, p) lies at a + i down + p along.
 struct Strided {
@@ -230,7 +203,10 @@ void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, 
 
 }  // namespace
 
-const char* blas_description() { return openblas_get_config(); }
+void use_blas(bool on) {
+  check(!on || blas_description(), "--blas: this build has no OpenBLAS; build evenkeel with -DEVENKEEL_BLAS=ON");
+  own = !on;
+}
 
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
           bool add, real* c, int64_t ldc) {
@@ -239,11 +215,7 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int6
     return;
   }
   if (own) return own_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
-  check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m,
-        n, k);
-  blas_gemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<int>(m),
-            static_cast<int>(n), static_cast<int>(k), 1, a, static_cast<int>(lda), b, static_cast<int>(ldb), add, c,
-            static_cast<int>(ldc));
+  blas_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
 }
 
 int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }

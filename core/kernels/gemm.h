@@ -41,6 +41,7 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out);
 
-const char* blas_description();  // the variant in use, for reports
+// See set_blas of ops/matmul.h.
+void use_blas(bool on);
 
 }  // namespace evenkeel

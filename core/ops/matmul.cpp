@@ -31,4 +31,6 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb, const Epilogue
   });
 }
 
+void set_blas(bool on) { use_blas(on); }
+
 }  // namespace evenkeel

@@ -8,4 +8,9 @@ namespace evenkeel {
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
               const Epilogue& then = {});
 
+// OpenBLAS computes products from here on, or our own kernel again. Our kernel gives the same bits on every processor
+// of one level; OpenBLAS's last bits depend on the processor that it finds. Not while anything is computed. Throws
+// where the build has no OpenBLAS (EVENKEEL_BLAS=OFF).
+void set_blas(bool on);
+
 }  // namespace evenkeel

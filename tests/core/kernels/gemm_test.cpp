@@ -8,12 +8,21 @@
 
 #include "core/base/parallel.h"
 #include "core/engine/tensor.h"
+#include "core/kernels/blas.h"
 
 using namespace evenkeel;
 
+namespace {
+
+// The rest of its life OpenBLAS multiplies.
+struct ByBlas {
+  ByBlas() { use_blas(true); }
+  ~ByBlas() { use_blas(false); }
+};
+
 // Every form against the sum written out in double, at sizes that leave all kinds of rests; what lies between the rows
 // stays.
-TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
+void check_gemm() {
   Random random(7);
   const int64_t sizes[] = {1, 2, 5, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 48, 65, 100};
   auto pick = [&] { return sizes[random.below(std::size(sizes))]; };
@@ -51,6 +60,38 @@ TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") {
     CHECK(worst <= 1e-6 * static_cast<double>(k + 10));
     CHECK(untouched);
   }
+}
+
+}  // namespace
+
+TEST_CASE("gemm is the sum over k, for any sizes, strides and forms") { check_gemm(); }
+
+TEST_CASE("OpenBLAS computes the same products, packed ones too" * doctest::skip(blas_description() == nullptr)) {
+  const ByBlas on;
+  check_gemm();
+  Random random(11);
+  const int64_t m = 9, n = 70, k = 20;
+  const Tensor a = Tensor::normal({m, k}, random), b = Tensor::normal({n, k}, random);
+  std::vector<int64_t> rows, columns;
+  for (int64_t i = 0; i < m; ++i) rows.push_back(i * k);
+  for (int64_t p = 0; p < k; ++p) columns.push_back(p);
+  std::vector<real> packed(static_cast<size_t>(packed_size(n, k)));
+  pack(true, n, k, b.data(), k, packed.data());
+  Tensor in_rows = Tensor::empty({m, n}), scattered = Tensor::empty({m, n});
+  for (int64_t begin = 0; begin < n; begin += 64) {
+    const int64_t end = std::min(begin + 64, n);
+    gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.mutable_data(), begin, end);
+    gemm_packed(m, n, k, {a.data(), rows.data(), columns.data()}, packed.data(), false, scattered.mutable_data(), begin,
+                end);
+  }
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t p = 0; p < k; ++p)
+        sum += static_cast<double>(a.data()[i * k + p]) * static_cast<double>(b.data()[j * k + p]);
+      CHECK(static_cast<double>(in_rows.data()[i * n + j]) == doctest::Approx(sum).epsilon(1e-5));
+      CHECK(static_cast<double>(scattered.data()[i * n + j]) == doctest::Approx(sum).epsilon(1e-5));
+    }
 }
 
 TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that lies scattered") {

@@ -1,0 +1,17 @@
+// The instructions that the library was compiled for.
+#pragma once
+
+namespace evenkeel {
+
+// "x86-64", "x86-64-v2", "x86-64-v3" or "x86-64-v4" (the levels of the x86-64 psABI), "aarch64", or "other". The same
+// seed gives the same bits on every processor of one level.
+const char* instruction_level();
+
+// The extensions of x86-64 that the compiler was allowed to use; a null pointer ends the list.
+extern const char* const processor_needs[];
+
+// True; where the processor lacks one of them, the process has ended with a sentence and status 3 before main. Whoever
+// reads this links the check.
+extern const bool processor_checked;
+
+}  // namespace evenkeel
