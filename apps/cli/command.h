@@ -26,5 +26,6 @@ Action recalibrate_command(CLI::App& app, const Registry& registry);
 Action fold_command(CLI::App& app, const Registry& registry);
 Action lab_command(CLI::App& app, const Registry& registry);
 Action practice_command(CLI::App& app, const Registry& registry);
+Action completion_command(CLI::App& app, const Registry& registry);
 
 }  // namespace evenkeel

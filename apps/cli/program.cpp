@@ -38,6 +38,7 @@ constexpr struct {
     {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
     {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
     {"practice", practice_command, "Write and repair batch normalisation yourself, with a verdict at each save."},
+    {"completion", completion_command, "Print what makes a shell complete the commands, or the manual page."},
 };
 
 int report(Fault fault, const std::string& message) {
