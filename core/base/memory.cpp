@@ -2,7 +2,6 @@
 // first out. Large ones: the lowest place that is free in one range of addresses, where free neighbours become one:
 // what the backward pass gives back of the last layers then serves the larger ones before them.
 #include "core/base/memory.h"
-#include "core/base/processor.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -20,6 +19,8 @@
 #include <new>
 #include <string>
 #include <vector>
+
+#include "core/base/processor.h"
 
 namespace evenkeel {
 namespace {

@@ -75,10 +75,11 @@ TEST_CASE("onnx: every norm and GELU has the standard's operator, in the lowest 
 
 TEST_CASE("onnx: eps is the layer's own, and a shortcut puts the old channels in the middle of the new ones") {
   using namespace evenkeel;
-  const auto network = make_model({.model = "conv:2:3 norm residual(conv:6:3:stride=2:pad=1 norm) flatten dense:classes",
-                                   .norm = "batch:eps=0.25",
-                                   .input = {8, 8, 1},
-                                   .classes = 3});
+  const auto network =
+      make_model({.model = "conv:2:3 norm residual(conv:6:3:stride=2:pad=1 norm) flatten dense:classes",
+                  .norm = "batch:eps=0.25",
+                  .input = {8, 8, 1},
+                  .classes = 3});
   const std::string file = format_onnx(*network, {8, 8, 1}, 3, {});
   const auto bytes = [](const std::vector<float>& v) {
     return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float));

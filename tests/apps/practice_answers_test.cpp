@@ -78,7 +78,7 @@ void check_exercise(Workshop& shop, const Exercise& e) {
       continue;
     }
     const std::string name = a.name + "_answer";
-    const std::string symbol = "_ZN" + std::to_string(name.size()) + name + "5gradeERN8evenkeel8practice5GradeE";
+    const std::string symbol = "_ZN" + std::to_string(name.size()) + name + "5gradeERN12evenkeel_f648practice5GradeE";
     check_answer(e, a, judge_object(shop, free, scratch / "all.so", scratch / "all.so", a.text, symbol));
   }
 }

@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
   learner_object = argv[2];
   evenkeel::set_threads(1);
   guard(static_cast<unsigned>(std::atoi(argv[4])));
-  const int status = run(argv[1], argc > 5 ? argv[5] : "_Z5gradeRN8evenkeel8practice5GradeE");
+  const int status = run(argv[1], argc > 5 ? argv[5] : "_Z5gradeRN12evenkeel_f648practice5GradeE");
   std::fflush(stdout);
   ::_exit(status);  // what the learner's static objects do at the end is nobody's business
 }
