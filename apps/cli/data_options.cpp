@@ -6,6 +6,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "core/base/file.h"
 
 namespace evenkeel {
 namespace {
@@ -103,13 +104,19 @@ Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
   return draw_in_proportion(data, samples, random);
 }
 
+std::string picture_cache_folder() {
+  const std::string cache = user_cache();
+  return cache.empty() ? "" : cache + "/pictures";
+}
+
 DataSplit load_named_dataset(const DataSets& own, const std::string& name, const std::string& data_dir,
-                             const PictureOptions& pictures) {
+                             PictureOptions pictures) {
   if (const auto found = own.find(name); found != own.end()) return found->second();
   const bool path = is_path(name, data_dir);
   if (!path) check_dataset_name(name, own);
   using Clock = std::chrono::steady_clock;
   const auto seconds = [start = Clock::now()] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  pictures.cache = picture_cache_folder();
   Interrupt interrupt;
   Console console;
   double shown = 1;  // nothing is shown of what takes less

@@ -23,7 +23,9 @@ PictureOptions picture_options(const PictureWords& words, uint64_t seed);
 // One of the program's own, else load_dataset, with the nearest name where it is mistyped; says on stderr from which
 // folder it is read, and shows progress where that takes long. Throws Stopped where a signal came.
 DataSplit load_named_dataset(const DataSets& own, const std::string& name, const std::string& data_dir,
-                             const PictureOptions& pictures = {});
+                             PictureOptions pictures = {});
+// The folder in which decoded pictures are kept for the next time; empty: there is none.
+std::string picture_cache_folder();
 // The images of a split: test, train or all.
 Dataset choose_split(DataSplit split, const std::string& which);
 // `samples` images of all classes in proportion, drawn by the seed, as --samples asks; 0: all.

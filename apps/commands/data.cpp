@@ -1,4 +1,4 @@
-// evenkeel data: the data sets that are here, fetching one, and showing one.
+// evenkeel data: the data sets that are here, fetching one, showing one, and forgetting decoded pictures.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "apps/commands/data_show.h"
 #include "data/catalogue/fetch.h"
 #include "data/catalogue/load.h"
+#include "data/formats/picture_cache.h"
 
 namespace evenkeel {
 namespace {
@@ -58,6 +59,14 @@ int fetch(const Options& o) {
   }
 }
 
+int clear_cache() {
+  const std::string folder = picture_cache_folder();
+  const auto [files, bytes] = clear_picture_cache(folder);
+  say("removed {} of decoded pictures, {:.1f} MB{}\n", counted(files, "file"), 1e-6 * static_cast<double>(bytes),
+      folder.empty() ? "" : ", from " + folder);
+  return 0;
+}
+
 }  // namespace
 
 Action data_command(CLI::App& app, const Registry& registry) {
@@ -81,6 +90,12 @@ Action data_command(CLI::App& app, const Registry& registry) {
            ->group("Commands");
   const Action show = data_show_command(showing, registry);
   showing.final_callback([o, show] { o->action = show; });
+
+  CLI::App& clearing = *app.add_subcommand("clear-cache",
+                                           "Remove the decoded pictures of folders, which train keeps below the user's "
+                                           "cache to start sooner the next time.")
+                            ->group("Commands");
+  clearing.final_callback([o] { o->action = clear_cache; });
   return [o] { return o->action(); };
 }
 

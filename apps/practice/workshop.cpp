@@ -33,9 +33,7 @@ std::string variable(const char* name) {
 }
 
 fs::path cache_root() {
-  const std::string cache = variable("XDG_CACHE_HOME"), home = variable("HOME");
-  if (cache.starts_with('/')) return fs::path(cache) / "evenkeel";
-  if (!home.empty()) return fs::path(home) / ".cache" / "evenkeel";
+  if (const std::string cache = user_cache(); !cache.empty()) return cache;
   fail(Fault::missing, "practice: no folder for what is compiled: neither HOME nor XDG_CACHE_HOME is set");
 }
 

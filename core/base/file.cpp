@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <random>
@@ -174,7 +175,9 @@ void remove_unfinished(const std::string& path) {
   }
 }
 
-void write_file(const std::string& path, std::string_view contents) {
+void write_file(const std::string& path, std::string_view contents) { write_file(path, std::span(&contents, 1)); }
+
+void write_file(const std::string& path, std::span<const std::string_view> parts) {
   const fs::path resolved = resolve(path);
   const std::string target = resolved;
   const struct stat old = replaced_file(target, path);
@@ -189,11 +192,13 @@ void write_file(const std::string& path, std::string_view contents) {
         mode &= ~mode_t{070};  // what the old group might do, another must not
       if (::fchmod(part.file(), mode) != 0) fail_io("cannot set the permissions of", target, errno);
     }
-    for (size_t done = 0; done < contents.size();) {
-      const ssize_t n = ::write(part.file(), contents.data() + done, contents.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) fail_io("cannot write", target, n < 0 ? errno : ENOSPC);
-      done += static_cast<size_t>(n);
+    for (std::string_view left : parts) {
+      while (!left.empty()) {
+        const ssize_t n = ::write(part.file(), left.data(), left.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) fail_io("cannot write", target, n < 0 ? errno : ENOSPC);
+        left.remove_prefix(static_cast<size_t>(n));
+      }
     }
     if (::fsync(part.file()) != 0) fail_io("cannot sync", target, errno);
     part.rename_to(target);
@@ -214,6 +219,15 @@ void check_output(const std::string& path, std::initializer_list<std::string> in
   replaced_file(resolved, path);
   if (struct stat status{}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     fail(Fault::io, "cannot write {}: there is no folder {}", path, folder_of(resolved).string());
+}
+
+std::string user_cache() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return fs::path(value ? value : "");
+  };
+  const fs::path cache = variable("XDG_CACHE_HOME"), home = variable("HOME");
+  return cache.is_absolute() ? cache / "evenkeel" : home.empty() ? "" : home / ".cache" / "evenkeel";
 }
 
 }  // namespace evenkeel

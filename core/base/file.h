@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,7 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 // says that the new one is in place and only its folder could not be synced. What a killed process left beside the file
 // is removed.
 void write_file(const std::string& path, std::string_view contents);
+void write_file(const std::string& path, std::span<const std::string_view> parts);  // one behind the other
 
 // Removes what processes that were killed while they wrote `path` left beside it.
 void remove_unfinished(const std::string& path);
@@ -58,5 +60,9 @@ void remove_unfinished(const std::string& path);
 // by whatever path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it
 // begins its work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);
+
+// The folder below which the program keeps things of its own for a user: evenkeel in $XDG_CACHE_HOME, which is ignored
+// where it is relative, as its definition says, or in ~/.cache. It need not be there. Empty: neither variable is set.
+std::string user_cache();
 
 }  // namespace evenkeel

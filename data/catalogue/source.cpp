@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "core/base/file.h"
 #include "data/formats/cifar.h"
 #include "data/formats/idx.h"
 #include "data/synthetic.h"
@@ -242,16 +243,8 @@ const Source& find_source(const std::string& name) {
 std::vector<fs::path> data_roots(const std::string& data_dir) {
   if (!data_dir.empty()) return {data_dir};
   std::vector<fs::path> roots;
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value ? value : "");
-  };
-  if (const std::string chosen = variable("EVENKEEL_DATA"); !chosen.empty()) roots.push_back(chosen);
-  const std::string cache = variable("XDG_CACHE_HOME"), home = variable("HOME");
-  if (cache.starts_with('/'))
-    roots.push_back(fs::path(cache) / "evenkeel");  // a relative one is to be ignored, says its definition
-  else if (!home.empty())
-    roots.push_back(fs::path(home) / ".cache" / "evenkeel");
+  if (const char* chosen = std::getenv("EVENKEEL_DATA"); chosen && *chosen) roots.emplace_back(chosen);
+  if (const std::string cache = user_cache(); !cache.empty()) roots.emplace_back(cache);
   roots.push_back("/usr/share/datasets");
   return roots;
 }

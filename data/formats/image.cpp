@@ -302,6 +302,12 @@ Picture decode_picture(const std::string& name, std::string_view bytes) {
   return turned(std::move(picture), jpeg.orientation);
 }
 
+std::string picture_decoder() {
+  constexpr int version = 1;
+  return fmt::format("{}, libpng {}, libjpeg-turbo {}", version, png_access_version_number(),
+                     LIBJPEG_TURBO_VERSION_NUMBER);
+}
+
 std::string encode_png(const Picture& picture) {
   check((picture.channels == 1 || picture.channels == 3) && picture.height >= 1 && picture.width >= 1 &&
             picture.height <= most_pixels / picture.width &&

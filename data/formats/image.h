@@ -23,6 +23,10 @@ Picture picture_header(const std::string& name, std::string_view bytes);
 // is asked for, for one of more than 100 million pixels.
 Picture decode_picture(const std::string& name, std::string_view bytes);
 
+// Which code makes the pixels of decode_picture and fit_picture: the version of their own, to be raised with every
+// change that can change a pixel, and those of the libraries.
+std::string picture_decoder();
+
 // As a PNG file.
 std::string encode_png(const Picture& picture);
 

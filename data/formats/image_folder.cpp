@@ -1,8 +1,10 @@
 #include "data/formats/image_folder.h"
 
 #include <fmt/core.h>
+#include <zlib.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -10,6 +12,7 @@
 #include "core/base/file.h"
 #include "core/base/parallel.h"
 #include "core/base/utf8.h"
+#include "data/formats/picture_cache.h"
 
 namespace evenkeel {
 namespace {
@@ -23,37 +26,40 @@ bool passed_over(const std::string& name) {
 }
 
 // The entries of a folder that count, in byte order.
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::vector<fs::path> found;
+std::vector<fs::directory_entry> entries(const fs::path& folder) {
+  std::vector<fs::directory_entry> found;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!passed_over(entry.path().filename().string())) found.push_back(entry.path());
+    if (!passed_over(entry.path().filename().string())) found.push_back(entry);
   }
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  std::sort(found.begin(), found.end(), [](const fs::directory_entry& a, const fs::directory_entry& b) {
+    return a.path().native() < b.path().native();
+  });
   return found;
 }
 
 void walk(const fs::path& folder, std::set<fs::path>& seen, std::vector<std::string>& files) {
   if (!seen.insert(fs::canonical(folder)).second) return;
-  for (const fs::path& entry : entries(folder)) {
+  for (const fs::directory_entry& entry : entries(folder)) {
     std::error_code dangling;
-    if (fs::is_directory(entry, dangling))
+    if (entry.is_directory(dangling))
       walk(entry, seen, files);
     else
-      files.push_back(entry.string());
+      files.push_back(entry.path().string());
   }
 }
 
 struct Item {
   std::string file;
   int32_t label;
+  FileStamp stamp = {};
 };
 using Classes = std::map<std::string, fs::path>;  // by the name as it is kept: one line of UTF-8
 
 Classes class_folders(const fs::path& root) {
   Classes classes;
-  for (const fs::path& entry : entries(root)) {
-    if (!fs::is_directory(entry)) continue;
-    const std::string name = on_one_line(entry.filename().string());
+  for (const fs::directory_entry& entry : entries(root)) {
+    if (!entry.is_directory()) continue;
+    const std::string name = on_one_line(entry.path().filename().string());
     check(classes.emplace(name, entry).second, "{}: two folders are called {} when what is not UTF-8 is written out",
           root.string(), name);
   }
@@ -73,6 +79,18 @@ std::vector<Item> items(const Classes& classes, const std::vector<std::string>& 
   return all;
 }
 
+Picture header_of(const std::string& file) {
+  constexpr uint64_t most = 1 << 16;
+  std::string beginning(most, '\0');
+  beginning.resize(open_input(file).read(0, beginning.data(), beginning.size()));
+  try {
+    return picture_header(on_one_line(file), beginning);
+  } catch (const Error&) {
+    if (beginning.size() < most) throw;  // it was all
+    return picture_header(on_one_line(file), read_file(file, largest_file));
+  }
+}
+
 std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std::string>& names, double part,
                                  uint64_t seed) {
   Labels labels;
@@ -84,12 +102,15 @@ std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std:
   return held;
 }
 
-// Does something for every item, in parallel, and reports; what f throws of an Error is the item's.
+// Does something for every item, in parallel, and reports; what f throws of an Error is the item's. So many at a time
+// that this takes some hundredths of a second.
 template <class F>
 void each_item(size_t count, std::vector<std::string>& errors, const std::function<void(int64_t)>& progress, F f) {
-  const size_t at_once = std::max<size_t>(16, 4 * static_cast<size_t>(threads()));
-  for (size_t begin = 0; begin < count; begin += at_once) {
-    const size_t n = std::min(at_once, count - begin);
+  using Clock = std::chrono::steady_clock;
+  const size_t least = std::max<size_t>(16, 4 * static_cast<size_t>(threads()));
+  for (size_t begin = 0, n, at_once = least; begin < count; begin += n) {
+    n = std::min(at_once, count - begin);
+    const auto start = Clock::now();
     parallel_for(static_cast<int64_t>(n), [&](int64_t i) {
       const size_t item = begin + static_cast<size_t>(i);
       if (!errors[item].empty()) return;
@@ -100,6 +121,8 @@ void each_item(size_t count, std::vector<std::string>& errors, const std::functi
       }
     });
     progress(static_cast<int64_t>(begin + n));
+    const std::chrono::duration<double> took = Clock::now() - start;
+    at_once = took.count() < 0.02 ? 2 * at_once : took.count() > 0.1 ? std::max(least, at_once / 2) : at_once;
   }
 }
 
@@ -208,47 +231,72 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   all.insert(all.end(), std::make_move_iterator(test_items.begin()), std::make_move_iterator(test_items.end()));
   check(!all.empty(), "{}: there is no picture in the classes' folders", path);
   const auto total = static_cast<int64_t>(all.size());
+  const size_t root_bytes = (root / "").native().size();
+  const auto name_below_root = [&](const Item& item) { return std::string_view(item.file).substr(root_bytes); };
+  const PictureCache cache(path, options);
+  std::vector<const KeptPicture*> known(all.size());
   std::vector<std::string> errors(all.size());
   std::vector<Picture> headers(all.size());
   each_item(
       all.size(), errors, [&](int64_t) { report.progress(0, total); },
       [&](size_t i) {
         const std::string& file = all[i].file;
-        constexpr uint64_t most = 1 << 16;
-        std::string beginning(most, '\0');
-        beginning.resize(open_input(file).read(0, beginning.data(), beginning.size()));
-        try {
-          headers[i] = picture_header(on_one_line(file), beginning);
-        } catch (const Error&) {
-          if (beginning.size() < most) throw;  // it was all
-          headers[i] = picture_header(on_one_line(file), read_file(file, largest_file));
-        }
+        all[i].stamp = cache.stamp(file);
+        known[i] = cache.find(name_below_root(all[i]), all[i].stamp);
+        headers[i] = known[i] ? known[i]->header : header_of(file);
       });
   if (!options.skip_bad) check_bad(errors, options, path, report);
   const Shape image = common_shape(headers, errors, options, path, report);
-  std::vector<uint8_t> pixels(all.size() * static_cast<size_t>(image.size()));
+  const auto size = static_cast<size_t>(image.size());
+  std::vector<uint8_t>&train = split.train.pixels, &tested = split.test.pixels;
+  train.resize(trained * size);
+  tested.resize((all.size() - trained) * size);
+  std::vector<KeptPicture> kept(all.size());  // without a name: not to be kept
+  std::vector<uint8_t> decoded(all.size());
   each_item(
       all.size(), errors, [&](int64_t done) { report.progress(done, total); },
       [&](size_t i) {
+        uint8_t* pixels = i < trained ? train.data() + i * size : tested.data() + (i - trained) * size;
+        const std::string_view name = name_below_root(all[i]);
+        kept[i] = {.name = name, .stamp = all[i].stamp, .header = headers[i], .crc = 0, .place = i};
+        if (known[i] && cache.read(*known[i], image, pixels)) {
+          kept[i].crc = known[i]->crc;
+          return;
+        }
         const Picture picture = read_picture(all[i].file, image[0], image[1], image[2]);
-        std::copy(picture.pixels.begin(), picture.pixels.end(), pixels.data() + i * static_cast<size_t>(image.size()));
+        std::copy(picture.pixels.begin(), picture.pixels.end(), pixels);
+        kept[i].crc = static_cast<uint32_t>(crc32_z(0, pixels, size));
+        decoded[i] = cache.settled(all[i].stamp) && cache.stamp(all[i].file) == all[i].stamp;
+        if (!decoded[i]) kept[i].name = {};
       });
   check_bad(errors, options, path, report);
+  if (std::find(decoded.begin(), decoded.end(), 1) != decoded.end()) {
+    std::vector<KeptPicture> whole;
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (errors[i].empty() && !kept[i].name.empty()) whole.push_back(kept[i]);
+    }
+    const auto bytes = [](const std::vector<uint8_t>& p) {
+      return std::string_view(reinterpret_cast<const char*>(p.data()), p.size());
+    };
+    if (const std::string why = cache.keep(whole, image, {bytes(train), bytes(tested)}); !why.empty())
+      report.note(fmt::format("{}: its decoded pictures are not kept for the next time: {}", path, why));
+  }
 
   for (Dataset* part : {&split.train, &split.test}) {
-    *part = {.name = path,
-             .image = image,
-             .classes = static_cast<int64_t>(names.size()),
-             .flips = false,
-             .class_names = names};
+    part->name = path;
+    part->image = image;
+    part->classes = static_cast<int64_t>(names.size());
+    part->class_names = names;
     const size_t begin = part == &split.train ? 0 : trained, end = part == &split.train ? trained : all.size();
     for (size_t i = begin; i < end; ++i) {
       if (!errors[i].empty()) continue;
-      const uint8_t* from = pixels.data() + i * static_cast<size_t>(image.size());
-      part->pixels.insert(part->pixels.end(), from, from + image.size());
+      uint8_t* pixels = part->pixels.data();
+      if (part->labels.size() < i - begin)
+        std::copy_n(pixels + (i - begin) * size, size, pixels + part->labels.size() * size);
       part->labels.push_back(all[i].label);
-      part->sources.push_back(on_one_line(fs::path(all[i].file).lexically_relative(root).string()));
+      part->sources.push_back(on_one_line(name_below_root(all[i])));
     }
+    part->pixels.resize(part->labels.size() * size);
   }
   describe(split, path, report);
   return split;

@@ -22,9 +22,11 @@ struct PictureOptions {
   int64_t channels = 0;           // 1: grey, 3: red, green and blue; 0: 1 where all are grey
   double holdout = 0.2;           // where there is no test folder: the part of every class that is held out by the seed
   uint64_t seed = 1;
-  bool channels_first = false;            // of NumPy's arrays: (N, C, H, W)
-  bool skip_bad = false;                  // a file that is no picture is passed over and counted, instead of refused
-  std::vector<std::string> classes = {};  // in a network's order; empty: the folders' names in byte order
+  bool channels_first = false;  // of NumPy's arrays: (N, C, H, W)
+  std::string cache = {};       // a folder in which decoded pictures are kept for the next time; empty: none are
+  uint64_t cache_bytes = uint64_t{4} << 30;  // of all that is kept there
+  bool skip_bad = false;                     // a file that is no picture is passed over and counted, instead of refused
+  std::vector<std::string> classes = {};     // in a network's order; empty: the folders' names in byte order
 };
 
 struct LoadReport {
