@@ -46,9 +46,9 @@ inline const std::vector<Chapter> chapters{
      "time, over all m "
      "examples of the batch: it takes their mean mu and their variance sigma^2, (1) moves the values to mean 0 and (2) "
      "scales them to "
-     "variance 1, xhat = (x - mu) / sqrt(sigma^2 + eps), where the small eps keeps the root from 0; then (3) it "
-     "applies y = gamma xhat + "
-     "beta with a gamma and a beta that are learned. For images a feature is a channel, and its values are those of "
+     "variance 1, $xhat = (x - mu) / sqrt(sigma^2 + eps)$, where the small eps keeps the root from 0; then (3) it "
+     "applies $y = gamma xhat + beta$ with a gamma and a beta that are learned. For images a feature is a channel, and "
+     "its values are those of "
      "all pixels of all "
      "images. This chapter checks the arithmetic."},
     {"Internal covariate shift",
@@ -77,7 +77,7 @@ inline const std::vector<Chapter> chapters{
     {"Inference",
      "At test time an answer must not depend on who else is in the batch. Batch normalisation then uses a mean and a "
      "variance of the whole "
-     "population, kept during training as running averages, r <- (1 - a) r + a (value of the batch), and becomes a "
+     "population, kept during training as running averages, $r <- (1 - a) r$ + a (value of the batch), and becomes a "
      "fixed straight line per "
      "feature. Averages that start at zero are biased, and population statistics of one data set may be wrong for "
      "another. Both have "

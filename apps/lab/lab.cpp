@@ -19,6 +19,9 @@ std::string numbers(const std::vector<double>& all) {
   return joined(texts);
 }
 Verdict judge(bool holds) { return holds ? Verdict::holds : Verdict::fails; }
+bool inside(double low, double high, const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [=](double v) { return v >= low && v <= high; });
+}
 
 }  // namespace
 
@@ -39,8 +42,14 @@ std::string word(Verdict verdict) {
 void Lab::equal(const std::string& claim, const std::string& statement, double predicted, double measured,
                 double tolerance) {
   const double allowed = tolerance * (1 + std::abs(predicted));
-  rows.push_back({claim, statement, number(predicted), number(measured), "+- " + number(tolerance),
-                  judge(std::abs(measured - predicted) <= allowed), Verdict::holds});
+  rows.push_back({claim,
+                  statement,
+                  number(predicted),
+                  number(measured),
+                  "+- " + number(tolerance),
+                  judge(std::abs(measured - predicted) <= allowed),
+                  Verdict::holds,
+                  {measured}});
 }
 
 void Lab::same(const std::string& claim, const std::string& statement, const Tensor& predicted, const Tensor& measured,
@@ -64,19 +73,24 @@ void Lab::same(const std::string& claim, const std::string& statement, const std
 
 void Lab::expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured) {
   const double allowed = 4 * measured.error();
-  rows.push_back({claim, statement, number(predicted), number(measured.mean()),
-                  fmt::format("+- {:.2g} (4 s.e.)", allowed), judge(std::abs(measured.mean() - predicted) <= allowed),
-                  Verdict::holds});
+  rows.push_back({claim,
+                  statement,
+                  number(predicted),
+                  number(measured.mean()),
+                  fmt::format("+- {:.2g} (4 s.e.)", allowed),
+                  judge(std::abs(measured.mean() - predicted) <= allowed),
+                  Verdict::holds,
+                  {measured.mean()}});
 }
 
 void Lab::between(const std::string& claim, const std::string& statement, double low, double high,
                   const std::vector<double>& measured, bool of_data) {
-  const bool inside = std::all_of(measured.begin(), measured.end(), [=](double v) { return v >= low && v <= high; });
   const std::string band = high == INFINITY   ? fmt::format("at least {:.4g}", low)
                            : low == -INFINITY ? fmt::format("at most {:.4g}", high)
                                               : fmt::format("{:.4g} to {:.4g}", low, high);
   rows.push_back({claim, statement, band, numbers(measured), "the band",
-                  of_data && synthetic() ? Verdict::not_judged : judge(inside), Verdict::holds});
+                  !standard() || (of_data && synthetic()) ? Verdict::not_judged : judge(inside(low, high, measured)),
+                  Verdict::holds, measured});
 }
 
 void Lab::not_found_again(const std::string& claim, const std::string& statement, double low, double high,
@@ -88,16 +102,26 @@ void Lab::not_found_again(const std::string& claim, const std::string& statement
 
 void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
                    const std::vector<double>& measured) {
-  rows.push_back({claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged});
+  rows.push_back(
+      {claim, statement, elsewhere, numbers(measured), "", Verdict::not_judged, Verdict::not_judged, measured});
+}
+
+void Lab::effect(const Next& next) {
+  const auto found = std::find_if(rows.begin(), rows.end(),
+                                  [&](const Row& r) { return r.statement.starts_with(next.row) && !r.values.empty(); });
+  check(found != rows.end(), "lab: no statement with a number begins with '{}'", next.row);
+  const std::vector<double> values = found->values;
+  rows.push_back({found->claim, "tried next: " + found->statement, fmt::format("{:.4g} to {:.4g}", next.low, next.high),
+                  numbers(values), "the band", judge(inside(next.low, next.high, values)), Verdict::holds, values});
 }
 
 void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition,
                   const std::string& measured, bool true_under_it, bool true_without, bool of_data) {
   rows.push_back({claim, statement, "only if " + condition, measured, "",
-                  of_data && synthetic() ? Verdict::not_judged
-                  : !true_under_it       ? Verdict::fails
-                  : true_without         ? Verdict::holds
-                                         : Verdict::only_if,
+                  !standard() || (of_data && synthetic()) ? Verdict::not_judged
+                  : !true_under_it                        ? Verdict::fails
+                  : true_without                          ? Verdict::holds
+                                                          : Verdict::only_if,
                   Verdict::only_if});
 }
 

@@ -1,21 +1,29 @@
 // The laboratory's bench: an experiment is a question, a prediction, and a function that measures; what is here makes
 // it short.
 //
-//     void run(Lab& lab) {
+//     struct Parameters {  // what --set changes; core/base/options.h says how they are declared
+//       double eps = 1e-5;
+//       static void each(auto& o, auto&& option) { option("eps", o.eps, Range{0, 1}, "under the root"); }
+//     };
+//     void run(Lab& lab, const Parameters& p) {
 //       lab.equal("A1.1", "mean of 1, 2, 3, 4", 2.5, mean(x).item());
 //       lab.figure({{.title = ..., .series = {...}}}, {.shows = "The axes.", .predicted = "A law (dashed).", .seen = "A
 //       number."});
 //     }
-//     extern const Experiment mine{"mine", "A chapter", "The question?", "The prediction.", run, "What to try next."};
+//     extern const Experiment mine{"mine", "A chapter", "The question?", "The answer.", "The prediction.", run,
+//                                  {"What to try next?", "eps=0.1", "the statement that answers", low, high, "So."}};
 //
 // Everything here computes in double. A new experiment also needs a line in experiments.h. Experiments run side by
 // side, and share nothing that changes.
 #pragma once
 #include <cmath>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/lab/claims.h"
 #include "apps/report/plot.h"
+#include "core/base/options.h"
 #include "core/ops/ops.h"
 #include "data/catalogue/load.h"
 #include "data/loader.h"
@@ -28,6 +36,7 @@ std::string word(Verdict verdict);
 struct Row {
   std::string claim, statement, predicted, measured, allowed;
   Verdict verdict, expected;
+  std::vector<double> values = {};  // what was measured, where it is numbers
   bool as_expected() const { return verdict == expected || verdict == Verdict::not_judged; }
 };
 
@@ -62,6 +71,15 @@ class Sample {
 struct Settings {
   bool quick = false;    // smaller samples and shorter runs, the same claims
   std::string data_dir;  // for load_dataset
+  std::string set = "";  // parameters that are not the standard ones: ":eps=0.1:batch=16"
+};
+
+// A change that the reader can make: a question, the parameters ("eps=0.1 batch=16"), the first statement that begins
+// with `row`, the band in which its numbers are then, and the answer.
+struct Next {
+  const char *text = "", *set = "", *row = "";
+  double low = 0, high = 0;
+  const char* effect = "";
 };
 
 class Lab {
@@ -73,6 +91,20 @@ class Lab {
   template <class T>
   T quick_or_full(T quick, T full) const {
     return settings_.quick ? quick : full;
+  }
+  // False where --set has changed a parameter. Bands were fixed for the standard ones, and judge nothing else; what is
+  // predicted from the parameters is judged always.
+  bool standard() const { return changed_.empty(); }
+  const std::string& changed() const { return changed_; }  // ":eps=0.1"
+  // The parameters of an experiment: the standard ones, and what is set. Error(Fault::usage) with their names where
+  // one is unknown or out of its range.
+  template <class P>
+  P parameters(const std::string& experiment) {
+    SpecArguments given("lab", experiment + settings_.set);
+    const P p = given.options<P>();
+    given.check_used("lab " + experiment + " --set " + usage_options<P>());
+    changed_ = describe_options(p);
+    return p;
   }
   std::vector<uint64_t> seeds() const { return quick() ? std::vector<uint64_t>{1} : std::vector<uint64_t>{1, 2, 3}; }
 
@@ -94,6 +126,8 @@ class Lab {
   // says what is known.
   void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
                        const std::vector<double>& measured, const std::string& why);
+  // Judges whether what was tried next has the effect that is said of it.
+  void effect(const Next& next);
   // A number that is shown and not judged, beside what others found.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
                 const std::vector<double>& measured);
@@ -115,13 +149,27 @@ class Lab {
 
  private:
   Settings settings_;
+  std::string changed_;
   DataSplit images_;
 };
 
 struct Experiment {
-  const char *name, *chapter, *question, *prediction;
-  void (*run)(Lab&);
-  const char* next;
+  // P: the experiment's parameters, a struct with each().
+  template <class P>
+  Experiment(const char* n, const char* c, const char* q, const char* a, const char* before, void (*f)(Lab&, const P&),
+             const Next& try_next)
+      : name(n),
+        chapter(c),
+        question(q),
+        answer(a),
+        prediction(before),
+        parameters(usage_options<P>()),
+        run([n, f](Lab& lab) { f(lab, lab.parameters<P>(n)); }),
+        next(try_next) {}
+  const char *name, *chapter, *question, *answer, *prediction;
+  std::string parameters;  // "[:eps=1e-05]"
+  std::function<void(Lab&)> run;
+  Next next;
 };
 
 // A part of the report: its title, which experiments name, and the text at its head.
@@ -137,7 +185,8 @@ struct Result {
 
 std::string picture(const Figure& figure);  // as SVG
 std::string terminal_table(const std::vector<Row>& rows);
-std::string html_report(const std::vector<Chapter>& chapters, const std::vector<Result>& results, bool quick);
+std::string html_report(const std::vector<Chapter>& chapters, const std::vector<Claim>& claims,
+                        const std::vector<Result>& results, bool quick);
 
 // f at every x: a curve.
 template <class F>

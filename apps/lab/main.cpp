@@ -4,14 +4,17 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <system_error>
 
 #include "apps/cli/options.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
 #include "apps/lab/experiments.h"
+#include "apps/lab/symbols.h"
 #include "core/base/file.h"
 #include "core/base/parallel.h"
 
@@ -33,29 +36,52 @@ std::vector<const Experiment*> choose(const std::vector<std::string>& names) {
 }
 
 int list() {
-  for (const Experiment* e : experiments) fmt::print("{:<16}{}\n", e->name, e->question);
+  for (const Experiment* e : experiments) fmt::print("{:<16}{} {}\n", e->name, e->question, e->parameters);
   return 0;
 }
 
 void print(const Result& r) {
-  fmt::print("{}: {}\n{}\n{}", r.experiment->name, r.experiment->question, r.experiment->prediction,
-             terminal_table(r.lab.rows));
+  fmt::print("{}: {}\n{}\n", r.experiment->name, r.experiment->question, plain(r.experiment->prediction));
+  if (!r.lab.standard())
+    fmt::print("Not the standard parameters: {}. Bands were fixed for the standard ones; they judge nothing here.\n",
+               r.lab.changed().substr(1));
+  fmt::print("{}", terminal_table(r.lab.rows));
   for (const std::string& remark : r.lab.remarks) fmt::print("{}\n", remark);
   fmt::print("{:.1f} s\n\n", r.seconds);
   std::fflush(stdout);
 }
 
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+// ":eps=0.1:batch=16" of NAME=VALUE each.
+std::string as_arguments(const std::vector<std::string>& set) {
+  std::string all;
+  for (const std::string& one : set) {
+    const size_t equals = one.find('=');
+    check(equals > 0 && equals < one.size() - 1 && one.find(':') == std::string::npos,
+          "lab: --set is written NAME=VALUE, got '{}'", one);
+    all += ":" + one;
+  }
+  return all;
+}
+
 // As many experiments at a time as there are threads, each on one of them; what they compute is the same to the bit,
 // and so is the order of what is printed.
-std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const Settings& settings) {
+std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const Settings& settings, bool next) {
   std::vector<std::optional<Result>> found(chosen.size());
   std::mutex printing;
   size_t printed = 0;
   parallel_for(static_cast<int64_t>(chosen.size()), [&](int64_t i) {
     const size_t k = static_cast<size_t>(i);
     const auto start = std::chrono::steady_clock::now();
-    Lab lab(settings);
+    Settings own = settings;
+    if (next) own.set = as_arguments(words_of(chosen[k]->next.set));
+    Lab lab(own);
     chosen[k]->run(lab);
+    if (next) lab.effect(chosen[k]->next);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const std::lock_guard lock(printing);
     found[k] = Result{chosen[k], std::move(lab), seconds};
@@ -66,8 +92,11 @@ std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const 
   return results;
 }
 
-int run(const std::vector<std::string>& names, const Settings& settings, const std::string& out) {
-  const std::vector<Result> results = run_all(choose(names), settings);
+int run(const std::vector<std::string>& names, const Settings& settings, bool next, const std::string& out) {
+  const std::vector<const Experiment*> chosen = choose(names);
+  check(settings.set.empty() || (chosen.size() == 1 && !next),
+        "lab: --set changes the parameters of one experiment; name one, and not --next");
+  const std::vector<Result> results = run_all(chosen, settings, next);
   size_t unexpected = 0, rows = 0;
   for (const Result& r : results) {
     for (const Row& row : r.lab.rows) unexpected += !row.as_expected();
@@ -78,7 +107,7 @@ int run(const std::vector<std::string>& names, const Settings& settings, const s
     std::error_code error;
     std::filesystem::create_directories(out, error);
     if (error) fail(Fault::io, "lab: cannot make {}: {}", out, error.message());
-    write_file(out + "/index.html", html_report(chapters, results, settings.quick));
+    write_file(out + "/index.html", html_report(chapters, claims, results, settings.quick));
     for (const Result& r : results)
       for (size_t i = 0; i < r.lab.figures.size(); ++i)
         write_file(fmt::format("{}/{}{}.svg", out, r.experiment->name, i ? fmt::format("-{}", i + 1) : ""),
@@ -94,17 +123,23 @@ int program(int argc, char** argv) {
   app.formatter(std::make_shared<HelpLayout>());
   app.set_help_flag("--help,-h", "print this");
   Settings settings;
-  std::vector<std::string> names;
+  std::vector<std::string> names, set;
   std::string out;
+  bool next = false;
   app.add_option("NAME", names, "experiments, or all, or list")->required();
   add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: half a minute for all");
+  app.add_option("--set", set, "a parameter of the experiment; `lab list` shows their names and values")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  add_flag(app, "--next", next, "make the change that each experiment proposes, and judge whether it has its effect");
   add_text(app, "--out", out, "DIR", "write the report here: index.html and the figures");
   add_text(app, "--data-dir", settings.data_dir, "DIR", "the folder of data sets, the only one looked in");
   add_threads(app);
   app.footer("Exit status: 0 every verdict is the expected one, 1 one is not, 2 usage.");
   try {
     app.parse(argc, argv);
-    return names.front() == "list" ? list() : run(names, settings, out);
+    settings.set = as_arguments(set);
+    return names.front() == "list" ? list() : run(names, settings, next, out);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {

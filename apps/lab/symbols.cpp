@@ -4,6 +4,8 @@
 #include <cctype>
 #include <map>
 
+#include "apps/lab/mathml.h"
+
 namespace evenkeel::lab {
 namespace {
 
@@ -57,7 +59,16 @@ std::string symbols(const std::string& text) {
   return out;
 }
 
+std::string plain(const std::string& text) {
+  std::string out;
+  for (char c : text)
+    if (c != '$') out += c;
+  return out;
+}
+
 std::string html(const std::string& text) {
+  if (const size_t begin = text.find('$'), end = text.find('$', begin + 1); end < text.size())
+    return html(text.substr(0, begin)) + mathml(text.substr(begin + 1, end - begin - 1)) + html(text.substr(end + 1));
   const std::string from = symbols(text);
   std::string out;
   bool code = false;

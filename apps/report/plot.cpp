@@ -41,12 +41,62 @@ void text(std::string& out, double x, double y, const char* anchor, const char* 
                  x, y, anchor, style, markup_text(content));
 }
 
+// An axis: the range of its values, or of their logarithms, on the pixels between two ends.
+struct Scale {
+  bool log;
+  Range range;
+  double from, to;
+  double place(double v) const { return !log ? v : v > 0 ? std::log10(v) : NAN; }
+  double at(double v) const { return from + (place(v) - range.low) / (range.high - range.low) * (to - from); }
+};
+
+struct Tick {
+  double value;
+  std::string label;  // "" between decades
+};
+
+// "0.01", "100", and "10⁻⁵" where that would be long.
+std::string decade(int exponent) {
+  if (exponent > -4 && exponent < 5) return fmt::format("{:g}", std::pow(10, exponent));
+  std::string raised;
+  for (char c : std::to_string(exponent)) {
+    constexpr const char* digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+    raised += c == '-' ? "⁻" : digits[c - '0'];
+  }
+  return "10" + raised;
+}
+
+std::vector<Tick> decades(const Range& logs) {
+  std::vector<Tick> ticks;
+  const int low = static_cast<int>(std::floor(logs.low)), high = static_cast<int>(std::ceil(logs.high));
+  const bool few = logs.high - logs.low < 2.5;  // decades
+  const int every = 1 + (high - low) / 8;
+  for (int e = low; e <= high; ++e)
+    for (int k = 1; k < 10; ++k) {
+      const double at = e + std::log10(k);
+      if (at < logs.low - 1e-9 || at > logs.high + 1e-9) continue;
+      const bool named = k == 1 ? (e - low) % every == 0 : few && (k == 2 || k == 5);
+      if (every == 1 || named)
+        ticks.push_back({std::pow(10, at), named ? k == 1 ? decade(e) : fmt::format("{:g}", k * std::pow(10, e)) : ""});
+    }
+  return ticks;
+}
+
 // With as many decimals as tell the ticks apart.
 std::string tick_label(double v, const std::vector<double>& ticks) {
   const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1,
                largest = std::max(std::abs(ticks.front()), std::abs(ticks.back()));
   if (largest >= 1e6 || step < 1e-5) return fmt::format("{:.4g}", v);
   return fmt::format("{:.{}f}", v, std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9))));
+}
+
+// `count`: about how many; `whole`: no fractions.
+std::vector<Tick> ticks_of(const Scale& scale, int count, bool whole = false) {
+  if (scale.log) return decades(scale.range);
+  const std::vector<double> values = axis_ticks(scale.range.low, scale.range.high, count, whole ? 1 : 0);
+  std::vector<Tick> ticks;
+  for (double v : values) ticks.push_back({v, tick_label(v, values)});
+  return ticks;
 }
 
 std::string stroke(const Series& s) {
@@ -61,45 +111,53 @@ void legend_entry(std::string& out, const Series& s, double x, double y, const s
   text(out, x + 34, y, "start", "label", name);
 }
 
-void draw(std::string& out, const Chart& chart, double x0, double y0) {
-  Range xs, ys;
+struct Axes {
+  Scale x, y;
+  std::vector<Tick> x_ticks, y_ticks;
+  bool finite(const Series& s, size_t i) const {
+    return std::isfinite(x.place(s.x[i])) && std::isfinite(y.place(s.y[i]));
+  }
+};
+
+// The axes of a chart whose plotting area has these edges; `x_count`: about how many ticks there is room for.
+Axes axes_of(const Chart& chart, double x_left, double x_right, double y_top, double y_bottom, int x_count) {
+  Axes a{{chart.log_x, {}, x_left, x_right}, {chart.log_y, {}, y_bottom, y_top}, {}, {}};
   bool whole = true;  // x counts something
   for (const Series& s : chart.series) {
     for (size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i) {
-      if (!std::isfinite(s.x[i]) || !std::isfinite(s.y[i])) continue;
-      xs.include(s.x[i]);
+      if (!a.finite(s, i)) continue;
+      a.x.range.include(a.x.place(s.x[i]));
       whole = whole && s.x[i] == std::round(s.x[i]);
-      ys.include(s.y[i]);
+      a.y.range.include(a.y.place(s.y[i]));
     }
   }
-  xs.widen(0);
-  ys.widen(0.05);
-  const double x_left = x0 + left, x_right = x0 + chart_width - right, y_top = y0 + top,
-               y_bottom = y0 + chart_height - bottom;
-  auto at_x = [&](double v) { return x_left + (v - xs.low) / (xs.high - xs.low) * (x_right - x_left); };
-  auto at_y = [&](double v) { return y_bottom - (v - ys.low) / (ys.high - ys.low) * (y_bottom - y_top); };
+  a.x.range.widen(0);
+  a.y.range.widen(0.05);
+  a.x_ticks = ticks_of(a.x, x_count, whole);
+  a.y_ticks = ticks_of(a.y, 6);
+  return a;
+}
+
+void grid_lines(std::string& out, const Axes& a, double tick_space, double label_space) {
   auto append = [&](fmt::string_view format, const auto&... values) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...));
   };
-
-  const std::vector<double> x_ticks = axis_ticks(xs.low, xs.high, 8, whole ? 1 : 0),
-                            y_ticks = axis_ticks(ys.low, ys.high, 6);
-  for (double v : y_ticks) {
-    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"grid\"/>\n", x_left, x_right, at_y(v),
-           at_y(v));
-    text(out, x_left - 7, at_y(v) + 4, "end", "tick", tick_label(v, y_ticks));
+  for (const Tick& t : a.y_ticks) {
+    const double y = a.y.at(t.value), x_right = t.label.empty() ? a.x.from + 4 : a.x.to;
+    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", a.x.from, x_right, y, y,
+           t.label.empty() ? "axis" : "grid");
+    if (!t.label.empty()) text(out, a.x.from - 7, y + 4, "end", "tick", t.label);
   }
-  for (double v : x_ticks) {
-    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", at_x(v), at_x(v),
-           y_bottom, y_bottom + 4);
-    text(out, at_x(v), y_bottom + 18, "middle", "tick", tick_label(v, x_ticks));
+  for (const Tick& t : a.x_ticks) {
+    const double x = a.x.at(t.value), y_end = a.y.from + (t.label.empty() ? 2 : tick_space);
+    append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", x, x, a.y.from, y_end);
+    if (!t.label.empty()) text(out, x, a.y.from + label_space, "middle", "tick", t.label);
   }
-  append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", x_left, x_right, y_bottom,
-         y_bottom);
-  text(out, (x_left + x_right) / 2, y_bottom + 37, "middle", "label", chart.x_label);
-  text(out, x0 + 12, y_top - 13, "start", "label", chart.y_label);
-  text(out, (x_left + x_right) / 2, y0 + 18, "middle", "heading", chart.title);
+  append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", a.x.from, a.x.to, a.y.from,
+         a.y.from);
+}
 
+void lines(std::string& out, const Chart& chart, const Axes& a) {
   for (bool dashed : {false, true}) {  // a dashed line is seen on one drawn through, not under it
     for (const Series& s : chart.series) {
       if ((s.dashed > 0) != dashed) continue;
@@ -107,16 +165,132 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
       bool pen_down = false;
       const size_t points = std::min(s.x.size(), s.y.size());
       for (size_t i = 0; i < points; ++i) {
-        const bool finite = std::isfinite(s.x[i]) && std::isfinite(s.y[i]);
-        if (finite) path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", at_x(s.x[i]), at_y(s.y[i]));
+        const bool finite = a.finite(s, i);
+        if (finite) path += fmt::format("{}{:.1f} {:.1f}", pen_down ? "L" : "M", a.x.at(s.x[i]), a.y.at(s.y[i]));
         pen_down = finite;
         if (finite && !dashed && points <= 40) {
-          append("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n", at_x(s.x[i]), at_y(s.y[i]),
-                 colors[static_cast<size_t>(s.color) % std::size(colors)]);
+          fmt::format_to(std::back_inserter(out), "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.4\" fill=\"{}\"/>\n",
+                         a.x.at(s.x[i]), a.y.at(s.y[i]), colors[static_cast<size_t>(s.color) % std::size(colors)]);
         }
       }
-      if (!path.empty()) append("<path d=\"{}\" class=\"line\" {}/>\n", path, stroke(s));
+      if (!path.empty())
+        fmt::format_to(std::back_inserter(out), "<path d=\"{}\" class=\"line\" {}/>\n", path, stroke(s));
     }
+  }
+}
+
+// A square with a field for each number: blue above 0, orange below, the stronger the larger, and the number in it
+// where there is room.
+void heat_map(std::string& out, const std::vector<std::vector<double>>& cells, double x0, double y0, double side) {
+  double largest = 1e-300;
+  size_t columns = 1;
+  for (const auto& row : cells) {
+    columns = std::max(columns, row.size());
+    for (double v : row) largest = std::max(largest, std::abs(v));
+  }
+  const double cell = side / static_cast<double>(std::max(columns, cells.size()));
+  for (size_t i = 0; i < cells.size(); ++i)
+    for (size_t j = 0; j < cells[i].size(); ++j) {
+      const double v = cells[i][j], x = x0 + cell * static_cast<double>(j), y = y0 + cell * static_cast<double>(i);
+      fmt::format_to(std::back_inserter(out),
+                     "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\" "
+                     "fill-opacity=\"{:.2f}\" class=\"cell\"/>\n",
+                     x, y, cell, cell, colors[v < 0], 0.7 * std::abs(v) / largest);
+      if (cell >= 32)
+        text(out, x + cell / 2, y + cell / 2 + 4, "middle", "label", v == 0 ? "0" : fmt::format("{:.2f}", v));
+    }
+}
+
+void draw(std::string& out, const Chart& chart, double x0, double y0) {
+  const double x_left = x0 + left, x_right = x0 + chart_width - right, y_top = y0 + top,
+               y_bottom = y0 + chart_height - bottom;
+  const Axes a = axes_of(chart, x_left, x_right, y_top, y_bottom, 8);
+  if (chart.cells.empty())
+    grid_lines(out, a, 4, 18);
+  else
+    heat_map(out, chart.cells, x_left, y_top, y_bottom - y_top);
+  text(out, (x_left + x_right) / 2, y_bottom + 37, "middle", "label", chart.x_label);
+  text(out, x0 + 12, y_top - 13, "start", "label", chart.y_label);
+  text(out, (x_left + x_right) / 2, y0 + 18, "middle", "heading", chart.title);
+  lines(out, chart, a);
+}
+
+// Where names stand at their lines.
+struct Box {
+  double x, y, width, height;
+  bool overlaps(const Box& b) const {
+    return x < b.x + b.width && b.x < x + width && y < b.y + b.height && b.y < y + height;
+  }
+  bool holds(double px, double py) const { return px > x && px < x + width && py > y && py < y + height; }
+};
+
+// A name in lines of at most `most` letters.
+std::vector<std::string> wrapped(const std::string& name, size_t most) {
+  std::vector<std::string> all{""};
+  size_t letters = 0, begin = 0;
+  while (begin < name.size()) {
+    const size_t end = std::min(name.find(' ', begin), name.size());
+    const std::string word = name.substr(begin, end - begin);
+    const auto length =
+        static_cast<size_t>(std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    if (letters && letters + 1 + length > most) all.emplace_back(), letters = 0;
+    all.back() += (letters ? " " : "") + word;
+    letters += length + (letters > 0);
+    begin = end + 1;
+  }
+  return all;
+}
+
+// Points of a curve, one every few pixels.
+std::vector<std::pair<double, double>> along(const Series& s, const Axes& a) {
+  std::vector<std::pair<double, double>> points;
+  const size_t count = std::min(s.x.size(), s.y.size());
+  for (size_t i = 0; i < count; ++i) {
+    if (!a.finite(s, i)) continue;
+    const double x = a.x.at(s.x[i]), y = a.y.at(s.y[i]);
+    if (i > 0 && a.finite(s, i - 1)) {
+      const double bx = a.x.at(s.x[i - 1]), by = a.y.at(s.y[i - 1]);
+      const int pieces = static_cast<int>(std::hypot(x - bx, y - by) / 3);
+      for (int k = 1; k < pieces; ++k) points.emplace_back(bx + (x - bx) * k / pieces, by + (y - by) * k / pieces);
+    }
+    points.emplace_back(x, y);
+  }
+  return points;
+}
+
+// Every name above or below its line, where it covers the least of all lines and no other name; to the right, if it may
+// choose.
+void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
+  constexpr double key = 22, letter = 6.1, row = 15;
+  std::vector<std::vector<std::pair<double, double>>> curves;
+  for (const Series& s : chart.series) curves.push_back(along(s, a));
+  std::vector<Box> taken;
+  for (size_t k = 0; k < curves.size(); ++k) {
+    if (curves[k].empty()) continue;
+    const std::vector<std::string> name = wrapped(chart.series[k].name, 30);
+    size_t letters = 0;
+    for (const std::string& part : name) letters = std::max(letters, part.size());
+    const double width = key + letter * static_cast<double>(letters), height = row * static_cast<double>(name.size());
+    Box best{};
+    double least = INFINITY;
+    for (size_t i = 0; i < curves[k].size(); i += 3) {
+      const auto [px, py] = curves[k][i];
+      for (double y : {py - height - 4, py + 4}) {
+        const Box box{std::clamp(px - width / 2, a.x.from + 2, std::max(a.x.from + 2, a.x.to - width - 2)), y, width,
+                      height};
+        if (box.y < a.y.to - 2 || box.y + box.height > a.y.from + 2) continue;
+        double cost = (a.x.to - px) / 60;
+        for (const auto& curve : curves)
+          for (const auto& [x, at] : curve) cost += box.holds(x, at);
+        for (const Box& t : taken) cost += t.overlaps(box) ? 1000 : 0;
+        if (cost < least) least = cost, best = box;
+      }
+    }
+    taken.push_back(best);
+    fmt::format_to(std::back_inserter(out), "<path d=\"M{:.1f} {:.1f}h18\" class=\"line\" {}/>\n", best.x, best.y + 8,
+                   stroke(chart.series[k]));
+    for (size_t i = 0; i < name.size(); ++i)
+      text(out, best.x + key, best.y + 12 + row * static_cast<double>(i), "start", "label", name[i]);
   }
 }
 
@@ -138,6 +312,73 @@ std::string picture(const std::string& title, double width, double height) {
 double head_of(const std::string& title) { return title.empty() ? 8 : 38; }
 
 }  // namespace
+
+const char* const chart_style =
+    ".chart{width:340px;max-width:100%;margin:0}.chart p{font:12.5px/1.35 system-ui,'Helvetica Neue',Arial,sans-serif;"
+    "margin:0;color:var(--soft)}.chart .title{font-size:14px;font-weight:600;color:var(--ink)}"
+    ".chart .x{text-align:center}.chart svg{display:block;max-width:100%;height:auto}"
+    ".chart text{font:12px system-ui,'Helvetica Neue',Arial,sans-serif;fill:var(--ink)}"
+    ".chart .label{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}"
+    ".chart .tick{fill:var(--soft)}.chart .grid{stroke:var(--line)}.chart .axis{stroke:var(--soft)}"
+    ".chart .line{fill:none;stroke-width:1.8;stroke-linejoin:round}.chart .cell{stroke:var(--line)}"
+    ".chart [stroke=\"#000000\"]{stroke:var(--ink)}.chart [fill=\"#000000\"]{fill:var(--ink)}"
+    ".chart [stroke=\"#606060\"]{stroke:var(--soft)}.chart [fill=\"#606060\"]{fill:var(--soft)}\n";
+
+std::string html_chart(const Chart& chart) {
+  constexpr double width = 340, height = 270, heat = 300;
+  const bool map = !chart.cells.empty();
+  const double tall = map ? heat + 12 : height;
+  std::string out = fmt::format(
+      "<div class=\"chart\"><p class=\"title\">{0}</p>{1}<svg viewBox=\"0 0 {2:.0f} {3:.0f}\" width=\"{2:.0f}\" "
+      "height=\"{3:.0f}\" role=\"img\" aria-label=\"{0}: {4}. The numbers are in the table below.\">\n",
+      markup_text(chart.title), map ? "" : "<p>" + markup_text(chart.y_label) + "</p>", width, tall,
+      markup_text(map ? "a field of numbers" : chart.y_label + " against " + chart.x_label));
+  if (map) {
+    heat_map(out, chart.cells, 20, 6, heat);
+  } else {
+    const Axes a = axes_of(chart, 52, width - 10, 8, height - 24, 5);
+    grid_lines(out, a, 4, 17);
+    lines(out, chart, a);
+    names_at_lines(out, chart, a);
+  }
+  return out + "</svg><p class=\"x\">" + markup_text(chart.x_label) + "</p></div>\n";
+}
+
+std::string html_numbers(const Chart& chart, size_t most) {
+  const auto cell = [](double v) { return std::isfinite(v) ? fmt::format("{:.4g}", v) : "–"; };
+  std::string out = fmt::format("<table class=\"numbers\"><caption>{}</caption><thead><tr>", markup_text(chart.title));
+  if (!chart.cells.empty()) {
+    out += "<th scope=\"col\">row";
+    for (size_t j = 0; j < chart.cells[0].size(); ++j) out += fmt::format("<th scope=\"col\">{}", j + 1);
+    out += "</tr></thead><tbody>\n";
+    for (size_t i = 0; i < chart.cells.size(); ++i) {
+      out += fmt::format("<tr><th scope=\"row\">{}", i + 1);
+      for (double v : chart.cells[i]) out += "<td>" + cell(v);
+      out += "</tr>\n";
+    }
+    return out + "</tbody></table>\n";
+  }
+  out += "<th scope=\"col\">" + markup_text(chart.x_label);
+  std::vector<double> places;
+  for (const Series& s : chart.series) {
+    out += "<th scope=\"col\">" + markup_text(s.name);
+    places.insert(places.end(), s.x.begin(), s.x.end());
+  }
+  out += "</tr></thead><tbody>\n";
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  const size_t every = 1 + (std::max<size_t>(places.size(), 1) - 1) / most;
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (i % every && i + 1 != places.size()) continue;
+    out += "<tr><th scope=\"row\">" + cell(places[i]);
+    for (const Series& s : chart.series) {
+      const auto at = static_cast<size_t>(std::find(s.x.begin(), s.x.end(), places[i]) - s.x.begin());
+      out += "<td>" + (at < s.y.size() ? cell(s.y[at]) : "");
+    }
+    out += "</tr>\n";
+  }
+  return out + "</tbody></table>\n";
+}
 
 std::vector<double> axis_ticks(double low, double high, int count, double least_step) {
   const double raw = std::max((high - low) / count, least_step), power = std::pow(10, std::floor(std::log10(raw)));

@@ -1,7 +1,10 @@
 // The laboratory's verdicts: each can come out either way, and NaN never holds.
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "apps/lab/lab.h"
+#include "apps/lab/mathml.h"
 #include "apps/lab/symbols.h"
 #include "tests/svg.h"
 
@@ -134,13 +137,89 @@ TEST_CASE("lab: what a row prints, and how a band is judged at its edges") {
         "A10.2  abc        yy         1                  not judged\n");
 }
 
+namespace {
+
+struct Parameters {
+  double eps = 1e-5;
+  int64_t batch = 8;
+  static void each(auto& o, auto&& option) {
+    option("eps", o.eps, Range{0, 1}, "under the root");
+    option("batch", o.batch, Range{2, 64}, "examples");
+  }
+};
+void measure(Lab& lab, const Parameters& p) {
+  lab.equal("A1.1", "eps, as it was set", p.eps, p.eps);
+  lab.between("A1.2", "batch", 8, 8, {static_cast<double>(p.batch)});
+}
+
+}  // namespace
+
+TEST_CASE("lab: parameters are the standard ones or those that are set; then bands judge nothing") {
+  const Experiment e{"mine", "One", "Q?", "A.", "P.", measure, {"Try?", "batch=16", "batch", 16, 16, "So."}};
+  CHECK(e.parameters == "[:eps=1e-05][:batch=8]");
+  const auto with = [&](const std::string& set) {
+    Lab lab({.quick = true, .data_dir = {}, .set = set});
+    e.run(lab);
+    return lab;
+  };
+  const Lab standard = with(""), same = with(":batch=8"), other = with(":eps=0.1:batch=16");
+  CHECK((standard.standard() && same.standard()));
+  CHECK(standard.rows[1].verdict == Verdict::holds);
+  CHECK_FALSE(other.standard());
+  CHECK(other.changed() == ":eps=0.1:batch=16");
+  CHECK(other.rows[0].measured == "0.1");
+  CHECK(other.rows[0].verdict == Verdict::holds);
+  CHECK(other.rows[1].verdict == Verdict::not_judged);
+  CHECK_THROWS_WITH(with(":esp=0.1"),
+                    "lab: 'mine:esp=0.1' has an argument it does not know; it is written lab mine --set "
+                    "[:eps=1e-05][:batch=8]");
+  CHECK_THROWS_WITH(with(":batch=1"), "lab: mine's batch (examples) must be a number from 2 to 64, got '1'");
+  CHECK_THROWS_WITH(with(":batch=2.5"), "lab: mine's batch (examples) must be a number from 2 to 64, got '2.5'");
+
+  // An effect is judged whatever is set, and can fail.
+  Lab there = with(":batch=16"), not_there = with(":batch=17");
+  there.effect(e.next), not_there.effect(e.next);
+  CHECK(there.rows.back().verdict == Verdict::holds);
+  CHECK(not_there.rows.back().verdict == Verdict::fails);
+  CHECK_FALSE(not_there.rows.back().as_expected());
+  CHECK_THROWS_AS(there.effect({"", "", "no such row", 0, 1, ""}), Error);
+}
+
+TEST_CASE("lab: formulas as MathML") {
+  CHECK(mathml("x") == "<math><mi>x</mi></math>");
+  CHECK(
+      mathml("(x - mu) / sqrt(sigma^2 + eps)") ==
+      "<math><mfrac><mrow><mi>x</mi><mo>−</mo><mi>μ</mi></mrow><msqrt><mrow><msup><mi>σ</mi><mn>2</mn></msup><mo>+</mo>"
+      "<mi>ε</mi></mrow></msqrt></mfrac></math>");
+  CHECK(mathml("x_i^2 <= 1.5") ==
+        "<math><mrow><msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup><mo>≤</mo><mn>1.5</mn></mrow></math>");
+  CHECK(mathml("(1 - a)^(2 t)") ==
+        "<math><msup><mrow><mo>(</mo><mrow><mn>1</mn><mo>−</mo><mi>a</mi></mrow><mo>)</mo></mrow><mrow><mn>2</mn><mi>t"
+        "</mi></mrow></msup></math>");
+  CHECK(
+      mathml("lr Γ < (a") ==
+      "<math><mrow><mtext>lr</mtext><mi>Γ</mi><mo>&lt;</mo><mrow><mo>(</mo><mi>a</mi><mo>)</mo></mrow></mrow></math>");
+  CHECK(mathml("a /") == "<math><mi>a</mi></math>");
+  CHECK(mathml("^_") == "<math><mrow><mo>^</mo><mo>_</mo></mrow></math>");
+  CHECK(html("so $x^2$ & so") == "so <math><msup><mi>x</mi><mn>2</mn></msup></math> &amp; so");
+  CHECK(html("one $ only") == "one $ only");
+  CHECK(plain("so $x^2$") == "so x^2");
+}
+
 TEST_CASE(
     "lab: the page has a section for every experiment in its chapter, with its rows, figures, counts and what is "
     "unexpected") {
-  const Experiment first{"first", "One", "Is a < b?", "It is.", nullptr, "Try c."},
-      second{"second", "Two", "And d?", "No.", nullptr, "End."};
+  const Experiment first{"first",
+                         "One",
+                         "Is a < b?",
+                         "It is.",
+                         "We think so.",
+                         measure,
+                         {"Try c?", "eps=0.1 batch=9", "", 0, 0, "Then d."}},
+      second{"second", "Two", "And d?", "No.", "Perhaps.", measure, {}};
   const std::vector<Chapter> chapters{{"One", "About one."}, {"Two", "About two."}, {"Three", "Nobody."}};
-  Lab a({.quick = true, .data_dir = {}}), b({.quick = true, .data_dir = {}});
+  const std::vector<Claim> known{{"A1.1", "One."}, {"A1.2", "Two."}, {"A1.3", "Three."}, {"B2", "$x^2$"}, {"B3", "-"}};
+  Lab a({.quick = true, .data_dir = {}}), b({.quick = true, .data_dir = {}, .set = ":batch=16"});
   a.equal("A1.1", "one is one", 1, 1);
   a.equal("A1.2", "one is two", 1, 2);
   a.only_if("A1.3", "it holds", "c", "so", true, false);
@@ -148,39 +227,53 @@ TEST_CASE(
   a.figure(
       {{.title = "sigma^2", .x_label = "gamma", .y_label = "eps", .series = {{"beta", {1, 2, 3}, {4, 6, 5}, 1, true}}}},
       {.shows = "Axes.", .predicted = "Law.", .seen = "Numbers."});
+  b.parameters<Parameters>("second");
   b.observed("B2", "seen", "there", {0.5});
   const std::vector<Result> results{{&second, b, 1.25}, {&first, a, 0.5}};
-  const std::string page = html_report(chapters, results, true);
+  const std::string page = html_report(chapters, known, results, true);
   const auto at = [&](const std::string& part) {
     const size_t place = page.find(part);
     CHECK_MESSAGE(place != std::string::npos, part);
     return place;
   };
-  at("<strong>4 statements: 1 hold, 1 only under a condition, 1 fail, 1 shown, not judged.</strong> This was a quick "
+  at("<strong>4 statements: 1 holds, 1 only under a condition, 1 fails, 1 shown, not judged.</strong> This was a quick "
      "run");
   // Chapters in their own order, whatever the order of the results.
-  CHECK(at("<h2>One</h2>\n<p>About one.</p>") < at("<section id=\"first\"><h3>Is a &lt; b?</h3>"));
+  CHECK(at("<h2>One</h2>\n<p>About one.</p>") < at("<h3 id=\"first-question\">Is a &lt; b?</h3>"));
   CHECK(at("<section id=\"first\"") < at("<h2>Two</h2>"));
   CHECK(at("<h2>Two</h2>") < at("<section id=\"second\""));
-  CHECK(page.find("Three") == std::string::npos);
+  CHECK(page.find("Three</h2>") == std::string::npos);
   CHECK(at("<li>One\n<ul><li><a href=\"#first\">Is a &lt; b?</a></li>\n</ul></li>") <
         at("<li>Two\n<ul><li><a href=\"#second\">And d?</a>"));
-  at("<span class=\"tag\">Prediction</span>It is.</p>");
-  at("<span class=\"tag\">Try next</span>Try c.</p>");
+  // A question, its answer and verdicts, the picture; then what is folded.
+  CHECK(
+      at("<p class=\"answer\">It is. <span class=\"verdict fails\">1 holds, 1 only under a condition, 1 fails</span>") <
+      at("<figure>"));
+  CHECK(at("</figure>") < at("<details><summary>The numbers of the picture</summary>"));
+  at("<p class=\"answer\">No. <span class=\"verdict holds\">0 hold, 1 shown, not judged</span>");
+  at("<span class=\"tag\">Prediction:</span> We think so.</p>");
+  at("<summary>Try next: Try c?</summary>\n<pre>evenkeel lab first --quick --set eps=0.1 --set batch=9</pre>\n<p>Then "
+     "d.");
   at("<p>A remark.</p>");
-  at("Axes. <span class=\"tag\">Predicted</span>Law. <span class=\"tag\">Seen</span>Numbers.");
-  at("<code>evenkeel lab first --quick</code> took 0.5 s here");
-  at("<tr><td>A1.1<td>one is one<td class=\"n\">1<td class=\"n\">1<td class=\"n\">");
-  at("<td class=\"v holds\">holds</tr>");
-  at("<td class=\"v fails\">FAILS (unexpected)</tr>");
-  at("<td class=\"v onlyif\">only if</tr>");
-  at("<td class=\"v notjudged\">not judged</tr>");
-  const std::string whole = html_report(chapters, results, false);
-  CHECK(whole.find("quick") == std::string::npos);
-  CHECK(whole.find("<code>evenkeel lab first</code>") != std::string::npos);
-  CHECK_THROWS_AS(html_report({{"Two", ""}}, results, true), Error);
+  at("Axes. <span class=\"tag\">Predicted:</span> Law. <span class=\"tag\">Seen:</span> Numbers.");
+  at("<pre>evenkeel lab first --quick</pre>\n<p class=\"soft\">It took 0.5 s here.");
+  at("[:eps=1e-05][:batch=8]");
+  at("<p class=\"other\">Not the standard parameters: batch=16.");
+  at("<tr><td><a href=\"#claim-A1.1\">A1.1</a><td>one is one<td data-of=\"predicted\">1<td data-of=\"measured\">1<td ");
+  at("<td class=\"holds\">holds</tr>");
+  at("<td class=\"fails\">FAILS (unexpected)</tr>");
+  at("<td class=\"onlyif\">only if</tr>");
+  at("<td class=\"notjudged\">not judged</tr>");
+  at("<tr id=\"claim-A1.1\"><th scope=\"row\">A1.1<td>One.<td><a href=\"#first\">first</a></tr>");
+  at("<tr id=\"claim-B2\"><th scope=\"row\">B2<td><math><msup><mi>x</mi><mn>2</mn></msup></math><td><a "
+     "href=\"#second\">");
+  at("<tr id=\"claim-B3\"><th scope=\"row\">B3<td>-<td>nothing in this run</tr>");
+  const std::string whole = html_report(chapters, known, results, false);
+  CHECK(whole.find("--quick") == std::string::npos);
+  CHECK_THROWS_AS(html_report({{"Two", ""}}, known, results, true), Error);
+  CHECK_THROWS_AS(html_report(chapters, {{"A1.1", ""}}, results, true), Error);  // a row whose claim nobody knows
 
-  // The figure in it, read back.
+  // The figure in it, and as a file, read back.
   const svg::Picture p = svg::read(picture(a.figures[0]), 1);
   REQUIRE(p.charts[0].find("\u03b2"));
   CHECK((p.charts[0].heading == "\u03c3\u00b2" && p.charts[0].x_label == "\u03b3" && p.charts[0].y_label == "\u03b5"));
@@ -188,5 +281,15 @@ TEST_CASE(
   CHECK(beta.dashed);
   REQUIRE(beta.y.size() == 3);
   for (size_t i = 0; i < 3; ++i) CHECK(beta.y[i] == doctest::Approx(std::vector{4, 6, 5}[i]).epsilon(2e-3));
-  CHECK(page.find(picture(a.figures[0])) != std::string::npos);
+  at("<p class=\"title\">\u03c3\u00b2</p>");
+  at("<caption>\u03c3\u00b2</caption>");
+  at("<th scope=\"row\">2<td>6</tr>");
+}
+
+TEST_CASE("lab: every claim has a number of its own, and a text") {
+  std::set<std::string> numbers;
+  for (const Claim& c : claims) {
+    CHECK_MESSAGE(numbers.insert(c.number).second, c.number);
+    CHECK_MESSAGE(std::string(c.text).size() > 20, c.number);
+  }
 }

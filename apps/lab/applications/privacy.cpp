@@ -4,14 +4,22 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  int64_t groups = 2;
+  static void each(auto& o, auto&& option) {
+    option("groups", o.groups, Range{1, 4}, "groups of the eight features for group norm");
+  }
+};
+
 constexpr int64_t features = 8, classes = 3;
 
 struct Net {
   Tensor w1, w2;
   bool batch;
+  int64_t groups;
   Tensor logits(const Tensor& x) const {
     const Tensor z = matmul(x, w1);
-    return matmul(tanh(batch ? standardise(z).y : group_norm(z, 2, ones(features), zeros(features))), w2);
+    return matmul(tanh(batch ? standardise(z).y : group_norm(z, groups, ones(features), zeros(features))), w2);
   }
 };
 
@@ -26,25 +34,24 @@ double moved(const Net& net, int64_t m, Random& random) {
   return most;
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   Random random(1);
   const Net bn{Tensor::normal({features, features}, random).track(),
-               Tensor::normal({features, classes}, random).track(), true},
-      gn{bn.w1, bn.w2, false};
-  std::vector<double> logs;
+               Tensor::normal({features, classes}, random).track(), true, p.groups},
+      gn{bn.w1, bn.w2, false, p.groups};
   Series batch{"measured, batch norm", {}, {}, 1}, law{"predicted order: 1 / m", {}, {}, 0, true};
   double largest_group = 0;
   for (int64_t m : {4, 8, 16, 32, 64, 128, 256}) {
     Sample s;
     for (int i = 0; i < 40; ++i)
       s.add(moved(bn, m, random)), largest_group = std::max(largest_group, moved(gn, m, random));
-    logs.push_back(std::log2(static_cast<double>(m)));
-    batch.y.push_back(std::log10(s.mean()));
+    batch.x.push_back(static_cast<double>(m));
+    batch.y.push_back(s.mean());
   }
   lab.equal("A10.4", "group norm: how far others' outputs move", 0, largest_group, 0);
-  lab.between("A10.4", "batch norm: how far, log10, in batches of 4", -1, 1, {batch.y.front()});
-  lab.between("A10.4", "batch norm: slope of log distance over log m; A4.1 says -1", -1.25, -.75,
-              {(batch.y.back() - batch.y[2]) / ((logs.back() - logs[2]) * std::log10(2))});
+  lab.between("A10.4", "batch norm: in batches of 4 as far as outputs are large, 0.5 to 5", .5, 5, {batch.y.front()});
+  lab.between("A10.4", "batch norm: slope of log distance over log m, within 0.15 of the -1 of A4.1", -1.15, -.85,
+              {std::log(batch.y.back() / batch.y[2]) / std::log(batch.x.back() / batch.x[2])});
 
   // The batch's gradient is the sum of the examples' own gradients, or there are no such things.
   const int64_t m = 6;
@@ -87,21 +94,23 @@ void run(Lab& lab) {
     refused = true;
   }
   lab.equal("A10.4", "as many groups as features would erase the input: refused", 1, refused, 0);
-  batch.x = law.x = logs;
-  for (double l : logs) law.y.push_back(batch.y.back() + (logs.back() - l) * std::log10(2));
+  law.x = batch.x;
+  for (double m_other : batch.x) law.y.push_back(batch.y.back() * batch.x.back() / m_other);
   lab.figure(
       {{.title = "One example changes; the others' outputs move",
-        .x_label = "log2 of the batch size",
-        .y_label = "log10 of the largest change",
-        .series = {law, batch}}},
+        .x_label = "batch size",
+        .y_label = "largest change",
+        .series = {law, batch},
+        .log_x = true,
+        .log_y = true}},
       {.shows = "The first example of a batch is replaced by another; the largest change of any other example's output "
                 "(vertical, "
                 "no unit), against the batch's size, both on logarithmic axes.",
        .predicted =
            "Under batch norm it falls only as 1 / m and is never zero, so that differential privacy, which clips every "
            "example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.",
-       .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.",
-                           std::pow(10, batch.y.front()), std::pow(10, batch.y.back()), largest_group)});
+       .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.", batch.y.front(),
+                           batch.y.back(), largest_group)});
 }
 
 }  // namespace
@@ -110,10 +119,13 @@ extern const Experiment privacy{
     "privacy",
     "Applications",
     "Whom does one example's change reach?",
-    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no "
-    "example has a gradient of its own; under group norm only its own output.",
+    "Under batch norm everybody in the batch, under group norm nobody else.",
+    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no example has a "
+    "gradient of its own; under group norm only its own output.",
     run,
-    "Use inference mode instead (batch_norm_inference): examples are independent again. What would have to be "
-    "private about the running averages?"};
+    {"Take groups of two features: does anything reach another example now?", "groups=4", "group norm: how far",
+     -1e-300, 1e-300,
+     "No, nothing: however the features are grouped, the moments are those of one example. But a group of two values "
+     "is always -1 and +1, whatever they were."}};
 
 }  // namespace evenkeel::lab

@@ -8,6 +8,13 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  double eps = 1e-5;
+  static void each(auto& o, auto&& option) {
+    option("eps", o.eps, Range{0, 1}, "what is added to the variance under the root");
+  }
+};
+
 // A layer of four units with batch norm, and a loss.
 struct Problem {
   explicit Problem(Random& random, double floor)
@@ -77,38 +84,39 @@ void conventions(Lab& lab, Random& random) {
   lab.equal("A8.12", "decayed by default: weights, and neither gamma, beta nor biases", 1, decays == "0.weight ", 0);
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   Random random(3);
   invariance(lab, random);
   conventions(lab, random);
   // W -> 0, and gamma that must make up for it? Not before the variance falls to eps.
   const Tensor unit = standardise(Tensor::normal({512, 1}, random), 0).y;
-  const auto kept = [&](double c) { return std::sqrt(mean(square(standardise(unit * c, 1e-5).y)).item()); };
-  lab.same("A8.10", "output that weights scaled by c = .1 .01 .003 .001 keep, against the table",
-           {.9995, .9535, .688, .3015}, {kept(.1), kept(.01), kept(.003), kept(.001)}, 3e-4);
-  const std::vector<double> logs = grid(-4, 1, 41);
-  const auto law = [](double l) { return std::exp2(-.5 * std::log2(1 + 1e-5 * std::pow(10, -2 * l))); };
-  lab.same("A8.10", "c / sqrt(c^2 + eps / sigma^2), over five decades", curve("", logs, law, 0).y,
-           curve(
-               "", logs, [&](double l) { return kept(std::pow(10, l)); }, 0)
-               .y);
+  const auto kept = [&](double c) { return std::sqrt(mean(square(standardise(unit * c, p.eps).y)).item()); };
+  if (lab.standard())
+    lab.same("A8.10", "output that weights scaled by c = .1 .01 .003 .001 keep, against the table",
+             {.9995, .9535, .688, .3015}, {kept(.1), kept(.01), kept(.003), kept(.001)}, 3e-4);
+  std::vector<double> factors;
+  for (double l : grid(-4, 1, 41)) factors.push_back(std::pow(10, l));
+  const auto law = [&](double c) { return std::exp2(-.5 * std::log2(1 + p.eps / (c * c))); };
+  lab.same("A8.10", "c / sqrt(c^2 + eps / sigma^2), over five decades", curve("", factors, law, 0).y,
+           curve("", factors, kept, 0).y);
+  lab.equal("A8.10", "output kept at c = 0.001", law(.001), kept(.001));
   lab.only_if("A8.10", "as |W| -> 0 a larger gamma must make up for it", "the variance is near eps",
               fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9,
               kept(.1) < .9);
-  lab.figure({{.title = "What is left of the output",
-               .x_label = "log10 of the factor c on the weights",
-               .y_label = "standard deviation of xhat",
-               .series = {curve("predicted: c / sqrt(c^2 + eps)", logs, law, 0, true),
-                          curve(
-                              "measured", logs, [&](double l) { return kept(std::pow(10, l)); }, 1)}}},
-             {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
-                       "standard deviation of "
-                       "what comes out, for a unit whose variance was 1 and eps = 1e-5 (no units).",
-              .predicted = "Nothing changes until the variance falls to eps, at c = 0.003. The text's sentence that "
-                           "gamma must counteract "
-                           "W going to 0 is true there only.",
-              .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
-                                  kept(.001))});
+  lab.figure(
+      {{.title = "What is left of the output",
+        .x_label = "factor c on the weights",
+        .y_label = "standard deviation of xhat",
+        .series = {curve("predicted: c / sqrt(c^2 + eps)", factors, law, 0, true), curve("measured", factors, kept, 1)},
+        .log_x = true}},
+      {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
+                "standard deviation of "
+                "what comes out, for a unit whose variance was 1 (no units).",
+       .predicted = "Nothing changes until the variance falls to eps, at c = sqrt(eps). The text's sentence that "
+                    "gamma must counteract "
+                    "W going to 0 is true there only.",
+       .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
+                           kept(.001))});
 }
 
 }  // namespace
@@ -117,9 +125,12 @@ extern const Experiment scale{
     "scale",
     "Weight decay",
     "What does the size of weights before batch normalisation matter?",
-    "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, "
-    "1/c and 1/c^2 of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
+    "Nothing to the function, but the larger the weights, the smaller the gradient.",
+    "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, 1/c "
+    "and 1/c^2 of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
     run,
-    "Put layer norm in batch norm's place: which of these laws stay, and for which part of the weights?"};
+    {"Set eps to 0: how small may the weights become now?", "eps=0", "output kept", 0.999999, 1.000001,
+     "As small as you like: without eps the output does not notice the weights' size at all, and gamma has nothing to "
+     "make up for."}};
 
 }  // namespace evenkeel::lab

@@ -5,15 +5,24 @@
 namespace evenkeel::lab {
 namespace {
 
-Series follow(const std::string& norm, const DataSplit& data, uint64_t seed, int64_t steps) {
+struct Parameters {
+  bool relu = false;
+  double lr = 0.1;
+  static void each(auto& o, auto&& option) {
+    option("relu", o.relu, Words{"off", "on"}, "ReLUs instead of sigmoids");
+    option("lr", o.lr, Range{0, 10}, "learning rate");
+  }
+};
+
+Series follow(const Parameters& p, const std::string& norm, const DataSplit& data, uint64_t seed, int64_t steps) {
   const Normalization pixels = measure(data.train);
   const Batch test = first(data.test, pixels, 2000);
-  const auto net = network("mlp:100-100-100", norm, "sigmoid", seed, "gaussian:0.05");
+  const auto net = network("mlp:100-100-100", norm, p.relu ? "relu" : "sigmoid", seed, "gaussian:0.05");
   Batches batches(data.train, pixels, 60, seed);
   Series s{norm == "none" ? "measured, without" : "measured, with batch norm", {}, {}, norm == "none" ? 1 : 2};
   const int64_t every = steps / 30;
   for (int64_t t = 0; t <= steps; t += every) {
-    if (t) train(*net, batches, {.lr = .1}, every);
+    if (t) train(*net, batches, {.lr = p.lr}, every);
     s.x.push_back(static_cast<double>(t));
     s.y.push_back(accuracy(*net, test));
   }
@@ -27,7 +36,7 @@ double reaches(const Series& s, double level) {
   return INFINITY;
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   const DataSplit* data = &lab.images();
   DataSplit digits;
   if (!lab.quick()) {
@@ -43,34 +52,40 @@ void run(Lab& lab) {
   std::vector<double> with, without, overtaken;
   Series plain, bn;
   for (uint64_t seed : lab.seeds()) {
-    const Series p = follow("none", *data, seed, steps), b = follow("batch", *data, seed, steps);
-    if (seed == 1) plain = p, bn = b;
+    const Series a = follow(p, "none", *data, seed, steps), b = follow(p, "batch", *data, seed, steps);
+    if (seed == 1) plain = a, bn = b;
     with.push_back(b.y.back());
-    without.push_back(p.y.back());
-    overtaken.push_back(reaches(b, p.y.back()) / static_cast<double>(steps));
+    without.push_back(a.y.back());
+    overtaken.push_back(reaches(b, a.y.back()) / static_cast<double>(steps));
     if (seed == 1) {
-      const double other = reaches(p, b.y.back());
+      const double other = reaches(a, b.y.back());
       lab.say(fmt::format(
           "Seed 1: batch norm is at the plain network's final accuracy, {:.1f} %, after {} of {} steps; the plain "
           "network {}.",
-          100 * p.y.back(), reaches(b, p.y.back()), steps,
+          100 * a.y.back(), reaches(b, a.y.back()), steps,
           std::isfinite(other) ? fmt::format("reaches batch norm's after {}", other)
                                : fmt::format("does not reach batch norm's {:.1f} % in them", 100 * b.y.back())));
     }
   }
-  lab.between("A5", fmt::format("accuracy after {} steps with batch norm (1500 steps of Fashion-MNIST: .836)", steps),
-              .78, 1, with, true);
-  lab.between("A5", "accuracy gained over the network without", .005, 1, {with[0] - without[0]}, true);
-  lab.between("A5", "share of the steps that batch norm needs to be where the other ends: fewer", 0, .99, overtaken,
-              true);
+  std::vector<double> gained;
+  for (size_t i = 0; i < with.size(); ++i) gained.push_back(with[i] - without[i]);
+  lab.between(
+      "A5",
+      fmt::format("accuracy after {} steps with batch norm: at least .78 (PyTorch, 1500 of Fashion-MNIST: .836)",
+                  steps),
+      .78, 1, with, true);
+  lab.between("A5", "accuracy gained over the network without: at least half a point", .005, 1, gained, true);
+  lab.between("A5", "share of the steps that batch norm needs to be where the other ends: at most 3/4", 0, .75,
+              overtaken, true);
   lab.figure(
-      {{.title = "3 x 100 sigmoid, batches of 60",
-        .x_label = "step (lr 0.1)",
+      {{.title = fmt::format("3 x 100 {}, batches of 60", p.relu ? "ReLU" : "sigmoid"),
+        .x_label = fmt::format("step (lr {})", p.lr),
         .y_label = "accuracy on 2000 test images",
         .series = {plain, bn}}},
-      {.shows = "Test accuracy (0 to 1) against the training step, with and without batch norm before every sigmoid; "
-                "initial "
-                "weights are small random numbers, seed 1.",
+      {.shows =
+           "Test accuracy (0 to 1) against the training step, with and without batch norm before every activation; "
+           "initial "
+           "weights are small random numbers, seed 1.",
        .predicted =
            "With batch norm the network learns from the first steps; without it sits on a plateau first, because "
            "saturating units pass on little gradient.",
@@ -84,9 +99,12 @@ extern const Experiment paper{
     "paper",
     "Gradient flow",
     "How many steps does batch normalisation save the original network?",
-    "With it the sigmoid network learns at once and stays ahead: it is where the other ends in fewer steps, and "
-    "the other is not where it ends.",
+    "It is where the plain sigmoid network ends in a fraction of the steps, and goes on from there.",
+    "With it the sigmoid network learns at once and stays ahead: it is where the other ends in fewer steps, and the "
+    "other is not where it ends.",
     run,
-    "Use relu instead of sigmoid: how much of the difference remains?"};
+    {"Use ReLUs instead of sigmoids: how much of the difference remains?", "relu=on", "accuracy gained", -0.02, 0.05,
+     "Nearly nothing: after the quick run's 1500 steps both are within a few points; with sigmoids it was 23 points. A "
+     "ReLU does not saturate on its active side."}};
 
 }  // namespace evenkeel::lab

@@ -4,6 +4,15 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  double gamma = 1;
+  double beta = 0.5;
+  static void each(auto& o, auto&& option) {
+    option("gamma", o.gamma, Range{0.01, 100}, "scale");
+    option("beta", o.beta, Range{-10, 10}, "shift");
+  }
+};
+
 // The regularised incomplete beta function I_x(a, b), by a substitution that makes its integrand smooth: t = sin^2 u.
 double beta_cdf(double x, double a, double b) {
   const auto integral = [=](double end) {
@@ -35,7 +44,7 @@ Sample measure(double gamma, double beta, int64_t m, int batches, Random& random
   return sample;
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   Random random(1);
   const int batches = lab.quick_or_full(400, 1600);
   std::vector<double> phis;
@@ -45,6 +54,8 @@ void run(Lab& lab) {
   for (double beta : {-1.0, 0.0, 0.5})
     lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta),
                  active_in_batch(beta, 1024), measure(1, beta, 1024, batches / 4, random));
+  lab.expected("A3.6", fmt::format("active fraction of your gamma {} and beta {}, batches of 1024", p.gamma, p.beta),
+               active_in_batch(p.beta / p.gamma, 1024), measure(p.gamma, p.beta, 1024, batches / 4, random));
   lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5),
                measure(-2, 1, 4096, batches / 8, random));
   const std::vector<double> sizes{3, 4, 8, 32, 128};
@@ -79,6 +90,7 @@ void run(Lab& lab) {
   lab.equal("A3.9", "none reaches beta = -5 from a batch of 256: a dead unit", 0, reaches(-5).first, 0);
 
   const std::vector<double> shifts = grid(-3, 3, 25);
+  constexpr size_t at_one = 16;  // of the shifts
   Chart chart{.title = "ReLUs that are active",
               .x_label = "beta / |gamma|",
               .y_label = "fraction of the batch",
@@ -98,8 +110,7 @@ void run(Lab& lab) {
            "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three "
            "cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.",
        .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.",
-                           measure(1, 1, 3, batches, random).mean(), measure(1, 1, 128, batches / 8, random).mean(),
-                           Phi(1))});
+                           chart.series[1].y[at_one], chart.series[3].y[at_one], Phi(1))});
 }
 
 }  // namespace
@@ -108,10 +119,13 @@ extern const Experiment relu_activity{
     "relu_activity",
     "Gradient flow",
     "How many ReLUs does batch normalisation keep alive?",
-    "Phi(beta / |gamma|) of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) "
-    "law of xhat^2 / (m-1); the mean output is beta Phi + gamma phi.",
+    "Half of them at beta = 0, in batches of any size; beta in units of gamma moves that share.",
+    "$Phi (beta / |gamma|)$ of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of "
+    "$xhat^2 / (m - 1)$; the mean output is $beta Phi (beta / gamma) + gamma phi (beta / gamma)$.",
     run,
-    "Draw from exp(normal()) instead of normal(): the fraction at beta = 0 is no longer one half. "
-    "`evenkeel doctor` measures it on your own network."};
+    {"Double gamma and beta together: what becomes of the fraction that is active?", "gamma=2 beta=1",
+     "active fraction of your", 0.685, 0.698,
+     "Nothing: only beta / |gamma| counts, and Phi(1/2) = 0.691 stays. `evenkeel doctor` measures the fraction on a "
+     "network of your own."}};
 
 }  // namespace evenkeel::lab

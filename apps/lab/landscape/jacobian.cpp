@@ -6,10 +6,29 @@
 namespace evenkeel::lab {
 namespace {
 
-void run(Lab& lab) {
+struct Parameters {
+  double eps = 0.01;
+  int64_t batch = 8;
+  static void each(auto& o, auto&& option) {
+    option("eps", o.eps, Range{1e-30, 1}, "what is added to the variance under the root");
+    option("batch", o.batch, Range{4, 64}, "examples in the batch");
+  }
+};
+
+// The largest entry, by its size, that is not on the diagonal; of one column, or of all.
+double largest_beside(const Tensor& matrix, int64_t column = -1) {
+  double largest = 0;
+  for (int64_t i = 0; i < matrix.dim(0); ++i)
+    for (int64_t j = 0; j < matrix.dim(1); ++j)
+      if (i != j && (column < 0 || j == column))
+        largest = std::max(largest, std::abs(matrix.data()[i * matrix.dim(1) + j]));
+  return largest;
+}
+
+void run(Lab& lab, const Parameters& p) {
   Random random(4);
-  const int64_t m = 8;
-  const Feature b(Tensor::normal({m, 1}, random, 1, 1.5));
+  const int64_t m = p.batch;
+  const Feature b(Tensor::normal({m, 1}, random, 1, 1.5), p.eps);
   const Tensor g = Tensor::normal({m, 1}, random), J = jacobian([&](const Tensor&t) { return b.norm(t); }, b.x);
   Tensor closed = Tensor::empty({m, m});
   for (int64_t i = 0; i < m; ++i)
@@ -20,6 +39,8 @@ void run(Lab& lab) {
   lab.same("A4.2", "J 1 = 0: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
   lab.same("A4.2", "J xhat = gamma eps / s^3 xhat", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)), matmul(J, b.xhat),
            1e-13);
+  lab.equal("A4.2", "the eigenvalue along xhat: gamma eps / s^3", b.gamma * b.eps / (b.s * b.s * b.s),
+            dot(b.xhat, matmul(J, b.xhat)).item() / dot(b.xhat, b.xhat).item(), 1e-13);
   const Tensor centred = g - mean(g).item(),
                third = centred - b.xhat * (dot(centred, b.xhat).item() / dot(b.xhat, b.xhat).item());
   lab.same("A4.2", "J v = gamma / s v on all m - 2 directions orthogonal to 1 and xhat", third * (b.gamma / b.s),
@@ -62,38 +83,58 @@ void run(Lab& lab) {
 
   const std::vector<double> index = grid(1, static_cast<double>(m), static_cast<int>(m));
   const auto column = [&](const Tensor& of) {
-    return [&of](double i) { return of.data()[(static_cast<int64_t>(i) - 1) * m + 3]; };
+    return [&of, m](double i) { return of.data()[(static_cast<int64_t>(i) - 1) * m + 3]; };
   };
+  const auto cells = [m](const Tensor& matrix) {
+    std::vector<std::vector<double>> rows;
+    for (int64_t i = 0; i < m; ++i) rows.emplace_back(matrix.data() + i * m, matrix.data() + (i + 1) * m);
+    return rows;
+  };
+  lab.figure({{.title = "In training: dense",
+               .x_label = "input of example j",
+               .y_label = "output of example i",
+               .series = {},
+               .cells = cells(J)},
+              {.title = "In inference: diagonal",
+               .x_label = "input of example j",
+               .y_label = "output of example i",
+               .series = {},
+               .cells = cells(inference)}},
+             {.shows = "The Jacobian dy_i / dx_j of one feature: a row for every output, a column for every input of "
+                       "the batch (no unit; blue is above 0, orange below).",
+              .predicted = "In training no entry need be 0: every input moves every output. In inference each moves "
+                           "its own output only, all by the same factor.",
+              .seen = fmt::format("The largest entry beside the diagonal is {:.3f} in training and {} in inference.",
+                                  largest_beside(J), largest_beside(inference))});
   lab.figure({{.title = "One example moves them all",
                .x_label = "example i of the batch",
                .y_label = "dy_i / dx_4",
                .series = {curve("predicted, training", index, column(closed), 0, true),
                           curve("measured, training", index, column(J), 1),
                           curve("measured, inference", index, column(inference), 2)}}},
-             {.shows = "How much the output of each of eight examples (horizontal) moves when the fourth one's input "
+             {.shows = "How much the output of each example (horizontal) moves when the fourth one's input "
                        "does (vertical: dy_i "
                        "/ dx_4, no unit).",
               .predicted = "In training every output moves, by gamma/s times the entries of P - xhat xhat'/m: the "
                            "off-diagonal entries are "
                            "what couples a batch. In inference only the fourth moves.",
-              .seen = fmt::format(
-                  "The measured column lies on the predicted one; the largest entry beside the diagonal is {:.3f} in "
-                  "training and {} in inference.",
-                  std::abs(*std::max_element(closed.data(), closed.data() + 3,
-                                             [](double a, double c) { return std::abs(a) < std::abs(c); })),
-                  beside)});
+              .seen = fmt::format("The measured column lies on the predicted one; its largest entry beside the "
+                                  "diagonal is {:.3f} in training and {} in inference.",
+                                  largest_beside(J, 3), largest_beside(inference, 3))});
 }
 
 }  // namespace
 
-extern const Experiment jacobian_experiment{"jacobian",
-                                            "Smoothing the landscape",
-                                            "How does an input move the outputs of the whole batch?",
-                                            "J = gamma/s (P - xhat xhat'/m) with P = I - 11'/m: symmetric, rows sum to "
-                                            "0, eigenvalues 0, gamma eps/s^3 and gamma/s; in inference "
-                                            "it is diagonal.",
-                                            run,
-                                            "Set eps to 0 in feature.h: the eigenvalue along xhat vanishes, and "
-                                            "scaling the input has no effect at all on the output."};
+extern const Experiment jacobian_experiment{
+    "jacobian",
+    "Smoothing the landscape",
+    "How does an input move the outputs of the whole batch?",
+    "In training every input moves every output of the batch; in inference only its own.",
+    "$J = gamma / s (P - xhat xhat' / m)$ with $P = I - 1 1' / m$: symmetric, rows sum to 0, eigenvalues 0, $gamma eps "
+    "/ s^3$ and $gamma / s$; in inference it is diagonal.",
+    run,
+    {"Make eps as good as 0: what becomes of the eigenvalue along xhat?", "eps=1e-30", "the eigenvalue along xhat",
+     -1e-12, 1e-12,
+     "It is 0: scaling the input has no effect at all on the output. Only eps lets a batch feel its own scale."}};
 
 }  // namespace evenkeel::lab

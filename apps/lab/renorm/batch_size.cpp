@@ -7,6 +7,13 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  bool free = false;
+  static void each(auto& o, auto&& option) {
+    option("free", o.free, Words{"off", "on"}, "r and d are free from the first step on");
+  }
+};
+
 // Batches drawn with replacement: of all classes, or of two.
 class Draw {
  public:
@@ -52,7 +59,7 @@ double trained(const DataSplit& data, const Normalization& pixels, const Batch& 
   return accuracy(*net, test);
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   const DataSplit& data = lab.images();
   const Normalization pixels = measure(data.train);
   const Batch test = first(data.test, pixels, 2000);
@@ -60,9 +67,16 @@ void run(Lab& lab) {
   const std::vector<int64_t> sizes = lab.quick() ? std::vector<int64_t>{2, 32} : std::vector<int64_t>{2, 4, 8, 32, 128};
   const std::pair<const char*, const char*> norms[] = {
       {"none", "none"}, {"batch", "batch"}, {"renorm", "renorm"}, {"group", "group:8"}};
-  Chart charts[] = {
-      {.title = "Independent examples", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}},
-      {.title = "Two classes a batch", .x_label = "log2 of the batch size", .y_label = "test accuracy", .series = {}}};
+  Chart charts[] = {{.title = "Independent examples",
+                     .x_label = "batch size",
+                     .y_label = "test accuracy",
+                     .series = {},
+                     .log_x = true},
+                    {.title = "Two classes a batch",
+                     .x_label = "batch size",
+                     .y_label = "test accuracy",
+                     .series = {},
+                     .log_x = true}};
   std::map<std::string, std::vector<double>> found;
   for (int pairs = 0; pairs < 2; ++pairs) {
     int color = 0;
@@ -72,12 +86,13 @@ void run(Lab& lab) {
         // Renorm's schedule, in the run's proportion: the paper's is over 5,000 to 40,000 steps.
         const int64_t steps = examples / size;
         const std::string spec =
-            *name == 'r' ? fmt::format("renorm:new=0.02:start={}:rend={}:dend={}", steps / 20, steps / 3, steps / 5)
-                         : norm;
+            *name == 'r' && p.free ? "renorm:new=0.02:start=0:rend=0:dend=0"
+            : *name == 'r' ? fmt::format("renorm:new=0.02:start={}:rend={}:dend={}", steps / 20, steps / 3, steps / 5)
+                           : norm;
         std::vector<double> all;
         for (uint64_t seed : lab.seeds()) all.push_back(trained(data, pixels, test, spec, size, pairs, examples, seed));
         found[fmt::format("{}-{}-{}", name, size, pairs)] = all;
-        s.x.push_back(std::log2(static_cast<double>(size)));
+        s.x.push_back(static_cast<double>(size));
         s.y.push_back(all.front());
       }
       charts[pairs].series.push_back(s);
@@ -90,15 +105,15 @@ void run(Lab& lab) {
     for (size_t i = 0; i < found[a].size(); ++i) all.push_back(100 * (found[a][i] - found[b][i]));
     return all;
   };
-  lab.between("A9", "independent, batches of 32: points that renorm is above batch norm", -5, 5,
+  lab.between("A9", "independent, batches of 32: renorm within five points of batch norm", -5, 5,
               gain("renorm-32-0", "batch-32-0"), true);
-  lab.between("A9", "independent, batches of 2: points that renorm gains over batch norm", 0, 80,
+  lab.between("A9", "independent, batches of 2: renorm is not below batch norm, points", 0, 80,
               gain("renorm-2-0", "batch-2-0"), true);
-  lab.between("A9", "independent, batches of 2: points that group norm gains", 0, 80, gain("group-2-0", "batch-2-0"),
-              true);
-  lab.between("A9", "two classes a batch of 32: points that renorm gains over batch norm", 0, 80,
+  lab.between("A9", "independent, batches of 2: group norm is at least 5 points above", 5, 80,
+              gain("group-2-0", "batch-2-0"), true);
+  lab.between("A9", "two classes a batch of 32: renorm is not below batch norm, points", 0, 80,
               gain("renorm-32-1", "batch-32-1"), true);
-  lab.between("A9", "two classes a batch of 32: points that group norm gains", 0, 80, gain("group-32-1", "batch-32-1"),
+  lab.between("A9", "two classes a batch of 32: nor is group norm, points", 0, 80, gain("group-32-1", "batch-32-1"),
               true);
   const auto at = [&](const char* key) { return 100 * mean_of(found[key]); };
   lab.figure({charts[0], charts[1]},
@@ -118,14 +133,19 @@ void run(Lab& lab) {
 
 }  // namespace
 
-extern const Experiment batch_size{"batch_size",
-                                   "Batch renormalisation",
-                                   "Which norm stands small and one-sided batches?",
-                                   "Batch norm suffers from batches of 2, and from batches of two classes; renorm "
-                                   "suffers less, and group norm, which does not look at "
-                                   "the batch, not at all.",
-                                   run,
-                                   "Set start, rend and dend to 0: r and d are free from the first step. What does "
-                                   "Ioffe say of raising them too early?"};
+extern const Experiment batch_size{
+    "batch_size",
+    "Batch renormalisation",
+    "Which norm stands small and one-sided batches?",
+    "Group norm, which does not look at the batch: with batches of 2 it is far above batch norm; renorm is never below "
+    "it.",
+    "Batch norm suffers from batches of 2, and from batches of two classes. Renorm and group norm, which does not look "
+    "at the batch, are not below it.",
+    run,
+    {"Free r and d from the first step on, with running averages that know little yet: does renorm still gain in "
+     "batches of 2?",
+     "free=on", "independent, batches of 2: renorm", 3, 80,
+     "Yes, by 11 points instead of 1.5 in the quick run. Ioffe warns of freeing them too early at a large rate, where "
+     "the averages lag behind; this small network with its small rate does not mind."}};
 
 }  // namespace evenkeel::lab

@@ -10,13 +10,22 @@
 namespace evenkeel::lab {
 namespace {
 
-void run(Lab& lab) {
+struct Parameters {
+  int64_t batch = 32;
+  double lr = 0.5;
+  static void each(auto& o, auto&& option) {
+    option("batch", o.batch, Range{2, 1024}, "examples in a batch");
+    option("lr", o.lr, Range{0, 100}, "learning rate");
+  }
+};
+
+void run(Lab& lab, const Parameters& p) {
   Random random(1);
-  const int64_t m = 32;
+  const int64_t m = p.batch;
   const BatchNormOptions bare{.affine = false};
   Sequential net(Dense(6, 8, random), BatchNorm(8, bare), Relu(), Dense(8, 8, random), BatchNorm(8, bare));
-  Sgd sgd(parameters(net), {.lr = 0.5});
-  double worst_mean = 0, worst_var = 0, worst_product = 0;
+  Sgd sgd(parameters(net), {.lr = p.lr});
+  double worst_mean = 0, worst_var = 0, worst_product = 0, product = 0;
   Series in_mean{"mean, before", {}, {}, 5}, in_deviation{"standard deviation, before", {}, {}, 0},
       out_mean{"mean, behind", {}, {}, 3}, out_deviation{"standard deviation, behind", {}, {}, 1};
   for (int t = 0; t < 100; ++t) {
@@ -34,6 +43,7 @@ void run(Lab& lab) {
         worst_product = std::max(worst_product, std::abs(products.data()[c] + kept / static_cast<double>(m - 1)));
       }
       if (s.name != "4") return;
+      product = products.data()[0];
       for (Series* series : {&in_mean, &in_deviation, &out_mean, &out_deviation}) series->x.push_back(t);
       in_mean.y.push_back(in.mean().data()[0]), in_deviation.y.push_back(std::sqrt(in.var().data()[0]));
       out_mean.y.push_back(out.mean().data()[0]), out_deviation.y.push_back(std::sqrt(out.var().data()[0]));
@@ -44,8 +54,10 @@ void run(Lab& lab) {
   lab.equal("A2.4", "the largest distance of a variance from sigma^2 / (sigma^2 + eps)", 0, worst_var, 1e-13);
   lab.equal("A2.3", "and of the mean product of two examples from -sigma^2 / (sigma^2 + eps) / (m-1)", 0, worst_product,
             1e-13);
+  lab.observed("A2.3", "mean product of two examples of a unit of the second layer, last batch",
+               fmt::format("{:.4g}: -1 / (m - 1)", -1 / static_cast<double>(m - 1)), {product});
   lab.figure({{.title = "Before and behind batch normalisation",
-               .x_label = "step of training (lr 0.5, batches of 32)",
+               .x_label = fmt::format("step of training (lr {}, batches of {})", p.lr, m),
                .y_label = "moments of one unit",
                .series = {in_mean, in_deviation, out_mean, out_deviation}}},
              {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
@@ -62,9 +74,12 @@ extern const Experiment renewal{
     "renewal",
     "Internal covariate shift",
     "Does batch normalisation standardise at every layer, at every step?",
-    "Yes, exactly: mean 0, variance sigma^2 / (sigma^2 + eps), and a mean product of two examples of -sigma^2 "
-    "/ (sigma^2 + eps) / (m - 1), whatever the weights have become.",
+    "Yes, exactly, whatever the weights have become.",
+    "Yes, exactly: mean 0, variance $sigma^2 / (sigma^2 + eps)$, and a mean product of two examples of $- sigma^2 / "
+    "(sigma^2 + eps) / (m - 1)$, whatever the weights have become.",
     run,
-    "Look at it in Mode::eval: how far are mean and variance off when the running averages lag behind?"};
+    {"Take batches of 4: are two examples still nearly independent behind batch norm?", "batch=4",
+     "mean product of two examples", -0.334, -0.32,
+     "No. The four values must sum to 0, so their mean product is -1/3. In a batch of 32 it is -1/31."}};
 
 }  // namespace evenkeel::lab

@@ -6,6 +6,11 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  int64_t images = 4;
+  static void each(auto& o, auto&& option) { option("images", o.images, Range{1, 64}, "images in the batch"); }
+};
+
 // (x - mean) / sqrt(variance + eps), each over all values whose key is the same: the one definition all four are.
 template <class Key>
 Tensor over(const Tensor& x, Key key, double eps) {
@@ -26,9 +31,9 @@ Tensor over(const Tensor& x, Key key, double eps) {
 
 double changed(const Tensor& a, const Tensor& b) { return mean(abs(a - b)).item(); }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   Random random(1);
-  const int64_t n = 4, c = 6;
+  const int64_t n = p.images, c = 6;
   const double eps = 1e-5;
   const Tensor x = Tensor::normal({n, 5, 5, c}, random, 1, 2);
   const auto batch = [&](const Tensor& t) { return standardise(t, eps).y; };
@@ -90,18 +95,19 @@ void run(Lab& lab) {
       return changed(norm(x), norm(scaled));
     };
   };
-  lab.figure({{.title = "One example of four is scaled",
+  lab.figure({{.title = fmt::format("One example of {} is scaled", n),
                .x_label = "factor on all values of one example",
                .y_label = "mean change of the output",
                .series = {curve(
                               "predicted, layer norm: none", factors, [](double) { return 0.0; }, 0, true),
                           curve("measured, layer norm", factors, moved(exact_layer), 1),
                           curve("measured, batch norm", factors, moved(exact_batch), 2)}}},
-             {.shows = "All values of one image in a batch of four are multiplied by the factor on the horizontal "
-                       "axis; vertically, the "
-                       "mean absolute change of the normalised batch (in standard deviations).",
+             {.shows = fmt::format("All values of one image in a batch of {} are multiplied by the factor on the "
+                                   "horizontal axis. Vertically: the mean absolute change of the normalised batch (in "
+                                   "standard deviations).",
+                                   n),
               .predicted = "Layer norm takes its moments within the example, so that nothing changes. Batch norm "
-                           "shares them with the other three.",
+                           "shares them with the others of the batch.",
               .seen = fmt::format("With the factor 4, layer norm's output changes by {:.2g}, batch norm's by {:.2f}.",
                                   moved(exact_layer)(4), moved(exact_batch)(4))});
 }
@@ -112,10 +118,14 @@ extern const Experiment axes{
     "axes",
     "The transform",
     "Which values are normalised together?",
+    "Batch norm shares moments across the batch, layer norm within an example: only the set of values differs, and "
+    "each norm forgets just the scale of its own set.",
     "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), "
-    "a group of its "
-    "channels (group), or one of them (instance). Each forgets an affine map of its set, and no other.",
+    "a group of its channels (group), or one of them (instance). Each forgets an affine map of its set, and no other.",
     run,
-    "Define a norm of your own by another key in over(): which maps does it forget?"};
+    {"Take a batch of one image: does batch norm still notice that the image was scaled?", "images=1",
+     "batch norm does not forget", 0, 1e-9,
+     "No. With one image, batch norm is instance norm: the factor is an affine map of every channel, and is forgotten. "
+     "The last statements of the table no longer hold, and are not judged."}};
 
 }  // namespace evenkeel::lab

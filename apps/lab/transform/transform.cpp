@@ -4,48 +4,61 @@
 namespace evenkeel::lab {
 namespace {
 
+struct Parameters {
+  double eps = 1e-5;
+  static void each(auto& o, auto&& option) {
+    option("eps", o.eps, Range{0, 1}, "what is added to the variance under the root");
+  }
+};
+
 double variance(const Tensor& x) { return mean(square(x - mean(x).item())).item(); }
 
 // Step 2: mean 0, and a variance of sigma^2 / (sigma^2 + eps), over eight decades of sigma.
-void step_two(Lab& lab, Random& random) {
-  const std::vector<double> exponents = grid(-4, 4, 33);
+void step_two(Lab& lab, Random& random, double eps) {
+  std::vector<double> sigmas;
+  for (double e : grid(-4, 4, 33)) sigmas.push_back(std::pow(10, e));
   const Tensor unit = standardise(Tensor::normal({256, 1}, random), 0).y;  // of standard deviation 1
   std::vector<double> predicted, measured;
   double worst_mean = 0;
-  for (double e : exponents) {
-    const double var = std::pow(10, 2 * e);
-    const Tensor y = standardise(unit * std::sqrt(var)).y;
-    predicted.push_back(var / (var + 1e-5));
+  for (double sigma : sigmas) {
+    const double var = sigma * sigma;
+    const Tensor y = standardise(unit * std::sqrt(var), eps).y;
+    predicted.push_back(var / (var + eps));
     measured.push_back(variance(y));
     worst_mean = std::max(worst_mean, std::abs(mean(y).item()));
   }
   lab.equal("A1.2", "mean after step 2, sigma from 1e-4 to 1e4, the largest", 0, worst_mean);
   lab.same("A1.2", "variance after step 2 is sigma^2 / (sigma^2 + eps), the same sigmas", predicted, measured);
-  const double small = variance(standardise(unit * 1e-3).y), large = variance(standardise(unit * 1e3).y);
-  lab.equal("A1.2", "at sigma = 0.001 and eps = 1e-5", 1.0 / 11, small);
-  lab.only_if("A1.2", "after step 2 the variance is 1", "sigma^2 is far above eps = 1e-5",
+  const double small = variance(standardise(unit * 1e-3, eps).y), large = variance(standardise(unit * 1e3, eps).y);
+  lab.equal("A1.2", fmt::format("at sigma = 0.001 and eps = {}", eps), 1e-6 / (1e-6 + eps), small);
+  lab.only_if("A1.2", "after step 2 the variance is 1", fmt::format("sigma^2 is far above eps = {}", eps),
               fmt::format("{:.4f} at sigma 0.001, {:.10f} at 1000", small, large), std::abs(large - 1) < 1e-9,
               std::abs(small - 1) < 1e-9);
-  lab.figure({{.title = "Variance after step 2",
-               .x_label = "log10 of the batch's standard deviation",
-               .y_label = "variance of xhat",
-               .series = {{"predicted: sigma^2 / (sigma^2 + eps)", exponents, predicted, 0, true},
-                          {"measured", exponents, measured, 1}}}},
-             {.shows = "How nearly the normalised values have variance 1 (vertical), against the standard deviation "
-                       "sigma of what comes in "
-                       "(horizontal, from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is 1e-5.",
-              .predicted = "sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = 0.003, and below it the "
-                           "constant under the root wins.",
-              .seen = fmt::format(
-                  "The measured points lie on the curve; at sigma = 0.001 the variance is {:.4f}, not 1.", small)});
+  lab.figure(
+      {{.title = "Variance after step 2",
+        .x_label = "standard deviation of the batch",
+        .y_label = "variance of xhat",
+        .series = {{"predicted: sigma^2 / (sigma^2 + eps)", sigmas, predicted, 0, true},
+                   {"measured", sigmas, measured, 1}},
+        .log_x = true}},
+      {.shows = fmt::format("How nearly the normalised values have variance 1 (vertical), against the standard "
+                            "deviation sigma of what comes in (horizontal, from 0.0001 to 10,000 in powers of "
+                            "ten). Both have no unit; eps is {}.",
+                            eps),
+       .predicted = fmt::format("sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = {:.2g}. Below it "
+                                "the constant under the root wins.",
+                                std::sqrt(eps)),
+       .seen = fmt::format(
+           "The measured points lie on the curve; at sigma = 0.001 the variance is {:.4g}, at 1000 it is {:.4g}.",
+           small, large)});
 }
 
-void run(Lab& lab) {
+void run(Lab& lab, const Parameters& p) {
   Random random(1);
-  const Normalized four = standardise(Tensor::of({4, 1}, {1, 2, 3, 4}));
+  const Normalized four = standardise(Tensor::of({4, 1}, {1, 2, 3, 4}), p.eps);
   lab.equal("A1.1", "the mean of 1, 2, 3, 4", 2.5, four.mean.item());
   lab.equal("A1.1", "their variance in the normaliser, with 1/m (with 1/(m-1): 1.6667)", 1.25, four.var.item());
-  step_two(lab, random);
+  step_two(lab, random, p.eps);
 
   // No value of m can be further than sqrt(m - 1) from the mean; one outlier among equals gets there.
   double outlier = 0, farthest = 0;
@@ -67,7 +80,7 @@ void run(Lab& lab) {
   } catch (const Error&) {
     refused = true;
   }
-  lab.equal("A1.4", "a batch of one value a channel is refused (elsewhere: NaN, or beta)", 1, refused, 0);
+  lab.equal("A1.4", "a batch of one value a channel is refused, as in PyTorch (Candle: infinity)", 1, refused, 0);
   Tensor pair = Tensor::of({2, 1}, {0.3, 1.9}).track();
   lab.same("A1.4", "a batch of two becomes -1, +1 (eps = 0)", {-1, 1}, standardise(pair.detach(), 0).y.values());
   const auto row = [&](double eps) {
@@ -81,12 +94,12 @@ void run(Lab& lab) {
   // Step 3 undoes step 2 if it has to; and its gradients are sums.
   const Tensor x = Tensor::normal({6, 3}, random, 2, 3), g = Tensor::normal({6, 3}, random);
   Tensor gamma = Tensor::normal({3}, random).track(), beta = Tensor::normal({3}, random).track();
-  const Normalized step3 = batch_norm(x, gamma, beta);
+  const Normalized step3 = batch_norm(x, gamma, beta, {.eps = p.eps});
   const Grads d = grad(step3.y, {gamma, beta}, {.cotangent = g});
-  lab.same("A1.5", "dL/dgamma = sum of g xhat", sum_rows(g * standardise(x).y), d[0].detach());
+  lab.same("A1.5", "dL/dgamma = sum of g xhat", sum_rows(g * standardise(x, p.eps).y), d[0].detach());
   lab.same("A1.5", "dL/dbeta = sum of g", sum_rows(g), d[1].detach());
   lab.same("A1.6", "gamma = sqrt(sigma^2 + eps), beta = mu give back x", x,
-           batch_norm(x, sqrt(step3.var + 1e-5), step3.mean).y.detach());
+           batch_norm(x, sqrt(step3.var + p.eps), step3.mean, {.eps = p.eps}).y.detach());
 }
 
 }  // namespace
@@ -95,10 +108,13 @@ extern const Experiment transform{
     "transform",
     "The transform",
     "What exactly do the three steps compute?",
-    "With the biased moments mu and sigma^2 of m values: mean 0, variance sigma^2 / (sigma^2 + eps), no value beyond "
-    "sqrt(m - 1); two "
-    "values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
+    "They move a feature to mean 0, scale it to a variance of 1 (a little less, because of eps), and let gamma and "
+    "beta undo both.",
+    "With the biased moments mu and sigma^2 of m values: mean 0, variance $sigma^2 / (sigma^2 + eps)$, no value beyond "
+    "$sqrt(m - 1)$; two values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
     run,
-    "Set eps to 0.1 in standardise() of lab.h and see from which sigma on the output still has variance 1."};
+    {"Make eps 0.1: from which sigma on is the variance still 1?", "eps=0.1", "at sigma = 0.001", 0.99e-5, 1.01e-5,
+     "The curve moves to the right: one half is at sigma = sqrt(0.1) = 0.32. Features with a smaller spread nearly "
+     "vanish: at sigma = 0.001 a variance of 0.00001 is left."}};
 
 }  // namespace evenkeel::lab

@@ -1,0 +1,133 @@
+#include "apps/lab/mathml.h"
+
+#include <cctype>
+#include <vector>
+
+#include "apps/lab/symbols.h"
+
+namespace evenkeel::lab {
+namespace {
+
+std::string element(const char* name, const std::string& inside) {
+  return std::string("<") + name + ">" + inside + "</" + name + ">";
+}
+std::string row(const std::vector<std::string>& parts) {
+  std::string inside;
+  for (const std::string& p : parts) inside += p;
+  return parts.size() == 1 ? inside : element("mrow", inside);
+}
+std::string operation(const std::string& sign) {
+  return element("mo", sign == "<" ? "&lt;" : sign == ">" ? "&gt;" : sign == "-" ? "−" : sign);
+}
+
+// A piece, and what it is below or above a fraction's line, where its parentheses are not needed.
+struct Piece {
+  std::string whole, bare;
+};
+
+class Formula {
+ public:
+  explicit Formula(const std::string& text) : text_(text) {}
+  std::string operator()() { return row(pieces('\0')); }
+
+ private:
+  bool at(char c) const { return next_ < text_.size() && text_[next_] == c; }
+  void spaces() {
+    while (at(' ')) ++next_;
+  }
+  template <class Kind>
+  std::string run(Kind kind) {
+    const size_t begin = next_;
+    while (next_ < text_.size() && kind(static_cast<unsigned char>(text_[next_]))) ++next_;
+    return text_.substr(begin, next_ - begin);
+  }
+
+  // Up to a closing sign, which is taken too.
+  std::vector<std::string> pieces(char end) {
+    std::vector<std::string> all;
+    for (spaces(); next_ < text_.size(); spaces()) {
+      if (end && at(end)) {
+        ++next_;
+        break;
+      }
+      Piece piece = scripted();
+      spaces();
+      while (at('/')) {
+        ++next_;
+        spaces();
+        if (next_ == text_.size()) break;
+        const Piece below = scripted();
+        piece.whole = piece.bare = element("mfrac", piece.bare + below.bare);
+        spaces();
+      }
+      all.push_back(piece.whole);
+    }
+    return all;
+  }
+
+  Piece scripted() {
+    Piece base = atom();
+    std::string below, above;
+    while ((at('_') || at('^')) && next_ + 1 < text_.size()) {
+      std::string& script = at('_') ? below : above;
+      ++next_;
+      script = atom().bare;
+    }
+    if (!below.empty() && !above.empty())
+      base.whole = element("msubsup", base.whole + below + above);
+    else if (!below.empty())
+      base.whole = element("msub", base.whole + below);
+    else if (!above.empty())
+      base.whole = element("msup", base.whole + above);
+    else
+      return base;
+    return {base.whole, base.whole};
+  }
+
+  Piece atom() {
+    const auto c = static_cast<unsigned char>(text_[next_]);
+    std::string made;
+    if (std::isdigit(c) || c == '.') {
+      made = element("mn", run([](unsigned char d) { return std::isdigit(d) || d == '.'; }));
+    } else if (std::isalpha(c)) {
+      const std::string word = run([](unsigned char l) { return std::isalpha(l) != 0; });
+      if (word == "sqrt" && at('(')) {
+        ++next_;
+        made = element("msqrt", row(pieces(')')));
+      } else if (const std::string letter = symbols(word); word.size() == 1 || letter != word) {
+        made = element("mi", letter);
+      } else {
+        made = element("mtext", word);
+      }
+    } else if (c >= 0x80) {  // a letter in UTF-8
+      ++next_;
+      made = element("mi", static_cast<char>(c) + run([](unsigned char b) { return (b & 0xC0) == 0x80; }));
+    } else if (c == '(') {
+      ++next_;
+      const std::string inside = row(pieces(')'));
+      return {element("mrow", operation("(") + inside + operation(")")), inside};
+    } else {
+      const std::string two = text_.substr(next_, 2);
+      const bool pair = two == "+-" || two == "->" || two == "<-" || two == "<=" || two == ">=";
+      const std::string sign = two == "+-"   ? "±"
+                               : two == "->" ? "→"
+                               : two == "<-" ? "←"
+                               : two == "<=" ? "≤"
+                               : two == ">=" ? "≥"
+                               : c == '\''   ? "′"
+                                             : text_.substr(next_, 1);
+      next_ += pair ? 2 : 1;
+      made = operation(sign);
+    }
+    return {made, made};
+  }
+
+  const std::string& text_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+std::string mathml(const std::string& formula) { return "<math>" + Formula(formula)() + "</math>"; }
+
+}  // namespace evenkeel::lab

@@ -1,0 +1,12 @@
+// A formula as it is written in a program, as MathML: (x - mu) / sqrt(sigma^2 + eps).
+#pragma once
+#include <string>
+
+namespace evenkeel::lab {
+
+// Greek letters by name, sqrt(...), a / b as a fraction without the parentheses that it makes needless, x_i and x^2 as
+// sub- and superscripts; names of several letters that are not Greek stand upright. What is not understood stays as
+// text.
+std::string mathml(const std::string& formula);
+
+}  // namespace evenkeel::lab
