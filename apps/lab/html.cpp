@@ -7,6 +7,7 @@
 #include <iterator>
 #include <set>
 
+#include "apps/cli/text.h"
 #include "apps/lab/lab.h"
 #include "apps/lab/symbols.h"
 
@@ -140,14 +141,14 @@ class Page {
     if (!r.lab.standard())
       add("<p class=\"other\">Not the standard parameters: {}. The answer above and the bands below are for the "
           "standard ones; bands judge nothing here.</p>\n",
-          html(r.lab.changed().substr(1)));
+          markup_text(r.lab.changed().substr(1)));
     for (const Figure& f : r.lab.figures) figure(f);
     statements(r);
     next(e, again);
     add("<details><summary>Run it again</summary>\n<pre>{}</pre>\n<p class=\"soft\">It took {:.1f} s here. The program "
         "is <code>{}.cpp</code> below <code>apps/lab</code>. What <code>--set</code> can change, with its standard "
         "value: <code>{}</code></p></details></section>\n",
-        again, r.seconds, e.name, html(e.parameters));
+        again, r.seconds, e.name, markup_text(e.parameters));
   }
 
   // Every claim, and the experiments that have rows for it.
