@@ -151,7 +151,6 @@ Verdict not_compiled(const std::string& said, const std::string& file, const std
     if (message == "it cannot be linked" && error != std::string::npos) message = lines[i].substr(error + 7);
     const size_t own = lines[i].find(file + ":");
     if (v.line == 0 && own != std::string::npos) v.line = std::atoi(lines[i].c_str() + own + file.size() + 1);
-    if (v.line > 0 && message != "it cannot be linked") break;
   }
   v.headline = v.line > 0 ? fmt::format("{}, line {}, does not compile: {}", name, v.line, message)
                           : fmt::format("{} does not compile: {}", name, message);

@@ -65,7 +65,6 @@ void Sha256::add(std::string_view bytes) {
     bytes.remove_prefix(n);
     if (pending_.size() < 64) return;
     block(reinterpret_cast<const uint8_t*>(pending_.data()));
-    pending_.clear();
   }
   for (; bytes.size() >= 64; bytes.remove_prefix(64)) block(reinterpret_cast<const uint8_t*>(bytes.data()));
   pending_ = bytes;

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -197,7 +198,9 @@ TEST_CASE("bench: what the line of JSON says of a workload, and how a comparison
                         "5",
                         "--threads",
                         "1"};
+  const auto begin = std::chrono::system_clock::now();
   const Outcome o = run(small + Arguments{"--json"});
+  const std::chrono::duration<double> took = std::chrono::system_clock::now() - begin;
   REQUIRE_MESSAGE(o.status == 0, o.err);
   const auto j = nlohmann::json::parse(o.out);
   CHECK((j["workload"] == "W3" && j["norm"] == "layer" && j["batch"] == 6 && j["threads"] == 1));
@@ -210,7 +213,9 @@ TEST_CASE("bench: what the line of JSON says of a workload, and how a comparison
   CHECK((j["ms_min"].get<double>() <= ms && ms <= j["ms_p90"].get<double>() && j["ms_min"].get<double>() > 0));
   CHECK(j["tensor_mib"].get<double>() > 4. * 6 * 784 * 4 / (1 << 20));
   CHECK(j["rss_mib"].get<double>() > j["tensor_mib"].get<double>());
+  // From the start of the process, by clocks of a hundredth of a second.
   CHECK(j["first_step_s"].get<double>() > 0);
+  CHECK(j["first_step_s"].get<double>() <= took.count() + 0.03);
 
   const auto rows = words(run(small + Arguments{"--rounds", "3", "--against", "--", "echo", "{\"ms\": 8}"}).out);
   REQUIRE(rows.size() == 5);
@@ -225,6 +230,12 @@ TEST_CASE("bench: what the line of JSON says of a workload, and how a comparison
   CHECK(rows[4] == std::vector<std::string>{"median", fmt::format("{:.4f}", ours[1]), "8.0000",
                                             fmt::format("{:.2f}", ratio[1]), "(from", fmt::format("{:.2f}", ratio[0]),
                                             "to", fmt::format("{:.2f})", ratio[2])});
+  // Of an even number the median is the mean of the two in the middle.
+  const auto two = words(run(small + Arguments{"--rounds", "2", "--against", "--", "echo", "{\"ms\": 8}"}).out);
+  REQUIRE(two.size() == 4);
+  for (const auto& [column, half_a_digit] : {std::pair(1, 1e-4), {3, 0.01}})
+    CHECK(std::abs(std::stod(two[3].at(column)) - (std::stod(two[1].at(column)) + std::stod(two[2].at(column))) / 2) <=
+          half_a_digit);
 }
 
 TEST_CASE("data: the list says where each set is, or how to get it") {

@@ -1,6 +1,8 @@
 // evenkeel export, and weights that come from other programs; tests/interop.py compares with those programs.
 #include <doctest/doctest.h>
 
+#include <cstring>
+#include <map>
 #include <tuple>
 
 #include "apps/formats/onnx.h"
@@ -91,6 +93,99 @@ TEST_CASE("onnx: eps is the layer's own, and a shortcut puts the old channels in
   CHECK(file.find(bytes({0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0})) != std::string::npos);
 }
 
+namespace {
+
+// A protobuf message, read field by field: a key (number and wire type), and a value of the type's length.
+struct Field {
+  uint64_t number = 0, type = 0, integer = 0;
+  std::string bytes;  // of types 2 and 5
+};
+std::vector<Field> fields_of(const std::string& message) {
+  std::vector<Field> fields;
+  size_t at = 0;
+  const auto varint = [&] {
+    uint64_t v = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<uint8_t>(message.at(at++));
+      v |= static_cast<uint64_t>(byte & 127) << shift;
+      if (byte < 128) return v;
+    }
+  };
+  while (at < message.size()) {
+    const uint64_t key = varint();
+    Field f{.number = key >> 3, .type = key & 7, .bytes = {}};
+    REQUIRE((f.type == 0 || f.type == 2 || f.type == 5));
+    if (f.type == 0) {
+      f.integer = varint();
+    } else {
+      const size_t size = f.type == 2 ? varint() : 4;
+      REQUIRE(size <= message.size() - at);
+      f.bytes = message.substr(at, size);
+      at += size;
+    }
+    fields.push_back(f);
+  }
+  return fields;
+}
+std::vector<std::string> all_of(const std::string& message, uint64_t number) {
+  std::vector<std::string> found;
+  for (const Field& f : fields_of(message))
+    if (f.number == number) found.push_back(f.bytes);
+  return found;
+}
+std::vector<float> floats(const std::string& bytes) {
+  std::vector<float> v(bytes.size() / sizeof(float));
+  std::memcpy(v.data(), bytes.data(), v.size() * sizeof(float));
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("onnx: read back field by field, every node has its inputs, their values and its numbers") {
+  using namespace evenkeel;
+  const auto network =
+      make_model({.model = "conv:4:3 layer:eps=0.25 relu flatten dense:classes", .input = {3, 2, 1}, .classes = 3});
+  // Values that tell weights, and their places, apart.
+  float next = 1;
+  for (const Parameter& p : parameters(*network))
+    for (int64_t i = 0; i < p.value.size(); ++i) Tensor(p.value).mutable_data()[i] = next++;
+  const std::vector<Parameter> all = parameters(*network);
+  REQUIRE(all.size() == 6);  // weight and bias of three layers
+  const std::string graph = all_of(format_onnx(*network, {3, 2, 1}, 3, {}), 7).at(0);
+
+  std::map<std::string, std::vector<float>> constants;  // TensorProto: name 8, raw_data 9
+  for (const std::string& t : all_of(graph, 5)) constants[all_of(t, 8).at(0)] = floats(all_of(t, 9).at(0));
+  std::map<std::string, std::string> nodes;  // NodeProto: input 1, op_type 4, attribute 5
+  for (const std::string& n : all_of(graph, 1)) nodes[all_of(n, 4).at(0)] = n;
+  const auto input = [&](const char* op, size_t i) {
+    REQUIRE(nodes.contains(op));
+    return constants.at(all_of(nodes[op], 1).at(i));
+  };
+  // An attribute's float, field 2, or integer, field 3.
+  const auto attribute = [&](const char* op, const std::string& name) {
+    for (const std::string& a : all_of(nodes.at(op), 5))
+      if (all_of(a, 1).at(0) == name)
+        for (const Field& f : fields_of(a)) {
+          if (f.number == 2 && f.type == 5) return static_cast<double>(floats(f.bytes).at(0));
+          if (f.number == 3 && f.type == 0) return static_cast<double>(f.integer);
+        }
+    return -1.0;
+  };
+  for (const char* op : {"Conv", "Gemm", "LayerNormalization"}) CHECK(all_of(nodes[op], 1).size() == 3);
+  CHECK(input("Conv", 1) == all[0].value.values());  // one channel: both layouts are the same
+  CHECK(input("Conv", 2) == all[1].value.values());
+  CHECK(input("Gemm", 2) == all[5].value.values());
+  CHECK(attribute("Gemm", "transB") == 1);
+  // (C, H, W): a channel's weight for each of its 3 x 2 positions.
+  for (size_t which : {0, 1}) {
+    const std::vector<float> of_values = input("LayerNormalization", 1 + which);
+    REQUIRE(of_values.size() == 4 * 6);
+    for (size_t i = 0; i < of_values.size(); ++i) CHECK(of_values[i] == all[2 + which].value.values()[i / 6]);
+  }
+  CHECK(attribute("LayerNormalization", "epsilon") == 0.25);
+  CHECK(attribute("LayerNormalization", "axis") == 1);
+}
+
 TEST_CASE("onnx: a layer that is not the library's is refused by its name") {
   using namespace evenkeel;
   struct Swish : Layer {
@@ -126,6 +221,13 @@ TEST_CASE("weights without a description are evaluated and trained on where the 
   CHECK(run({"eval", file, "--norm", "none"}).status == 2);         // no --model
   const Arguments network{"--model", small.back(), "--data", "synthetic"};
   CHECK(accuracy(Arguments{bare} + network) == accuracy(Arguments{file} + network));
+  // A file with a description, but none of classes' names, as evenkeel 0.1.0 wrote them: their numbers stand for them.
+  evenkeel::SafeTensors old = evenkeel::read_safetensors(file);
+  REQUIRE(old.metadata.erase("class_names") == 1);
+  evenkeel::write_safetensors(scratch / "old.safetensors", old);
+  const std::string page = scratch / "page.html";
+  REQUIRE(run({"eval", scratch / "old.safetensors", "--samples", "50", "--report", page}).status == 0);
+  for (int c = 0; c < 10; ++c) CHECK(slurp(page).find("<tr><td>" + std::to_string(c) + "<td>") != std::string::npos);
   const Outcome other = run(Arguments{"eval", bare, "--norm", "none"} + network);
   CHECK(other.status == 4);
   CHECK_MESSAGE(other.err.find("1.running_mean is nothing that the network has") != std::string::npos, other.err);

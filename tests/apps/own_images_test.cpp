@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/base/random.h"
+#include "tests/apps/npz_array.h"
 #include "tests/apps/process.h"
 #include "tests/data_files.h"
 #include "tests/pictures.h"
@@ -136,6 +137,21 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   double sum = 0;
   for (const auto& [name, p] : object["probabilities"].items()) sum += p.get<double>();
   CHECK(sum == doctest::Approx(1));
+  // The probabilities are those of the outputs that eval writes, for the same pictures in the same order.
+  REQUIRE(run({"eval", best, "--data", scratch / "new", "--logits", scratch / "l.npz"}).status == 0);
+  const Array logits = array_of(scratch / "l.npz", "logits");
+  std::istringstream objects(
+      run({"predict", best, "--json", scratch / "new/test/disc", scratch / "new/test/frame"}).out);
+  size_t image = 0;
+  for (std::string line; std::getline(objects, line); ++image) {
+    double all = 0;
+    for (size_t c = 0; c < 3; ++c) all += std::exp(static_cast<double>(logits.at<float>(3 * image + c)));
+    const auto p = nlohmann::json::parse(line)["probabilities"];
+    for (size_t c = 0; c < 3; ++c)
+      CHECK(std::abs(p[std::vector{"cross", "disc", "frame"}[c]].get<double>() -
+                     std::exp(static_cast<double>(logits.at<float>(3 * image + c))) / all) < 1e-5);
+  }
+  CHECK(image == 80);
   const std::string piped =
       EVENKEEL_PROGRAM " predict " + best + " - < " + scratch / "new/test/disc/1.png" + " > " + scratch / "piped";
   CHECK(std::system(piped.c_str()) == 0);

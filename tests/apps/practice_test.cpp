@@ -6,6 +6,7 @@
 
 #include "apps/practice/verdict.h"
 #include "tests/apps/process.h"
+#include "tests/data_files.h"
 
 using namespace evenkeel::practice;
 
@@ -156,6 +157,22 @@ TEST_CASE("practice: a crash, a loop, a flood, an end and a lost function are to
   said(moments("  std::vector<float> all(size_t{1} << 40);\n  return {all[0], 0};"),
        "Your code threw an error: std::bad_alloc");
 
+  const std::string signals = "#include <csignal>\n";
+  said(signals + moments("  std::raise(SIGKILL);\n  return {0, 0};"),
+       "It crashed (signal SIGKILL: the system ended it");
+  said(signals + moments("  std::raise(SIGTERM);\n  return {0, 0};"), "It crashed (signal 15)");
+  // Addresses in the system's libraries are no lines of this file, although it is as long as they are.
+  said(moments("  std::abort();\n  return {0, 0};") + "\nvoid far_away() {\n  asm(\".skip 1500000\");\n}\n",
+       "It crashed, in line 9 (signal SIGABRT: it ended itself");
+  said(moments("  for (int i = 0; i < 13; ++i) std::printf(\"line %d\\n\", i);\n  return {0, 0};"),
+       "  line 9\n  ... and 3 more lines\n");
+  c.write(
+      "05_axis.cpp",
+      "#include <evenkeel/practice.h>\n\nusing namespace evenkeel;\n\nTensor normalise_images(const Tensor& x, double) "
+      "{\n  return reshape(x, {x.rows(), x.channels()});\n}\n");
+  const std::string shape = c.in({"run", "05"}).out;
+  CHECK_MESSAGE(contains(shape, "y has the shape (6, 2). It must be (2, 1, 3, 2)."), shape);
+
   setenv("XDG_CACHE_HOME", (std::filesystem::path(EVENKEEL_PROGRAM).parent_path() / "tests/cache").c_str(), 1);
   Workshop shop(EVENKEEL_PROGRAM);
   CHECK(shop.most_seconds == 10);
@@ -165,6 +182,54 @@ TEST_CASE("practice: a crash, a loop, a flood, an end and a lost function are to
   CHECK(v.fault == "time");
   CHECK(v.line == 9);
   CHECK_MESSAGE(contains(v.headline, "It ran for 1 seconds and was stopped, in line 9"), v.headline);
+}
+
+TEST_CASE("practice: headers and graders are compiled once, and again where the compiler is another one") {
+  const Scratch scratch;
+  const std::string compiler = scratch / "c++", called = scratch / "called";
+  // It makes the file that it is asked for, with nothing in it, and a line in `called`.
+  const auto install = [&](const std::string& version) {
+    std::ofstream(compiler) << "#!/bin/sh\n# " << version << "\necho x >> '" << called
+                            << "'\nwhile [ \"$1\" != -o ]; do shift; done\n: > \"$2\"\n";
+    std::filesystem::permissions(compiler, std::filesystem::perms::owner_all);
+  };
+  const auto calls = [&] {
+    const std::string lines = slurp(called);
+    return std::count(lines.begin(), lines.end(), '\n');
+  };
+  const Variable cxx("CXX", compiler), cache("XDG_CACHE_HOME", scratch / "cache");
+  const auto told = [](const Exercise& e) {
+    std::string lines;
+    Workshop(EVENKEEL_PROGRAM).prepare(e, [&](const std::string& line) { lines += line; });
+    return lines;
+  };
+  const std::string headers = "The headers are compiled, once. That takes some seconds.";
+  install("1");
+  CHECK(told(exercises()[0]) == headers);
+  CHECK(calls() == 2);
+  CHECK(told(exercises()[0]) == "");
+  CHECK(calls() == 2);
+  CHECK(told(exercises()[1]) == "");
+  CHECK(calls() == 3);
+  install("1.1");
+  CHECK(told(exercises()[0]) == headers);
+  CHECK(calls() == 5);
+}
+
+TEST_CASE("practice: text is wrapped at words, none is lost, and indented lines stay") {
+  const std::string text =
+      "One two three four five.\nSix seven, incomprehensibilities eight.\n\n    as  it is, however long\nnine";
+  const std::vector<std::string> expected{
+      "One two three", "four five. Six", "seven,", "incomprehensibilities", "eight.", "", "    as  it is, however long",
+      "nine"};
+  CHECK(wrapped(text, 14) == expected);
+  CHECK(wrapped("exactly ten", 11) == std::vector<std::string>{"exactly ten"});
+  CHECK(wrapped("exactly ten", 10) == std::vector<std::string>{"exactly", "ten"});
+  for (const Exercise& e : exercises()) {
+    std::istringstream lines(start_of(e));
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("// ") && !line.starts_with("//  ")) CHECK_MESSAGE(line.size() <= 100, line);
+  }
 }
 
 TEST_CASE("practice: a grader that was changed is replaced, and that is said") {

@@ -82,6 +82,7 @@ TEST_CASE("practice: a walk by keys through all exercises, from start to solved"
     CAPTURE(e.name);
     t.see(number + " " + e.title);
     t.see(std::to_string(i) + " of " + std::to_string(all.size()) + " solved");
+    t.see(wrapped(e.task, 96)[0]);
     if (i == 0) {
       t.see("Look at 01_moments.cpp, line");
       for (const char* hint : {"Hint 1", "Hint 2", "Hint 3, the skeleton"}) {
@@ -103,6 +104,7 @@ TEST_CASE("practice: a walk by keys through all exercises, from start to solved"
     t.press('n');
   }
   t.see(std::to_string(all.size()) + " of " + std::to_string(all.size()) + " solved");
+  t.see(all[0].name.substr(0, 2) + " " + all[0].title);  // where nothing is open, the next one
   t.press('q');
   CHECK(t.end() == 0);
   CHECK(slurp(folder + "/01_moments.cpp.kept") == all[0].start + "\nint unfinished(");

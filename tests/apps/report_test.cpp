@@ -177,6 +177,64 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
   }
   CHECK(counts == expected);
 
+  // Its names: a row's on the line of the row's numbers, a column's upright, its baseline as far to the right of the
+  // column's middle as a number's is below the row's.
+  std::map<size_t, int> row_at, column_at;
+  const auto cells = svg::all(page, R"re(<text class="m s\d+" x="(\d+)" y="(\d+)">\d+</text>)re");
+  REQUIRE(cells.size() == taken.size());
+  size_t next = 0;
+  for (const auto& [pair, count] : taken) {
+    row_at[pair.first] = std::stoi(cells[next][2]), column_at[pair.second] = std::stoi(cells[next][1]);
+    ++next;
+  }
+  const auto names = svg::all(page, R"re(<text class="e" x="(\d+)" y="(\d+)">([^<]*)</text><text )re"
+                                    R"re(transform="translate\((\d+) (\d+)\) rotate\(-90\)">([^<]*)</text>)re");
+  REQUIRE(names.size() == 10);
+  for (size_t c = 0; c < 10; ++c) {
+    CHECK((names[c][3] == std::to_string(c) && names[c][6] == std::to_string(c)));
+    CHECK(names[c][1] == names[c][5]);  // as far from the left as from the top
+    if (row_at.contains(c)) CHECK(std::stoi(names[c][2]) == row_at[c]);
+    if (column_at.contains(c)) CHECK(std::stoi(names[c][4]) == column_at[c] + 4);
+  }
+
+  // The mistakes that are made most often, each with its part of the class.
+  std::vector<int> mistakes;
+  for (const auto& [pair, count] : taken)
+    if (pair.first != pair.second) mistakes.push_back(count);
+  std::sort(mistakes.rbegin(), mistakes.rend());
+  mistakes.resize(std::min<size_t>(10, mistakes.size()));
+  std::vector<int> listed;
+  for (const auto& m : svg::all(page, R"re(<tr><td>(\d+)<td>(\d+)<td>(\d+)<td>([\d.]+) %</tr>)re")) {
+    const size_t from = std::stoul(m[1]), to = std::stoul(m[2]);
+    listed.push_back(std::stoi(m[3]));
+    CHECK(from != to);
+    CHECK(taken[{from, to}] == listed.back());
+    CHECK(m[4] == fmt::format("{:.1f}", 100.0 * listed.back() / static_cast<double>(rows[from].images)));
+  }
+  CHECK(listed == mistakes);
+
+  // The axes of the calibration: the same scale along x and upwards, each number in the middle of its line's end.
+  const auto ticks = svg::all(
+      page, R"re(<path class="line" d="M([\d.]+) ([\d.]+)H[\d.]+"/><text class="t e" x="([\d.]+)" y="([\d.]+)">)re"
+            R"re(([\d.]+)</text><text class="t m" x="([\d.]+)" y="[\d.]+">([\d.]+)</text>)re");
+  REQUIRE(ticks.size() == 5);
+  const double side = std::stod(ticks[0][2]) - std::stod(ticks[4][2]);
+  for (size_t i = 0; i < 5; ++i) {
+    const double v = 0.25 * static_cast<double>(i), left = std::stod(ticks[i][1]), y = std::stod(ticks[i][2]);
+    CHECK((std::stod(ticks[i][5]) == v && std::stod(ticks[i][7]) == v));
+    CHECK(y == doctest::Approx(std::stod(ticks[0][2]) - side * v));
+    CHECK(std::stod(ticks[i][6]) == doctest::Approx(left + side * v));
+    CHECK(std::stod(ticks[i][3]) < left);
+    CHECK(std::stod(ticks[i][4]) == doctest::Approx(y + 4));  // a third of the letters' 12 pixels
+  }
+  for (const char* said : {"Blue: the part of the answers that is right", "A row for each class, a column for each",
+                           "Precision: of the images taken for the class", "The number is the probability"})
+    CHECK_MESSAGE(has(page, said), said);
+  for (const char* tag : {"div", "section", "svg", "g", "text", "table", "figure", "p", "h1", "h2", "title"}) {
+    const std::string name = tag;
+    CHECK_MESSAGE(svg::all(page, "<" + name + "[ >]").size() == svg::all(page, "</" + name + ">").size(), name);
+  }
+
   // The pictures of the twenty mistakes of which the network is surest.
   std::vector<size_t> wrong;
   for (size_t i = 0; i < n; ++i)

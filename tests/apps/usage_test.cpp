@@ -23,6 +23,26 @@ void check_usage(const Arguments& arguments, const std::string& said) {
 
 }  // namespace
 
+TEST_CASE("usage: help is wrapped at 110 characters; only a word that is longer stands out") {
+  size_t continued = 0;
+  for (const char* command :
+       {"train", "eval", "model", "data", "plot", "export", "doctor", "bench", "predict", "lab"}) {
+    CAPTURE(command);
+    const Outcome help = run({command, "--help"});
+    REQUIRE(help.status == 0);
+    std::istringstream lines(help.out);
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("  ")) continue;  // no part of a table
+      size_t characters = 0;
+      for (const char c : line) characters += (c & 0xc0) != 0x80;
+      const bool one_word = line.size() > 30 && line.find(' ', 30) == std::string::npos;
+      CHECK_MESSAGE((characters <= 110 || one_word), line);
+      continued += line.starts_with(std::string(30, ' '));
+    }
+  }
+  CHECK(continued > 20);
+}
+
 TEST_CASE("usage: help names every option with its default") {
   const Outcome top = run({"--help"});
   CHECK(top.status == 0);

@@ -91,6 +91,14 @@ TEST_CASE("a layer is not assigned from one of another make: its tensors would b
   BatchNorm norm(3);
   const BatchNorm fixed(3, {.affine = false});
   CHECK_THROWS_WITH_AS(norm = fixed, doctest::Contains("of (3), trained, cannot take over one of (3)"), Error);
+  // The message says of both what they are.
+  Dense narrow(4, 2, random);
+  CHECK_THROWS_WITH_AS(narrow = layer,
+                       doctest::Contains("of (2, 4), trained, cannot take over one of (3, 4), trained: "), Error);
+  BatchNorm wide(4, {.affine = false});
+  CHECK_THROWS_WITH_AS(wide = fixed, doctest::Contains("of (4) cannot take over one of (3): "), Error);
+  Dense bare(4, 3, random, false);
+  CHECK_THROWS_WITH_AS(layer = bare, doctest::Contains("of (3), trained, cannot take over none: "), Error);
   layer = Dense(4, 2, random);  // a new layer in its place
   CHECK(layer.weight.shape() == Shape{2, 4});
 }

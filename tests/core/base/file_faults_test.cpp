@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,7 +17,9 @@
 #include "core/base/check.h"
 #include "core/base/file.h"
 #include "core/base/random.h"
+#include "data/catalogue/fetch.h"
 #include "layers/model/checkpoint.h"
+#include "tests/data_files.h"
 #include "tests/scratch.h"
 
 using namespace evenkeel;
@@ -33,6 +36,8 @@ struct Plan {
 
 // What a user who is not root may do to a new file: not give it away, perhaps give it to one of his groups.
 enum class Chown { anything, group, nothing } allowed = Chown::anything;
+
+std::vector<int> lock_errors;  // the next calls of flock fail with these
 
 bool fails(Call call) {
   const bool now = ++plan.seen[call] == plan.at && plan.call == call;
@@ -61,6 +66,13 @@ int __wrap_fchown(int fd, uid_t owner, gid_t group) {
   if (allowed == Chown::anything || (allowed == Chown::group && owner == static_cast<uid_t>(-1)))
     return __real_fchown(fd, owner, group);
   errno = EPERM;
+  return -1;
+}
+int __real_flock(int, int);
+int __wrap_flock(int fd, int operation) {
+  if (lock_errors.empty()) return __real_flock(fd, operation);
+  errno = lock_errors.front();
+  lock_errors.erase(lock_errors.begin());
   return -1;
 }
 int __wrap_rename(const char* from, const char* to) { return fails(renaming) ? -1 : __real_rename(from, to); }
@@ -209,4 +221,34 @@ TEST_CASE("a file of another owner keeps its group where that is allowed; else w
     if (may != Chown::nothing) CHECK(now.st_gid == group);
     CHECK(read_file(file) == "new");
   }
+}
+
+TEST_CASE("a fetch waits for its lock through signals; a folder that cannot be opened or locked is an error") {
+  const Scratch folder;
+  const Source source = find_source("mnist");
+  fs::create_directories(folder / "mnist");
+  for (const auto* files : {&source.train, &source.test})
+    for (const std::string& file : *files) save(folder / ("mnist/" + file), "");
+  std::vector<std::string> lines;
+  const auto fetch = [&] {
+    lines.clear();
+    fetch_dataset(source, folder.path, "http://127.0.0.1:1",
+                  {.log = [&](const std::string& l) { lines.push_back(l); }});
+  };
+  lock_errors = {EWOULDBLOCK, EINTR, EINTR};
+  fetch();
+  CHECK(lock_errors.empty());
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0] == "waiting for another process that fetches into " + folder.path);
+  CHECK(lines[1].find("mnist is there") != std::string::npos);
+  fetch();
+  CHECK(lines.size() == 1);  // nothing to wait for
+
+  lock_errors = {EWOULDBLOCK, EINTR, ENOLCK};
+  CHECK(error_of(Fault::io, fetch) == "fetch: " + folder.path + " cannot be locked: " + std::strerror(ENOLCK));
+  CHECK(lock_errors.empty());
+  plan = {opening, 1, EMFILE};
+  CHECK(error_of(Fault::io, fetch) == "fetch: " + folder.path + ": " + std::strerror(EMFILE));
+  plan = {};
+  CHECK(lines.empty());
 }

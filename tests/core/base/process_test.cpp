@@ -1,8 +1,14 @@
 #include "core/base/process.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
 
 #include "core/base/check.h"
+#include "core/base/file.h"
 #include "tests/scratch.h"
 
 using namespace evenkeel;
@@ -35,6 +41,33 @@ TEST_CASE("process: no file grows beyond the limit, and meanwhile() may stop the
   const auto stop = [] { fail(Fault::failed, "enough"); };
   CHECK_THROWS_WITH_AS(run_process({"sleep", "60"}, {.meanwhile = stop}), "enough", Error);
 }
+
+#if defined(__linux__)
+TEST_CASE("process: the program does not outlive a killed one that waits for it") {
+  Scratch folder;
+  const std::string file = folder / "pid";
+  int ends[2];  // the program holds the end to write to: it is closed when the program is gone
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::close(ends[0]);
+    run_process({"sh", "-c", "echo $$ > '" + file + "'; echo x >&" + std::to_string(ends[1]) + "; exec sleep 60"});
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  char byte = 0;
+  CHECK(::read(ends[0], &byte, 1) == 1);  // it has begun
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  pollfd end{ends[0], POLLIN, 0};
+  CHECK(::read(ends[0], &byte, 1) == 1);  // the rest of its line
+  const bool gone = ::poll(&end, 1, 20'000) == 1 && ::read(ends[0], &byte, 1) == 0;
+  CHECK(gone);
+  if (!gone) ::kill(std::atoi(read_file(file).c_str()), SIGKILL);
+  ::close(ends[0]);
+}
+#endif
 
 TEST_CASE("shell_text: a shell reads the same words back") {
   const std::vector<std::string> words{"printf", "%s|", "", "a b", "it's", "$HOME", "*", "--x=1", "\n", "\\"};

@@ -82,6 +82,28 @@ TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 fo
   }
 }
 
+TEST_CASE("Winograd's form is chosen where it saves at least half of the multiplications") {
+  // A tile of 4 x 4 results takes 36 in place of 144, and the filters as many as 64 tiles: 64 tiles need (64 + 64) 36,
+  // half of 64 x 144. Filters that are prepared leave the cost of 4 tiles.
+  Random random(6);
+  const Tensor w = Tensor::normal({16, 3, 3, 16}, random);
+  const auto with = [](ConvAlgorithm algorithm) { return ConvOptions{.padding = 1, .algorithm = algorithm}; };
+  const ConvOptions automatic{.padding = 1}, winograd = with(ConvAlgorithm::winograd),
+                                             direct = with(ConvAlgorithm::direct);
+  const PreparedFilters prepared(w, automatic);
+  for (int64_t tiles : {1, 3, 4, 30, 63, 64, 65}) {
+    CAPTURE(tiles);
+    const Tensor x = Tensor::normal({tiles, 4, 4, 16}, random), g = Tensor::normal({tiles, 4, 4, 16}, random);
+    const auto by_winograd = conv2d(x, w, winograd).values(), directly = conv2d(x, w, direct).values();
+    REQUIRE(by_winograd != directly);  // they round differently
+    CHECK(conv2d(x, w, automatic).values() == (tiles >= 64 ? by_winograd : directly));
+    CHECK(prepared(x).values() == (tiles >= 4 ? by_winograd : directly));
+    const ConvOptions& chosen = tiles >= 64 ? winograd : direct;
+    CHECK(conv2d_dx(g, w, x.shape(), automatic).values() == conv2d_dx(g, w, x.shape(), chosen).values());
+    CHECK(conv2d_dw(x, g, w.shape(), automatic).values() == conv2d_dw(x, g, w.shape(), chosen).values());
+  }
+}
+
 TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
   // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the
   // block.

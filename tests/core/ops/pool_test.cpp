@@ -53,6 +53,22 @@ TEST_CASE(
   poison_memory(false);
 }
 
+TEST_CASE("max_pool: a NaN in a window makes its gradient NaN, whichever channel it is in, and no other one's") {
+  const real nan = std::numeric_limits<real>::quiet_NaN();
+  const int64_t channels = 19;  // of no whole number of vectors
+  for (int64_t at = 0; at < channels; ++at) {
+    CAPTURE(at);
+    Tensor x = Tensor::full({1, 2, 4, channels}, 1);
+    x.mutable_data()[2 * channels + at] = nan;  // in the window on the right
+    x.track();
+    const Tensor dx = grad(max_pool(x), {x}, {.cotangent = Tensor::full({1, 1, 2, channels}, 1)})[0];
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < dx.size(); ++i)
+      wrong += std::isnan(dx.data()[i]) != (i % channels == at && i / channels % 4 >= 2);
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("avg_pool leaves the padding out of its average") {
   CHECK(avg_pool(image(2, 2, {1, 2, 3, 4}), {.size = 2, .padding = 1}).values() == Values{1, 2, 3, 4});
   CHECK(global_avg_pool(image(2, 2, {1, 2, 3, 6})).values() == Values{3});

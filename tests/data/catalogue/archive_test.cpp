@@ -52,6 +52,19 @@ TEST_CASE("the wanted files of a tar.gz or a zip are unpacked, and nothing else"
   }
 }
 
+TEST_CASE("a tar's name may fill its hundred bytes, with no zero behind it") {
+  const std::string name(40, 'n');
+  for (const size_t length : {99, 100}) {
+    CAPTURE(length);
+    std::string header = member(std::string(length - name.size() - 1, 'f') + "/" + name, "contents");
+    header.replace(100, 8, "0000644 ");  // the mode, which is no part of the name
+    Scratch folder;
+    save(folder / "archive", deflated(header + std::string(1024, '\0')));
+    unpack(folder / "archive", {name}, folder.path);
+    CHECK(read_file(folder / name) == "contents");
+  }
+}
+
 TEST_CASE("damaged archives are refused") {
   Scratch folder;
   const auto why = [&](const std::string& bytes) {

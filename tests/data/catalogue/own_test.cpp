@@ -87,6 +87,26 @@ TEST_CASE("own data: CIFAR's files of any number of records") {
         std::string::npos);
 }
 
+TEST_CASE("own data: CIFAR-100's files, whose records have two labels; the second one is the class") {
+  const Scratch s;
+  std::string record(3074, '\5');
+  record[0] = 7;
+  const auto of = [&](char label) {
+    record[1] = label;
+    return record;
+  };
+  save(s / "train.bin", of(2) + of(0) + of(1));
+  save(s / "test.bin", of(1) + of(2));
+  const DataSplit split = load_own(s.path, {}, {});
+  CHECK(split.train.labels == Labels{2, 0, 1});
+  CHECK(split.test.labels == Labels{1, 2});
+  CHECK(split.train.classes == 3);
+  CHECK(split.train.image == Shape{32, 32, 3});
+  CHECK(split.train.pixels.size() == 3 * 3072);
+  fs::remove(s / "test.bin");
+  CHECK_THROWS_AS(load_own(s.path, {}, {}), Error);
+}
+
 TEST_CASE("own data: a part of every class is held out by the seed, and another class does not change which") {
   const Scratch s;
   const auto held = [&] {

@@ -70,7 +70,9 @@ TEST_CASE("wrong specs are refused with the reason") {
     CHECK_THROWS_WITH_AS(make_model({.model = model, .norm = norm}), doctest::Contains(reason), Error);
   };
   refused("", "at least one layer");
-  refused("flatten dens:10", "no layer is called 'dens'");
+  std::string known;
+  for (const auto& [name, kind] : standard_vocabulary()) known += (known.empty() ? "" : ", ") + name;
+  refused("flatten dens:10", ("no layer is called 'dens'; there are " + known + ", and norm and act").c_str());
   refused("flatten dense", "needs its units");
   refused("flatten dense:ten", "must be a number");
   refused("flatten dense:10:3", "has an argument it does not know");
@@ -85,6 +87,9 @@ TEST_CASE("wrong specs are refused with the reason") {
   refused("9999*(9999*(flatten)) dense:10", "at most");
   refused(std::string(40, '(') + "flatten" + std::string(40, ')') + " dense:10", "deep");
   refused("residual(conv:4:3:pad=0) flatten dense:10", "no shortcut");
+  refused("residual(flatten) dense:10", "no shortcut");
+  refused("residual(global_avgpool) dense:10", "no shortcut");
+  refused("flatten residual(dense:7) dense:10", "no shortcut");
   refused("residual flatten dense:10", "needs its layers in parentheses");
   refused("flatten norm dense:10", "no layer is called 'bach'", "bach");
   refused("flatten norm dense:10", "must be one layer", "norm");

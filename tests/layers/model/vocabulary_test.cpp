@@ -144,6 +144,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "a residual's shortcut takes the strides of its layers in height and width, also of images that are not square") {
+  const auto shape = [](const std::string& layers, const Shape& input) {
+    const auto network = make_model({.model = "residual(" + layers + ") flatten dense:classes", .input = input});
+    return (*network)[0].output_shape(input);
+  };
+  CHECK(shape("conv:6:3", {7, 3, 2}) == Shape{7, 3, 6});  // more channels, no stride
+  CHECK(shape("conv:6:3", {3, 7, 2}) == Shape{3, 7, 6});
+  CHECK(shape("conv:6:3:stride=3", {7, 3, 2}) == Shape{3, 1, 6});
+  CHECK(shape("conv:6:3:stride=3", {3, 7, 2}) == Shape{1, 3, 6});
+  CHECK(shape("conv:6:3:stride=2", {9, 4, 2}) == Shape{5, 2, 6});
+  CHECK(shape("conv:2:3 conv:2:3:stride=2", {4, 9, 2}) == Shape{2, 5, 2});
+  // Height and width shrink by different factors; channels are left out.
+  for (const char* layers : {"conv:6:1:pad=0 maxpool:3:stride=1:pad=0", "conv:1:3", "conv:1:3:stride=2"}) {
+    CAPTURE(layers);
+    CHECK_THROWS_WITH_AS(shape(layers, {7, 4, 2}), doctest::Contains("no shortcut from (7, 4, 2) to"), Error);
+  }
+}
+
 TEST_CASE("what a usage text says is the default is the default") {
   for (const auto& [name, kind] : standard_vocabulary()) {
     const auto entry =
