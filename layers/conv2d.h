@@ -1,15 +1,19 @@
 // Conv2d: a convolution and a bias per filter.
 #pragma once
+#include <algorithm>
+
 #include "init.h"
 #include "layer.h"
 
 namespace evenkeel {
 
 struct Conv2d : Layer {
-  // x (N, H, W, C) -> (N, P, Q, K); weight (K, size, size, C), bias (K) from zeros.
+  // x (N, H, W, C) -> (N, P, Q, K); weight (K, size, size, C / groups), bias (K) from zeros.
   Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random,
          bool with_bias = true, const Init& init = {})
-      : options(conv_options), weight(initial_weight({filters, size, size, channels}, init, random)) {
+      : options(conv_options),
+        weight(
+            initial_weight({filters, size, size, channels / std::max<int64_t>(1, conv_options.groups)}, init, random)) {
     if (with_bias) bias = Tensor::zeros({filters}).track();
   }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
@@ -30,6 +34,7 @@ struct Conv2d : Layer {
     std::string s = fmt::format("conv:{}:{}", weight.dim(0), weight.dim(1));
     if (options.stride != 1) s += fmt::format(":stride={}", options.stride);
     if (options.padding != weight.dim(1) / 2) s += fmt::format(":pad={}", options.padding);
+    if (options.groups != 1) s += fmt::format(":groups={}", options.groups);
     return s;
   }
 

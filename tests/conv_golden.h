@@ -6,7 +6,7 @@ namespace evenkeel {
 
 inline void check_conv_golden(double tolerance) {
   const nlohmann::json cases = golden("conv_golden.json");
-  CHECK(cases.size() == 16);
+  CHECK(cases.size() == 19);
   for (const nlohmann::json& c : cases) {
     CAPTURE(c.dump());
     auto shape = [&](const char* name) { return Shape{c[name][0], c[name][1], c[name][2], c[name][3]}; };
@@ -16,7 +16,7 @@ inline void check_conv_golden(double tolerance) {
     if (op == "conv2d") in.push_back(wave(shape("w"), 1).track());
     Tensor y;
     if (op == "conv2d") {
-      y = conv2d(in[0], in[1], {.stride = c["stride"], .padding = c["padding"]});
+      y = conv2d(in[0], in[1], {.stride = c["stride"], .padding = c["padding"], .groups = c["groups"]});
     } else {
       const PoolOptions options{.size = c["size"], .stride = c["stride"], .padding = c["padding"]};
       y = op == "max_pool" ? max_pool(in[0], options) : avg_pool(in[0], options);

@@ -111,7 +111,7 @@ def torch_model(name, norm, height, width, channels, classes, bias=False):
 
 
 # The normalisations and GELU in networks of a few layers: the layers' text, and what PyTorch has at `norm` for C channels.
-CONVOLUTIONS = "conv:8:3 norm act maxpool:2 residual(conv:8:3 norm) act global_avgpool dense:16 act dense:classes"
+CONVOLUTIONS = "conv:8:3 norm act maxpool:2 residual(conv:8:3:groups=8 norm conv:8:1:groups=2 norm) act global_avgpool dense:16 act dense:classes"
 WITH_DENSE = "conv:8:3 norm act maxpool:2 flatten dense:16 norm act dense:classes"
 NORMS = {
     "layer": (WITH_DENSE, lambda c: nn.GroupNorm(1, c)),
@@ -165,7 +165,7 @@ def onnx_logits(onnx, file, x):
 
     def conv(x, w, *bias, **a):
         assert a["pads"][:2] == a["pads"][2:]
-        return f.conv2d(x, w, *bias, stride=a["strides"], padding=a["pads"][:2])
+        return f.conv2d(x, w, *bias, stride=a["strides"], padding=a["pads"][:2], groups=a.get("group", 1))
 
     operators = {
         "Conv": lambda x, w, *b, a: conv(x, w, *b, **{"pads": [0] * 4, **a}),

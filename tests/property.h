@@ -730,8 +730,11 @@ struct Convolution {
     const auto channels = [&] {
       return winograd || larger ? d.between(16, d.once_in(50) ? 50 : 20) : d.size(d.once_in(20) ? 140 : 5);
     };
-    x = x.with_channels(channels());
-    w = {channels(), side ? side : d.size(5), side ? side : d.size(5), x[3]};
+    const bool depthwise = !winograd && d.once_in(6);
+    options.groups = depthwise ? d.between(2, 40) : d.once_in(4) ? d.between(2, 3) : 1;
+    const int64_t c = depthwise ? 1 : channels(), k = depthwise ? 1 : channels();
+    x = x.with_channels(options.groups * c);
+    w = {options.groups * k, side ? side : d.size(5), side ? side : d.size(5), c};
     const int64_t h = x[1] + 2 * options.padding - w[1], v = x[2] + 2 * options.padding - w[2];
     if (w[1] < 1 || w[2] < 1 || h < 0 || v < 0)
       refusal = "must fit into the padded image";
@@ -746,7 +749,9 @@ struct Convolution {
         for (int64_t s = 0; s < w[2]; ++s) {
           const int64_t h = p * options.stride + r - options.padding, v = q * options.stride + s - options.padding;
           if (h < 0 || h >= x[1] || v < 0 || v >= x[2]) continue;
-          for (int64_t c = 0; c < x[3]; ++c) term(offset(y, n, p, q, k), offset(x, n, h, v, c), offset(w, k, r, s, c));
+          const int64_t first = k / (w[0] / options.groups) * w[3];  // channel of the group
+          for (int64_t c = 0; c < w[3]; ++c)
+            term(offset(y, n, p, q, k), offset(x, n, h, v, first + c), offset(w, k, r, s, c));
         }
     });
   }

@@ -126,9 +126,10 @@ class Graph {
       std::vector<std::string> inputs{x, constant(name + ".weight", l->weight)};
       if (l->bias.defined()) inputs.push_back(constant(name + ".bias", l->bias));
       const int64_t p = l->options.padding, s = l->options.stride;
-      return node("Conv", inputs, name,
-                  {attribute("kernel_shape", {l->weight.dim(1), l->weight.dim(2)}), attribute("strides", {s, s}),
-                   attribute("pads", {p, p, p, p})});
+      std::vector<Message> attributes{attribute("kernel_shape", {l->weight.dim(1), l->weight.dim(2)}),
+                                      attribute("strides", {s, s}), attribute("pads", {p, p, p, p})};
+      if (l->options.groups != 1) attributes.push_back(attribute("group", l->options.groups));
+      return node("Conv", inputs, name, attributes);
     }
     if (auto* l = dynamic_cast<Dense*>(&layer)) {
       std::vector<std::string> inputs{x, constant(name + ".weight", l->weight)};

@@ -11,6 +11,7 @@
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "core/base/scratch.h"
+#include "core/kernels/conv_groups.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/winograd.h"
 
@@ -85,15 +86,18 @@ struct ReceptiveField {
 }  // namespace
 
 int64_t conv_filters_size(const ConvSizes& a, bool winograd) {
+  if (a.groups > 1) return grouped_filters_size(a, winograd);
   return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a));
 }
 void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters) {
+  if (a.groups > 1) return grouped_pack_filters(a, winograd, w, filters);
   winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
 }
 
 // y (positions x K) = patches w^T, finished. Of few positions the columns are cut as well, for the threads' sake.
 void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
                   const Finish& finish) {
+  if (a.groups > 1) return grouped_forward(a, winograd, x, filters, y, finish);
   if (winograd) return winograd_forward(a, x, filters, y, finish);
   const bool few = rows(a) <= 4 * positions_of_a_band;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
@@ -164,6 +168,7 @@ struct PhasePair {
 }  // namespace
 
 void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx) {
+  if (a.groups > 1) return grouped_backward_x(a, winograd, g, w, dx);
   if (winograd) return winograd_backward_x(a, g, w, dx);
   if (is_matmul(a)) return gemm_blocked(false, false, rows(a), a.c, a.k, g, w, dx);
   const BackwardField field(a);
@@ -193,6 +198,7 @@ void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const rea
 
 // dw^T (patch x K) = patches^T g: a partial sum for every group of bands, the partial sums added in order.
 void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw) {
+  if (a.groups > 1) return grouped_backward_w(a, winograd, x, g, dw);
   if (winograd) return winograd_backward_w(a, x, g, dw);
   if (is_matmul(a)) return gemm_blocked(true, false, a.k, a.c, rows(a), g, x, dw);
   const Bands bands(a.n, a.p, a.q, positions_of_a_band);

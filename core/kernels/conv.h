@@ -10,7 +10,7 @@ namespace evenkeel {
 int64_t conv_filters_size(const ConvSizes& a, bool winograd);
 void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
 
-// `winograd` chooses the algorithm; see winograd_applies().
+// `winograd` chooses the algorithm, of one group; see winograd_applies().
 void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish);
 void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx);
 void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw);

@@ -5,10 +5,11 @@
 namespace evenkeel {
 
 struct ConvSizes {
-  int64_t n, h, w, c;  // x (n, h, w, c)
-  int64_t k, r, s;     // w (k, r, s, c)
-  int64_t p, q;        // y (n, p, q, k)
+  int64_t n, h, w, c;  // x (n, h, w, groups c)
+  int64_t k, r, s;     // w (groups k, r, s, c)
+  int64_t p, q;        // y (n, p, q, groups k)
   int64_t stride, padding;
+  int64_t groups = 1;
 };
 
 }  // namespace evenkeel

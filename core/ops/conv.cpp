@@ -8,19 +8,24 @@ namespace {
 
 ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOptions& o) {
   check(x.rank() == 4 && w.rank() == 4, "{}: needs x (N, H, W, C) and w (K, R, S, C), got {} and {}", op, x, w);
-  check(x[3] == w[3], "{}: x {} has {} channels, w {} expects {}", op, x, x[3], w, w[3]);
+  check(o.groups >= 1 && x[3] % o.groups == 0 && w[0] % o.groups == 0,
+        "{}: the groups must divide channels and filters, got {} groups, {} channels and {} filters", op, o.groups,
+        x[3], w[0]);
+  check(x[3] == w[3] * o.groups, "{}: x {} has {} channels, w {} expects {}", op, x, x[3], w, w[3] * o.groups);
   check(o.stride >= 1 && o.padding >= 0, "{}: stride must be at least 1 and padding at least 0, got {} and {}", op,
         o.stride, o.padding);
   check(w[1] >= 1 && w[2] >= 1 && x[1] + 2 * o.padding >= w[1] && x[2] + 2 * o.padding >= w[2],
         "{}: the kernel of {} x {} must fit into the padded image of {} x {}; x is {}, padding {}", op, w[1], w[2],
         x[1] + 2 * o.padding, x[2] + 2 * o.padding, x, o.padding);
   const int64_t p = (x[1] + 2 * o.padding - w[1]) / o.stride + 1, q = (x[2] + 2 * o.padding - w[2]) / o.stride + 1;
-  return {x[0], x[1], x[2], x[3], w[0], w[1], w[2], p, q, o.stride, o.padding};
+  return {x[0], x[1], x[2], w[3], w[0] / o.groups, w[1], w[2], p, q, o.stride, o.padding, o.groups};
 }
+
+Shape y_shape(const ConvSizes& a) { return {a.n, a.p, a.q, a.k * a.groups}; }
 
 ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& g, const ConvOptions& o) {
   const ConvSizes a = sizes_of(op, x, w, o);
-  const Shape y{a.n, a.p, a.q, a.k};
+  const Shape y = y_shape(a);
   check(g == y, "{}: x {} and w {} make a result of {}, the cotangent is {}", op, x, w, y, g);
   return a;
 }
@@ -29,9 +34,8 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
 // transforming the filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
 bool use_winograd(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
-        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out and a "
-        "result of "
-        "at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
+        "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out in "
+        "each group and a result of at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
         a.stride, a.r, a.s, a.c, a.k, a.p, a.q);
   if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
   return winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= a.n * a.p * a.q * a.r * a.s;
@@ -42,13 +46,13 @@ bool use_winograd(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_c
 // y is linear in x and in w, so each of the three ops has the other two as derivatives.
 Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
   const ConvSizes a = sizes_of("conv2d", x, w, options);
-  return {a.n, a.p, a.q, a.k};
+  return y_shape(a);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Epilogue& then) {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w.shape(), options);
   if (!then.differentiable() && recording()) return then(conv2d(x, w, options));
-  Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
+  Tensor y = Tensor::empty(y_shape(a));
   const bool winograd = use_winograd(a, options.algorithm);
   const Storage filters(conv_filters_size(a, winograd));
   conv_pack_filters(a, winograd, w.data(), filters.data);
@@ -71,7 +75,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
 PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
   // The packed forms do not depend on the image; a large one asks for every form that any asks for.
   const Shape& k = w_shape_;
-  const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3]}, k, options);
+  const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3] * options.groups}, k, options);
   const auto packed = [&](bool winograd) {
     const auto filters = std::make_shared<Storage>(conv_filters_size(a, winograd));
     conv_pack_filters(a, winograd, w.data(), filters->data);
@@ -84,7 +88,7 @@ PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : 
 Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) const {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w_shape_, options_);
   const bool winograd = use_winograd(a, options_.algorithm, 4);
-  Tensor y = Tensor::empty({a.n, a.p, a.q, a.k});
+  Tensor y = Tensor::empty(y_shape(a));
   conv_forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.mutable_data(), then.finish(y));
   return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");

@@ -37,16 +37,22 @@ Vocabulary standard_vocabulary() {
                  check(a.input.rank() == 3, "model: conv needs an image (H, W, C), got {}", a.input);
                  const int64_t filters = a.integer(0, "filters", 1, 1 << 20), size = a.integer(1, "size", 1, 1024);
                  const ConvOptions options{.stride = a.integer(2, "stride", 1, 1024, ConvOptions().stride),
-                                           .padding = a.integer(3, "pad", 0, 1024, size / 2)};
+                                           .padding = a.integer(3, "pad", 0, 1024, size / 2),
+                                           .groups = a.integer(4, "groups", 1, 1 << 20, ConvOptions().groups)};
+                 check(a.input[2] % options.groups == 0 && filters % options.groups == 0,
+                       "model: conv: groups must divide the channels and the filters, got {} groups, {} channels and "
+                       "{} filters",
+                       options.groups, a.input[2], filters);
                  const double n = static_cast<double>(filters), c = static_cast<double>(a.input[2]);
                  const double height = static_cast<double>(a.input[0] + 2 * options.padding),
                               width = static_cast<double>(a.input[1] + 2 * options.padding);
                  const double stride = static_cast<double>(options.stride);
-                 a.needs_weights(n * c * static_cast<double>(size * size));
+                 a.needs_weights(n * c * static_cast<double>(size * size) / static_cast<double>(options.groups));
                  a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
                  return std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias, a.init);
                },
-               fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2]", ConvOptions().stride)};
+               fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2][:groups={}]", ConvOptions().stride,
+                           ConvOptions().groups)};
   v["batch"] = {[](LayerArguments& a) -> LayerPtr {
                   needs_channels(a, 4);
                   return std::make_unique<BatchNorm>(a.input.channels(), a.options<BatchNormOptions>());

@@ -50,6 +50,18 @@ TEST_CASE("export: every form is written, and what can be read again computes th
   CHECK(slurp(scratch / "run/last.onnx").find("BatchNormalization") != std::string::npos);
 }
 
+TEST_CASE("onnx: a convolution says its groups where there are several") {
+  using namespace evenkeel;
+  for (const auto& [model, group] :
+       {std::pair("conv:4:3:groups=2 flatten dense:classes", 2), {"conv:4:3 flatten dense:classes", 0}}) {
+    const auto network = make_model({.model = model, .input = {4, 4, 2}, .classes = 3});
+    const std::string file = format_onnx(*network, {4, 4, 2}, 3, {});
+    // AttributeProto: name (field 1), an integer (field 3).
+    CHECK((file.find(std::string("\x0a\5group\x18") + static_cast<char>(group)) != std::string::npos) == (group > 0));
+    CHECK((file.find("\x0a\5group") != std::string::npos) == (group > 0));
+  }
+}
+
 TEST_CASE("onnx: every norm and GELU has the standard's operator, in the lowest version that has all") {
   using namespace evenkeel;
   for (const auto& [norm, what, opset] : {std::tuple<const char*, const char*, char>{"batch", "BatchNormalization", 13},

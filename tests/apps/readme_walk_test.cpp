@@ -60,6 +60,7 @@ TEST_CASE("README: the commands of \"Train your own images\" work one after the 
     save_shapes(scratch / "shapes", {"cross", "disc", "frame"}, 40, 1);
     save_shapes(scratch / "flowers", {"bar", "cross", "disc", "frame"}, 20, 2);
     save_shapes(scratch / "new", {"disc", "frame"}, 4, 3);
+    save(scratch / "new/frame/2.png", png(shape("frame", evenkeel::Random(4))));
     const std::string text = section(readme);
     CHECK(std::count(text.begin(), text.end(), '\n') <= 40);
     const std::vector<Step> steps = steps_of(text);

@@ -23,15 +23,17 @@ def first(t):
 
 
 cases = []
-for x_shape, w_shape, stride, padding in [
+for x_shape, w_shape, stride, padding, *groups in [
     ((1, 5, 5, 2), (2, 3, 3, 2), 1, 1), ((2, 5, 4, 1), (2, 3, 3, 1), 2, 1), ((1, 7, 6, 2), (1, 5, 5, 2), 1, 2),
     ((1, 7, 5, 3), (2, 2, 3, 3), 2, 0), ((2, 3, 3, 3), (2, 1, 1, 3), 1, 0), ((1, 5, 5, 2), (3, 1, 1, 2), 2, 0),
-    ((1, 8, 7, 1), (2, 4, 2, 1), 3, 1), ((1, 2, 3, 1), (1, 3, 3, 1), 1, 2)]:
+    ((1, 8, 7, 1), (2, 4, 2, 1), 3, 1), ((1, 2, 3, 1), (1, 3, 3, 1), 1, 2),
+    ((1, 5, 4, 4), (6, 3, 3, 2), 1, 1, 2), ((1, 6, 5, 3), (3, 3, 3, 1), 2, 1, 3), ((1, 4, 4, 2), (4, 3, 2, 1), 1, 1, 2)]:
     x, w = first(wave(x_shape, 0)), first(wave(w_shape, 1))
-    y = F.conv2d(x, w, stride=stride, padding=padding)
+    y = F.conv2d(x, w, stride=stride, padding=padding, groups=groups[0] if groups else 1)
     g = wave((y.shape[0], y.shape[2], y.shape[3], y.shape[1]), 2).permute(0, 3, 1, 2)
     y.backward(g)
-    cases.append(dict(op="conv2d", x=x_shape, w=w_shape, stride=stride, padding=padding, y=flat(y), dx=flat(x.grad), dw=flat(w.grad)))
+    cases.append(dict(op="conv2d", x=x_shape, w=w_shape, stride=stride, padding=padding, groups=groups[0] if groups else 1, y=flat(y), dx=flat(x.grad),
+                      dw=flat(w.grad)))
 for x_shape, size, stride, padding in [
     ((1, 4, 6, 2), 2, 2, 0), ((1, 5, 7, 1), 3, 2, 1), ((1, 5, 5, 2), 2, 1, 1), ((2, 3, 4, 1), 3, 3, 0)]:
     for op, f in [("max_pool", F.max_pool2d), ("avg_pool", lambda *a, **k: F.avg_pool2d(*a, **k, count_include_pad=False))]:

@@ -45,6 +45,12 @@ TEST_CASE("every layer: gradients, names, copies, saving, modes") {
   check_layer(Sequential(Dense(5, 4, r), BatchNorm(4), Tanh(), Dense(4, 2, r)), Shape{6, 5});
 }
 
+TEST_CASE("convolutions in groups") {
+  for (const char* model :
+       {"conv:6:3:groups=3 flatten dense:classes", "conv:3:3:stride=2:groups=3 flatten dense:classes"})
+    check_layer(std::move(*make_model({.model = model, .input = {5, 5, 3}, .classes = 3})), Shape{3, 5, 5, 3});
+}
+
 TEST_CASE("residual blocks: identity, stride and more channels") {
   for (const char* model : {"residual(conv:3:3 batch tanh conv:3:3 batch) tanh flatten dense:classes",
                             "residual(conv:6:3:stride=2 batch tanh conv:6:3 batch) tanh flatten dense:classes",

@@ -16,7 +16,12 @@ const std::vector<Case> cases = {{{2, 5, 4, 3}, {2, 3, 3, 3}, {.stride = 1, .pad
                                  {{2, 5, 5, 2}, {2, 1, 1, 2}, {.stride = 2, .padding = 0}},
                                  {{1, 5, 7, 1}, {2, 2, 3, 1}, {.stride = 3, .padding = 2}},
                                  {{1, 2, 2, 2}, {2, 3, 3, 2}, {.stride = 1, .padding = 3}},
-                                 {{1, 6, 6, 1}, {1, 2, 2, 1}, {.stride = 3, .padding = 0}}};
+                                 {{1, 6, 6, 1}, {1, 2, 2, 1}, {.stride = 3, .padding = 0}},
+                                 {{2, 5, 4, 6}, {4, 3, 3, 3}, {.padding = 1, .groups = 2}},
+                                 {{2, 6, 5, 3}, {6, 3, 2, 1}, {.stride = 2, .padding = 1, .groups = 3}},
+                                 {{1, 3, 4, 4}, {4, 1, 1, 2}, {.groups = 2}},
+                                 {{2, 5, 4, 5}, {5, 3, 3, 1}, {.padding = 1, .groups = 5}},
+                                 {{2, 7, 6, 9}, {9, 3, 5, 1}, {.stride = 2, .padding = 3, .groups = 9}}};
 
 // The definition, read off the header.
 Tensor naive(const Tensor& x, const Tensor& w, const ConvOptions& o) {
@@ -30,10 +35,12 @@ Tensor naive(const Tensor& x, const Tensor& w, const ConvOptions& o) {
         for (int64_t f = 0; f < k; ++f, ++out)
           for (int64_t i = 0; i < r; ++i)
             for (int64_t j = 0; j < s; ++j) {
+              const int64_t first = f / (k / o.groups) * w.dim(3);  // channel of the group
               const int64_t row = p * o.stride + i - o.padding, column = q * o.stride + j - o.padding;
               if (row < 0 || row >= h || column < 0 || column >= width) continue;
-              for (int64_t ch = 0; ch < c; ++ch)
-                *out += x.data()[((n * h + row) * width + column) * c + ch] * w.data()[((f * r + i) * s + j) * c + ch];
+              for (int64_t ch = 0; ch < w.dim(3); ++ch)
+                *out += x.data()[((n * h + row) * width + column) * c + first + ch] *
+                        w.data()[((f * r + i) * s + j) * w.dim(3) + ch];
             }
   return y;
 }
@@ -88,6 +95,10 @@ TEST_CASE("conv2d equals the naive loop, and <conv(x, w), g> = <x, dx(g, w)> = <
     const Shape x_shape{between(1, large ? 7 : 3), std::max(r - 2 * o.padding, between(1, large ? 40 : 9)),
                         std::max(s - 2 * o.padding, between(1, large ? 20 : 9)), c};
     check_against_naive(x_shape, {between(1, large ? 20 : 5), r, s, c}, o);
+    const ConvOptions grouped{.stride = o.stride, .padding = o.padding, .groups = between(2, 4)},
+        depthwise{.stride = o.stride, .padding = o.padding, .groups = between(2, 40)};
+    check_against_naive(x_shape.with_channels(grouped.groups * c), {grouped.groups * between(1, 4), r, s, c}, grouped);
+    check_against_naive(x_shape.with_channels(depthwise.groups), {depthwise.groups, r, s, 1}, depthwise);
   }
   check_against_naive({24, 16, 16, 40}, {3, 5, 5, 40}, {.padding = 2});  // several groups of several bands
 }
@@ -120,6 +131,32 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
   for (int64_t r : {3, 5})
     check_grad([&](const Inputs& in) { return conv2d(tanh(in[0]), in[1], {.padding = 1, .algorithm = winograd}); },
                {random({2, 5, 7, 17}), random({16, r, r, 17})}, 3);
+}
+
+TEST_CASE("groups: Winograd's form in each group, and what groups must be") {
+  const ConvOptions direct{.padding = 1, .groups = 2, .algorithm = ConvAlgorithm::direct},
+      winograd{.padding = 1, .groups = 2, .algorithm = ConvAlgorithm::winograd};
+  const Tensor x = random({2, 9, 8, 36}), w = random({34, 3, 3, 18}), g = random({2, 9, 8, 34}), shift = random({34});
+  for (const Epilogue& then : {Epilogue(), Epilogue{.shift = shift, .relu = true}}) {
+    CHECK(largest_difference(conv2d(x, w, winograd, then), conv2d(x, w, direct, then)) < 1e-10);
+    CHECK(largest_difference(PreparedFilters(w, winograd)(x, then), conv2d(x, w, direct, then)) < 1e-10);
+  }
+  CHECK(largest_difference(conv2d_dx(g, w, x.shape(), winograd), conv2d_dx(g, w, x.shape(), direct)) < 1e-10);
+  CHECK(largest_difference(conv2d_dw(x, g, w.shape(), winograd), conv2d_dw(x, g, w.shape(), direct)) < 1e-9);
+  const auto refusal = [](const Shape& x_shape, const Shape& w_shape, int64_t groups) -> std::string {
+    try {
+      conv2d_shape(x_shape, w_shape, {.groups = groups});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string must = "conv2d: the groups must divide channels and filters, got ";
+  CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 2}, 4) == must + "4 groups, 6 channels and 6 filters");
+  CHECK(refusal({1, 4, 4, 6}, {4, 1, 1, 2}, 3) == must + "3 groups, 6 channels and 4 filters");
+  CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 6}, 0) == must + "0 groups, 6 channels and 6 filters");
+  CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 6}, 2) == "conv2d: x (1, 4, 4, 6) has 6 channels, w (6, 1, 1, 6) expects 12");
+  CHECK(conv2d_shape({0, 4, 4, 0}, {0, 3, 3, 0}, {.groups = 5}) == Shape{0, 2, 2, 0});
 }
 
 TEST_CASE("conv2d and pooling equal PyTorch's to 1e-10") { check_conv_golden(1e-10); }

@@ -8,15 +8,18 @@ TEST_CASE("conv2d and pooling equal PyTorch's to 1e-5") { check_conv_golden(1e-5
 TEST_CASE("conv2d and its adjoints give the same bits for any number of threads") {
   const int before = threads();
   Random random(3);
-  for (const auto& [n, c, k, r, stride] : {std::array<int64_t, 5>{9, 3, 8, 3, 1},
-                                           {9, 16, 24, 3, 1},
-                                           {2, 16, 24, 3, 1},
-                                           {9, 32, 16, 3, 2},
-                                           {9, 8, 40, 5, 1},
-                                           {6, 16, 16, 5, 1},
-                                           {9, 64, 32, 1, 1}}) {
-    const Tensor x = Tensor::normal({n, 17, 13, c}, random), w = Tensor::normal({k, r, r, c}, random);
-    const ConvOptions o{.stride = stride, .padding = r / 2};
+  for (const auto& [n, c, k, r, stride, groups] : {std::array<int64_t, 6>{9, 3, 8, 3, 1, 1},
+                                                   {9, 16, 24, 3, 1, 1},
+                                                   {2, 16, 24, 3, 1, 1},
+                                                   {9, 32, 16, 3, 2, 1},
+                                                   {9, 8, 40, 5, 1, 1},
+                                                   {6, 16, 16, 5, 1, 1},
+                                                   {9, 64, 32, 1, 1, 1},
+                                                   {9, 32, 64, 3, 1, 2},
+                                                   {9, 40, 40, 3, 1, 40},
+                                                   {9, 24, 24, 5, 2, 24}}) {
+    const Tensor x = Tensor::normal({n, 17, 13, c}, random), w = Tensor::normal({k, r, r, c / groups}, random);
+    const ConvOptions o{.stride = stride, .padding = r / 2, .groups = groups};
     std::vector<std::vector<real>> expected;
     for (int count : {1, 2, 3, 8}) {
       set_threads(count);

@@ -45,6 +45,8 @@ TEST_CASE("threads share a network made ready for inference, each with batches o
 
 TEST_CASE("a network made ready for inference gives the same logits, for any size of a batch, and cannot be trained") {
   for (const char* model : {"vgg", "resnet20",
+                            "conv:32:3 norm act conv:32:3:groups=32 norm act conv:32:3:groups=2 norm act flatten "
+                            "dense:classes",
                             "conv:24:5 norm maxpool conv:16:1 act norm conv:8:3:stride=2 norm act flatten dense:9 norm "
                             "act dense:classes"}) {
     for (const char* norm : {"none", "batch"}) {

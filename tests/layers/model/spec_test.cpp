@@ -53,6 +53,8 @@ TEST_CASE("specs: counts, groups, arguments by place and by name, policies") {
   CHECK(built("2*(conv:4:3 norm act) flatten dense:classes") ==
         "conv:4:3 batch relu conv:4:3 batch relu flatten dense:10");
   CHECK(built("conv:4:3:2:0 flatten dense:classes") == built("conv:4:3:stride=2:pad=0 flatten dense:10"));
+  CHECK(built("conv:6:3 conv:6:3:groups=6 conv:4:1:1:0:2 flatten dense:classes") ==
+        "conv:6:3 conv:6:3:groups=6 conv:4:1:groups=2 flatten dense:10");
   CHECK(built("flatten dense:5 norm act dense:classes", "batch:new=0.01:variance=biased") ==
         "flatten dense:5 batch:new=0.01:variance=biased relu dense:10");
   CHECK(built("flatten dropout:0.25 dense:classes") == "flatten dropout:0.25 dense:10");
@@ -154,6 +156,8 @@ TEST_CASE("a model's table: shapes, parameters and multiply-adds") {
   auto block = make_model(
       {.model = "residual(conv:6:3:stride=2 norm act conv:6:3) global_avgpool dense:classes", .input = {8, 8, 3}});
   CHECK(block->multiply_adds({8, 8, 3}) == 4 * 4 * 6 * (27 + 54) + 60);
+  auto grouped = make_model({.model = "conv:6:3:groups=3 global_avgpool dense:classes", .input = {8, 8, 3}});
+  CHECK(grouped->multiply_adds({8, 8, 3}) == 8 * 8 * 6 * 9 + 60);
 }
 
 namespace {

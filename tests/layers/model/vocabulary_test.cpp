@@ -25,7 +25,7 @@ struct Entry {
 };
 const std::vector<Entry> entries = {
     {"dense:7"},
-    {"conv:6:3", {"stride=2", "pad=2"}},
+    {"conv:6:3", {"stride=2", "pad=2", "groups=2"}},
     {"batch", {"eps=0.03", "average=cumulative", "new=0.3", "variance=biased", "affine=off", "frozen=on", "ghost=2"}},
     {"renorm", {"eps=0.03", "new=0.3", "rmax=1.5", "dmax=2.5", "start=1", "rend=7", "dend=6"}},
     {"group:2", {"eps=0.03"}},
