@@ -50,85 +50,16 @@ std::string format_of(std::string_view bytes) {
   return "";
 }
 
-// --- PNG, by libpng's simplified interface ---
+// --- EXIF ---
 
-struct Png {
-  explicit Png(const std::string& file) : name(file) {}
-  Png(const std::string& file, std::string_view contents)
-      : Png(file) {  // delegates, so that what throws here is destroyed
-    bytes = contents;
-    image.version = PNG_IMAGE_VERSION;
-    if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) refuse();
-    check_size(name, image.height, image.width);
-    image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits are on the same scale as 8
-    image.format &= PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA;
-  }
-  ~Png() { png_image_free(&image); }
-  Png(const Png&) = delete;
-  Png& operator=(const Png&) = delete;
-  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged PNG: {}", name, image.message); }
-
-  Picture header() const {
-    return {.height = image.height, .width = image.width, .channels = image.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1};
-  }
-
-  // The library stops reading behind the last pixel, before the checksum of what it has read.
-  void check_chunks() const {
-    const auto number = [&](size_t at) {
-      uint32_t value = 0;
-      for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
-      return value;
-    };
-    for (size_t at = 8;;) {
-      if (bytes.size() - at < 12 || bytes.size() - at - 12 < number(at))
-        fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
-      const size_t length = number(at);
-      const std::string_view type = bytes.substr(at + 4, 4);
-      if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) !=
-          number(at + 8 + length))
-        fail(Fault::bad_file, "{}: a damaged PNG: a checksum is wrong", name);
-      if (type == "IEND") return;
-      at += 12 + length;
-    }
-  }
-
-  Picture decode() {
-    check_chunks();
-    Picture picture = header();
-    const int64_t channels = picture.channels, stored = channels + (image.format & PNG_FORMAT_FLAG_ALPHA ? 1 : 0);
-    std::vector<uint8_t>& out = picture.pixels;
-    out.resize(static_cast<size_t>(picture.height * picture.width * stored));
-    if (!png_image_finish_read(&image, nullptr, out.data(), 0, nullptr) || image.warning_or_error & PNG_IMAGE_ERROR)
-      refuse();
-    if (stored == channels) return picture;
-    const int64_t rows = picture.height * picture.width;
-    for (int64_t i = 0; i < rows; ++i) {
-      const int alpha = out[i * stored + channels];
-      for (int64_t c = 0; c < channels; ++c)
-        out[i * channels + c] = static_cast<uint8_t>((out[i * stored + c] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-    out.resize(static_cast<size_t>(rows * channels));
-    return picture;
-  }
-
-  const std::string& name;
-  std::string_view bytes;
-  png_image image{};
-};
-
-// --- JPEG ---
-
-// The orientation in an EXIF marker: 1 (as it stands) to 8; 0 in a marker of another kind, 1 for whatever is not as it
-// must be.
-int exif_orientation(const uint8_t* data, size_t size) {
-  constexpr size_t start = 6;  // of the TIFF header
-  if (size < start + 8 || std::memcmp(data, "Exif\0\0", start) != 0) return 0;
-  data += start, size -= start;
-  const bool big = data[0] == 'M';
+// The orientation in EXIF data, from the TIFF header on: 1 (as it stands) to 8; 1 for whatever is not as it must be.
+int exif_orientation(std::string_view data) {
+  const bool big = data.starts_with('M');
   const auto number = [&](size_t at, size_t bytes) -> uint64_t {
     uint64_t value = 0;
-    if (at > size || size - at < bytes) return 0;
-    for (size_t i = 0; i < bytes; ++i) value |= uint64_t{data[at + i]} << 8 * (big ? bytes - 1 - i : i);
+    if (at > data.size() || data.size() - at < bytes) return 0;
+    for (size_t i = 0; i < bytes; ++i)
+      value |= uint64_t{static_cast<uint8_t>(data[at + i])} << 8 * (big ? bytes - 1 - i : i);
     return value;
   };
   const uint64_t directory = number(4, 4), entries = number(directory, 2);
@@ -161,6 +92,86 @@ Picture turned(Picture picture, int orientation) {
   }
   return out;
 }
+
+// --- PNG, by libpng's simplified interface ---
+
+struct Png {
+  explicit Png(const std::string& file) : name(file) {}
+  Png(const std::string& file, std::string_view contents)
+      : Png(file) {  // delegates, so that what throws here is destroyed
+    bytes = contents;
+    image.version = PNG_IMAGE_VERSION;
+    if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) refuse();
+    check_size(name, image.height, image.width);
+    image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits are on the same scale as 8
+    image.format &= PNG_FORMAT_FLAG_COLOR | PNG_FORMAT_FLAG_ALPHA;
+  }
+  ~Png() { png_image_free(&image); }
+  Png(const Png&) = delete;
+  Png& operator=(const Png&) = delete;
+  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged PNG: {}", name, image.message); }
+
+  Picture stored() const {
+    return {.height = image.height, .width = image.width, .channels = image.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1};
+  }
+  Picture header() const { return turned(stored(), orientation()); }
+
+  uint32_t number(size_t at) const {
+    uint32_t value = 0;
+    for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[at + i]);
+    return value;
+  }
+  bool has_chunk(size_t at) const { return bytes.size() - at >= 12 && bytes.size() - at - 12 >= number(at); }
+
+  // Of the chunk eXIf, of which the library knows nothing (PNG 3, section 11.3.3.5); among the bytes that are there.
+  int orientation() const {
+    for (size_t at = 8; has_chunk(at); at += 12 + size_t{number(at)}) {
+      const std::string_view type = bytes.substr(at + 4, 4);
+      if (type == "eXIf") return exif_orientation(bytes.substr(at + 8, number(at)));
+      if (type == "IEND") break;
+    }
+    return 1;
+  }
+
+  // The library stops reading behind the last pixel, before the checksum of what it has read.
+  void check_chunks() const {
+    for (size_t at = 8;;) {
+      if (!has_chunk(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
+      const size_t length = number(at);
+      const std::string_view type = bytes.substr(at + 4, 4);
+      if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) !=
+          number(at + 8 + length))
+        fail(Fault::bad_file, "{}: a damaged PNG: a checksum is wrong", name);
+      if (type == "IEND") return;
+      at += 12 + length;
+    }
+  }
+
+  Picture decode() {
+    check_chunks();
+    Picture picture = stored();
+    const int64_t channels = picture.channels, values = channels + (image.format & PNG_FORMAT_FLAG_ALPHA ? 1 : 0);
+    std::vector<uint8_t>& out = picture.pixels;
+    out.resize(static_cast<size_t>(picture.height * picture.width * values));
+    if (!png_image_finish_read(&image, nullptr, out.data(), 0, nullptr) || image.warning_or_error & PNG_IMAGE_ERROR)
+      refuse();
+    if (values == channels) return turned(std::move(picture), orientation());
+    const int64_t rows = picture.height * picture.width;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int alpha = out[i * values + channels];
+      for (int64_t c = 0; c < channels; ++c)
+        out[i * channels + c] = static_cast<uint8_t>((out[i * values + c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+    out.resize(static_cast<size_t>(rows * channels));
+    return turned(std::move(picture), orientation());
+  }
+
+  const std::string& name;
+  std::string_view bytes;
+  png_image image{};
+};
+
+// --- JPEG ---
 
 // libjpeg leaves a call that fails by longjmp: no object of C++ may live in the functions in between.
 struct Jpeg {
@@ -197,7 +208,9 @@ struct Jpeg {
     if (!read_header()) refuse();
     check_size(name, info.image_height, info.image_width);
     for (const jpeg_marker_struct* m = info.marker_list; m && orientation == 0; m = m->next) {
-      if (m->marker == JPEG_APP0 + 1) orientation = exif_orientation(m->data, m->data_length);
+      const std::string_view data(reinterpret_cast<const char*>(m->data), m->data_length), exif("Exif\0\0", 6);
+      if (m->marker == JPEG_APP0 + 1 && data.starts_with(exif))
+        orientation = exif_orientation(data.substr(exif.size()));
     }
     return {.height = info.image_height, .width = info.image_width, .channels = info.num_components == 1 ? 1 : 3};
   }

@@ -14,10 +14,10 @@ struct Picture {
 };
 
 // As decode_picture would give it, without pixels. The first part of a file is enough where all before the pixels
-// stands in it.
+// stands in it; of a PNG whose orientation stands behind its pixels that one is not seen then.
 Picture picture_header(const std::string& name, std::string_view bytes);
 
-// The picture as a viewer shows it: turned as its EXIF orientation says (JPEG), transparent parts over white, 16 bits
+// The picture as a viewer shows it: turned as its EXIF orientation says, transparent parts over white, 16 bits
 // rounded to 8, CMYK as red, green and blue. Colour profiles are not applied. Throws Error(Fault::bad_file), beginning
 // with the name, for every other format (by its name), for a picture that is cut short or damaged, and, before memory
 // is asked for, for one of more than 100 million pixels.

@@ -86,6 +86,39 @@ TEST_CASE("picture: JPEG, grey, colour, progressive and CMYK") {
   for (int c = 0; c < 3; ++c) CHECK(std::abs(printed.pixels[c] - expected[c]) <= 4);
 }
 
+TEST_CASE("picture: a PNG stands as its EXIF orientation says, before and behind its pixels") {
+  const RawPicture raw = ramp(2, 3, 3);
+  const std::string plain = png(raw);
+  const auto with = [&](const std::string& type, const std::string& exif, const char* before) {
+    std::string bytes = plain;
+    return bytes.insert(bytes.find(before) - 4, chunk(type, exif));
+  };
+  for (const bool big : {true, false}) {
+    for (int orientation = 0; orientation <= 9; ++orientation) {
+      // As the same picture in a JPEG with the same marker is turned.
+      const Picture shape = picture_header("file", jpeg(raw, 95, exif_of(orientation, big)));
+      for (const char* before : {"IDAT", "IEND"}) {
+        const std::string bytes = with("eXIf", exif_of(orientation, big).substr(6), before);
+        const Picture p = decode_picture("file", bytes), header = picture_header("file", bytes);
+        CHECK(p.height == shape.height);
+        CHECK(p.width == shape.width);
+        CHECK(header.height == p.height);
+        CHECK(header.width == p.width);
+        // Where the first stored pixel stands, by EXIF 2.3.
+        const int64_t row =
+            orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8 ? p.height - 1 : 0;
+        const int64_t column =
+            orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7 ? p.width - 1 : 0;
+        CHECK(p.pixels.at(static_cast<size_t>((row * p.width + column) * 3)) == raw.pixels[0]);
+      }
+    }
+  }
+  const std::string six = exif_of(6, true).substr(6);
+  for (size_t n = 0; n < six.size(); ++n)
+    CHECK(decode_picture("file", with("eXIf", six.substr(0, n), "IDAT")).height >= 2);
+  CHECK(decode_picture("file", with("exIf", six, "IDAT")).pixels == raw.pixels);
+}
+
 TEST_CASE("picture: a JPEG stands as its EXIF orientation says") {
   // Four blocks of one grey each: A B over C D, 16 high and 32 wide.
   RawPicture raw{16, 32, 1, {}};
