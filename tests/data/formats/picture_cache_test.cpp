@@ -153,7 +153,13 @@ TEST_CASE(
   save_pictures(data, 2);
   const PictureOptions plain, cached{.cache = scratch / "kept"};
   for (int i = 0; i < 60; ++i) {  // mostly within one tick of the file system's clock
-    save(data + "/a/0.png", png(drawn(i)));
+    const std::string before = png(drawn(2 * i)), after = png(drawn(2 * i + 1));
+    LoadReport then;
+    then.progress = [&](int64_t done, int64_t total) {
+      if (done == total) save(data + "/a/0.png", after);  // all are read
+    };
+    save(data + "/a/0.png", before);
+    (void)read_image_folder(data, cached, then);
     REQUIRE(same(load(data, cached), load(data, plain)));
   }
   save_pictures(scratch / "many", 40);
@@ -166,6 +172,23 @@ TEST_CASE(
   (void)read_image_folder(scratch / "many", cached, report);
   REQUIRE(changed);
   CHECK(same(load(scratch / "many", cached), load(scratch / "many", plain)));
+}
+
+TEST_CASE("kept pictures: one so young that a change within a tick of the clock would not show is not kept") {
+  const Scratch scratch;
+  const auto now = [] {
+    return int64_t{std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()};
+  };
+  constexpr int64_t second = 1'000'000'000;
+  const int64_t before = now();
+  const PictureCache cache(scratch.path, {.cache = scratch / "kept"});
+  const int64_t after = now(), old = (before - second / 5) | 1;  // of times in finer ticks than a second
+  CHECK(cache.settled({1, old, old}));
+  CHECK(!cache.settled({1, old, after | 1}));
+  CHECK(!cache.settled({1, after | 1, old}));
+  const int64_t whole = (after / second + 1) * second;
+  CHECK(!cache.settled({1, whole - 2 * second, old - 9 * second}));
+  CHECK(cache.settled({1, whole - 9 * second, old - 9 * second}));
 }
 
 TEST_CASE("kept pictures: a file that is damaged anywhere, cut short or another's is none, and is made anew") {
