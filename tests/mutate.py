@@ -194,7 +194,7 @@ EQUIVALENT = [
      "a draw more, then standardised: the statement holds for either"),
     ("apps/lab/decay/scale.cpp", "return cross_entropy(logits(w), {0, 1, 2, 3,", "3 -> 3 - 1",
      "another label of one example: the statements hold for either"),
-    ("apps/lab/renorm/renorm.cpp", 'const Series seen{"measured, batches of 8"', "1 -> 1 - 1",
+    ("apps/lab/renorm/renorm.cpp", 'const Series seen{fmt::format("measured, batches of {}"', "1 -> 1 - 1",
      "another colour of the eight; the two curves stay apart"),
 ]
 

@@ -1,7 +1,95 @@
-// evenkeel lab: the list, one experiment with its report, mistakes. All experiments run as the test `lab`.
+// evenkeel lab: the list, the report, mistakes; and every experiment: a verdict that is not the expected one fails, and
+// so does a statement that is no longer made, a curve that is not drawn, a number of the text that is not its law's.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <map>
+
 #include "tests/apps/process.h"
+#include "tests/svg.h"
+
+namespace {
+
+// How many statements each experiment makes in quick mode.
+const std::map<std::string, size_t> numbers = {
+    {"transform", 16},   {"axes", 13},          {"renewal", 4},    {"saturation", 19}, {"jacobian", 15},
+    {"derivatives", 13}, {"averages", 12},      {"estimates", 13}, {"dialects", 9},    {"shift", 5},
+    {"scale", 21},       {"sequences", 14},     {"two_labs", 5},   {"privacy", 6},     {"mistakes", 13},
+    {"one_layer", 8},    {"noise", 14},         {"renorm", 15},    {"dilution", 13},   {"relu_activity", 33},
+    {"explosion", 9},    {"thermostat", 9},     {"decay", 4},      {"landscape", 6},   {"rates", 7},
+    {"drift", 4},        {"gradient_shift", 9}, {"paper", 3},      {"domain", 12},     {"batch_size", 5}};
+
+struct Statement {
+  std::string text, measured;
+};
+// A run of some experiments, in quick mode on drawn images, and all that it shows.
+struct Shown {
+  std::map<std::string, std::vector<Statement>> statements;  // of each experiment
+  std::string page;
+  const Scratch folder;
+
+  // What is measured of the statement that begins so.
+  std::string measured(const std::string& experiment, const std::string& begin) const {
+    for (const Statement& s : statements.at(experiment))
+      if (s.text.starts_with(begin)) return s.measured;
+    FAIL(experiment << " does not say: " << begin);
+    return "";
+  }
+  double number(const std::string& experiment, const std::string& begin) const {
+    const std::string text = measured(experiment, begin), differ = "differ by ";
+    return std::stod(text.starts_with(differ) ? text.substr(differ.size()) : text);
+  }
+  svg::Picture picture(const std::string& name) const {
+    const std::string text = slurp(folder / ("report/" + name + ".svg"));
+    return svg::read(text, svg::all(text, "class=\"heading\"").size());
+  }
+
+  explicit Shown(const std::vector<std::string>& experiments) {
+    const Outcome o = run(Arguments{"lab", "--quick", "--out", folder / "report"} + experiments);
+    CHECK_MESSAGE(o.status == 0, o.out << o.err);
+    // In the columns of the table, which two spaces part.
+    std::istringstream lines(o.out);
+    std::string name;
+    size_t statement = 0, predicted = 0, measured = 0, allowed = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const size_t colon = line.find(": ");
+      if (colon != std::string::npos && numbers.contains(line.substr(0, colon))) name = line.substr(0, colon);
+      if (line.starts_with("claim ")) {
+        statement = line.find("statement"), predicted = line.find("predicted"), measured = line.find("measured");
+        allowed = line.find("allowed");
+      } else if (svg::all(line, "^A\\d+\\.?\\d*[a-z]? ").size() == 1) {
+        const auto cell = [&](size_t from, size_t to) {
+          const std::string text = line.substr(from, to - from);
+          return text.substr(0, text.find_last_not_of(' ') + 1);
+        };
+        statements[name].push_back({cell(statement, predicted), cell(measured, allowed)});
+      }
+    }
+    for (const std::string& each : experiments) CHECK_MESSAGE(statements[each].size() == numbers.at(each), each);
+    page = slurp(folder / "report/index.html");
+
+    // Every curve that a legend names is drawn, and looks like no other one of its chart but the other half of a band.
+    size_t pictures = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "report")) {
+      if (entry.path().extension() != ".svg") continue;
+      ++pictures;
+      CAPTURE(entry.path().string());
+      const svg::Picture p = picture(entry.path().stem().string());
+      CHECK(p.inside);
+      for (const svg::Chart& chart : p.charts) {
+        std::map<std::pair<std::string, std::string>, std::string> looks;
+        for (const svg::Curve& c : chart.curves) {
+          CHECK_MESSAGE(c.x.size() >= 2, c.name);
+          const std::string& first = looks.try_emplace({c.color, c.dashes}, c.name).first->second;
+          CHECK_MESSAGE((first == c.name || first.find(" below") != std::string::npos), c.name);
+        }
+      }
+    }
+    CHECK(pictures >= experiments.size());
+  }
+};
+
+}  // namespace
 
 TEST_CASE("lab: lists its experiments, runs one, writes a page that needs nothing beside it") {
   CHECK(run({"lab", "list"}).out.find("transform") != std::string::npos);
@@ -59,4 +147,121 @@ TEST_CASE("lab: --next tries what the page proposes, and judges its effect") {
   const Outcome outcome = run({"lab", "transform", "--next"});
   CHECK_MESSAGE(outcome.status == 0, outcome.err << outcome.out);
   CHECK(outcome.out.find("tried next: at sigma = 0.001") != std::string::npos);
+}
+
+TEST_CASE("lab: experiments that train nothing, in a second") {
+  const Shown lab({"transform", "axes", "renewal", "saturation", "jacobian", "derivatives", "averages", "estimates",
+                   "dialects", "shift", "scale", "sequences", "two_labs", "privacy", "mistakes"});
+  // The largest of many differences of two computations: exactly 0 would mean that nothing was compared.
+  for (const auto& [experiment, statement] : {std::pair{"transform", "mean after step 2, sigma from 1e-4 to 1e4"},
+                                              {"transform", "variance after step 2 is"},
+                                              {"transform", "one outlier among equals"},
+                                              {"renewal", "two layers, 100 steps of training: the largest mean"},
+                                              {"renewal", "the largest distance of a variance"},
+                                              {"renewal", "and of the mean product of two examples"},
+                                              {"dialects", "the first rule is this library's layer, over 1000 batches"},
+                                              {"scale", "each of 100 plain steps adds lr^2 |g|^2"}}) {
+    const double apart = lab.number(experiment, statement);
+    CHECK_MESSAGE((apart > 0 && apart < 1e-10), statement);
+  }
+  CHECK(lab.number("transform", "|xhat| / sqrt(m-1), heavy-tailed batches") > 0.9);
+
+  // Divided by what the last a = 0.05 + 0.5 / t would have left after ten steps, in place of what all of them left.
+  double left = 1;
+  for (int t = 1; t <= 10; ++t) left *= 1 - (0.05 + 0.5 / t);
+  char text[99];
+  std::snprintf(text, sizeof text, "with the last a: %.4f, with w: 3.0000, truth 3",
+                3 * (1 - left) / (1 - std::pow(0.9, 10)));
+  CHECK(lab.measured("averages", "dividing by 1 - (1-a)^t is right") == text);
+  std::snprintf(text, sizeof text, "still has only %.1f %% of the truth; the corrected one has 100.0 %%",
+                100 * (1 - std::pow(0.99, 100)));
+  CHECK_MESSAGE(lab.page.find(text) != std::string::npos, text);
+  CHECK(lab.picture("averages").charts[0].curves[0].x.size() == 100);
+
+  // What is predicted, recomputed at the points of the picture.
+  const svg::Picture sequences = lab.picture("sequences");
+  for (const svg::Curve& c : sequences.charts[0].curves) {
+    REQUIRE(c.x.size() == 10);
+    for (size_t i = 0; i < 10; ++i) {
+      const double p = 0.1 * static_cast<double>(i + 1), mean = 3 * p, variance = 2 * p + 9 * p * (1 - p);
+      CHECK(c.x[i] == doctest::Approx(p).epsilon(0.01));
+      CHECK(c.y[i] == doctest::Approx(c.name.find("mean") != std::string::npos ? mean : variance).epsilon(0.01));
+    }
+  }
+}
+
+TEST_CASE("lab: one layer's largest step, renormalisation, and noise") {
+  const Shown lab({"one_layer", "noise", "renorm"});
+  // At 1.05 of the largest stable step the steepest direction grows by |1 - 2.1| a step, its loss by the square; and
+  // without centring nearly all of the loss is along it.
+  CHECK(lab.number("one_layer", "without: at 1.05 of it, it explodes") ==
+        doctest::Approx(std::pow(1.1, 400)).epsilon(0.05));
+  const svg::Picture renorm = lab.picture("renorm");
+  const svg::Curve& seen = *renorm.charts[0].find("measured, batches of 8");
+  CHECK(seen.y.front() > seen.y.back());  // the freer r and d, the less noise
+}
+
+TEST_CASE("lab: signals and ReLUs from layer to layer") {
+  const Shown lab({"dilution", "relu_activity", "explosion"});
+  // As many active at beta as inactive at -beta: a symmetric axis, on which the two add up to one.
+  const svg::Picture picture = lab.picture("relu_activity");
+  for (const svg::Curve& c : picture.charts[0].curves) {
+    REQUIRE(c.x.size() == 25);
+    for (size_t i = 0; i < 25; ++i) {
+      CHECK(std::abs(c.x[i] + c.x[24 - i]) < 0.03);
+      CHECK(std::abs(c.y[i] + c.y[24 - i] - 1) < 0.05);
+      if (c.dashed) CHECK(std::abs(c.y[i] - std::erfc(-c.x[i] / std::sqrt(2)) / 2) < 0.01);
+    }
+    CHECK(c.x.back() > 2.5);
+  }
+}
+
+TEST_CASE("lab: weight decay, in training") {
+  const Shown lab({"thermostat", "decay"});
+  const svg::Picture picture = lab.picture("decay");
+  REQUIRE(picture.charts.size() == 2);
+  CHECK(picture.charts[0].curves[0].x.size() == 300);
+  CHECK(picture.charts[0].curves[0].y == picture.charts[0].curves[1].y);  // decay and schedule are one curve
+}
+
+TEST_CASE("lab: the loss landscape, and the rates that train") {
+  const Shown lab({"landscape", "rates"});
+  CHECK(lab.number("landscape", "lambda times |W|^2") > 0);
+  CHECK(lab.number("landscape", "the same with batch norm") > 0);
+  // A network that failed guesses: one of ten classes.
+  for (const char* lr : {"1", "3"})
+    CHECK(!lab.measured("rates", std::string("lr ") + lr + ", none: accuracy (PyTorch 0.1): it fails").empty());
+  const svg::Picture picture = lab.picture("rates");
+  for (const svg::Curve& c : picture.charts[0].curves) CHECK(c.x.size() == 3);  // rates of 0.1, 1 and 3
+}
+
+TEST_CASE("lab: drift, the original experiment, other test images, small and one-sided batches") {
+  const Shown lab({"drift", "gradient_shift", "paper", "domain", "batch_size"});
+  const svg::Picture paper = lab.picture("paper");
+  for (const svg::Curve& c : paper.charts[0].curves) {
+    CHECK(c.x.size() == 31);
+    CHECK(std::abs(c.x.front()) < 5);
+    CHECK(std::abs(c.x.back() - 1500) < 5);
+  }
+  // Images that are not made brighter are the clean ones.
+  const double clean = lab.number("domain", "clean images: accuracy, %");
+  CHECK(clean > 15);
+  const svg::Picture domain = lab.picture("domain");
+  const svg::Curve& same = *domain.charts[0].find("zero padding, training statistics");
+  REQUIRE(same.x.size() == 6);
+  CHECK(std::abs(same.x[1]) < 0.01);
+  CHECK(std::abs(same.y[1] - clean) < 0.3);
+  const double apart = lab.number("domain", "no padding, no bias: largest change of a logit");
+  CHECK((apart > 0 && apart < 1e-10));
+  // All networks learn something of independent batches of 32: a guess is right once in ten.
+  const svg::Picture sizes = lab.picture("batch_size");
+  for (const svg::Curve& c : sizes.charts[0].curves) CHECK_MESSAGE(c.y.back() > 0.17, c.name);
+}
+
+TEST_CASE("lab: the number of every experiment's statements is known") {
+  std::istringstream list(run({"lab", "list"}).out);
+  size_t experiments = 0;
+  for (std::string line; std::getline(list, line); ++experiments)
+    CHECK_MESSAGE(numbers.contains(line.substr(0, line.find(' '))), line);
+  CHECK(experiments == numbers.size());
 }

@@ -163,7 +163,7 @@ TEST_CASE("practice: a crash, a loop, a flood, an end and a lost function are to
   said(signals + moments("  std::raise(SIGTERM);\n  return {0, 0};"), "It crashed (signal 15)");
   // Addresses in the system's libraries are no lines of this file, although it is as long as they are.
   said(moments("  std::abort();\n  return {0, 0};") + "\nvoid far_away() {\n  asm(\".skip 1500000\");\n}\n",
-       "It crashed, in line 9 (signal SIGABRT: it ended itself");
+       "It crashed, in line 8 (signal SIGABRT: it ended itself");
   said(moments("  for (int i = 0; i < 13; ++i) std::printf(\"line %d\\n\", i);\n  return {0, 0};"),
        "  line 9\n  ... and 3 more lines\n");
   c.write(
@@ -226,7 +226,8 @@ TEST_CASE("practice: text is wrapped at words, none is lost, and indented lines 
   CHECK(wrapped("exactly ten", 11) == std::vector<std::string>{"exactly ten"});
   CHECK(wrapped("exactly ten", 10) == std::vector<std::string>{"exactly", "ten"});
   for (const Exercise& e : exercises()) {
-    std::istringstream lines(start_of(e));
+    const std::string start = start_of(e);
+    std::istringstream lines(start.substr(0, start.size() - e.start.size()));  // the task
     for (std::string line; std::getline(lines, line);)
       if (line.starts_with("// ") && !line.starts_with("//  ")) CHECK_MESSAGE(line.size() <= 100, line);
   }
