@@ -4,12 +4,13 @@
 
 namespace evenkeel::lab {
 
-extern const Experiment transform, axes, dilution, renewal, drift, gradient_shift, saturation, relu_activity, paper,
-    jacobian_experiment, derivatives, one_layer, landscape, rates, explosion, noise, averages, estimates,
-    dialects_experiment, shift, domain, scale, thermostat_experiment, decay, renorm, batch_size, sequences, two_labs,
-    privacy, mistakes;
+extern const Experiment transform, identity, axes, dilution, renewal, drift, gradient_shift, saturation, relu_activity,
+    alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape, rates, explosion, noise, averages,
+    estimates, dialects_experiment, shift, domain, scale, thermostat_experiment, decay, renorm, batch_size, sequences,
+    two_labs, privacy, vision, mistakes;
 
 inline const Experiment* const experiments[] = {&transform,
+                                                &identity,
                                                 &axes,  // a chapter a line
                                                 &dilution,
                                                 &renewal,
@@ -17,6 +18,8 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &gradient_shift,
                                                 &saturation,
                                                 &relu_activity,
+                                                &alive,
+                                                &depth,
                                                 &paper,
                                                 &jacobian_experiment,
                                                 &derivatives,
@@ -35,6 +38,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &decay,
                                                 &renorm,
                                                 &batch_size,
+                                                &vision,
                                                 &sequences,
                                                 &two_labs,
                                                 &privacy,
