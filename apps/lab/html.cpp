@@ -183,7 +183,7 @@ class Page {
     }
     add("</div><figcaption>{} <span class=\"tag\">Predicted:</span> {} <span class=\"tag\">Seen:</span> {}"
         "</figcaption></figure>\n<details><summary>The numbers of the picture</summary>\n<div class=\"wide\" "
-        "tabindex=\"0\" role=\"region\" aria-label=\"Numbers of the picture\">{}</div></details>\n",
+        "tabindex=\"0\" role=\"group\" aria-label=\"Numbers of the picture\">{}</div></details>\n",
         html(f.caption.shows), html(f.caption.predicted), html(f.caption.seen), numbers);
   }
 

@@ -57,7 +57,7 @@ struct Tick {
 
 // "0.01", "100", and "10⁻⁵" where that would be long.
 std::string decade(int exponent) {
-  if (exponent > -4 && exponent < 5) return fmt::format("{:g}", std::pow(10, exponent));
+  if (exponent > -4 && exponent < 4) return fmt::format("{:g}", std::pow(10, exponent));
   std::string raised;
   for (char c : std::to_string(exponent)) {
     constexpr const char* digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
@@ -336,7 +336,7 @@ std::string html_chart(const Chart& chart) {
   if (map) {
     heat_map(out, chart.cells, 20, 6, heat);
   } else {
-    const Axes a = axes_of(chart, 52, width - 10, 8, height - 24, 5);
+    const Axes a = axes_of(chart, 52, width - 16, 8, height - 24, 5);
     grid_lines(out, a, 4, 17);
     lines(out, chart, a);
     names_at_lines(out, chart, a);

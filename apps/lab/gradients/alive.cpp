@@ -38,14 +38,13 @@ void run(Lab& lab, const Parameters& p) {
       Random random(seed);
       const auto net = std::make_unique<Sequential>(Flatten());
       for (int64_t in : {784, 100}) {
-        net->add(std::make_unique<Dense>(in, 100, random));
+        auto dense = std::make_unique<Dense>(in, 100, random);
+        dense->bias.copy_from(Tensor::full({100}, p.bias));
+        net->add(std::move(dense));
         if (with) net->add(std::make_unique<BatchNorm>(100));
         net->add(std::make_unique<Relu>());
       }
       net->add(std::make_unique<Dense>(100, 10, random));
-      for (Parameter& one : parameters(*net))
-        if (one.name.ends_with("bias") && one.value.shape() == Shape{100})
-          one.value.copy_from(Tensor::full({100}, p.bias));
       Batches batches(data.train, pixels, 64, seed);
       for (int64_t at = 0; at <= 8 * every; at += every) {
         if (at) train(*net, batches, {.lr = .1}, every);

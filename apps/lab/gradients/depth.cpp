@@ -1,6 +1,7 @@
 // Deeper networks train with batch normalisation and not without, and why: the gradient at every layer of a sigmoid
 // network: claims A3.10 and A5.1.
 #include "apps/lab/training.h"
+#include "optim/curvature/movement.h"
 
 namespace evenkeel::lab {
 namespace {
