@@ -127,7 +127,7 @@ int program(int argc, char** argv) {
   std::string out;
   bool next = false;
   app.add_option("NAME", names, "experiments, or all, or list")->required();
-  add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: half a minute for all");
+  add_flag(app, "--quick", settings.quick, "smaller samples, shorter training, one seed: a minute for all");
   app.add_option("--set", set, "a parameter of the experiment; `lab list` shows their names and values")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
