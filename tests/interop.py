@@ -135,7 +135,8 @@ def torch_small(text, make, kind, arrays, height, width, classes):
     if text == WITH_DENSE:
         layers += [nn.Flatten(), nn.Linear(8 * (height // 2) * (width // 2), 16, bias=bias), norm1(16), nn.GELU(), nn.Linear(16, classes)]
     else:
-        layers += [Residual(8, 8, 1, nn.Conv2d(8, 8, 3, 1, 1, bias=bias), norm2(8)), nn.GELU()]
+        depthwise, grouped = nn.Conv2d(8, 8, 3, 1, 1, groups=8, bias=bias), nn.Conv2d(8, 8, 1, groups=2, bias=bias)
+        layers += [Residual(8, 8, 1, depthwise, norm2(8), grouped, norm2(8)), nn.GELU()]
         layers += [nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(8, 16), nn.GELU(), nn.Linear(16, classes)]
     model = nn.Sequential(*layers)
     if make is None:
