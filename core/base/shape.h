@@ -4,6 +4,7 @@
 // what an allocator adds, is far below 2^63. Whoever multiplies a shape's extents need not look again.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -27,14 +28,14 @@ class Shape {
   int64_t operator[](int axis) const {
     if (axis < 0 || axis >= rank_) [[unlikely]]
       no_axis(axis);
-    return dims_[axis];
+    return dims_[static_cast<size_t>(axis)];
   }
   int64_t size() const {
     int64_t n = 1;
-    for (int i = 0; i < rank_; ++i) n *= dims_[i];
+    for (int i = 0; i < rank_; ++i) n *= dims_[static_cast<size_t>(i)];
     return n;
   }
-  int64_t channels() const { return rank_ ? dims_[rank_ - 1] : 1; }
+  int64_t channels() const { return rank_ ? dims_[static_cast<size_t>(rank_ - 1)] : 1; }
   int64_t rows() const { return without_last().size(); }
 
   void push_back(int64_t d) {
@@ -42,14 +43,15 @@ class Shape {
     check(d >= 0, "shape: an axis cannot be negative, got {}", d);
     int64_t product = std::max<int64_t>(d, 1);  // of the extents that are not 0
     for (int i = 0; i < rank_; ++i)
-      if (__builtin_mul_overflow(product, std::max<int64_t>(dims_[i], 1), &product)) product = max_size + 1;
+      if (__builtin_mul_overflow(product, std::max<int64_t>(dims_[static_cast<size_t>(i)], 1), &product))
+        product = max_size + 1;
     if (product > max_size) [[unlikely]]
       too_large(d);
-    dims_[rank_++] = d;
+    dims_[static_cast<size_t>(rank_++)] = d;
   }
   Shape without_last() const {
     Shape s;
-    for (int i = 0; i + 1 < rank_; ++i) s.push_back(dims_[i]);
+    for (int i = 0; i + 1 < rank_; ++i) s.push_back(dims_[static_cast<size_t>(i)]);
     return s;
   }
   Shape with_channels(int64_t channels) const {  // the same rows
@@ -62,7 +64,7 @@ class Shape {
 
   std::string str() const {
     std::string s = "(";
-    for (int i = 0; i < rank_; ++i) s.append(i ? ", " : "").append(std::to_string(dims_[i]));
+    for (int i = 0; i < rank_; ++i) s.append(i ? ", " : "").append(std::to_string(dims_[static_cast<size_t>(i)]));
     return s + ")";
   }
 
@@ -70,7 +72,7 @@ class Shape {
   [[noreturn, gnu::cold]] void no_axis(int axis) const;
   [[noreturn, gnu::cold]] void too_large(int64_t d) const;
 
-  int64_t dims_[max_rank] = {};
+  std::array<int64_t, max_rank> dims_{};
   int rank_ = 0;
 };
 
