@@ -17,7 +17,8 @@ const std::map<std::string, size_t> numbers = {
     {"scale", 21},       {"sequences", 14},     {"two_labs", 5},   {"privacy", 6},     {"mistakes", 13},
     {"one_layer", 8},    {"noise", 14},         {"renorm", 15},    {"dilution", 13},   {"relu_activity", 33},
     {"explosion", 9},    {"thermostat", 9},     {"decay", 4},      {"landscape", 6},   {"rates", 7},
-    {"drift", 4},        {"gradient_shift", 9}, {"paper", 3},      {"domain", 12},     {"batch_size", 5}};
+    {"drift", 4},        {"gradient_shift", 9}, {"paper", 3},      {"domain", 12},     {"batch_size", 5},
+    {"identity", 3},     {"alive", 4},          {"depth", 4},      {"vision", 3}};
 
 struct Statement {
   std::string text, measured;
@@ -256,6 +257,14 @@ TEST_CASE("lab: drift, the original experiment, other test images, small and one
   // All networks learn something of independent batches of 32: a guess is right once in ten.
   const svg::Picture sizes = lab.picture("batch_size");
   for (const svg::Curve& c : sizes.charts[0].curves) CHECK_MESSAGE(c.y.back() > 0.17, c.name);
+}
+
+TEST_CASE("lab: deep networks, dead ReLUs, images, and the identity") {
+  const Shown lab({"depth", "alive", "vision", "identity"});
+  // Predictions to ten digits: gamma and beta are sqrt(sigma^2 + eps) and mu of the data.
+  CHECK(lab.number("identity", "gamma after 200 steps") > 0);
+  CHECK(lab.number("alive", "without: per cent of units that are dead") >= 90);
+  CHECK(lab.number("depth", "without: gradient of layer 2") < lab.number("depth", "with batch norm: the same"));
 }
 
 TEST_CASE("lab: the number of every experiment's statements is known") {
