@@ -112,7 +112,9 @@ void Lab::effect(const Next& next) {
   check(found != rows.end(), "lab: no statement with a number begins with '{}'", next.row);
   const std::vector<double> values = found->values;
   rows.push_back({found->claim, "tried next: " + found->statement, fmt::format("{:.4g} to {:.4g}", next.low, next.high),
-                  numbers(values), "the band", judge(inside(next.low, next.high, values)), Verdict::holds, values});
+                  numbers(values), "the band",
+                  synthetic() ? Verdict::not_judged : judge(inside(next.low, next.high, values)), Verdict::holds,
+                  values});
 }
 
 void Lab::only_if(const std::string& claim, const std::string& statement, const std::string& condition,

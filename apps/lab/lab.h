@@ -126,7 +126,7 @@ class Lab {
   // says what is known.
   void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
                        const std::vector<double>& measured, const std::string& why);
-  // Judges whether what was tried next has the effect that is said of it.
+  // Judges whether what was tried next has the effect that is said of it; on drawn shapes nothing that they trained.
   void effect(const Next& next);
   // A number that is shown and not judged, beside what others found.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
