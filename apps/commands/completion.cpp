@@ -104,7 +104,7 @@ std::string zsh(const CLI::App& program) {
 std::string fish(const CLI::App& program) {
   std::string text;
   for (const CLI::App* app : all_of(program)) {
-    std::string here;  // what was typed: this command, and none below it
+    std::string here;  // fish's condition: this command stands on the line, and no sub-command of it
     for (const CLI::App* a = app; a->get_parent(); a = a->get_parent())
       here = "__fish_seen_subcommand_from " + a->get_name() + (here.empty() ? "" : "; and " + here);
     std::string below;

@@ -60,7 +60,7 @@ code { font-family: ui-monospace, 'DejaVu Sans Mono', monospace }
 }
 )";
 
-// Marks in the contents what is being read, and folds the contents where they would cover the text.
+// Script: marks the section being read in the contents list, and folds the list where it would cover the text.
 constexpr const char* script = R"(<script>
 const toc = document.querySelector('nav details'), wide = matchMedia('(min-width: 75rem)');
 const fit = () => { toc.open = wide.matches; };

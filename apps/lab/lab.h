@@ -36,7 +36,7 @@ std::string word(Verdict verdict);
 struct Row {
   std::string claim, statement, predicted, measured, allowed;
   Verdict verdict, expected;
-  std::vector<double> values = {};  // what was measured, where it is numbers
+  std::vector<double> values = {};  // the measured numbers; empty where text was measured
   bool as_expected() const { return verdict == expected || verdict == Verdict::not_judged; }
 };
 
@@ -92,12 +92,12 @@ class Lab {
   T quick_or_full(T quick, T full) const {
     return settings_.quick ? quick : full;
   }
-  // False where --set has changed a parameter. Bands were fixed for the standard ones, and judge nothing else; what is
-  // predicted from the parameters is judged always.
+  // False where --set has changed a parameter. Bands hold for the standard parameters only, and are not judged for
+  // others. A prediction computed from the parameters is always judged.
   bool standard() const { return changed_.empty(); }
   const std::string& changed() const { return changed_; }  // ":eps=0.1"
-  // The parameters of an experiment: the standard ones, and what is set. Error(Fault::usage) with their names where
-  // one is unknown or out of its range.
+  // The experiment's parameters: the standard values, changed by --set. Throws Error(Fault::usage), which lists the
+  // names, where a name is unknown or a value out of range.
   template <class P>
   P parameters(const std::string& experiment) {
     SpecArguments given("lab", experiment + settings_.set);
@@ -126,7 +126,8 @@ class Lab {
   // says what is known.
   void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
                        const std::vector<double>& measured, const std::string& why);
-  // Judges whether what was tried next has the effect that is said of it; on drawn shapes nothing that they trained.
+  // Judges the effect of the change under "Try next". An effect on a network that drawn shapes have trained is not
+  // judged.
   void effect(const Next& next);
   // A number that is shown and not judged, beside what others found.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,

@@ -1,4 +1,4 @@
-// A formula as it is written in a program, as MathML: (x - mu) / sqrt(sigma^2 + eps).
+// Translates a formula in program notation, such as (x - mu) / sqrt(sigma^2 + eps), to MathML.
 #pragma once
 #include <string>
 

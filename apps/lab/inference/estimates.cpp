@@ -15,7 +15,7 @@ struct Parameters {
 constexpr double mu = 3, sigma = 2;
 Tensor draws(int64_t m, Random& random) { return Tensor::normal({m, 1}, random, mu, sigma); }
 
-// Of the corrected mean of t batches, over that of one.
+// The variance of the corrected mean of t batches, divided by that of one batch's mean.
 double predicted_noise(double a, double t) {
   return a / (2 - a) * (1 - std::pow(1 - a, 2 * t)) / std::pow(1 - std::pow(1 - a, t), 2);
 }
