@@ -4,19 +4,22 @@
 
 namespace evenkeel::lab {
 
-extern const Experiment transform, identity, axes, dilution, renewal, drift, gradient_shift, saturation, relu_activity,
-    alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape, rates, explosion, noise, averages,
-    estimates, dialects_experiment, shift, domain, scale, thermostat_experiment, decay, renorm, batch_size, sequences,
-    two_labs, privacy, vision, mistakes;
+extern const Experiment transform, identity, axes, dilution, inputs, renewal, drift, gradient_shift, injected,
+    saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape,
+    rates, explosion, noise, regularising, averages, estimates, dialects_experiment, shift, domain, scale,
+    thermostat_experiment, decay, decoupled, renorm, batch_size, sequences, two_labs, privacy, vision, mistakes;
 
 inline const Experiment* const experiments[] = {&transform,
                                                 &identity,
                                                 &axes,  // a chapter a line
                                                 &dilution,
+                                                &inputs,
                                                 &renewal,
                                                 &drift,
                                                 &gradient_shift,
+                                                &injected,
                                                 &saturation,
+                                                &vanishing,
                                                 &relu_activity,
                                                 &alive,
                                                 &depth,
@@ -28,6 +31,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &rates,
                                                 &explosion,
                                                 &noise,
+                                                &regularising,
                                                 &averages,
                                                 &estimates,
                                                 &dialects_experiment,
@@ -36,6 +40,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &scale,
                                                 &thermostat_experiment,
                                                 &decay,
+                                                &decoupled,
                                                 &renorm,
                                                 &batch_size,
                                                 &vision,

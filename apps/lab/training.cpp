@@ -36,12 +36,30 @@ Batch Batches::next() {
   return batch;
 }
 
+Batch Points::draw(int64_t count) {
+  const int64_t dimensions = centres_.dim(1);
+  Batch batch{Tensor::normal({count, dimensions}, random_, 0, spread_), {}};
+  double* x = batch.x.mutable_data();
+  for (int64_t i = 0; i < count; ++i) {
+    const auto label = static_cast<int32_t>(random_.below(static_cast<uint64_t>(centres_.dim(0))));
+    for (int64_t k = 0; k < dimensions; ++k) x[i * dimensions + k] += centres_.data()[label * dimensions + k];
+    batch.labels.push_back(label);
+  }
+  return batch;
+}
+
 void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+           const std::function<void(const Step&)>& before) {
+  train(
+      net, [&] { return batches.next(); }, options, steps, before);
+}
+
+void train(Layer& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
            const std::function<void(const Step&)>& before) {
   const std::vector<Parameter> all = parameters(net);
   Sgd sgd(all, options);
   for (int64_t t = 0; t < steps; ++t) {
-    const Batch batch = batches.next();
+    const Batch batch = next();
     Tensor loss = cross_entropy(net.forward(batch.x, Mode::train), batch.labels);
     const double value = loss.item();
     if (!std::isfinite(value)) return;

@@ -31,6 +31,23 @@ class Batches {
   int64_t epoch_ = -1;
 };
 
+// Points that belong to classes, for experiments that need no images: every machine draws the same. A class is a normal
+// distribution around a centre of its own; all values together have mean 0 and variance 1, of which `apart` is the
+// centres'.
+class Points {
+ public:
+  Points(int64_t dimensions, int64_t classes, double apart, uint64_t seed)
+      : random_(Random(seed).split("points")),
+        centres_(Tensor::normal({classes, dimensions}, random_, 0, std::sqrt(apart))),
+        spread_(std::sqrt(1 - apart)) {}
+  Batch draw(int64_t count);
+
+ private:
+  Random random_;
+  Tensor centres_;
+  double spread_;
+};
+
 struct Step {
   int64_t number;  // 0, 1, ...
   double loss;     // before it
@@ -39,6 +56,9 @@ struct Step {
 };
 
 // Plain steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite.
+void train(
+    Layer& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
+    const std::function<void(const Step&)>& before = [](const Step&) {});
 void train(
     Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
     const std::function<void(const Step&)>& before = [](const Step&) {});
