@@ -104,7 +104,9 @@ inline Picture read(const std::string& text, size_t count, size_t rows = 1, doub
       c.left = x1, c.right = x2;
       c.y.pixels.push_back(y1), c.y.values.push_back(std::stod(tick_text("end", x1 - 7, y1 + 4)));
     } else if (x1 == x2) {
-      c.x.pixels.push_back(x1), c.x.values.push_back(std::stod(tick_text("middle", x1, y1 + 18)));
+      const std::string below = tick_text("middle", x1, y1 + 18);  // 17 on a page
+      c.x.pixels.push_back(x1);
+      c.x.values.push_back(std::stod(below != "nan" ? below : tick_text("middle", x1, y1 + 17)));
     } else {
       c.bottom = y1;
     }
@@ -116,13 +118,13 @@ inline Picture read(const std::string& text, size_t count, size_t rows = 1, doub
     if (t.kind == "label" && t.anchor == "middle") c.x_label = t.content;
     if (t.kind == "label" && t.anchor == "start" && t.y < c.bottom) c.y_label = t.content;
   }
-  // The legend: a piece of the line, and its name behind it.
+  // The legend, or a name at its line: a piece of the line, and its name behind it.
   const std::string style = R"re( class="line" stroke="(#\w+)"( stroke-dasharray="[\d. ]+")?/>)re";
-  for (const auto& m : all(text, "<path d=\"M" + number + " " + number + "h26\"" + style)) {
-    const double x = std::stod(m[1]), y = std::stod(m[2]);
-    Curve c{.name = "", .color = m[3], .dashes = m[4], .dashed = !m[4].empty(), .x = {}, .y = {}};
+  for (const auto& m : all(text, "<path d=\"M" + number + " " + number + "h(26|18)\"" + style)) {
+    const double x = std::stod(m[1]), y = std::stod(m[2]), name = x + (m[3] == "26" ? 34 : 22);
+    Curve c{.name = "", .color = m[4], .dashes = m[5], .dashed = !m[5].empty(), .x = {}, .y = {}};
     for (const Text& t : texts)
-      if (t.kind == "label" && t.anchor == "start" && std::abs(t.x - x - 34) < 0.15 && std::abs(t.y - y - 4) < 0.15)
+      if (t.kind == "label" && t.anchor == "start" && std::abs(t.x - name) < 0.15 && std::abs(t.y - y - 4) < 0.15)
         c.name = t.content;
     if (rows == 1)
       chart_at(x, y).curves.push_back(c);

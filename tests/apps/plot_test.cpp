@@ -136,6 +136,80 @@ TEST_CASE("plot: a curve's points lie where the axes say, under its own name, co
   CHECK(dots(41) == 0);
 }
 
+TEST_CASE("plot: on logarithmic axes decades are equally far apart, upwards and to the right; 0 interrupts a line") {
+  const std::vector<double> x{0.01, 0.1, 2, 100, 1000}, y{0.002, 0.5, 30, 0, 500};
+  const std::string text = svg_picture(
+      "",
+      {{.title = "", .x_label = "", .y_label = "", .series = {{"a", x, y, 0, false}}, .log_x = true, .log_y = true}});
+  const svg::Picture p = svg::read(text, 1);
+  const auto decades = [](const svg::Axis& axis) {
+    svg::Axis logs;
+    for (size_t i = 0; i < axis.values.size(); ++i)  // those between decades have no number
+      if (axis.values[i] > 0) logs.pixels.push_back(axis.pixels[i]), logs.values.push_back(std::log10(axis.values[i]));
+    return logs;
+  };
+  const svg::Axis to_right = decades(p.charts[0].x), upwards = decades(p.charts[0].y);
+  CHECK(to_right.values == std::vector<double>{-2, -1, 0, 1, 2, 3});
+  CHECK(upwards.values == std::vector<double>{-2, -1, 0, 1, 2});
+  CHECK((to_right.worst() < 0.15 && upwards.worst() < 0.15));
+  CHECK(to_right.pixels.front() < to_right.pixels.back());
+  CHECK(upwards.pixels.front() > upwards.pixels.back());
+  CHECK(std::abs(p.charts[0].bottom - upwards.pixels.front()) > 1);  // 0.002 is below 0.01
+  const auto dots = svg::all(text, R"re(<circle cx="([\d.]+)" cy="([\d.]+)")re");
+  REQUIRE(dots.size() == 4);
+  for (size_t i = 0; i < 4; ++i) {
+    const size_t k = i < 3 ? i : 4;
+    CHECK(std::abs(to_right.at(std::stod(dots[i][1])) - std::log10(x[k])) <= 0.15 * to_right.a_pixel());
+    CHECK(std::abs(upwards.at(std::stod(dots[i][2])) - std::log10(y[k])) <= 0.15 * upwards.a_pixel());
+  }
+  CHECK(svg::all(text, "<path d=\"M[^\"]*M").size() == 1);  // in two pieces
+  // Far from 1 a decade is a power of ten.
+  CHECK(
+      svg_picture(
+          "",
+          {{.title = "", .x_label = "", .y_label = "", .series = {{"", {1, 2}, {1e-6, 1e6}, 0, false}}, .log_y = true}})
+          .find("10\u207b\u2075") != std::string::npos);
+}
+
+TEST_CASE("plot: a chart for a page has its names at its lines and its numbers in a table") {
+  const std::vector<double> x{0, 1, 2, 3}, up{1, 2, 4, 8}, down{8, 6, 3, 1};
+  const Chart chart{.title = "a < b",
+                    .x_label = "time",
+                    .y_label = "size",
+                    .series = {{"up", x, up, 1, false}, {"down", x, down, 2, true}}};
+  const std::string html = html_chart(chart);
+  const svg::Picture p = svg::read(html, 1);
+  CHECK((p.width == 340 && p.inside));
+  check_curve(p.charts[0], "up", x, up);
+  check_curve(p.charts[0], "down", x, down);
+  CHECK(p.charts[0].find("down")->dashed);
+  CHECK(html.find("aria-label=\"a &lt; b: size against time. The numbers are in the table below.\"") !=
+        std::string::npos);
+  CHECK(html_numbers(chart) ==
+        "<table class=\"numbers\"><caption>a &lt; b</caption><thead><tr><th scope=\"col\">time<th scope=\"col\">up<th "
+        "scope=\"col\">down</tr></thead><tbody>\n<tr><th scope=\"row\">0<td>1<td>8</tr>\n<tr><th scope=\"row\">1<td>2"
+        "<td>6</tr>\n<tr><th scope=\"row\">2<td>4<td>3</tr>\n<tr><th scope=\"row\">3<td>8<td>1</tr>\n</tbody></table>"
+        "\n");
+  // Every other place, and the last one.
+  CHECK(svg::all(html_numbers(chart, 2), "scope=\"row\">(\\d)").size() == 3);
+}
+
+TEST_CASE("plot: a field of numbers begins at the top left; its signs have two colours, its sizes are how strong") {
+  const Chart chart{.title = "J", .x_label = "", .y_label = "", .series = {}, .cells = {{1, -2}, {0, 0.5}}};
+  for (const std::string& text : {html_chart(chart), svg_picture("", {chart})}) {
+    const auto fields = svg::all(
+        text,
+        R"re(<rect x="([\d.]+)" y="([\d.]+)" width="[\d.]+" height="[\d.]+" fill="(#\w+)" fill-opacity="([\d.]+)")re");
+    REQUIRE(fields.size() == 4);
+    const auto at = [&](size_t field, size_t what) { return std::stod(fields[field][what]); };
+    CHECK((at(0, 1) < at(1, 1) && at(0, 2) == at(1, 2)));  // a row from left to right
+    CHECK((at(0, 1) == at(2, 1) && at(0, 2) < at(2, 2)));  // the second one below it
+    CHECK((fields[0][3] == fields[3][3] && fields[0][3] != fields[1][3]));
+    CHECK((at(0, 4) == 0.35 && at(1, 4) == 0.7 && at(2, 4) == 0 && at(3, 4) == doctest::Approx(0.175).epsilon(0.04)));
+    CHECK(svg::all(text, "class=\"label\">(1.00|-2.00|0|0.50)<").size() == 4);
+  }
+}
+
 TEST_CASE("plot: one value alone has an axis around it") {
   for (const double v : {0.0, 5.0, -200.0}) {
     const svg::Picture p = svg::read(
