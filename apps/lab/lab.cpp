@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "apps/cli/text.h"
+#include "apps/lab/symbols.h"
 
 namespace evenkeel::lab {
 namespace {
@@ -107,8 +108,9 @@ void Lab::observed(const std::string& claim, const std::string& statement, const
 }
 
 void Lab::effect(const Next& next) {
-  const auto found = std::find_if(rows.begin(), rows.end(),
-                                  [&](const Row& r) { return r.statement.starts_with(next.row) && !r.values.empty(); });
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const Row& r) {
+    return plain(r.statement).starts_with(next.row) && !r.values.empty();
+  });
   check(found != rows.end(), "lab: no statement with a number begins with '{}'", next.row);
   const std::vector<double> values = found->values;
   rows.push_back({found->claim, "tried next: " + found->statement, fmt::format("{:.4g} to {:.4g}", next.low, next.high),
@@ -144,9 +146,9 @@ const DataSplit& Lab::images() {
 
 std::string terminal_table(const std::vector<Row>& rows) {
   const auto cells = [](const Row& r) {
-    return std::vector<std::string>{r.claim,     r.statement,
-                                    r.predicted, r.measured,
-                                    r.allowed,   word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
+    return std::vector<std::string>{
+        r.claim,           plain(r.statement), plain(r.predicted),
+        plain(r.measured), r.allowed,          word(r.verdict) + (r.as_expected() ? "" : " (unexpected)")};
   };
   std::vector<std::vector<std::string>> table{{"claim", "statement", "predicted", "measured", "allowed", "verdict"}};
   for (const Row& r : rows) table.push_back(cells(r));

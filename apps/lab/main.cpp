@@ -46,7 +46,7 @@ void print(const Result& r) {
     fmt::print("Not the standard parameters: {}. Bands were fixed for the standard ones; they judge nothing here.\n",
                r.lab.changed().substr(1));
   fmt::print("{}", terminal_table(r.lab.rows));
-  for (const std::string& remark : r.lab.remarks) fmt::print("{}\n", remark);
+  for (const std::string& remark : r.lab.remarks) fmt::print("{}\n", plain(remark));
   fmt::print("{:.1f} s\n\n", r.seconds);
   std::fflush(stdout);
 }

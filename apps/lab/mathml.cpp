@@ -42,6 +42,16 @@ class Formula {
     return text_.substr(begin, next_ - begin);
   }
 
+  // Whether the bar that begins here has another one, outside of parentheses.
+  bool closes() const {
+    int depth = 0;
+    for (size_t i = next_ + 1; i < text_.size() && depth >= 0; ++i) {
+      if (text_[i] == '|' && depth == 0) return true;
+      depth += (text_[i] == '(') - (text_[i] == ')');
+    }
+    return false;
+  }
+
   // Up to a closing sign, which is taken too.
   std::vector<std::string> pieces(char end) {
     std::vector<std::string> all;
@@ -50,35 +60,49 @@ class Formula {
         ++next_;
         break;
       }
-      Piece piece = scripted();
+      Piece piece = applied();
       spaces();
       while (at('/')) {
         ++next_;
         spaces();
         if (next_ == text_.size()) break;
-        const Piece below = scripted();
+        const Piece below = applied();
         piece.whole = piece.bare = element("mfrac", piece.bare + below.bare);
         spaces();
       }
+      const auto is = [](const std::string& part, const char* tag) { return part.find(tag) != std::string::npos; };
+      if (!all.empty() && (is(all.back(), "<mtext>") || is(piece.whole, "<mtext>")) &&
+          !all.back().starts_with("<mo>") && !piece.whole.starts_with("<mo>"))
+        all.push_back("<mspace width=\"0.2em\"/>");  // between words
       all.push_back(piece.whole);
     }
     return all;
   }
 
+  // f(x), and all else that a parenthesis follows without a space, is one piece.
+  Piece applied() {
+    Piece piece = scripted();
+    while (at('(')) piece.whole = piece.bare = element("mrow", piece.whole + scripted().whole);
+    return piece;
+  }
+
   Piece scripted() {
     Piece base = atom();
-    std::string below, above;
-    while ((at('_') || at('^')) && next_ + 1 < text_.size()) {
-      std::string& script = at('_') ? below : above;
-      ++next_;
-      script = atom().bare;
+    std::string below;
+    std::vector<std::string> above;
+    while (at('\'') || ((at('_') || at('^')) && next_ + 1 < text_.size())) {
+      const char sign = text_[next_++];
+      if (sign == '_')
+        below = atom().bare;
+      else
+        above.push_back(sign == '^' ? atom().bare : operation("′"));
     }
     if (!below.empty() && !above.empty())
-      base.whole = element("msubsup", base.whole + below + above);
+      base.whole = element("msubsup", base.whole + below + row(above));
     else if (!below.empty())
       base.whole = element("msub", base.whole + below);
     else if (!above.empty())
-      base.whole = element("msup", base.whole + above);
+      base.whole = element("msup", base.whole + row(above));
     else
       return base;
     return {base.whole, base.whole};
@@ -89,6 +113,16 @@ class Formula {
     std::string made;
     if (std::isdigit(c) || c == '.') {
       made = element("mn", run([](unsigned char d) { return std::isdigit(d) || d == '.'; }));
+      const size_t sign = at('e') ? next_ + 1 : text_.size(), first = text_.find_first_not_of("+-", sign);
+      if (first <= sign + 1 && first < text_.size() && std::isdigit(static_cast<unsigned char>(text_[first]))) {
+        next_ = first;
+        while (at('0') && next_ + 1 < text_.size() && std::isdigit(static_cast<unsigned char>(text_[next_ + 1])))
+          ++next_;
+        const std::string exponent = run([](unsigned char d) { return std::isdigit(d) != 0; });
+        made = element("mrow", made + operation("×") +
+                                   element("msup", element("mn", "10") +
+                                                       element("mn", (text_[sign] == '-' ? "−" : "") + exponent)));
+      }
     } else if (std::isalpha(c)) {
       const std::string word = run([](unsigned char l) { return std::isalpha(l) != 0; });
       if (word == "sqrt" && at('(')) {
@@ -102,6 +136,9 @@ class Formula {
     } else if (c >= 0x80) {  // a letter in UTF-8
       ++next_;
       made = element("mi", static_cast<char>(c) + run([](unsigned char b) { return (b & 0xC0) == 0x80; }));
+    } else if (c == '|' && closes()) {
+      ++next_;
+      made = element("mrow", operation("|") + row(pieces('|')) + operation("|"));
     } else if (c == '(') {
       ++next_;
       const std::string inside = row(pieces(')'));
@@ -114,7 +151,6 @@ class Formula {
                                : two == "<-" ? "←"
                                : two == "<=" ? "≤"
                                : two == ">=" ? "≥"
-                               : c == '\''   ? "′"
                                              : text_.substr(next_, 1);
       next_ += pair ? 2 : 1;
       made = operation(sign);

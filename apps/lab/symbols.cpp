@@ -24,6 +24,19 @@ std::string above(const std::string& text) {
   return out;
 }
 
+// The first number with a power of ten, such as 1.5e-16; empty where there is none.
+std::string_view scientific(std::string_view text) {
+  for (size_t e = text.find('e'); e != std::string_view::npos; e = text.find('e', e + 1)) {
+    size_t begin = e, end = e + 1;
+    while (begin > 0 && (digit(text[begin - 1]) || text[begin - 1] == '.')) --begin;
+    if (end < text.size() && (text[end] == '-' || text[end] == '+')) ++end;
+    const size_t exponent = end;
+    while (end < text.size() && digit(text[end])) ++end;
+    if (begin < e && end > exponent && (begin == 0 || !letter(text[begin - 1]))) return text.substr(begin, end - begin);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string symbols(const std::string& text) {
@@ -69,6 +82,10 @@ std::string plain(const std::string& text) {
 std::string html(const std::string& text) {
   if (const size_t begin = text.find('$'), end = text.find('$', begin + 1); end < text.size())
     return html(text.substr(0, begin)) + mathml(text.substr(begin + 1, end - begin - 1)) + html(text.substr(end + 1));
+  if (const std::string_view number = scientific(text); !number.empty()) {
+    const auto begin = static_cast<size_t>(number.data() - text.data());
+    return html(text.substr(0, begin)) + mathml(std::string(number)) + html(text.substr(begin + number.size()));
+  }
   const std::string from = symbols(text);
   std::string out;
   bool code = false;

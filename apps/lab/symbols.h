@@ -7,7 +7,8 @@ namespace evenkeel::lab {
 // Greek letters, roots, exponents and powers of ten as characters; everything else stays.
 std::string symbols(const std::string& text);
 
-// The same for a page: escaped, with subscripts (W_k, m_test) and `code` as such, and $a formula$ as MathML.
+// The same for a page: escaped, with subscripts (W_k, m_test) and `code` as such, and $a formula$ and powers of ten as
+// MathML.
 std::string html(const std::string& text);
 
 // A text with formulas for the terminal: without the $.

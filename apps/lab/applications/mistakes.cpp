@@ -45,7 +45,7 @@ void run(Lab& lab, const Parameters& p) {
     const auto [one, two] = float_variances(at, draws);
     means.push_back(at), one_pass.push_back(one), two_pass.push_back(two);
   }
-  lab.between("A11", "float, 4096 draws of variance 1 about 10: |E[x^2] - E[x]^2 - variance|, still fine", 0, .05,
+  lab.between("A11", "float, 4096 draws of variance 1 about 10: $|E[x^2] - E[x]^2 - variance|$, still fine", 0, .05,
               {std::abs(one_pass[0] - truth)});
   lab.between("A11", "about 10,000: it is off by more than the variance (NumPy 15)", 1, INFINITY,
               {std::abs(one_pass[4] - truth)});
@@ -60,7 +60,7 @@ void run(Lab& lab, const Parameters& p) {
   // 2. The unbiased variance in the normaliser.
   const Normalized right = standardise(x, 0);
   const Tensor unbiased = scale_per_channel(add_per_channel(x, -right.mean), rsqrt(right.var * (16. / 15)));
-  lab.equal("A1.1", "the unbiased variance in the normaliser: what comes out has variance (m-1)/m", 15. / 16,
+  lab.equal("A1.1", "the unbiased variance in the normaliser: what comes out has variance $(m-1)/m$", 15. / 16,
             mean(square(unbiased)).item(), 1e-13);
   // 3. The axes of another layout: channels are then normalised together.
   const Tensor images = Tensor::normal({2, 4, 4, 3}, random, 1, 2),
@@ -79,9 +79,10 @@ void run(Lab& lab, const Parameters& p) {
     flipped.forward(batch, Mode::train), meant.forward(batch, Mode::train);
     if (t > 100) last.add(flipped.running_mean.item()), long_run.add(meant.running_mean.item());
   }
-  lab.between("A6.5",
-              "0.9 meant as the weight of the old value: variance of the running mean, times as large (a/(2-a): 15.5)",
-              12, 19, {last.variance() / long_run.variance()});
+  lab.between(
+      "A6.5",
+      "0.9 meant as the weight of the old value: variance of the running mean, times as large ($a/(2-a)$: 15.5)", 12,
+      19, {last.variance() / long_run.variance()});
   // 6. Averages that move where they must not.
   const std::vector<double> before = norm.running_mean.values();
   norm.forward(x, Mode::probe), norm.forward(x, Mode::eval);
@@ -119,8 +120,8 @@ void run(Lab& lab, const Parameters& p) {
              {.shows = "The variance of 4096 float numbers of variance 1, computed in float by two formulas "
                        "(vertical), against their mean "
                        "(horizontal, powers of ten).",
-              .predicted = "E[x^2] - E[x]^2 subtracts two numbers of the size of the mean squared, and loses all "
-                           "digits once that is 2^24 times "
+              .predicted = "$E[x^2] - E[x]^2$ subtracts two numbers of the size of the mean squared, and loses all "
+                           "digits once that is $2^24$ times "
                            "the variance; it can even be negative.",
               .seen = fmt::format("About 10,000 it finds {:.3g}, two passes find {:.5f}; the truth is {:.5f}.",
                                   one_pass[4], two_pass[4], truth)});

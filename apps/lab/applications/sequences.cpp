@@ -41,10 +41,10 @@ void run(Lab& lab, const Parameters& p) {
     variances.push_back(all.var.item());
     if (tenth == 3 || tenth == 5) {
       lab.equal("A10.2",
-                fmt::format("{} % real steps of mean 3, variance 2: the mean becomes p mu + (1 - p) pad", tenth * 10),
+                fmt::format("{} % real steps of mean 3, variance 2: the mean becomes $p mu + (1 - p) pad$", tenth * 10),
                 mean_law(share), all.mean.item());
       lab.equal("A10.2",
-                fmt::format("{} % real steps: the variance becomes p sigma^2 + p (1 - p) (mu - pad)^2", tenth * 10),
+                fmt::format("{} % real steps: the variance becomes $p sigma^2 + p (1 - p) (mu - pad)^2$", tenth * 10),
                 variance_law(share), all.var.item());
       BatchNorm masked(1, {.unbiased = false}), plain(1, {.unbiased = false});
       masked.mask = mask;
@@ -67,7 +67,7 @@ void run(Lab& lab, const Parameters& p) {
            1e-13);
   lab.between(
       "A10.2",
-      "pooled statistics: deviations between the first and the last step's means, 5.5 / sqrt(1 + 143/48) +- 4 s.e.",
+      "pooled statistics: deviations between the first and the last step's means, $5.5 / sqrt(1 + 143/48)$ +- 4 s.e.",
       2.4, 3.11, {mean_rows(pooled).data()[steps - 1] - mean_rows(pooled).data()[0]});
 
   // What a tanh recurrence passes back over 28 steps.
@@ -100,10 +100,11 @@ void run(Lab& lab, const Parameters& p) {
                        "steps that are real. Right: what a recurrent tanh layer behind batch norm passes back, against "
                        "the number of time steps.",
                        p.pad),
-       .predicted = "Left p mu + (1 - p) pad and p sigma^2 + p (1 - p) (mu - pad)^2, unless a mask keeps the padding "
-                    "out. Right the "
-                    "gradient is multiplied by E "
-                    "tanh'(gamma z) at every step, which is why Cooijmans et al. start gamma at 0.1.",
+       .predicted =
+           "Left $p mu + (1 - p) pad$ and $p sigma^2 + p (1 - p) (mu - pad)^2$, unless a mask keeps the padding "
+           "out. Right the "
+           "gradient is multiplied by E "
+           "tanh'(gamma z) at every step, which is why Cooijmans et al. start gamma at 0.1.",
        .seen = fmt::format("At half padding the mean is {:.4g} instead of 3 and the variance {:.4g} instead of "
                            "2; over 28 steps {:.2g} of "
                            "the gradient is left with gamma = 0.1, {:.0e} with 1.",
@@ -122,6 +123,6 @@ extern const Experiment sequences{
     run,
     {"Pad with the mean instead of zero: the mean is right; what of the variance?", "pad=3",
      "50 % real steps: the variance", 0.9999, 1.0001,
-     "It is p sigma^2: half of the truth at half padding. Only a mask is right."}};
+     "It is $p sigma^2$: half of the truth at half padding. Only a mask is right."}};
 
 }  // namespace evenkeel::lab

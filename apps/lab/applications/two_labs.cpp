@@ -65,7 +65,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.same("A10.3", "own statistics: the data are the same with and without the batch effect", by_laboratory(none.x),
            by_laboratory(strong.x));
   // 2 sqrt(5) standard deviations apart: Phi(sqrt(5)).
-  lab.between("A10.3", "own statistics: accuracy, Phi(sqrt(5)) = .987 +- .016", .971, 1, {own.y.back()});
+  lab.between("A10.3", "own statistics: accuracy, $Phi(sqrt(5)) = .987 +- .016$", .971, 1, {own.y.back()});
   lab.between("A10.3", "pooled statistics: under the strong effect little better than a coin", .45, .65,
               {raw.y.back()});
   const Tensor clean = by_laboratory(confounded.x);

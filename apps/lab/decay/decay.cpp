@@ -75,7 +75,7 @@ Settled settled(Lab& lab, double lr, double decay, int64_t steps, uint64_t seed)
 
 void run(Lab& lab, const Parameters& p) {
   const std::vector<double> decayed = losses(false, .1, .02, 300), scheduled = losses(true, .1, .02, 300);
-  lab.same("A8.11", "losses over 300 steps: decay, and no decay with lr (1 - lr wd)^(-2t-1)", decayed, scheduled,
+  lab.same("A8.11", "losses over 300 steps: decay, and no decay with $lr (1 - lr wd)^(-2t-1)$", decayed, scheduled,
            1e-12);
 
   const double lr = p.lr, wd = p.decay;
@@ -86,9 +86,10 @@ void run(Lab& lab, const Parameters& p) {
     if (seed == 1) trace = s.norm;
     fourths.push_back(s.fourth), turns.push_back(s.turned);
   }
-  lab.between("A8.6", "a trained network's layer: |W|^4 over lr <G^2> / (2 wd - lr wd^2)", .8, 1.25, fourths, true);
-  lab.between("A8.7", "its angle per step over sqrt(2 lr wd)", .8, 1.25, turns, true);
-  lab.observed("A8.7", "its angle per step, in radians", fmt::format("{:.4f} = sqrt(2 lr wd)", std::sqrt(2 * lr * wd)),
+  lab.between("A8.6", "a trained network's layer: $|W|^4$ over $lr G^2 / (2 wd - lr wd^2)$, of the mean $G^2$", .8,
+              1.25, fourths, true);
+  lab.between("A8.7", "its angle per step over $sqrt(2 lr wd)$", .8, 1.25, turns, true);
+  lab.observed("A8.7", "its angle per step, in radians", fmt::format("{:.4f}: $sqrt(2 lr wd)$", std::sqrt(2 * lr * wd)),
                {turns[0] * std::sqrt(2 * lr * wd)});
   const std::vector<double> index = grid(0, 299, 300);
   const auto at = [](const std::vector<double>& all) {
@@ -106,7 +107,7 @@ void run(Lab& lab, const Parameters& p) {
         .series = {trace}}},
       {.shows = "Left: the loss of a small batch-norm network against the step, once with weight decay on its hidden "
                 "weights, once "
-                "without decay but with a rate for them that grows as (1 - lr wd)^(-2t-1). Right: the norm of the "
+                "without decay but with a rate for them that grows as $(1 - lr wd)^(-2t-1)$. Right: the norm of the "
                 "second weight "
                 "matrix of a network that trains on Fashion-MNIST with decay.",
        .predicted = "Left the two are one curve, to rounding. Right the norm settles where decay and gradients meet; "
@@ -129,6 +130,6 @@ extern const Experiment decay{
     run,
     {"Halve the rate and double the decay: does a step turn the matrix by another angle?", "lr=0.1 decay=0.02",
      "its angle per step, in radians", 0.05, 0.08,
-     "No: sqrt(2 lr wd) is the same 0.063. The norm is smaller, and makes up for the smaller rate."}};
+     "No: $sqrt(2 lr wd)$ is the same 0.063. The norm is smaller, and makes up for the smaller rate."}};
 
 }  // namespace evenkeel::lab

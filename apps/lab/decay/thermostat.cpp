@@ -52,19 +52,20 @@ void run(Lab& lab, const Parameters& p) {
     if (lab.standard() && lab.quick() && decay < 1e-3) continue;
     const auto steps = static_cast<int64_t>(5 / (lr * decay));  // twenty time constants; the second half is averaged
     low = thermostat(lr, decay, 1, 0, steps, random), high = thermostat(lr, decay, 4, 0, steps, random);
-    lab.equal("A8.6", fmt::format("|w|^4 = lr G^2 / (2 wd - lr wd^2), lr {}, wd {}, from |w| = 1", lr, decay), table,
-              low.fourth.mean(), 1e-3);
-    lab.equal("A8.6", "from |w| = 4", table, high.fourth.mean(), 2e-3);
-    lab.equal("A8.7", fmt::format("angle of a step over sqrt(2 lr wd) = {:.4g}", std::sqrt(2 * lr * decay)), 1,
+    lab.equal("A8.6", fmt::format("$|w|^4 = lr G^2 / (2 wd - lr wd^2)$, lr {}, wd {}, from $|w| = 1$", lr, decay),
+              table, low.fourth.mean(), 1e-3);
+    lab.equal("A8.6", "from $|w| = 4$", table, high.fourth.mean(), 2e-3);
+    lab.equal("A8.7", fmt::format("angle of a step over $sqrt(2 lr wd) = {:.4g}$", std::sqrt(2 * lr * decay)), 1,
               high.angle.mean() / std::sqrt(2 * lr * decay), 2e-3);
   }
   const double near = std::pow(1.05 * equilibrium(.1, 5e-3, 0), .25);  // 5 % above: a time constant later 5 % / e
-  lab.between("A8.8", "distance left after 1 / (4 lr wd) = 500 steps over 1/e", .9, 1.1,
+  lab.between("A8.8", "distance left after $1 / (4 lr wd) = 500$ steps over $1/e$", .9, 1.1,
               {(thermostat(.1, 5e-3, near, 0, 501, random).history[500] - 1) / .05 * std::exp(1.)});
   const Thermostat moving = thermostat(.05, 1e-3, 3.9, .9, lab.quick_or_full(6000, 40000), random);
-  lab.between("A8.7", "momentum 0.9, lr .05, wd .001: |w|^4 (predicted 250 = lr / (2 wd (1 - momentum)), NumPy 249.4)",
+  lab.between("A8.7",
+              "momentum 0.9, lr .05, wd .001: $|w|^4$ (predicted $250 = lr / (2 wd (1 - momentum))$, NumPy 249.4)",
               242.5, 257.5, {moving.fourth.mean()});
-  lab.between("A8.7", "and the angle over sqrt(2 lr wd / (1 + momentum)) = .007255", .97, 1.03,
+  lab.between("A8.7", "and the angle over $sqrt(2 lr wd / (1 + momentum)) = .007255$", .97, 1.03,
               {moving.angle.mean() / .007255});
 
   const double shown = std::min(1000., static_cast<double>(low.history.size() - 1));
@@ -101,7 +102,8 @@ extern const Experiment thermostat_experiment{
     run,
     {"Halve the rate and double the decay: which of norm, angle and time constant change?", "lr=0.25 decay=0.01",
      "|w|^4 =", 12.4, 12.7,
-     "Only the norm: |w|^4 falls from 50 to 12.5. The angle sqrt(2 lr wd) and the time constant 1/(4 lr wd) depend on "
+     "Only the norm: $|w|^4$ falls from 50 to 12.5. The angle $sqrt(2 lr wd)$ and the time constant $1/(4 lr wd)$ "
+     "depend on "
      "the product alone."}};
 
 }  // namespace evenkeel::lab

@@ -49,7 +49,7 @@ void run(Lab& lab, const Parameters& p) {
   const int batches = lab.quick_or_full(400, 1600);
   std::vector<double> phis;
   for (double beta : {-3., -2., -1., -.5, 0., .5, 1., 2., 3.}) phis.push_back(Phi(beta));
-  lab.same("A3.6", "Phi(beta / |gamma|), beta = -3 -2 -1 -.5 0 .5 1 2 3, against the table",
+  lab.same("A3.6", "$Phi(beta / |gamma|)$, beta = -3 -2 -1 -.5 0 .5 1 2 3, against the table",
            {.00135, .02275, .15866, .30854, .5, .69146, .84134, .97725, .99865}, phis, 1e-5);
   for (double beta : {-1.0, 0.0, 0.5})
     lab.expected("A3.6", fmt::format("active fraction, gamma 1, beta {}, batches of 1024", beta),
@@ -72,12 +72,12 @@ void run(Lab& lab, const Parameters& p) {
       lab.expected("A3.7", fmt::format("batches of {}, beta {}: the Beta law against a count", m, beta),
                    active_in_batch(beta, static_cast<double>(m)), measure(1, beta, m, batches, random));
   for (const auto& [beta, value] : {std::pair{-1., .08332}, {0., .39894}, {1., 1.08332}}) {
-    lab.equal("A3.8", fmt::format("mean output at beta = {}: beta Phi + phi", beta), value,
+    lab.equal("A3.8", fmt::format("mean output at beta = {}: $beta Phi + phi$", beta), value,
               beta * Phi(beta) + phi(beta), 1e-5);
     lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value,
                  measure(1, beta, 4096, batches / 8, random, true));
   }
-  lab.expected("A3.8", "gamma = 2, beta = 1: beta Phi(beta/gamma) + gamma phi(beta/gamma)", Phi(.5) + 2 * phi(.5),
+  lab.expected("A3.8", "gamma = 2, beta = 1: $beta Phi(beta/gamma) + gamma phi(beta/gamma)$", Phi(.5) + 2 * phi(.5),
                measure(2, 1, 4096, batches / 8, random, true));
   // What reaches beta is the active fraction; far below 0 there is nothing to learn from.
   const Tensor x = Tensor::normal({256, 1}, random);
@@ -108,7 +108,7 @@ void run(Lab& lab, const Parameters& p) {
                 "units of |gamma|.",
        .predicted =
            "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three "
-           "cannot hold values beyond sqrt(2), so beyond that shift all its ReLUs are on, or all are off.",
+           "cannot hold values beyond $sqrt(2)$, so beyond that shift all its ReLUs are on, or all are off.",
        .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.",
                            chart.series[1].y[at_one], chart.series[3].y[at_one], Phi(1))});
 }

@@ -53,13 +53,13 @@ void varying_weight(Lab& lab, Random& random) {
     average += mean(batch).item() / 20;
     if (t != 10) continue;
     const double by_last = mu * (1 - none_left) / (1 - std::pow(1 - a, t)), kept = varying.running_mean.item();
-    lab.only_if("A6.3", "dividing by 1 - (1-a)^t is right", "a is constant, or w is kept",
+    lab.only_if("A6.3", "dividing by $1 - (1-a)^t$ is right", "a is constant, or w is kept",
                 fmt::format("with the last a: {:.4f}, with w: {:.4f}, truth 3", by_last, kept),
                 std::abs(kept - mu) < 1e-10, std::abs(by_last - mu) < 1e-10);
   }
-  lab.equal("A6.3", "w = 1 - product of (1 - a_i)", 1 - none_left, varying.running_weight.item());
-  lab.equal("A6.3", "a = 1/t is the mean of all batches", average, as_cumulative.running_mean.item());
-  lab.equal("A6.3", "and average=cumulative is a = 1/t", as_cumulative.running_var.item(),
+  lab.equal("A6.3", "w is 1 less the product of $(1 - a_i)$", 1 - none_left, varying.running_weight.item());
+  lab.equal("A6.3", "$a = 1/t$ is the mean of all batches", average, as_cumulative.running_mean.item());
+  lab.equal("A6.3", "and average=cumulative is $a = 1/t$", as_cumulative.running_var.item(),
             cumulative.running_var.item());
 }
 
@@ -68,7 +68,7 @@ void run(Lab& lab, const Parameters& p) {
   constant_stream(lab);
   BatchNorm ten(1, {.new_weight = p.weight});
   for (int i = 0; i < 10; ++i) ten.forward(Tensor::full({4, 1}, mu), Mode::train);
-  lab.equal("A6.1", fmt::format("share of the truth after 10 batches, a = {}: 1 - (1-a)^10", p.weight),
+  lab.equal("A6.1", fmt::format("share of the truth after 10 batches, a = {}: $1 - (1-a)^10$", p.weight),
             1 - std::pow(1 - p.weight, 10), ten.running_weight.item() * ten.running_mean.item() / mu);
   BatchNorm once(1);
   const Tensor x = draws(32, random);

@@ -63,10 +63,10 @@ void run(Lab& lab, const Parameters& p) {
   const double v = sigma * sigma;
   const auto start = [&](double t) { return v * (1 - std::pow(.9, t)) + std::pow(.9, t); };
   const std::vector<Moments> exact = average(dialects[1], std::vector<Moments>(50, {mu, v * (m - 1.0) / m}), m);
-  lab.same("A6.4", "E r_t = sigma^2 (1 - (1-a)^t) + (1-a)^t, t = 1, 10, 50", {start(1), start(10), start(50)},
+  lab.same("A6.4", "$E r_t = sigma^2 (1 - (1-a)^t) + (1-a)^t$, t = 1, 10, 50", {start(1), start(10), start(50)},
            {exact[0].var, exact[9].var, exact[49].var});
   lab.equal(
-      "A6.6", "what Keras' and Flax' variance tends to, over the truth: (m-1)/m", (m - 1.0) / m,
+      "A6.6", "what Keras' and Flax' variance tends to, over the truth: $(m-1)/m$", (m - 1.0) / m,
       average({"", .1, 0, 1, false, false}, std::vector<Moments>(2000, {mu, v * (m - 1.0) / m}), m).back().var / v);
 
   std::vector<double> index;
@@ -108,7 +108,7 @@ void run(Lab& lab, const Parameters& p) {
                   m),
               .predicted = "Only the corrected average is near the truth from the first batch on; it is noisier at "
                            "first, which is the price. "
-                           "From 0 with a = 0.001, 1 - 0.999^1000 = 63 % of the truth has arrived at the end.",
+                           "From 0 with a = 0.001, $1 - 0.999^1000$ = 63 % of the truth has arrived at the end.",
               .seen = fmt::format("After ten batches the running means are {} in the legend's order.", seen)});
 }
 

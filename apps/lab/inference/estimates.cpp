@@ -52,7 +52,7 @@ void run(Lab& lab, const Parameters& p) {
   for (int64_t m : {2, 8}) {
     Sample biased;
     for (double v : standardise(Tensor::normal({m, 20000}, random, mu, sigma)).var.values()) biased.add(v);
-    lab.expected("A6.6", fmt::format("E sigma_B^2 in batches of {}, sigma^2 = 4: sigma^2 (m-1)/m", m),
+    lab.expected("A6.6", fmt::format("$E sigma_B^2$ in batches of {}, $sigma^2 = 4$: $sigma^2 (m-1)/m$", m),
                  sigma * sigma * (static_cast<double>(m) - 1) / static_cast<double>(m), biased);
   }
   BatchNorm once(1);

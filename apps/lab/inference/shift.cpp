@@ -23,10 +23,11 @@ void run(Lab& lab, const Parameters& p) {
   for (double v : batch_norm_inference(far, one * .2, one * .64, one * 1.3, one * .5).values())
     out.add(v), squares.add(std::pow(v - .5 - moved, 2));
   if (lab.standard())
-    lab.equal("A7.1", "the shift gamma (m_test - mu) / sqrt(sigma^2 + eps): from .2 to 1.5, sigma .8, gamma 1.3",
+    lab.equal("A7.1", "the shift $gamma (m_test - mu) / sqrt(sigma^2 + eps)$: from .2 to 1.5, sigma .8, gamma 1.3",
               2.11248, 1.3 * 1.3 / root, 1e-5);
   lab.expected("A7.1", "measured: mean of y (beta = 0.5)", .5 + moved, out);
-  lab.expected("A7.1", fmt::format("variance of y, sigma_test {}: gamma^2 sigma_test^2 / (sigma^2 + eps)", p.spread),
+  lab.expected("A7.1",
+               fmt::format("variance of y, $sigma_test$ {}: $gamma^2 sigma_test^2 / (sigma^2 + eps)$", p.spread),
                1.69 * p.spread * p.spread / (.64 + 1e-5), squares);
   const Tensor x = Tensor::normal({16, 5}, random), delta = Tensor::normal({5}, random),
                w = Tensor::normal({4, 5}, random), gamma = Tensor::normal({4}, random);
@@ -36,7 +37,7 @@ void run(Lab& lab, const Parameters& p) {
   };
   const auto training = [&](const Tensor& t) { return batch_norm(matmul(t, w, false, true), gamma, zeros(4)).y; };
   const Tensor shift = reshape(matmul(reshape(delta, {1, 5}), w, false, true), {4}) * gamma * (1 / std::sqrt(2 + 1e-5));
-  lab.same("A7.3", "linear layer, x + delta: inference moves by gamma W delta / sqrt(sigma^2 + eps)",
+  lab.same("A7.3", "linear layer, $x + δ$: inference moves by $(gamma W δ) / sqrt(sigma^2 + eps)$",
            add_per_channel(inference(x), shift), inference(shifted), 1e-13);
   lab.same("A7.3", "training does not move", training(x), training(shifted), 1e-12);
 

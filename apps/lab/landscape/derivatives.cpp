@@ -73,10 +73,10 @@ void run(Lab& lab, const Parameters& p) {
             -b.gamma / (b.m * b.s * b.s) * (pairs - 3 / b.m * b.h(i) * b.h(j) * b.h(k));
       }
   }
-  lab.same(
-      "A4.6",
-      "all m^3 second derivatives: -gamma/(m s^2) (xhat_i P_jk + xhat_j P_ik + xhat_k P_ij - 3/m xhat_i xhat_j xhat_k)",
-      closed, second, 1e-13);
+  lab.same("A4.6",
+           "all $m^3$ second derivatives: $- gamma / (m s^2) (xhat_i P_jk + xhat_j P_ik + xhat_k P_ij - 3/m xhat_i "
+           "xhat_j xhat_k)$",
+           closed, second, 1e-13);
   double largest = 0;
   for (double d : second.values()) largest = std::max(largest, std::abs(d));
   lab.observed("A4.6", "the largest second derivative, by its size", "", {largest});
@@ -101,7 +101,7 @@ void run(Lab& lab, const Parameters& p) {
     });
   };
   const std::vector<double> wrong = directional(captured, b.x, c, v);
-  lab.equal("A4.8", "1/s captured as a number: the first derivative is right", fused[0], wrong[0], 1e-12);
+  lab.equal("A4.8", "$1/s$ captured as a number: the first derivative is right", fused[0], wrong[0], 1e-12);
   lab.between("A4.8", "and the second is off, relatively, by", .01, INFINITY, {std::abs(wrong[1] / fused[1] - 1)});
 
   // The output's path along v, and its Taylor polynomials.

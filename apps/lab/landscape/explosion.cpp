@@ -59,11 +59,11 @@ void run(Lab& lab, const Parameters& p) {
       for (int i = 0; i < lab.quick_or_full(b > 32 ? 1 : 2, 4); ++i)
         last = squared_gradients(b, c.f, p.residual, random), growth.add(per_layer(last));
       lab.between("A5",
-                  fmt::format("{}, batches of {}: growth of |gradient|^2 per layer, table {}", c.name, b, c.table[k]),
+                  fmt::format("{}, batches of {}: growth of $|gradient|^2$ per layer, table {}", c.name, b, c.table[k]),
                   c.table[k] * .97, c.table[k] * 1.03, {growth.mean()});
       const double law = (static_cast<double>(b) - 2) / (static_cast<double>(b) - 3);
       if (c.f == linear)
-        lab.between("A5", fmt::format("the law (B-2)/(B-3) = {:.4f}", law), law * .98, law * 1.02, {growth.mean()});
+        lab.between("A5", fmt::format("the law $(B-2)/(B-3) = {:.4f}$", law), law * .98, law * 1.02, {growth.mean()});
       if (b != 128) continue;
       if (c.f == static_cast<Function>(relu)) relu_growth = growth.mean();
       Series s{fmt::format("measured, {}", c.name), {}, {}, color++};
@@ -73,7 +73,7 @@ void run(Lab& lab, const Parameters& p) {
     }
   }
   const double law = M_PI / (M_PI - 1);
-  lab.equal("A5", "the law for ReLU and large batches: pi / (pi - 1)", 1.467, law, 1e-3);
+  lab.equal("A5", "the law for ReLU and large batches: $pi / (pi - 1)$", 1.467, law, 1e-3);
   const auto grown = [=](double l) { return std::pow(law, l); };
   chart.series.push_back(curve("predicted, ReLU: (pi / (pi - 1))^layers", grid(0, layers, layers + 1), grown, 0, true));
   lab.figure(

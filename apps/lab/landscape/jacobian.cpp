@@ -34,31 +34,31 @@ void run(Lab& lab, const Parameters& p) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < m; ++j)
       closed.mutable_data()[i * m + j] = b.gamma / b.s * (b.projection(i, j) - b.h(i) * b.h(j) / b.m);
-  lab.same("A4.1", "training: J = gamma/s (P - xhat xhat' / m)", closed, J, 1e-13);
-  lab.same("A4.2", "symmetric: J v = J' v", matmul(J, g), matmul(J, g, true), 1e-13);
-  lab.same("A4.2", "J 1 = 0: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
-  lab.same("A4.2", "J xhat = gamma eps / s^3 xhat", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)), matmul(J, b.xhat),
-           1e-13);
-  lab.equal("A4.2", "the eigenvalue along xhat: gamma eps / s^3", b.gamma * b.eps / (b.s * b.s * b.s),
+  lab.same("A4.1", "training: $J = gamma / s (P - xhat xhat' / m)$", closed, J, 1e-13);
+  lab.same("A4.2", "symmetric: $J v = J' v$", matmul(J, g), matmul(J, g, true), 1e-13);
+  lab.same("A4.2", "$J 1 = 0$: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
+  lab.same("A4.2", "$J xhat = (gamma eps) / s^3 xhat$", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)),
+           matmul(J, b.xhat), 1e-13);
+  lab.equal("A4.2", "the eigenvalue along xhat: $(gamma eps) / s^3$", b.gamma * b.eps / (b.s * b.s * b.s),
             dot(b.xhat, matmul(J, b.xhat)).item() / dot(b.xhat, b.xhat).item(), 1e-13);
   const Tensor centred = g - mean(g).item(),
                third = centred - b.xhat * (dot(centred, b.xhat).item() / dot(b.xhat, b.xhat).item());
-  lab.same("A4.2", "J v = gamma / s v on all m - 2 directions orthogonal to 1 and xhat", third * (b.gamma / b.s),
+  lab.same("A4.2", "$J v = gamma / s v$ on all m - 2 directions orthogonal to 1 and xhat", third * (b.gamma / b.s),
            matmul(J, third), 1e-13);
   double trace = 0;
   for (int64_t i = 0; i < m; ++i) trace += J.data()[i * m + i];
-  lab.equal("A4.2", "trace = gamma/s (m - 1 - sigma^2 / s^2)", b.gamma / b.s * (b.m - 1 - b.var / (b.s * b.s)), trace,
-            1e-13);
+  lab.equal("A4.2", "its trace: $gamma / s (m - 1 - sigma^2 / s^2)$", b.gamma / b.s * (b.m - 1 - b.var / (b.s * b.s)),
+            trace, 1e-13);
 
   const Tensor x = b.x.clone().track(), dx = grad(b.norm(x), {x}, {.cotangent = g})[0].detach();
-  lab.same("A4.3", "dx = gamma/s (g - mean g - xhat mean(g xhat))",
+  lab.same("A4.3", "$dx = gamma / s (g - mean g - xhat mean(g xhat))$",
            (centred - b.xhat * mean(g * b.xhat).item()) * (b.gamma / b.s), dx, 1e-13);
   lab.equal("A4.3", "dx sums to 0", 0, sum(dx).item(), 1e-13);
-  lab.equal("A4.3", "sum of dx xhat = (eps/s^2) (gamma/s) sum of g xhat",
+  lab.equal("A4.3", "the sum of $dx xhat$ is $eps / s^2 gamma / s$ times that of $g xhat$",
             b.eps / (b.s * b.s) * b.gamma / b.s * dot(g, b.xhat).item(), dot(dx, b.xhat).item(), 1e-13);
   const Feature bare(b.x, 0);
   const Tensor d0 = grad(bare.norm(x), {x}, {.cotangent = g})[0].detach();
-  lab.equal("A4.7", "|dx|^2 = gamma^2/sigma^2 (|g|^2 - <1,g>^2/m - <xhat,g>^2/m), eps = 0",
+  lab.equal("A4.7", "$|dx|^2 = gamma^2 / sigma^2 (|g|^2 - (1' g)^2 / m - (xhat' g)^2 / m)$, eps = 0",
             b.gamma * b.gamma / b.var *
                 (dot(g, g).item() - std::pow(sum(g).item(), 2) / b.m - std::pow(dot(g, bare.xhat).item(), 2) / b.m),
             dot(d0, d0).item(), 1e-12);
@@ -73,11 +73,11 @@ void run(Lab& lab, const Parameters& p) {
   const Tensor diagonal = jacobian([&](const Tensor&t) { return t * (b.gamma / root); }, b.x),
                inference = in(Mode::eval);
   lab.same("A4.1", "the layer in training mode has the same J", J, in(Mode::probe), 1e-13);
-  lab.same("A4.4", "inference: J = gamma / sqrt(running variance + eps) on the diagonal", diagonal, inference, 1e-13);
+  lab.same("A4.4", "inference: $J = gamma / sqrt(running variance + eps)$ on the diagonal", diagonal, inference, 1e-13);
   double beside = 0;
   for (int64_t i = 0; i < m * m; ++i) beside += i % (m + 1) ? std::abs(inference.data()[i]) : 0;
   lab.equal("A4.4", "inference: the sum of all that stands beside it", 0, beside, 0);
-  lab.equal("A4.4", "inference: dL/dgamma = sum of g (x - running mean) / sqrt(running variance + eps)",
+  lab.equal("A4.4", "inference: $dL/dgamma$ is the sum of $g (x - running mean) / sqrt(running variance + eps)$",
             dot(g, b.x - layer.running_mean.item()).item() / root,
             grad(layer.forward(b.x, Mode::eval), {layer.gamma}, {.cotangent = g})[0].item(), 1e-13);
 

@@ -80,12 +80,12 @@ void run(Lab& lab, const Parameters& p) {
   if (!lab.quick()) {
     lab.between("A5", "ReLU, lr 0.2: 1 to 6 times (PyTorch 2.0 to 3.0)", 1, 6, faster, true);
     lab.between("A5",
-                "lr 0.2, without: lambda over the edge of stability 2 / lr is within a half of 1, steps 200 and 500",
+                "lr 0.2, without: lambda over the edge of stability $2 / lr$ is within a half of 1, steps 200 and 500",
                 .5, 1.5, edge, true);
   }
   lab.observed("A5", "lambda of the plain network at the last step, seed 1",
                fmt::format("edge 2 / lr = {:.3g}", 2 / p.lr), {plain.sharpness.back()});
-  lab.observed("A5", "lambda times |W|^2, which the size of weights does not change, without", "", plain_normalised);
+  lab.observed("A5", "lambda times $|W|^2$, which the size of weights does not change, without", "", plain_normalised);
   lab.observed("A5", "the same with batch norm", "", bn_normalised);
   const Run stuck = follow(lab, p.batch, "none", "sigmoid", 1, .05, {at.back()}),
             learning = follow(lab, p.batch, "batch", "sigmoid", 1, .05, {at.back()});

@@ -56,7 +56,7 @@ void run(Lab& lab, const Parameters& p) {
     return std::sqrt(company(0, m, batches, random).xhat.variance()) / predicted_noise(0, static_cast<double>(m));
   };
   const double few = over_formula(4), many = over_formula(128);
-  lab.only_if("A4.9", "Var(xhat | x) is (1 + x^2/2) / m within 5 %", "the batch is larger than about 8",
+  lab.only_if("A4.9", "$Var(xhat | x)$ is $(1 + x^2/2) / m$ within 5 %", "the batch is larger than about 8",
               fmt::format("deviation {:.2f}x the formula at m = 4, {:.2f}x at 128", few, many),
               std::abs(many - 1) < .05, std::abs(few - 1) < .05);
 
@@ -64,7 +64,7 @@ void run(Lab& lab, const Parameters& p) {
       table{1.596, 1.204, 1.088, 1.0414, 1.0201, 1.0099, 1.0049};
   std::vector<double> law;
   for (double m : sizes) law.push_back(predicted_gain(m));
-  lab.equal("A4.10", "E sigma / sigma_B, batches of 3: Gamma functions against the table", 2.171, predicted_gain(3),
+  lab.equal("A4.10", "$E sigma / sigma_B$, batches of 3: Gamma functions against the table", 2.171, predicted_gain(3),
             2e-4);
   lab.same("A4.10", "batches of 4 8 16 32 64 128 256: 1.596 1.204 1.088 1.0414 1.0201 1.0099 1.0049", table, law, 3e-4);
   Series noise_seen{"measured at x = 0", sizes, {}, 1}, noise_far{"measured at x = 2", sizes, {}, 3},
@@ -101,10 +101,11 @@ void run(Lab& lab, const Parameters& p) {
                 "since its company "
                 "is random; the standard deviation of xhat against the size of the batch (no units, size on a "
                 "logarithmic axis). "
-                "Right: the mean of sigma / sigma_B, by which a batch multiplies activations and gradients.",
-       .predicted = "The noise falls as sqrt((1 + x^2/2) / m) once m is above 8. 1 / sigma_B is on average larger than "
-                    "1 / sigma, "
-                    "so that small batches amplify.",
+                "Right: the mean of $sigma / sigma_B$, by which a batch multiplies activations and gradients.",
+       .predicted =
+           "The noise falls as $sqrt((1 + x^2/2) / m)$ once m is above 8. $1 / sigma_B$ is on average larger than "
+           "$1 / sigma$, "
+           "so that small batches amplify.",
        .seen = fmt::format("At m = 4 the noise is {:.2f} of the formula, at 128 {:.2f}; a batch of 8 amplifies "
                            "{:.2f}-fold, one of 256 {:.3f}-fold.",
                            few, many, gain_seen.y[1], gain_seen.y.back())});
@@ -116,7 +117,7 @@ extern const Experiment noise{
     "noise",
     "Smoothing the landscape",
     "How noisy does random company make one example?",
-    "Its normalised value has a spread of about 1 / sqrt(m): 0.18 in a batch of 32.",
+    "Its normalised value has a spread of about $1 / sqrt(m)$: 0.18 in a batch of 32.",
     "$Var (xhat | x) = (1 + x^2 / 2) / m$, nearly, for batches above 8, and $E sigma / sigma_B = sqrt(m / 2) Γ((m - 2) "
     "/ 2) / Γ((m - 1) / 2)$: 1.2 at m = 8, 1.005 at 256.",
     run,

@@ -22,19 +22,19 @@ void run(Lab& lab, const Parameters& p) {
   free.gamma.copy_from(Tensor::of({2}, {1.7, -.6}));
   const Tensor x = Tensor::normal({m, 2}, random, 1, 2).track();
   const Tensor y = free.forward(x, Mode::probe), sigma = free.running_sigma;
-  lab.same("A9.1", "r = sigma_B / sigma, d = (mu_B - mu) / sigma: training computes what inference does",
+  lab.same("A9.1", "$r = sigma_B / sigma$, $d = (mu_B - mu) / sigma$: training computes what inference does",
            free.forward(x, Mode::eval).detach(), y.detach(), 1e-13);
   const Tensor xhat = standardise(x.detach()).y;
   const Tensor projected =
       add_per_channel(cotangent, -mean_rows(cotangent)) - scale_per_channel(xhat, mean_rows(cotangent * xhat));
-  lab.same("A9.2", "its J = gamma / sigma (P - xhat xhat' / m): batch norm's, with the running sigma",
+  lab.same("A9.2", "its $J = gamma / sigma (P - xhat xhat' / m)$: batch norm's, with the running sigma",
            scale_per_channel(projected, free.gamma.detach() / sigma),
            grad(y, {x}, {.cotangent = cotangent})[0].detach(), 1e-13);
   // With gradients through r and d the batch's statistics cancel.
   const Tensor mu_b = mean_rows(x), sigma_b = sqrt(mean_rows(square(add_per_channel(x, -mu_b))) + 1e-5),
                r = sigma_b / sigma, d = (mu_b - free.running_mean) / sigma;
   const Tensor through = batch_norm_definition(x, free.gamma * r, free.gamma * d);
-  lab.same("A9.2", "with gradient through r and d: J = gamma / sigma on the diagonal",
+  lab.same("A9.2", "with gradient through r and d: $J = gamma / sigma$ on the diagonal",
            scale_per_channel(cotangent, free.gamma.detach() / sigma),
            grad(through, {x}, {.cotangent = cotangent})[0].detach(), 1e-13);
   lab.same("A9.3", "r = 1, d = 0: batch norm, to the bit", batch_norm(x, off.gamma, off.beta).y.detach(),
@@ -45,14 +45,14 @@ void run(Lab& lab, const Parameters& p) {
     *layer.batches.mutable_data() = static_cast<double>(steps);
     return std::vector<double>{layer.r_limit(), layer.d_limit()};
   };
-  lab.same("A9.3", "limits (r_max, d_max) at step 5000: (1, 0)", {1, 0}, limits(5000), 0);
-  lab.same("A9.3", "halfway for d, at 15,000: d_max 2.5", {1 + 2 * 10. / 35, 2.5}, limits(15000));
-  lab.same("A9.3", "at 25,000 d_max is 5, at 40,000 r_max 3", {3, 5}, {limits(40000)[0], limits(25000)[1]});
+  lab.same("A9.3", "limits $(r_max, d_max)$ at step 5000: (1, 0)", {1, 0}, limits(5000), 0);
+  lab.same("A9.3", "halfway for d, at 15,000: $d_max$ 2.5", {1 + 2 * 10. / 35, 2.5}, limits(15000));
+  lab.same("A9.3", "at 25,000 $d_max$ is 5, at 40,000 $r_max$ 3", {3, 5}, {limits(40000)[0], limits(25000)[1]});
   const auto jensen = [](double b) {
     return std::sqrt(2 / b) * std::exp(std::lgamma(b / 2) - std::lgamma((b - 1) / 2));
   };
   for (const auto& [size, table] : {std::pair{4, .798}, {8, .903}, {32, .976}}) {
-    lab.equal("A9.4", fmt::format("E sigma_B / sigma, batches of {}: the Gamma functions against the table", size),
+    lab.equal("A9.4", fmt::format("$E sigma_B / sigma$, batches of {}: the Gamma functions against the table", size),
               table, jensen(size), 1e-3);
     const Normalized n = standardise(Tensor::normal({size, 20000}, random));
     Sample root;
@@ -76,7 +76,7 @@ void run(Lab& lab, const Parameters& p) {
     limits_of_r.push_back(r_max), noise.push_back(std::sqrt(y.variance()));
   }
   const Series seen{fmt::format("measured, batches of {}", p.batch), limits_of_r, noise, 1};
-  lab.between("A9.3", "noise of one example's output, r_max 3 over r_max 1 (batch norm): less than half", 0, .5,
+  lab.between("A9.3", "noise of one example's output, $r_max$ 3 over $r_max$ 1 (batch norm): less than half", 0, .5,
               {noise.back() / noise.front()});
   lab.observed("A9.3", "noise of its output under batch norm", "", {noise.front()});
   lab.figure({{.title = "What freeing r and d does to the noise of the batch",
@@ -106,6 +106,6 @@ extern const Experiment renorm{
     "to the bit.",
     run,
     {"Take batches of 64: how much noise is there to take away?", "batch=64", "noise of its output under batch norm",
-     0.1, 0.2, "0.15 instead of 0.41: the batch's own noise falls as 1 / sqrt(m). Renorm is for small batches."}};
+     0.1, 0.2, "0.15 instead of 0.41: the batch's own noise falls as $1 / sqrt(m)$. Renorm is for small batches."}};
 
 }  // namespace evenkeel::lab

@@ -45,9 +45,9 @@ void one_unit(Lab& lab, Random& random) {
     h.add(v);
     h2.add(v * v);
   }
-  lab.expected("A2.1", "E relu(z), z ~ N(0, 1): 1 / sqrt(2 pi)", 1 / std::sqrt(2 * M_PI), h);
-  lab.expected("A2.1", "E relu(z)^2", 0.5, h2);
-  lab.equal("A2.1", "Var relu(z) = 1/2 - 1/(2 pi), against the table", .340845, .5 - 1 / (2 * M_PI), 1e-6);
+  lab.expected("A2.1", "$E relu(z)$, $z ~ N(0, 1)$: $1 / sqrt(2 pi)$", 1 / std::sqrt(2 * M_PI), h);
+  lab.expected("A2.1", "$E relu(z)^2$", 0.5, h2);
+  lab.equal("A2.1", "$Var relu(z) = 1/2 - 1/(2 pi)$, against the table", .340845, .5 - 1 / (2 * M_PI), 1e-6);
   const Tensor x = Tensor::normal({50, 4}, random, 1, 2), w = Tensor::normal({3, 4}, random),
                b = Tensor::normal({3}, random);
   const Tensor z = add_per_channel(matmul(x, w, false, true), b);
@@ -68,7 +68,7 @@ void run(Lab& lab, const Parameters& p) {
   while (predicted.size() <= depth) predicted.push_back(next_share(predicted.back()));
   const std::vector<double> table{0, .3183, .4937, .6048, .6810, .7359, .7772, .8091, .8344, .8548, .8715};
   if (lab.standard()) {
-    lab.same("A2.3", "layers 0 to 10: the recursion against the table 0, 1/pi, .494 ... .8715", table,
+    lab.same("A2.3", "layers 0 to 10: the recursion against the table 0, $1/pi$, .494 ... .8715", table,
              {predicted.begin(), predicted.begin() + 11}, 5e-5);
     lab.equal("A2.3", "layer 20", .9484, predicted[20], 5e-5);
   }

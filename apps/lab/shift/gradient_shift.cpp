@@ -60,7 +60,7 @@ void run(Lab& lab, const Parameters& p) {
       }
       lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
                    "no gain (Santurkar et al.)", all);
-      lab.observed("A2.6", "and the distance |G - G'|", "", far);
+      lab.observed("A2.6", "and the distance $|G - G'|$", "", far);
       seen += fmt::format("{}{} {}: {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm, mean_of(all));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);

@@ -51,21 +51,22 @@ void run(Lab& lab, const Parameters& p) {
     sgd.step(grad(mean(square(net.forward(x, Mode::train) - target)), values(parameters(net))));
   }
   lab.equal("A2.4", "two layers, 100 steps of training: the largest mean behind step 2", 0, worst_mean, 1e-13);
-  lab.equal("A2.4", "the largest distance of a variance from sigma^2 / (sigma^2 + eps)", 0, worst_var, 1e-13);
-  lab.equal("A2.3", "and of the mean product of two examples from -sigma^2 / (sigma^2 + eps) / (m-1)", 0, worst_product,
-            1e-13);
+  lab.equal("A2.4", "the largest distance of a variance from $sigma^2 / (sigma^2 + eps)$", 0, worst_var, 1e-13);
+  lab.equal("A2.3", "and of the mean product of two examples from $- sigma^2 / (sigma^2 + eps) / (m-1)$", 0,
+            worst_product, 1e-13);
   lab.observed("A2.3", "mean product of two examples of a unit of the second layer, last batch",
-               fmt::format("{:.4g}: -1 / (m - 1)", -1 / static_cast<double>(m - 1)), {product});
-  lab.figure({{.title = "Before and behind batch normalisation",
-               .x_label = fmt::format("step of training (lr {}, batches of {})", p.lr, m),
-               .y_label = "moments of one unit",
-               .series = {in_mean, in_deviation, out_mean, out_deviation}}},
-             {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
-                       "and behind batch "
-                       "normalisation, against the training step.",
-              .predicted =
-                  "Whatever comes, what goes on has mean 0 and a variance of sigma^2 / (sigma^2 + eps), at every step.",
-              .seen = fmt::format("The mean behind it is never further from 0 than {:.0e}.", worst_mean)});
+               fmt::format("{:.4g}: $-1 / (m - 1)$", -1 / static_cast<double>(m - 1)), {product});
+  lab.figure(
+      {{.title = "Before and behind batch normalisation",
+        .x_label = fmt::format("step of training (lr {}, batches of {})", p.lr, m),
+        .y_label = "moments of one unit",
+        .series = {in_mean, in_deviation, out_mean, out_deviation}}},
+      {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
+                "and behind batch "
+                "normalisation, against the training step.",
+       .predicted =
+           "Whatever comes, what goes on has mean 0 and a variance of $sigma^2 / (sigma^2 + eps)$, at every step.",
+       .seen = fmt::format("The mean behind it is never further from 0 than {:.0e}.", worst_mean)});
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ void run(Lab& lab, const Parameters& p) {
     gamma.copy_from(gamma.detach() - d[0].detach() * p.lr);
     beta.copy_from(beta.detach() - d[1].detach() * p.lr);
   }
-  lab.equal("A1.10", fmt::format("gamma after {} steps of learning y = x: sqrt(sigma^2 + eps)", steps), s,
+  lab.equal("A1.10", fmt::format("gamma after {} steps of learning y = x: $sqrt(sigma^2 + eps)$", steps), s,
             scale.y.back());
   lab.equal("A1.10", "beta: mu", mu, shift.y.back());
   lab.equal("A1.10", "what is left of the mean squared error", 0, loss);
