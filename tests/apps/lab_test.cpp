@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "tests/apps/process.h"
 #include "tests/svg.h"
@@ -12,13 +13,17 @@ namespace {
 
 // How many statements each experiment makes in quick mode.
 const std::map<std::string, size_t> numbers = {
-    {"transform", 16},   {"axes", 13},          {"renewal", 4},    {"saturation", 19}, {"jacobian", 15},
-    {"derivatives", 13}, {"averages", 12},      {"estimates", 13}, {"dialects", 9},    {"shift", 5},
-    {"scale", 21},       {"sequences", 14},     {"two_labs", 5},   {"privacy", 6},     {"mistakes", 13},
-    {"one_layer", 8},    {"noise", 14},         {"renorm", 15},    {"dilution", 13},   {"relu_activity", 33},
-    {"explosion", 9},    {"thermostat", 9},     {"decay", 4},      {"landscape", 6},   {"rates", 7},
-    {"drift", 4},        {"gradient_shift", 9}, {"paper", 3},      {"domain", 12},     {"batch_size", 5},
-    {"identity", 3},     {"alive", 4},          {"depth", 4},      {"vision", 3}};
+    {"transform", 19},   {"axes", 13},          {"renewal", 4},      {"saturation", 20}, {"jacobian", 15},
+    {"derivatives", 13}, {"averages", 12},      {"estimates", 13},   {"dialects", 9},    {"shift", 5},
+    {"scale", 24},       {"sequences", 14},     {"two_labs", 5},     {"privacy", 6},     {"mistakes", 13},
+    {"one_layer", 8},    {"noise", 14},         {"renorm", 15},      {"dilution", 13},   {"relu_activity", 33},
+    {"explosion", 9},    {"thermostat", 9},     {"decay", 4},        {"landscape", 6},   {"rates", 7},
+    {"drift", 4},        {"gradient_shift", 9}, {"paper", 3},        {"domain", 12},     {"batch_size", 5},
+    {"identity", 3},     {"alive", 4},          {"depth", 4},        {"vision", 3},      {"vanishing", 24},
+    {"injected", 4},     {"inputs", 8},         {"regularising", 5}, {"decoupled", 12}};
+
+// The claims that the experiments run by all test cases so far have judged, and those experiments.
+std::set<std::string> judged_claims, experiments_run;
 
 struct Statement {
   std::string text, measured;
@@ -58,7 +63,8 @@ struct Shown {
       if (line.starts_with("claim ")) {
         statement = line.find("statement"), predicted = line.find("predicted"), measured = line.find("measured");
         allowed = line.find("allowed");
-      } else if (svg::all(line, "^A\\d+\\.?\\d*[a-z]? ").size() == 1) {
+      } else if (const auto claim = svg::all(line, "^(A\\d+\\.?\\d*[a-z]?) "); claim.size() == 1) {
+        judged_claims.insert(claim[0][1]);
         const auto cell = [&](size_t from, size_t to) {
           const std::string text = line.substr(from, to - from);
           return text.substr(0, text.find_last_not_of(' ') + 1);
@@ -67,6 +73,7 @@ struct Shown {
       }
     }
     for (const std::string& each : experiments) CHECK_MESSAGE(statements[each].size() == numbers.at(each), each);
+    experiments_run.insert(experiments.begin(), experiments.end());
     page = slurp(folder / "report/index.html");
 
     // Every curve that a legend names is drawn, and looks like no other one of its chart but the other half of a band.
@@ -267,10 +274,37 @@ TEST_CASE("lab: deep networks, dead ReLUs, images, and the identity") {
   CHECK(lab.number("depth", "without: gradient of layer 2") < lab.number("depth", "with batch norm: the same"));
 }
 
+TEST_CASE("lab: layers and inputs of networks that train on drawn points, and the noise put into them") {
+  const Shown lab({"vanishing", "injected", "inputs", "regularising", "decoupled"});
+  // A gradient for each of eight layers; the last one's is 1, and with batch norm none is far below.
+  const svg::Picture vanishing = lab.picture("vanishing");
+  for (const svg::Chart& chart : vanishing.charts) CHECK(chart.curves.size() == 5);
+  CHECK(lab.number("vanishing", "sigmoid, with batch norm: layer 1's gradient over the last one's") >
+        20 * lab.number("vanishing", "sigmoid, without: layer 1's gradient over the last one's"));
+  const double apart = lab.number("vanishing", "tanh, with batch norm: a drift");
+  CHECK((apart > 0 && apart < 1e-10));
+  const double shifted = lab.number("inputs", "with batch norm: losses of 50 steps on shifted inputs");
+  CHECK((shifted > 0 && shifted < 1e-8));
+  const svg::Picture inputs = lab.picture("inputs");
+  for (const svg::Curve& c : inputs.charts[1].curves) CHECK(c.x.size() == 5);
+  const svg::Picture decoupled = lab.picture("decoupled");
+  const svg::Curve &below = *decoupled.charts[0].find("AdamW, from below"), &law = decoupled.charts[0].curves[2];
+  CHECK((below.y.front() < 0.75 * law.y.front() && std::abs(below.y.back() / law.y.back() - 1) < 0.05));
+}
+
 TEST_CASE("lab: the number of every experiment's statements is known") {
   std::istringstream list(run({"lab", "list"}).out);
   size_t experiments = 0;
   for (std::string line; std::getline(list, line); ++experiments)
     CHECK_MESSAGE(numbers.contains(line.substr(0, line.find(' '))), line);
   CHECK(experiments == numbers.size());
+}
+
+TEST_CASE("lab: every claim has a statement that judges it") {
+  if (experiments_run.size() < numbers.size()) return;  // some test cases were left out
+  const Scratch scratch;
+  REQUIRE(run({"lab", "transform", "--quick", "--out", scratch / "report"}).status == 0);
+  const auto claims = svg::all(slurp(scratch / "report/index.html"), "<tr id=\"claim-([^\"]*)\"");
+  CHECK(claims.size() > 70);
+  for (const auto& claim : claims) CHECK_MESSAGE(judged_claims.contains(claim[1]), claim[1]);
 }

@@ -11,6 +11,9 @@ namespace {
 
 constexpr int64_t dimensions = 500;
 constexpr double times = 8;  // the loss
+// A memory of 100 steps for the squares, short beside the 1 / (2 lr wd) steps in which norms settle. With 0.999, 1000
+// steps, the two hold each other up: settling takes 2.6 times as long.
+constexpr double beta2 = 0.99;
 
 struct Parameters {
   double lr = 0.002;
@@ -25,8 +28,8 @@ enum class Rule { sgd, adam_l2, adamw };
 
 std::unique_ptr<Optimizer> optimizer(Rule rule, const std::vector<Parameter>& all, double lr, double decay) {
   if (rule == Rule::sgd) return std::make_unique<Sgd>(all, SgdOptions{.lr = lr, .weight_decay = decay});
-  return std::make_unique<AdamW>(all,
-                                 AdamWOptions{.lr = lr, .eps = 1e-30, .weight_decay = rule == Rule::adamw ? decay : 0});
+  return std::make_unique<AdamW>(
+      all, AdamWOptions{.lr = lr, .beta2 = beta2, .eps = 1e-30, .weight_decay = rule == Rule::adamw ? decay : 0});
 }
 
 // A weight of which only the direction matters, under gradients of norm G / |w| that are orthogonal to it.

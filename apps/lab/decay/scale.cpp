@@ -36,6 +36,10 @@ void invariance(Lab& lab, Random& random) {
                v = Tensor::normal({5, 4}, random);
   const Tensor g = grad(p.loss(w), {w})[0].detach(), g3 = grad(p.loss(w3), {w3})[0].detach();
   lab.equal("A8.1", "loss at 3 W", p.loss(w).item(), p.loss(w3).item(), 1e-13);
+  const auto moments = [&](const Tensor& at) { return standardise(matmul(p.x, at.detach()), 0); };
+  lab.same("A8.1", "mean of the pre-activations at 3 W: three times that at W", moments(w).mean * 3, moments(w3).mean,
+           1e-13);
+  lab.same("A8.1", "and their deviation", sqrt(moments(w).var) * 3, sqrt(moments(w3).var), 1e-13);
   lab.same("A8.1", "at - 3 W: xhat changes its sign, and nothing else", p.logits(w).detach() * -1.0,
            p.logits(w3 * -1.0).detach(), 1e-13);
   lab.same("A8.2", "gradient at 3 W: a third", g / 3.0, g3, 1e-13);
@@ -47,14 +51,14 @@ void invariance(Lab& lab, Random& random) {
     q.eps = eps;
     const Grads d = grad(q.loss(w), {w, q.gamma, q.b});
     const Normalized n = standardise(add_per_channel(matmul(q.x, w), q.b), eps);
-    lab.same("A8.3", fmt::format("<W_k, dW_k> = eps / (sigma_k^2 + eps) gamma_k dgamma_k, eps = {}", eps),
+    lab.same("A8.3", fmt::format("$<W_k, dW_k> = eps / (sigma_k^2 + eps) gamma_k dgamma_k$, eps = {}", eps),
              q.gamma.detach() * d[1].detach() * (reciprocal(n.var.detach() + eps) * eps),
              sum_rows(w.detach() * d[0].detach()), 1e-13);
     lab.equal("A8.3", "the gradient of a bias before batch norm", 0, l2_norm(d[2]), 1e-13);
   }
   const Tensor hw = hessian_vector_product([&] { return p.loss(w); }, {w}, {w.detach()})[0].detach();
-  lab.same("A8.4", "H w = - gradient, along w", g * -1.0, hw, 1e-13);
-  lab.equal("A8.4", "w' H w = 0", 0, dot(w.detach(), hw).item(), 1e-13);
+  lab.same("A8.4", "$H w$ is minus the gradient, along w", g * -1.0, hw, 1e-13);
+  lab.equal("A8.4", "$w' H w = 0$", 0, dot(w.detach(), hw).item(), 1e-13);
   // Gradients orthogonal to w: every plain step makes it longer.
   double apart = 0, shorter = 0;
   for (int t = 0; t < 100; ++t) {
@@ -64,17 +68,19 @@ void invariance(Lab& lab, Random& random) {
     apart = std::max(apart, std::abs(std::pow(l2_norm(w), 2) / predicted - 1));
     shorter += l2_norm(w) < before;
   }
-  lab.equal("A8.5", "each of 100 plain steps adds lr^2 |g|^2 to |W|^2: the largest relative error", 0, apart, 1e-13);
-  lab.equal("A8.5", "steps that make |W| smaller", 0, shorter, 0);
+  lab.equal("A8.5", "each of 100 plain steps adds $lr^2 |g|^2$ to $|W|^2$: the largest relative error", 0, apart,
+            1e-13);
+  lab.equal("A8.5", "steps that make $|W|$ smaller", 0, shorter, 0);
 }
 
 void conventions(Lab& lab, Random& random) {
   Tensor w = Tensor::normal({7}, random).track(), penalty = dot(w, w) * .05;  // lambda |w|^2, lambda = 0.05
+  lab.equal("A8.9", "the penalty at 3 W is nine times that at W", 9 * penalty.item(), dot(w * 3, w * 3).item() * .05);
   const Tensor g = Tensor::normal({7}, random);
   Tensor by_sgd = w.detach().clone();
   Sgd sgd({{"w", by_sgd, true}}, {.lr = .1, .weight_decay = .1});
   sgd.step({g});
-  lab.same("A8.9", "the penalty lambda |W|^2 is weight decay 2 lambda",
+  lab.same("A8.9", "the penalty $lambda |W|^2$ is weight decay $2 lambda$",
            w.detach() - (g + grad(penalty, {w})[0].detach()) * .1, by_sgd, 1e-14);
   lab.same("A8.12", "plain SGD: the decoupled form w (1 - lr wd) - lr g is the same", w.detach() * (1 - .01) - g * .1,
            by_sgd, 1e-14);
@@ -97,10 +103,10 @@ void run(Lab& lab, const Parameters& p) {
   std::vector<double> factors;
   for (double l : grid(-4, 1, 41)) factors.push_back(std::pow(10, l));
   const auto law = [&](double c) { return std::exp2(-.5 * std::log2(1 + p.eps / (c * c))); };
-  lab.same("A8.10", "c / sqrt(c^2 + eps / sigma^2), over five decades", curve("", factors, law, 0).y,
+  lab.same("A8.10", "$c / sqrt(c^2 + eps / sigma^2)$, over five decades", curve("", factors, law, 0).y,
            curve("", factors, kept, 0).y);
   lab.equal("A8.10", "output kept at c = 0.001", law(.001), kept(.001));
-  lab.only_if("A8.10", "as |W| -> 0 a larger gamma must make up for it", "the variance is near eps",
+  lab.only_if("A8.10", "as $|W| -> 0$ a larger gamma must make up for it", "the variance is near eps",
               fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9,
               kept(.1) < .9);
   lab.figure(
@@ -112,7 +118,7 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
                 "standard deviation of "
                 "what comes out, for a unit whose variance was 1 (no units).",
-       .predicted = "Nothing changes until the variance falls to eps, at c = sqrt(eps). The text's sentence that "
+       .predicted = "Nothing changes until the variance falls to eps, at $c = sqrt(eps)$. The text's sentence that "
                     "gamma must counteract "
                     "W going to 0 is true there only.",
        .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
@@ -127,7 +133,7 @@ extern const Experiment scale{
     "What does the size of weights before batch normalisation matter?",
     "Nothing to the function, but the larger the weights, the smaller the gradient.",
     "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, 1/c "
-    "and 1/c^2 of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
+    "and $1/c^2$ of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
     run,
     {"Set eps to 0: how small may the weights become now?", "eps=0", "output kept", 0.999999, 1.000001,
      "As small as you like: without eps the output does not notice the weights' size at all, and gamma has nothing to "

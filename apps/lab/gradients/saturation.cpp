@@ -38,19 +38,22 @@ Sample batch_slope(Tensor (*f)(const Tensor&), double mu, double s, Random& rand
 void run(Lab& lab, const Parameters& p) {
   Random random(1);
   const int64_t draws = lab.quick_or_full(100'000, 2'000'000);
-  lab.equal("A3.1", fmt::format("slope of the sigmoid at 0 over that at {}: cosh^2(mean / 2)", p.mean),
+  double steepest = 0;
+  for (double z : grid(-8, 8, 161)) steepest = std::max(steepest, derivative(sigmoid, z));
+  lab.equal("A3.1", "the steepest slope of the sigmoid from -8 to 8 is that at 0, $1/4$", .25, steepest);
+  lab.equal("A3.1", fmt::format("slope of the sigmoid at 0 over that at {}: $cosh^2(mean / 2)$", p.mean),
             std::pow(std::cosh(p.mean / 2), 2), derivative(sigmoid, 0) / derivative(sigmoid, p.mean));
   if (lab.standard())
     lab.equal("A3.1", "the same against the table", 14.154, derivative(sigmoid, 0) / derivative(sigmoid, 4), 1e-4);
   std::vector<double> integrals, ratios, shrunk, normalised;
   for (int mu = 0; mu <= 6; ++mu)
     integrals.push_back(expected(slope, mu, 1)), ratios.push_back(integrals[0] / integrals.back());
-  lab.same("A3.3", "E sigmoid'(N(mu, 1)), mu = 0 to 6: .206621 .177943 .115758 .059822 .026298 .010505 .004",
+  lab.same("A3.3", "$E sigmoid'(N(mu, 1))$, mu = 0 to 6: .206621 .177943 .115758 .059822 .026298 .010505 .004",
            {.206621, .177943, .115758, .059822, .026298, .010505, .004000}, integrals, 1e-6);
   lab.same("A3.3", "the first over each: 1 1.161 1.785 3.454 7.857 19.67 51.66",
            {1, 1.161, 1.785, 3.454, 7.857, 19.67, 51.66}, ratios, 2e-4);
   for (int mu : {0, 2, 4, 6})
-    lab.expected("A3.3", fmt::format("E sigmoid'(N({}, 1)), {} draws", mu, draws), expected(slope, mu, 1),
+    lab.expected("A3.3", fmt::format("$E sigmoid'(N({}, 1))$, {} draws", mu, draws), expected(slope, mu, 1),
                  batch_slope(sigmoid, mu, 1, random, draws));
 
   // The text: centring mean 4 gains "over an order of magnitude". In expectation it depends on the spread.
@@ -65,11 +68,11 @@ void run(Lab& lab, const Parameters& p) {
              normalised, 1e-3);
   }
   const auto squared = [](double x) { return slope(x) * slope(x); };
-  lab.same("A3.2", "E sigmoid'^2 at mean 0 and 4: .044836 .0014043", {.044836, .0014043},
+  lab.same("A3.2", "$E sigmoid'^2$ at mean 0 and 4: .044836 .0014043", {.044836, .0014043},
            {expected(squared, 0, 1), expected(squared, 4, 1)}, 1e-6);
   lab.equal("A3.2", "gain of the squared gradient, s = 1", 31.9, expected(squared, 0, 1) / expected(squared, 4, 1),
             2e-3);
-  lab.expected("A3.2", "E sigmoid'(N(4, 1))^2, measured", expected(squared, 4, 1),
+  lab.expected("A3.2", "$E sigmoid'(N(4, 1))^2$, measured", expected(squared, 4, 1),
                batch_slope(sigmoid, 4, 1, random, draws, true));
   const auto measured_gain = [&](double s) {
     return batch_slope(sigmoid, 0, s, random, draws).mean() / batch_slope(sigmoid, p.mean, s, random, draws).mean();
@@ -80,10 +83,10 @@ void run(Lab& lab, const Parameters& p) {
               fmt::format("{:.2f}x at s = 0.5, {:.2f}x at s = 1", narrow, wide), narrow > 10, wide > 10);
 
   lab.equal("A3.4", "slope of tanh at 0 over that at 4", 745.74, derivative(tanh, 0) / derivative(tanh, 4), 1e-5);
-  lab.same("A3.4", "E tanh' at mean 0 and 4, spread 1: .605706 .008776", {.605706, .008776},
+  lab.same("A3.4", "$E tanh'$ at mean 0 and 4, spread 1: .605706 .008776", {.605706, .008776},
            {expected(tanh_slope, 0, 1), expected(tanh_slope, 4, 1)}, 1e-6);
   lab.equal("A3.4", "their ratio", 69.0, expected(tanh_slope, 0, 1) / expected(tanh_slope, 4, 1), 1e-3);
-  lab.expected("A3.5", "E tanh'(gamma z) at gamma = 1", .605706, batch_slope(tanh, 0, 1, random, draws));
+  lab.expected("A3.5", "$E tanh'(gamma z)$ at gamma = 1", .605706, batch_slope(tanh, 0, 1, random, draws));
   lab.equal("A3.5", "at gamma = 0.1", .990, expected(tanh_slope, 0, .1), 1e-3);
 
   const std::vector<double> means = grid(0, 6, 25), spreads = grid(0.05, 2.5, 50);
@@ -125,6 +128,6 @@ extern const Experiment saturation{
     run,
     {"Let the unit drift to 6 instead of 4: how much does centring gain at the point?", "mean=6",
      "slope of the sigmoid", 101, 102,
-     "cosh^2(3) = 101-fold. Far out the slope falls by e for every unit of the mean, and so does what is lost."}};
+     "$cosh^2(3) = 101$-fold. Far out the slope falls by e for every unit of the mean, and so does what is lost."}};
 
 }  // namespace evenkeel::lab

@@ -1,5 +1,5 @@
-// Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them: claim
-// A2.7.
+// Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them:
+// claims A2.7 and A5.2.
 #include <tuple>
 
 #include "apps/lab/lab.h"
@@ -37,21 +37,21 @@ void run(Lab& lab, const Parameters& p) {
   const int64_t n = lab.quick_or_full(4000, 20000), d = p.units;
   const Tensor h = relu(Tensor::normal({n, d}, random)), normal = standardise(h).y;
   if (lab.standard())
-    lab.equal("A2.7", "lambda_max of E hh', 100 ReLUs: (1/2 - 1/(2 pi)) + d/(2 pi) = 0.3408 + 0.1592 d", 16.26,
+    lab.equal("A2.7", "$lambda_max$ of $E h h'$, 100 ReLUs: $(1/2 - 1/(2 pi)) + d/(2 pi) = 0.3408 + 0.1592 d$", 16.26,
               predicted(100), 1e-3);
   const double plain = sharpness(h, random), renewed = sharpness(normal, random);
   // Sampling spreads the eigenvalues of the identity up to (1 + sqrt(d/n))^2 (Marchenko and Pastur).
   const double noise = std::pow(1 + std::sqrt(static_cast<double>(d) / static_cast<double>(n)), 2);
   const double law = predicted(static_cast<double>(d));
   lab.between("A2.7", fmt::format("measured on {} draws, {} units", n, d), law * .97, law * 1.03, {plain});
-  lab.between("A2.7", fmt::format("behind batch norm 1; of so many draws (1 + sqrt(d/n))^2 = {:.2f}", noise),
+  lab.between("A2.7", fmt::format("behind batch norm 1; of so many draws $(1 + sqrt(d/n))^2 = {:.2f}$", noise),
               noise * .93, noise * 1.05, {renewed});
   if (lab.standard())
-    lab.equal("A2.7", "the largest stable step 2 / lambda, against the table", .123, 2 / predicted(100), 1e-3);
+    lab.equal("A5.2", "the largest stable step $2 / lambda$, against the table", .123, 2 / predicted(100), 1e-3);
   for (const auto& [name, x, lambda] : {std::tuple{"without", h, plain}, {"with batch norm", normal, renewed}}) {
-    lab.between("A2.7", fmt::format("{}: loss left after 200 steps at 0.95 of 2 / lambda = {:.3g}", name, 2 / lambda),
+    lab.between("A5.2", fmt::format("{}: loss left after 200 steps at 0.95 of $2 / lambda = {:.3g}$", name, 2 / lambda),
                 0, 1, {left(x, .95 * 2 / lambda)});
-    lab.between("A2.7", fmt::format("{}: at 1.05 of it, it explodes", name), 1e3, INFINITY,
+    lab.between("A5.2", fmt::format("{}: at 1.05 of it, it explodes", name), 1e3, INFINITY,
                 {left(x, 1.05 * 2 / lambda)});
   }
   const std::vector<double> widths{2, 10, 25, 50, 100};

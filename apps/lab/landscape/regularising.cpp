@@ -108,8 +108,18 @@ void run(Lab& lab, const Parameters& p) {
       plain_gap.y.push_back(plain.gap()), plain_test.y.push_back(plain.test);
     }
   }
-  lab.between("A4.11", "statistics of 8 examples: the gap of the losses over that of 128, at most 0.8", 0, .8, by_size);
-  lab.between("A4.11", "of 128 with the noise of 8 put in: the same, at most 0.8", 0, .8, by_noise);
+  const struct {
+    const char* name;
+    const std::vector<double>& gaps;
+  } cases[] = {{"statistics of 8 examples", by_size}, {"statistics of 128 and the noise of 8 put in", by_noise}};
+  for (const auto& [name, gaps] : cases) {
+    lab.between("A4.11", fmt::format("{}: the gap of the losses over that of 128, less than 1", name), 0, 1, gaps);
+    if (!lab.quick())
+      lab.not_found_again("A4.11", "and at most 0.8", 0, .8, gaps,
+                          fmt::format("{}: that the gap is a fifth smaller was predicted for every seed. It is smaller "
+                                      "for every seed, but for some by less than a fifth.",
+                                      name));
+  }
   lab.between("A4.11", "statistics of 8 examples: test loss less than with 128", -INFINITY, 0, test_by_size);
   lab.between("A4.11", "the noise of 8 put in: test loss less than without it", -INFINITY, 0, test_by_noise);
   lab.observed("A4.11", "gap without batch norm", "", without);
@@ -144,12 +154,13 @@ extern const Experiment regularising{
     "regularising",
     "Smoothing the landscape",
     "Does the noise of a small batch regularise?",
-    "Yes: the fewer examples share statistics, the smaller the gap between training and test; the same noise put in by "
-    "hand does it too.",
+    "A little: with statistics of 8 examples instead of 128 the gap between training and test is an eighth to a fifth "
+    "smaller, and the test loss too; the same noise put in by hand does it as well.",
     "With statistics of 8 examples instead of 128, in the same steps on the same batches, the gap between training and "
     "test loss is at most 0.8 times as large, and the test loss less. So it is with noise of that size put in.",
     run,
     {"Take eight times as many training points: is there still a gap to narrow?", "examples=2048",
-     "gap without batch norm", -1, 10, "?"}};
+     "gap without batch norm", 0.05, 0.5,
+     "A small one: 0.2 instead of 0.9. What regularises matters where examples are few."}};
 
 }  // namespace evenkeel::lab

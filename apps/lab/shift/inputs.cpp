@@ -185,7 +185,8 @@ extern const Experiment inputs{
     "scales. With it the common mean makes no difference at all. At layer 5 of the plain network little is left of the "
     "standardising, in training as at the start.",
     run,
-    {"Let the inputs have mean 1: what is standardising them worth now?", "mean=1", "without, best of the rates", -5,
-     100, "?"}};
+    {"Let the inputs have mean 1: what is standardising them worth now?", "mean=1", "without, best of the rates", -5, 5,
+     "Hardly anything: a rate that serves is found. A common mean of 1 makes one direction $1 + 32 mean^2 = 33$ times "
+     "steeper, a mean of 3 makes it 289 times steeper."}};
 
 }  // namespace evenkeel::lab

@@ -28,10 +28,10 @@ void step_two(Lab& lab, Random& random, double eps) {
     worst_mean = std::max(worst_mean, std::abs(mean(y).item()));
   }
   lab.equal("A1.2", "mean after step 2, sigma from 1e-4 to 1e4, the largest", 0, worst_mean);
-  lab.same("A1.2", "variance after step 2 is sigma^2 / (sigma^2 + eps), the same sigmas", predicted, measured);
+  lab.same("A1.2", "variance after step 2 is $sigma^2 / (sigma^2 + eps)$, the same sigmas", predicted, measured);
   const double small = variance(standardise(unit * 1e-3, eps).y), large = variance(standardise(unit * 1e3, eps).y);
   lab.equal("A1.2", fmt::format("at sigma = 0.001 and eps = {}", eps), 1e-6 / (1e-6 + eps), small);
-  lab.only_if("A1.2", "after step 2 the variance is 1", fmt::format("sigma^2 is far above eps = {}", eps),
+  lab.only_if("A1.2", "after step 2 the variance is 1", fmt::format("$sigma^2$ is far above eps = {}", eps),
               fmt::format("{:.4f} at sigma 0.001, {:.10f} at 1000", small, large), std::abs(large - 1) < 1e-9,
               std::abs(small - 1) < 1e-9);
   lab.figure(
@@ -45,7 +45,7 @@ void step_two(Lab& lab, Random& random, double eps) {
                             "deviation sigma of what comes in (horizontal, from 0.0001 to 10,000 in powers of "
                             "ten). Both have no unit; eps is {}.",
                             eps),
-       .predicted = fmt::format("sigma^2 / (sigma^2 + eps): one half at sigma = sqrt(eps) = {:.2g}. Below it "
+       .predicted = fmt::format("$sigma^2 / (sigma^2 + eps)$: one half at $sigma = sqrt(eps)$ = {:.2g}. Below it "
                                 "the constant under the root wins.",
                                 std::sqrt(eps)),
        .seen = fmt::format(
@@ -57,7 +57,7 @@ void run(Lab& lab, const Parameters& p) {
   Random random(1);
   const Normalized four = standardise(Tensor::of({4, 1}, {1, 2, 3, 4}), p.eps);
   lab.equal("A1.1", "the mean of 1, 2, 3, 4", 2.5, four.mean.item());
-  lab.equal("A1.1", "their variance in the normaliser, with 1/m (with 1/(m-1): 1.6667)", 1.25, four.var.item());
+  lab.equal("A1.1", "their variance in the normaliser, with $1/m$ (with $1/(m-1)$: 1.6667)", 1.25, four.var.item());
   step_two(lab, random, p.eps);
 
   // No value of m can be further than sqrt(m - 1) from the mean; one outlier among equals gets there.
@@ -70,8 +70,8 @@ void run(Lab& lab, const Parameters& p) {
       for (double v : standardise(exp(Tensor::normal({m, 1}, random, 0, 3)), 0).y.values())
         farthest = std::max(farthest, std::abs(v) / std::sqrt(m - 1.0));
   }
-  lab.equal("A1.3", "one outlier among equals stands at sqrt(m-1)", 0, outlier);
-  lab.between("A1.3", "|xhat| / sqrt(m-1), heavy-tailed batches, the largest", 0, 1, {farthest});
+  lab.equal("A1.3", "one outlier among equals stands at $sqrt(m-1)$", 0, outlier);
+  lab.between("A1.3", "$|xhat| / sqrt(m-1)$, heavy-tailed batches, the largest", 0, 1, {farthest});
 
   // One value has no variance. Two become +-1 whatever they are, and have a gradient that only eps keeps from zero.
   bool refused = false;
@@ -88,7 +88,7 @@ void run(Lab& lab, const Parameters& p) {
   };
   const double s2 = 0.64 + 1e-5, j = 1e-5 / (2 * s2 * std::sqrt(s2));
   lab.same("A1.4", "its gradient is 0: it cannot learn", {0, 0}, row(0), 1e-14);
-  lab.same("A1.4", "with eps, eps / (2 s^3) and minus that", {j, -j}, row(1e-5), 1e-14);
+  lab.same("A1.4", "with eps, $eps / (2 s^3)$ and minus that", {j, -j}, row(1e-5), 1e-14);
   lab.equal("A1.4", "of 0.3 and 1.9, against the table", 9.765e-6, row(1e-5)[0], 1e-9);
 
   // Step 3 undoes step 2 if it has to; and its gradients are sums.
@@ -96,9 +96,21 @@ void run(Lab& lab, const Parameters& p) {
   Tensor gamma = Tensor::normal({3}, random).track(), beta = Tensor::normal({3}, random).track();
   const Normalized step3 = batch_norm(x, gamma, beta, {.eps = p.eps});
   const Grads d = grad(step3.y, {gamma, beta}, {.cotangent = g});
-  lab.same("A1.5", "dL/dgamma = sum of g xhat", sum_rows(g * standardise(x, p.eps).y), d[0].detach());
-  lab.same("A1.5", "dL/dbeta = sum of g", sum_rows(g), d[1].detach());
-  lab.same("A1.6", "gamma = sqrt(sigma^2 + eps), beta = mu give back x", x,
+  lab.same("A1.5", "$dL/dgamma$ is the sum of $g xhat$", sum_rows(g * standardise(x, p.eps).y), d[0].detach());
+  lab.same("A1.5", "$dL/dbeta$ is the sum of g", sum_rows(g), d[1].detach());
+  const Tensor spread = sqrt(mean_rows(square(add_per_channel(step3.y, -mean_rows(step3.y)))));
+  lab.same("A1.5", "the output's mean is beta", beta.detach(), mean_rows(step3.y).detach());
+  lab.same("A1.5", "and its deviation $|gamma| sigma / sqrt(sigma^2 + eps)$",
+           abs(gamma).detach() * sqrt(step3.var.detach() / (step3.var.detach() + p.eps)), spread.detach());
+  Tensor others = x.clone();
+  for (int64_t i = 0; i < x.size(); ++i)
+    if (i % 3) others.mutable_data()[i] *= 2;
+  double touched = 0;
+  const Tensor with_others = batch_norm(others, gamma, beta, {.eps = p.eps}).y;
+  for (int64_t i = 0; i < x.size(); i += 3) touched += with_others.data()[i] != step3.y.data()[i];
+  lab.equal("A1.1", "each feature by itself: values that change, to the bit, where the other features double", 0,
+            touched, 0);
+  lab.same("A1.6", "$gamma = sqrt(sigma^2 + eps)$, $beta = mu$ give back x", x,
            batch_norm(x, sqrt(step3.var + p.eps), step3.mean, {.eps = p.eps}).y.detach());
 }
 
@@ -114,7 +126,7 @@ extern const Experiment transform{
     "$sqrt(m - 1)$; two values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
     run,
     {"Make eps 0.1: from which sigma on is the variance still 1?", "eps=0.1", "at sigma = 0.001", 0.99e-5, 1.01e-5,
-     "The curve moves to the right: one half is at sigma = sqrt(0.1) = 0.32. Features with a smaller spread nearly "
+     "The curve moves to the right: one half is at $sigma = sqrt(0.1)$ = 0.32. Features with a smaller spread nearly "
      "vanish: at sigma = 0.001 a variance of 0.00001 is left."}};
 
 }  // namespace evenkeel::lab
