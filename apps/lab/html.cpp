@@ -27,7 +27,7 @@ body { font: 17px/1.55 Georgia, 'DejaVu Serif', serif; color: var(--ink); backgr
 header, main { max-width: 48rem; margin: 0 auto; padding: 0 10px } main { padding-bottom: 4rem; overflow-wrap: break-word }
 h1, h2, h3, table, nav, summary, .verdict, .tag, .skip, pre { font-family: system-ui, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif }
 h1 { font-size: 1.9rem; line-height: 1.2 } h2 { margin-top: 4rem; padding-bottom: .3rem; border-bottom: 2px solid var(--line) }
-h3 { margin: 3rem 0 .4rem; font-size: 1.2rem; line-height: 1.3 } a { color: var(--link) } math { font-size: 1.05em }
+h3 { margin: 3rem 0 .4rem; font-size: 1.2rem; line-height: 1.3 } a { color: var(--link) } math { font-size: 1.05em } td math { font-size: 1.15em }
 :target, section { scroll-margin-top: 3.5rem } :focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
 .skip { position: absolute; left: -100rem } .skip:focus { left: 10px; top: 10px; background: var(--paper); z-index: 3; padding: .5rem }
 .answer { margin: .2rem 0 .8rem; font-size: 1.06rem }
@@ -55,8 +55,8 @@ code { font-family: ui-monospace, 'DejaVu Sans Mono', monospace }
 }
 @media print {
   :root { --ink: #000; --soft: #444; --line: #ccc; --paper: #fff; --tint: #fff; --good: #00694a; --some: #8a5000; --bad: #b30000; --link: #000 }
-  @page { margin: 16mm 14mm } body { display: block; font-size: 10.5pt } nav, .skip { display: none } header, main { max-width: none; padding: 0 }
-  h2 { break-before: page; margin-top: 0 } h2, h3, .answer { break-after: avoid } .chart, tr { break-inside: avoid } thead { display: table-header-group } a { text-decoration: none }
+  @page { margin: 16mm 14mm } body { display: block; font-size: 10.5pt } nav, .skip, .data { display: none } header, main { max-width: none; padding: 0 }
+  h2 { break-before: page; margin-top: 0 } h2, h3, .answer, summary { break-after: avoid } .lead, .chart, tr { break-inside: avoid } thead { display: table-header-group } a { text-decoration: none }
 }
 )";
 
@@ -66,7 +66,13 @@ const toc = document.querySelector('nav details'), wide = matchMedia('(min-width
 const fit = () => { toc.open = wide.matches; };
 fit(); wide.addEventListener('change', fit);
 toc.addEventListener('click', e => { if (e.target.closest('a') && !wide.matches) toc.open = false; });
-addEventListener('beforeprint', () => document.querySelectorAll('section details').forEach(d => { d.open = true; }));
+// On paper all is unfolded but the pictures' numbers, and folded again afterwards.
+let folded = [];
+addEventListener('beforeprint', () => {
+  folded = [...document.querySelectorAll('details:not(.data):not([open])')];
+  folded.forEach(d => { d.open = true; });
+});
+addEventListener('afterprint', () => folded.forEach(d => { d.open = false; }));
 const links = new Map([...document.querySelectorAll('nav a')].map(a => [a.hash.slice(1), a]));
 const seen = new IntersectionObserver(entries => entries.forEach(e => {
   if (!e.isIntersecting) return;
@@ -135,14 +141,19 @@ class Page {
     std::vector<const Row*> rows;
     for (const Row& row : r.lab.rows) rows.push_back(&row);
     const bool expected = std::all_of(rows.begin(), rows.end(), [](const Row* row) { return row->as_expected(); });
-    add("<section id=\"{0}\" aria-labelledby=\"{0}-question\"><h3 id=\"{0}-question\">{1}</h3>\n<p "
+    add("<section id=\"{0}\" aria-labelledby=\"{0}-question\"><div class=\"lead\"><h3 id=\"{0}-question\">{1}</h3>\n<p "
         "class=\"answer\">{2} <span class=\"verdict {3}\">{4}</span></p>\n",
         e.name, html(e.question), html(e.answer), expected ? "holds" : "fails", summary(rows));
     if (!r.lab.standard())
       add("<p class=\"other\">Not the standard parameters: {}. The answer above and the bands below are for the "
           "standard ones; bands judge nothing here.</p>\n",
           markup_text(r.lab.changed().substr(1)));
-    for (const Figure& f : r.lab.figures) figure(f);
+    for (size_t i = 0; i < r.lab.figures.size(); ++i) {
+      figure(r.lab.figures[i]);
+      if (i == 0) text += "</div>\n";
+      numbers(r.lab.figures[i]);
+    }
+    if (r.lab.figures.empty()) text += "</div>\n";
     statements(r);
     next(e, again);
     add("<details><summary>Run it again</summary>\n<pre>{}</pre>\n<p class=\"soft\">It took {:.1f} s here. The program "
@@ -175,16 +186,18 @@ class Page {
  private:
   void figure(const Figure& f) {
     text += "<figure><div class=\"charts\">\n";
-    std::string numbers;
-    for (const Chart& c : f.charts) {
-      const Chart chart = with_symbols(c);
-      text += html_chart(chart);
-      numbers += html_numbers(chart);
-    }
+    for (const Chart& c : f.charts) text += html_chart(with_symbols(c));
     add("</div><figcaption>{} <span class=\"tag\">Predicted:</span> {} <span class=\"tag\">Seen:</span> {}"
-        "</figcaption></figure>\n<details><summary>The numbers of the picture</summary>\n<div class=\"wide\" "
-        "tabindex=\"0\" role=\"group\" aria-label=\"Numbers of the picture\">{}</div></details>\n",
-        html(f.caption.shows), html(f.caption.predicted), html(f.caption.seen), numbers);
+        "</figcaption></figure>\n",
+        html(f.caption.shows), html(f.caption.predicted), html(f.caption.seen));
+  }
+
+  void numbers(const Figure& f) {
+    text +=
+        "<details class=\"data\"><summary>The numbers of the picture</summary>\n<div class=\"wide\" tabindex=\"0\" "
+        "role=\"group\" aria-label=\"Numbers of the picture\">";
+    for (const Chart& c : f.charts) text += html_numbers(with_symbols(c));
+    text += "</div></details>\n";
   }
 
   void statements(const Result& r) {

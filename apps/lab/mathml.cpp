@@ -88,21 +88,22 @@ class Formula {
 
   Piece scripted() {
     Piece base = atom();
-    std::string below;
-    std::vector<std::string> above;
-    while (at('\'') || ((at('_') || at('^')) && next_ + 1 < text_.size())) {
-      const char sign = text_[next_++];
-      if (sign == '_')
-        below = atom().bare;
-      else
-        above.push_back(sign == '^' ? atom().bare : operation("′"));
+    while (at('\'')) {
+      ++next_;
+      base.whole = base.bare = element("mrow", base.whole + "<mo lspace=\"0\" rspace=\"0\">′</mo>");
+    }
+    std::string below, above;
+    while ((at('_') || at('^')) && next_ + 1 < text_.size()) {
+      std::string& script = at('_') ? below : above;
+      ++next_;
+      script = atom().bare;
     }
     if (!below.empty() && !above.empty())
-      base.whole = element("msubsup", base.whole + below + row(above));
+      base.whole = element("msubsup", base.whole + below + above);
     else if (!below.empty())
       base.whole = element("msub", base.whole + below);
     else if (!above.empty())
-      base.whole = element("msup", base.whole + row(above));
+      base.whole = element("msup", base.whole + above);
     else
       return base;
     return {base.whole, base.whole};
@@ -142,7 +143,8 @@ class Formula {
     } else if (c == '(') {
       ++next_;
       const std::string inside = row(pieces(')'));
-      return {element("mrow", operation("(") + inside + operation(")")), inside};
+      const char* grows = inside.find("<mfrac>") == std::string::npos ? "<mo stretchy=\"false\">" : "<mo>";
+      return {element("mrow", std::string(grows) + "(</mo>" + inside + grows + ")</mo>"), inside};
     } else {
       const std::string two = text_.substr(next_, 2);
       const bool pair = two == "+-" || two == "->" || two == "<-" || two == "<=" || two == ">=";

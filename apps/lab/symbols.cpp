@@ -24,7 +24,7 @@ std::string above(const std::string& text) {
   return out;
 }
 
-// The first number with a power of ten, such as 1.5e-16; empty where there is none.
+// The first number with a power of ten, such as 1.5e-16 or +- 1e-10; empty where there is none.
 std::string_view scientific(std::string_view text) {
   for (size_t e = text.find('e'); e != std::string_view::npos; e = text.find('e', e + 1)) {
     size_t begin = e, end = e + 1;
@@ -32,7 +32,9 @@ std::string_view scientific(std::string_view text) {
     if (end < text.size() && (text[end] == '-' || text[end] == '+')) ++end;
     const size_t exponent = end;
     while (end < text.size() && digit(text[end])) ++end;
-    if (begin < e && end > exponent && (begin == 0 || !letter(text[begin - 1]))) return text.substr(begin, end - begin);
+    if (begin == e || end == exponent || (begin > 0 && letter(text[begin - 1]))) continue;
+    if (text.substr(0, begin).ends_with("+- ")) begin -= 3;
+    return text.substr(begin, end - begin);
   }
   return {};
 }

@@ -261,7 +261,7 @@ std::vector<std::pair<double, double>> along(const Series& s, const Axes& a) {
 // Every name above or below its line, where it covers the least of all lines and no other name; to the right, if it may
 // choose.
 void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
-  constexpr double key = 22, letter = 6.1, row = 15;
+  constexpr double key = 22, letter = 6.8, row = 15;
   std::vector<std::vector<std::pair<double, double>>> curves;
   for (const Series& s : chart.series) curves.push_back(along(s, a));
   std::vector<Box> taken;

@@ -194,27 +194,33 @@ TEST_CASE("lab: formulas as MathML") {
   CHECK(mathml("x_i^2 <= 1.5") ==
         "<math><mrow><msubsup><mi>x</mi><mi>i</mi><mn>2</mn></msubsup><mo>≤</mo><mn>1.5</mn></mrow></math>");
   CHECK(mathml("(1 - a)^(2 t)") ==
-        "<math><msup><mrow><mo>(</mo><mrow><mn>1</mn><mo>−</mo><mi>a</mi></mrow><mo>)</mo></mrow><mrow><mn>2</mn><mi>t"
+        "<math><msup><mrow><mo stretchy=\"false\">(</mo><mrow><mn>1</mn><mo>−</mo><mi>a</mi></mrow><mo "
+        "stretchy=\"false\">)</mo></mrow><mrow><mn>2</mn><mi>t"
         "</mi></mrow></msup></math>");
   CHECK(mathml("lr Γ < (a") ==
         "<math><mrow><mtext>lr</mtext><mspace "
-        "width=\"0.2em\"/><mi>Γ</mi><mo>&lt;</mo><mrow><mo>(</mo><mi>a</mi><mo>)</mo></mrow></mrow></math>");
+        "width=\"0.2em\"/><mi>Γ</mi><mo>&lt;</mo><mrow><mo stretchy=\"false\">(</mo><mi>a</mi><mo "
+        "stretchy=\"false\">)</mo></mrow></mrow></math>");
   // A prime and a power, a fence, and functions stand on one line of a fraction with what they belong to.
-  CHECK(
-      mathml("f'(z)^2") ==
-      "<math><mrow><msup><mi>f</mi><mo>′</mo></msup><msup><mrow><mo>(</mo><mi>z</mi><mo>)</mo></mrow><mn>2</mn></msup>"
-      "</mrow></math>");
-  CHECK(mathml("h'^2") == "<math><msup><mi>h</mi><mrow><mo>′</mo><mn>2</mn></mrow></msup></math>");
+  CHECK(mathml("f'(z)^2") ==
+        "<math><mrow><mrow><mi>f</mi><mo lspace=\"0\" rspace=\"0\">′</mo></mrow><msup><mrow><mo "
+        "stretchy=\"false\">(</mo><mi>z</mi><mo stretchy=\"false\">)</mo></mrow><mn>2</mn></msup>"
+        "</mrow></math>");
+  CHECK(mathml("h'^2") ==
+        "<math><msup><mrow><mi>h</mi><mo lspace=\"0\" rspace=\"0\">′</mo></mrow><mn>2</mn></msup></math>");
   CHECK(mathml("|x| / y") == "<math><mfrac><mrow><mo>|</mo><mi>x</mi><mo>|</mo></mrow><mi>y</mi></mfrac></math>");
   CHECK(mathml("(x | y)") ==
-        "<math><mrow><mo>(</mo><mrow><mi>x</mi><mo>|</mo><mi>y</mi></mrow><mo>)</mo></mrow></math>");
-  CHECK(
-      mathml("f(a) / g(b)") ==
-      "<math><mfrac><mrow><mi>f</mi><mrow><mo>(</mo><mi>a</mi><mo>)</mo></mrow></mrow><mrow><mi>g</mi><mrow><mo>(</mo>"
-      "<mi>b</mi><mo>)</mo></mrow></mrow></mfrac></math>");
+        "<math><mrow><mo stretchy=\"false\">(</mo><mrow><mi>x</mi><mo>|</mo><mi>y</mi></mrow><mo "
+        "stretchy=\"false\">)</mo></mrow></math>");
+  CHECK(mathml("f(a) / g(b)") ==
+        "<math><mfrac><mrow><mi>f</mi><mrow><mo stretchy=\"false\">(</mo><mi>a</mi><mo "
+        "stretchy=\"false\">)</mo></mrow></mrow><mrow><mi>g</mi><mrow><mo stretchy=\"false\">(</mo>"
+        "<mi>b</mi><mo stretchy=\"false\">)</mo></mrow></mrow></mfrac></math>");
+  CHECK(mathml("(1 / 2)").find("<mrow><mo>(</mo><mfrac>") != std::string::npos);  // as tall as the fraction
   CHECK(mathml("1.5e-06") == "<math><mrow><mn>1.5</mn><mo>×</mo><msup><mn>10</mn><mn>−6</mn></msup></mrow></math>");
   CHECK(mathml("2e") == "<math><mrow><mn>2</mn><mi>e</mi></mrow></math>");
   CHECK(html("from 1e-4 to 2e+05, e2e") == "from " + mathml("1e-4") + " to " + mathml("2e5") + ", e2e");
+  CHECK(html("+- 1e-10") == mathml("+- 1e-10"));  // not parted at a line's end
   CHECK(mathml("a /") == "<math><mi>a</mi></math>");
   CHECK(mathml("^_") == "<math><mrow><mo>^</mo><mo>_</mo></mrow></math>");
   CHECK(html("so $x^2$ & so") == "so <math><msup><mi>x</mi><mn>2</mn></msup></math> &amp; so");
@@ -265,7 +271,7 @@ TEST_CASE(
   CHECK(
       at("<p class=\"answer\">It is. <span class=\"verdict fails\">1 holds, 1 only under a condition, 1 fails</span>") <
       at("<figure>"));
-  CHECK(at("</figure>") < at("<details><summary>The numbers of the picture</summary>"));
+  CHECK(at("</figure>") < at("<details class=\"data\"><summary>The numbers of the picture</summary>"));
   at("<p class=\"answer\">No. <span class=\"verdict holds\">0 hold, 1 shown, not judged</span>");
   at("<span class=\"tag\">Prediction:</span> We think so.</p>");
   at("<summary>Try next: Try c?</summary>\n<pre>evenkeel lab first --quick --set eps=0.1 --set batch=9</pre>\n<p>Then "

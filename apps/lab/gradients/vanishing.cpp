@@ -144,7 +144,7 @@ void run(Lab& lab, const Parameters& p) {
         least.push_back(t.least), most.push_back(t.most), moved.push_back(t.moved), right.push_back(t.accuracy);
         steep.push_back(t.end.steep);
         if (seed != 1) continue;
-        chart.series.push_back({fmt::format("{}, at the end", name), layers, t.end.gradients, static_cast<int>(c) + 1});
+        chart.series.push_back({name, layers, t.end.gradients, static_cast<int>(c) + 1});
         seen += fmt::format("{}{} {}: {:.2g}", seen.empty() ? "" : "; ", unit.name, name, t.end.gradients.front());
         if (norm) {
           Sequential net = build(unit, true, p.drift, p.layers, seed);
@@ -154,8 +154,7 @@ void run(Lab& lab, const Parameters& p) {
         }
       }
       if (c != 1) {
-        chart.series.push_back(
-            {fmt::format("{}, predicted at the start", name), layers, predicted, static_cast<int>(c) + 1, 1});
+        chart.series.push_back({fmt::format("law, {}", name), layers, predicted, static_cast<int>(c) + 1, 1});
         lab.between("A3.10", fmt::format("{}, {}: layer 1's gradient at the start over its law", unit.name, name), .7,
                     1.4, over_law);
       }
@@ -189,16 +188,17 @@ void run(Lab& lab, const Parameters& p) {
       "A3.12", "of N(0, 1), which batch norm begins with: per cent on the sigmoid's steeper half",
       fmt::format("{:.1f}; of N(4, 1) {:.1f}", steep, 100 * (Phi(units[0].steep - 4) - Phi(-units[0].steep - 4))),
       {steep});
-  lab.figure(charts,
-             {.shows = fmt::format("A network of {} layers of {} units trains on drawn points of ten classes (lr {}, "
-                                   "batches of 32, seed 1). Against the layer, on a logarithmic axis: the norm of the "
-                                   "gradient with respect to what enters its units, over the last layer's. Dashed: "
-                                   "what follows for a wide network at its start.",
-                                   p.layers, width, p.lr),
-              .predicted = "A sigmoid passes on at most a quarter, so that hardly anything comes to the first layers. "
-                           "A tanh at 0 passes on nearly all; after a drift of 4 nothing. With batch norm every layer "
-                           "gets some, drift or not.",
-              .seen = "Layer 1 over the last one at the end. " + seen + "."});
+  lab.figure(
+      charts,
+      {.shows = fmt::format("A network of {} layers of {} units trains on drawn points of ten classes (lr {}, "
+                            "batches of 32, seed 1). Against the layer, on a logarithmic axis: the norm of the "
+                            "gradient with respect to what enters its units at the end, over the last layer's. Dashed: "
+                            "the law for a wide network at its start.",
+                            p.layers, width, p.lr),
+       .predicted = "A sigmoid passes on at most a quarter, so that hardly anything comes to the first layers. "
+                    "A tanh at 0 passes on nearly all; after a drift of 4 nothing. With batch norm every layer "
+                    "gets some, drift or not.",
+       .seen = "Layer 1 over the last one at the end. " + seen + "."});
 }
 
 }  // namespace
