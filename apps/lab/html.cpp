@@ -27,7 +27,7 @@ body { font: 17px/1.55 Georgia, 'DejaVu Serif', serif; color: var(--ink); backgr
 header, main { max-width: 48rem; margin: 0 auto; padding: 0 10px } main { padding-bottom: 4rem; overflow-wrap: break-word }
 h1, h2, h3, table, nav, summary, .verdict, .tag, .skip, pre { font-family: system-ui, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif }
 h1 { font-size: 1.9rem; line-height: 1.2 } h2 { margin-top: 4rem; padding-bottom: .3rem; border-bottom: 2px solid var(--line) }
-h3 { margin: 3rem 0 .4rem; font-size: 1.2rem; line-height: 1.3 } a { color: var(--link) } math { font-size: 1.05em } td math { font-size: 1.15em }
+h3 { margin: 3rem 0 .4rem; font-size: 1.2rem; line-height: 1.3 } a { color: var(--link) } math { font-size: 1.05em }
 :target, section { scroll-margin-top: 3.5rem } :focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
 .skip { position: absolute; left: -100rem } .skip:focus { left: 10px; top: 10px; background: var(--paper); z-index: 3; padding: .5rem }
 .answer { margin: .2rem 0 .8rem; font-size: 1.06rem }
@@ -47,7 +47,7 @@ code { font-family: ui-monospace, 'DejaVu Sans Mono', monospace }
 .tag { font-size: 13px; font-weight: 600; color: var(--soft) } .soft { color: var(--soft); font-size: 15px }
 @media (max-width: 44rem) {  /* a row of a table of statements is a card */
   .rows thead { display: none } .rows, .rows tbody, .rows tr, .rows td { display: block; width: 100% } .rows tr { border-bottom: 1px solid var(--line); padding: .5rem 0 } .rows td { border: 0; padding: .1rem 0 }
-  .rows td[data-of]::before { content: attr(data-of) ": "; color: var(--soft) } section details > :not(summary) { margin-left: 0 }
+  .rows td[data-of]::before { content: attr(data-of) ": "; color: var(--soft) } section details > :not(summary) { margin-left: 0 } .verdict { white-space: normal }
 }
 @media (min-width: 75rem) {
   body { display: grid; grid-template-columns: 20rem minmax(0, 1fr); grid-template-areas: "nav top" "nav text" ; column-gap: 2rem } header { grid-area: top; width: 100% } main { grid-area: text; width: 100% }

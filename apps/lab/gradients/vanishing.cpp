@@ -154,7 +154,7 @@ void run(Lab& lab, const Parameters& p) {
         }
       }
       if (c != 1) {
-        chart.series.push_back({fmt::format("law, {}", name), layers, predicted, static_cast<int>(c) + 1, 1});
+        if (!norm) chart.series.push_back({"law, without", layers, predicted, 1, 1});
         lab.between("A3.10", fmt::format("{}, {}: layer 1's gradient at the start over its law", unit.name, name), .7,
                     1.4, over_law);
       }

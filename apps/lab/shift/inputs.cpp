@@ -119,8 +119,8 @@ void run(Lab& lab, const Parameters& p) {
           if (!norm) first_share.push_back(r.start.front());
           if (seed != 1) continue;
           const std::vector<double> layers = grid(1, depth, depth);
-          if (!norm) by_layer.push_back({"without, at the start", layers, r.start, 1, 1});
-          by_layer.push_back({norm ? "with batch norm, at the end" : "without, at the end", layers, r.end, norm + 1});
+          if (!norm) by_layer.push_back({"without, at first", layers, r.start, 1, 1});
+          by_layer.push_back({norm ? "with batch norm" : "without", layers, r.end, norm + 1});
         }
         if (seed == 1) by_rate.push_back(s);
       }
@@ -165,7 +165,7 @@ void run(Lab& lab, const Parameters& p) {
            "training against the learning rate; the inputs are standardised, or all have mean {}, or have deviations "
            "from {:.2g} to {:.2g}. Right: the share of the mean square of what enters a layer's ReLUs that is its "
            "mean, "
-           "for standardised inputs at the rate 0.1.",
+           "for standardised inputs at the rate 0.1, at the end of training and at first.",
            depth, width, p.mean, std::pow(10, -p.unlike), std::pow(10, p.unlike)),
        .predicted =
            fmt::format("A common mean makes one direction $1 + {} mean^2$ = {:.0f} times steeper, so that only "
