@@ -12,6 +12,12 @@ constexpr int64_t ahead = 3;  // batches prepared before they are asked for
 
 }  // namespace
 
+int64_t reflected(int64_t i, int64_t n) {
+  if (n == 1) return 0;
+  const int64_t period = 2 * (n - 1), j = (i % period + period) % period;
+  return std::min(j, period - j);
+}
+
 Normalization measure(const Dataset& data) {
   check(data.size() > 0, "measure: the data set must have an example");
   const int64_t channels = data.image.channels(), rows = data.size() * data.image.rows();
@@ -42,7 +48,7 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
   check(static_cast<int64_t>(normalization.mean.size()) == channels &&
             static_cast<int64_t>(normalization.deviation.size()) == channels,
         "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
-  padding_ = options.crop_padding >= 0 ? options.crop_padding : width >= 32 ? 4 : 2;
+  padding_ = options.augmentation.crop >= 0 ? options.augmentation.crop : width >= 32 ? 4 : 2;
   const int64_t rest = size_ % batch;
   const bool drop = options.drop_last || (options.shuffle && rest == 1 && batch > 1);
   batches_ = size_ / batch + (rest > 0 && !drop);
@@ -74,6 +80,7 @@ void Loader::begin_epoch(int64_t epoch, int64_t first_batch) {
   const Random random(options_.seed);
   const auto number = static_cast<uint64_t>(epoch);
   augmentation_ = random.split("augmentation").split(number);
+  epoch_ = epoch;
   if (options_.shuffle) {
     order_ = random.split("order").split(number).permutation(size_);
   } else {
@@ -161,7 +168,21 @@ void Loader::prepare(Job& job) const {
       const auto moves = static_cast<uint64_t>(2 * padding_ + 1);
       down = static_cast<int64_t>(random.below(moves)) - padding_;
       right = static_cast<int64_t>(random.below(moves)) - padding_;
-      mirrored = (random.bits() >> 63) && options_.flip && data_.flips;
+      const Augmentation& how = options_.augmentation;
+      const bool half =
+          (how.alternate ? Random(options_.seed).split("flip").split(static_cast<uint64_t>(example)) : random).bits() >>
+          63;
+      mirrored = how.flip && data_.flips && half != (how.alternate && epoch_ % 2 == 1);
+    }
+    if (options_.augment && options_.augmentation.reflect) {
+      for (int64_t y = 0; y < height; ++y) {
+        const uint8_t* in = image + reflected(y + down, height) * row;
+        for (int64_t x = 0; x < width; ++x, out += channels) {
+          const int64_t from = reflected((mirrored ? width - 1 - x : x) + right, width) * channels;
+          for (int64_t c = 0; c < channels; ++c) out[c] = (static_cast<real>(in[from + c]) - mean_[c]) * scale_[c];
+        }
+      }
+      continue;
     }
     for (int64_t y = 0; y < height; ++y, out += row) {
       const bool inside = y + down >= 0 && y + down < height;

@@ -35,11 +35,16 @@ struct Conv2d : Layer {
     if (options.stride != 1) s += fmt::format(":stride={}", options.stride);
     if (options.padding != weight.dim(1) / 2) s += fmt::format(":pad={}", options.padding);
     if (options.groups != 1) s += fmt::format(":groups={}", options.groups);
+    if (no_bias && !bias.defined()) s += ":bias=off";
     return s;
   }
 
   ConvOptions options;
   Owned weight, bias;
+  bool no_bias = false;  // as the model's text says; without, a bias is missing only before a norm that cancels it
+
+ protected:
+  Conv2d() = default;
 };
 
 }  // namespace evenkeel

@@ -25,9 +25,12 @@ struct Dense : Layer {
     return {weight.dim(0)};
   }
   double multiply_adds(const Shape&) override { return static_cast<double>(weight.size()); }
-  std::string describe() const override { return "dense:" + std::to_string(weight.dim(0)); }
+  std::string describe() const override {
+    return fmt::format("dense:{}{}", weight.dim(0), no_bias && !bias.defined() ? ":bias=off" : "");
+  }
 
   Owned weight, bias;
+  bool no_bias = false;  // as a Conv2d's
 
  private:
   void check_input(const Shape& x) const {

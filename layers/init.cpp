@@ -1,13 +1,29 @@
 #include "layers/init.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 namespace evenkeel {
+namespace {
+
+// Filter k of (K, R, S, C), for every k < min(K, C), becomes 1 in its centre at channel k, and 0 elsewhere.
+void make_identities(Tensor& w) {
+  const int64_t size = w.size() / std::max<int64_t>(1, w.dim(0)), centre = w.dim(1) / 2 * w.dim(2) + w.dim(2) / 2;
+  for (int64_t k = 0; k < std::min(w.dim(0), w.dim(3)); ++k) {
+    real* filter = w.mutable_data() + k * size;
+    std::fill_n(filter, size, real(0));
+    filter[centre * w.dim(3) + k] = 1;
+  }
+}
+
+}  // namespace
 
 Init parse_init(const std::string& text) {
   if (text == "he") return {Init::Kind::he};
   if (text == "glorot") return {Init::Kind::glorot};
+  if (text == "uniform") return {Init::Kind::uniform};
+  if (text == "dirac") return {Init::Kind::dirac};
   if (text == "gaussian") return {Init::Kind::gaussian};
   if (text.starts_with("gaussian:")) {
     Init init{Init::Kind::gaussian};
@@ -15,8 +31,10 @@ Init parse_init(const std::string& text) {
     const auto [stop, error] = std::from_chars(begin, end, init.deviation);
     if (error == std::errc() && stop == end && init.deviation > 0 && init.deviation <= 100) return init;
   }
-  fail(Fault::usage, "init: must be he, glorot, gaussian or gaussian:DEVIATION with a deviation in (0, 100], got '{}'",
-       text);
+  fail(
+      Fault::usage,
+      "init: must be he, glorot, uniform, dirac, gaussian or gaussian:DEVIATION with a deviation in (0, 100], got '{}'",
+      text);
 }
 
 Tensor initial_weight(const Shape& shape, const Init& init, Random& random) {
@@ -32,6 +50,11 @@ Tensor initial_weight(const Shape& shape, const Init& init, Random& random) {
       w = Tensor::uniform(shape, random, -a, a);
       break;
     }
+    case Init::Kind::uniform:
+    case Init::Kind::dirac:
+      w = Tensor::uniform(shape, random, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in));
+      if (init.kind == Init::Kind::dirac && shape.rank() == 4) make_identities(w);
+      break;
     case Init::Kind::gaussian:
       w = Tensor::normal(shape, random, 0, init.deviation);
       break;

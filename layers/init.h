@@ -9,12 +9,17 @@ namespace evenkeel {
 struct Init {
   enum class Kind {
     he,       // N(0, 2 / fan_in) (He et al. 2015), for ReLU
+    uniform,  // U(-a, a), a = 1 / sqrt(fan_in): what PyTorch begins with
+    // In a convolution the first min(K, C) filters pass on a channel each, the others are as `uniform`; in a dense
+    // layer all are. An image's channels go through the network from the start (Zagoruyko and Komodakis 2017,
+    // DiracNets).
+    dirac,
     glorot,   // U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), for sigmoid and tanh
     gaussian  // N(0, deviation^2): the small random Gaussian values of Ioffe and Szegedy 2015, section 4.1
   } kind = Kind::he;
   double deviation = 0.01;  // gaussian's
 };
-Init parse_init(const std::string& text);  // "he", "glorot", "gaussian", "gaussian:0.05"
+Init parse_init(const std::string& text);  // "he", "glorot", "uniform", "dirac", "gaussian", "gaussian:0.05"
 
 // weight (out, in) or (K, R, S, C): fan_in is the product of all axes but the first, fan_out that of all but the last.
 Tensor initial_weight(const Shape& shape, const Init& init, Random& random);

@@ -28,10 +28,11 @@ void AdamW::update(const Grads& grads) {
   const double t = steps_.mutable_data()[0] += 1;  // exact up to 2^24 in float
   const double left1 = 1 - std::pow(double(options_.beta1), t), left2 = 1 - std::pow(double(options_.beta2), t);
   const real beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
-  const real rate = static_cast<real>(lr() / left1), root = static_cast<real>(1 / std::sqrt(left2));
+  const real root = static_cast<real>(1 / std::sqrt(left2));
   for (size_t i = 0; i < grads.size(); ++i) {
     Parameter& p = parameters_[i];
-    const real keep = 1 - lr() * (p.decay || options_.decay_all ? options_.weight_decay : 0);
+    const real rate = static_cast<real>(lr(i) / left1);
+    const real keep = 1 - lr(i) * (p.decay || options_.decay_all ? options_.weight_decay * p.decay_factor : 0);
     real *w = p.value.mutable_data(), *m = first_[i].mutable_data(), *v = second_[i].mutable_data();
     const real* g = grads[i].data();
     parallel_blocks(p.value.size(), elementwise_block, [=](int64_t begin, int64_t end) {

@@ -1,6 +1,7 @@
 #include "optim/named_optimizers.h"
 
 #include "optim/adamw.h"
+#include "optim/muon.h"
 #include "optim/sgd.h"
 
 namespace evenkeel {
@@ -17,7 +18,9 @@ OptimizerKind kind_of(const std::string& name, double lr) {
 }  // namespace
 
 Optimizers standard_optimizers() {
-  return {{"adamw", kind_of<AdamW, AdamWOptions>("adamw", 0.001)}, {"sgd", kind_of<Sgd, SgdOptions>("sgd", 0.05)}};
+  return {{"adamw", kind_of<AdamW, AdamWOptions>("adamw", 0.001)},
+          {"muon", kind_of<Muon, MuonOptions>("muon", 0.24)},
+          {"sgd", kind_of<Sgd, SgdOptions>("sgd", 0.05)}};
 }
 
 const OptimizerKind& find_optimizer(const std::string& text, const Optimizers& known) {

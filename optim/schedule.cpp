@@ -11,7 +11,8 @@ namespace evenkeel {
 namespace {
 
 constexpr const char* forms =
-    "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor)";
+    "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor), or "
+    "linear:0=0.2,0.25=1,1=0 (fractions of the run, and the factor there)";
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts{""};
@@ -40,6 +41,15 @@ double Schedule::at(int64_t t) const {
     const double u = static_cast<double>(t - warmup) / static_cast<double>(std::max<int64_t>(1, steps - warmup));
     return lr / 2 * (1 + std::cos(std::numbers::pi * std::min(1.0, u)));
   }
+  if (kind == Kind::linear) {
+    const auto at = static_cast<double>(t);
+    for (size_t i = 1; i < points.size(); ++i) {
+      const Point &from = points[i - 1], &to = points[i];
+      if (at < to.step)
+        return lr * (from.factor + (to.factor - from.factor) * (at - from.step) / (to.step - from.step));
+    }
+    return lr * points.back().factor;
+  }
   double rate = lr;
   for (int64_t drop : drops) rate *= t >= drop ? factor : 1;
   return rate;
@@ -63,6 +73,21 @@ Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int6
     }
     if (parts.size() == 3) s.factor = number(parts[2], text);
     check(s.factor > 0 && s.factor <= 1, "schedule: the factor must be in (0, 1], got {} in \"{}\"", s.factor, text);
+  } else if (parts[0] == "linear" && parts.size() == 2) {
+    s.kind = Schedule::Kind::linear;
+    check(warmup_steps == 0, "schedule: \"{}\" begins as it says, and takes no warm-up beside it", text);
+    double before = -1;
+    for (const std::string& word : split(parts[1], ',')) {
+      const size_t equals = word.find('=');
+      check(equals != std::string::npos, "schedule: \"{}\" in \"{}\" must be PLACE=FACTOR; write {}", word, text,
+            forms);
+      const double place = number(word.substr(0, equals), text), value = number(word.substr(equals + 1), text);
+      check(place > before && place <= 1 && (before >= 0 || place == 0) && value >= 0,
+            "schedule: the places must grow from 0 to 1 and the factors not be negative, got {} in \"{}\"", word, text);
+      before = place;
+      s.points.push_back({place * static_cast<double>(steps), value});
+    }
+    check(before == 1, "schedule: the last place must be 1, the run's end, got {} in \"{}\"", before, text);
   } else {
     check(text == "constant" || text == "cosine", "schedule: \"{}\" is none; write {}", text, forms);
     if (text == "cosine") s.kind = Schedule::Kind::cosine;

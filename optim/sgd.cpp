@@ -22,8 +22,8 @@ std::vector<Parameter> Sgd::state() const {
 void Sgd::update(const Grads& grads) {
   for (size_t i = 0; i < grads.size(); ++i) {
     Parameter& p = parameters_[i];
-    const real rate = lr(), momentum = options_.momentum;
-    const real decay = p.decay || options_.decay_all ? options_.weight_decay : 0;
+    const real rate = lr(i), momentum = options_.momentum;
+    const real decay = p.decay || options_.decay_all ? options_.weight_decay * p.decay_factor : 0;
     // The step is straight * d + along * v.
     const real straight = options_.nesterov ? 1 : 0, along = options_.nesterov ? momentum : 1;
     real* w = p.value.mutable_data();

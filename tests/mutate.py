@@ -145,7 +145,7 @@ FAULTS = [
     ("apps/train/run.cpp", "rows_.resize(static_cast<size_t>(state_.epoch - 1));", ""),
     ("apps/trainer/evaluate.cpp", "item() * static_cast<double>(n)", "item() * static_cast<double>(batch_size)"),
     ("apps/trainer/evaluate.cpp", "network.forward(batch.x, Mode::eval)", "network.forward(batch.x, Mode::probe)"),
-    ("apps/report/plot.cpp", "return y_bottom - (v - ys.low)", "return y_top + (v - ys.low)"),
+    ("apps/report/plot.cpp", "{chart.log_y, {}, y_bottom, y_top}", "{chart.log_y, {}, y_top, y_bottom}"),
     ("apps/report/plot.cpp", "(s.dashed > 0) != dashed", "(s.dashed > 0) == dashed"),
     ("apps/report/plot.cpp", "colors[static_cast<size_t>(s.color) % std::size(colors)],\n", "colors[0],\n"),
     ("apps/report/plot.cpp", "n == 0 ? 0 : n * step", "n * step + step"),

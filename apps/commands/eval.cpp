@@ -22,7 +22,7 @@ struct EvalOptions {
   std::string file, data, data_dir, split = "test", logits, report;
   ModelOptions model{.model = ""};
   int64_t batch_size = evaluation_batch, samples = 0;
-  bool skip_bad = false;
+  bool skip_bad = false, views = false;
 };
 
 // What the file says it is; with --model, what the options say.
@@ -107,6 +107,9 @@ Action eval_command(CLI::App& app, const Registry& registry) {
   model->description("what network the weights are for, as in evenkeel train; left out: what the file says");
   for (const char* name : {"--norm", "--activation"}) app.get_option(name)->needs(model);
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images evaluated at a time")->group("Running");
+  add_flag(app, "--test-views", o->views,
+           "test on six views of each image, as train --test-views does (three where images may not be mirrored)")
+      ->group("Running");
   add_text(app, "--logits", o->logits, "FILE", "write the network's outputs and the labels there, as an .npz file")
       ->group("Running");
   add_text(app, "--report", o->report, "FILE",
@@ -136,7 +139,8 @@ Action eval_command(CLI::App& app, const Registry& registry) {
         [&](const Tensor& outputs, const Labels& labels) {
           if (!o->logits.empty()) logits.add(outputs, labels);
           if (!o->report.empty()) add_answers(outputs, labels, answers);
-        });
+        },
+        o->views ? test_views(data.flips) : Views{View()});
     if (!o->logits.empty()) write_file(o->logits, format_npz({logits.logits, logits.labels}));
     if (!std::isfinite(score.loss))
       fail(Fault::failed, "eval: the loss on {} images of {} is {}: the network's outputs overflow", score.count,

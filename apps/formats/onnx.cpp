@@ -13,6 +13,7 @@
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
+#include "layers/scale.h"
 
 namespace evenkeel {
 namespace {
@@ -149,6 +150,8 @@ class Graph {
     if (auto* l = dynamic_cast<LayerNorm*>(&layer)) return group_norm(x, shape, name, 1, l->gamma, l->beta, l->eps);
     if (auto* l = dynamic_cast<GroupNorm*>(&layer))
       return group_norm(x, shape, name, l->groups, l->gamma, l->beta, l->eps);
+    if (auto* l = dynamic_cast<Scale*>(&layer))
+      return node("Mul", {x, constant(name + ".factor", Tensor::full({1}, l->factor))}, name);
     if (auto* l = dynamic_cast<MaxPool*>(&layer)) return pool("MaxPool", x, name, l->options);
     if (auto* l = dynamic_cast<AvgPool*>(&layer)) return pool("AveragePool", x, name, l->options);
     if (dynamic_cast<GlobalAvgPool*>(&layer))

@@ -14,6 +14,7 @@
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
 #include "apps/formats/network_file.h"
+#include "apps/train/recipes.h"
 #include "apps/train/run.h"
 #include "core/base/file.h"
 #include "core/base/json_check.h"
@@ -36,13 +37,13 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
-  add_flag(app, "--augment", o.augment,
-           "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")
-      ->group("Data");
+  add_augment(app, o.augment,
+              "crop at random and, where the images allow it, mirror them (never those of a folder of your own)");
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
-           "initial weights: he, glorot, gaussian:DEVIATION, or a safetensors file of evenkeel's or PyTorch's (a name "
+           "initial weights: he, glorot, uniform, dirac, gaussian:DEVIATION, or a safetensors file of evenkeel's or "
+           "PyTorch's (a name "
            "with a dot or a slash), with its running averages; evenkeel's says the model, norm and activation, where "
            "these are not given")
       ->group("Network");
@@ -59,10 +60,15 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
              "learning rate; left out: the optimiser's own, " + joined(rates))
       ->default_str("")
       ->group("Training");
+  add_text(app, "--groups", o.groups, "GROUPS",
+           "parameters by name whose learning rate and weight decay are multiplied, the first word that fits: "
+           "\"PATTERN[:lr=1][:decay=1] ...\", as in \"*.bias:lr=64:decay=0.015625\"")
+      ->group("Training");
   add_text(app, "--schedule", o.schedule, "SCHEDULE",
            "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three "
            "quarters of it), "
-           "step:60,80:0.2 (five times, after 60 and 80 epochs)")
+           "step:60,80:0.2 (five times, after 60 and 80 epochs), linear:0=0.2,0.25=1,1=0 (in lines: a fifth of it at "
+           "first, all of it after a quarter of the run, 0 at the end)")
       ->group("Training");
   add_number(app, "--warmup", o.warmup, {.low = 0, .high = 1e6},
              "epochs over which the learning rate grows to its value")
@@ -86,6 +92,10 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->group("Training");
   add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many,
               "save last.safetensors after every N steps too; 0: after every epoch only")
+      ->group("Running");
+  add_flag(app, "--test-views", o.test_views,
+           "at the end also test on six views of each image: in its place and moved by a pixel two ways, each as it is "
+           "and mirrored (three of digits, and of a folder of your own)")
       ->group("Running");
   add_flag(app, "--blas", o.blas, "multiply by OpenBLAS, whose last bits depend on the processor")->group("Running");
   add_threads(app)->group("Running");
@@ -263,8 +273,8 @@ TrainOptions read_options(const std::string& name, const std::string& json) {
 Action train_command(CLI::App& app, const Registry& registry) {
   struct Options {
     TrainOptions run;
-    std::string out, config, resume;
-    bool overwrite = false;
+    std::string out, config, recipe, resume;
+    bool overwrite = false, list_recipes = false;
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
@@ -272,6 +282,10 @@ Action train_command(CLI::App& app, const Registry& registry) {
       ->default_str("runs/DATA-MODEL-NORM-SEED")
       ->group("Running");
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
+  add_text(app, "--recipe", o->recipe, "NAME",
+           "take the options from a recipe; those given here replace them. --list-recipes shows all")
+      ->group("Running");
+  add_flag(app, "--list-recipes", o->list_recipes, "print every recipe with its options, and end")->group("Running");
   add_text(app, "--config", o->config, "FILE",
            "take the options from a run's config.json; those given here replace them")
       ->group("Running");
@@ -292,8 +306,13 @@ Action train_command(CLI::App& app, const Registry& registry) {
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
   return [o, &app, &registry] {
-    check(o->resume.empty() || (o->config.empty() && o->out.empty() && !o->overwrite),
-          "--resume takes everything from the folder: leave out --config, --out and --overwrite");
+    if (o->list_recipes) {
+      say("{}", recipe_list());
+      return 0;
+    }
+    check(o->resume.empty() || (o->config.empty() && o->recipe.empty() && o->out.empty() && !o->overwrite),
+          "--resume takes everything from the folder: leave out --config, --recipe, --out and --overwrite");
+    check(o->config.empty() || o->recipe.empty(), "--recipe and --config both give the options: leave out one");
     if (!o->resume.empty()) {
       const Json given = option_values(app, false);
       for (const auto& [name, value] : given.items()) {
@@ -307,6 +326,10 @@ Action train_command(CLI::App& app, const Registry& registry) {
     const std::string config = folder ? *folder / "config.json" : o->config;
     std::unique_ptr<RunOptions> from_file;
     Json known = Json::object();
+    if (!o->recipe.empty()) {
+      const Recipe& recipe = find_recipe(o->recipe);
+      from_file = read_config("recipe " + recipe.name, recipe.json, as_arguments(given));
+    }
     if (!config.empty()) {
       const std::string text = read_file(config, 1 << 20);
       from_file = read_config(config, text, as_arguments(given));

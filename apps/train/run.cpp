@@ -20,8 +20,10 @@
 #include "core/base/parallel.h"
 #include "core/ops/matmul.h"
 #include "layers/norm/recalibrate.h"
+#include "layers/whiten.h"
 #include "optim/average.h"
 #include "optim/clip.h"
+#include "optim/groups.h"
 #include "optim/schedule.h"
 
 namespace evenkeel {
@@ -53,9 +55,10 @@ class Run {
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
         network_(frozen(make_named_model(info_.model, registry.layers), options.freeze)),
-        optimizer_(make_optimizer(options.optimizer, network_->trained_parameters(), registry.optimizers)),
+        optimizer_(make_optimizer(options.optimizer, grouped(network_->trained_parameters(), options.groups),
+                                  registry.optimizers)),
         loader_(data_.train, info_.normalization,
-                {.batch_size = options.batch_size, .augment = options.augment, .seed = options.model.seed}),
+                augmented({.batch_size = options.batch_size, .seed = options.model.seed}, options.augment)),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
@@ -79,7 +82,7 @@ class Run {
   void step(const Batch& batch);
   void train_epoch();
   void finish_epoch(const EpochRow& row, const Score& test, const Score& chooser);
-  std::optional<Score> score(const Dataset& data, const char* what);
+  std::optional<Score> score(const Dataset& data, const char* what, const Views& views = {View()});
   void save_last();
   int stop();
   std::string advice() const;
@@ -87,6 +90,8 @@ class Run {
     return o_.patience > 0 && state_.best_epoch > 0 && state_.epoch - 1 - state_.best_epoch >= o_.patience;
   }
   bool finish_average();
+  bool test_on_views();
+  Tensor some_images() const;
   int64_t trained_count() const {
     int64_t count = 0;
     for (const Parameter& p : optimizer_->parameters()) count += p.value.size();
@@ -117,6 +122,8 @@ void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
   if (names_file(o_.model.init)) {
     if (const std::string said = load_start(o_.model.init, *network_); !said.empty()) console_.note(said);
+  } else {
+    fit_whitening(*network_, [this] { return some_images(); });
   }
   const Json known = facts();
   identity_ = run_identity(known, config["options"]).dump();
@@ -210,6 +217,7 @@ int Run::operator()() {
     row.seconds = progress_.seconds();
     finish_epoch(row, *test, *chooser);
   }
+  if (o_.test_views && !test_on_views()) return stop();
   if (average_ && !finish_average()) {
     console_.note(fmt::format("evenkeel: stopped before average.safetensors was made; evenkeel train --resume {} does",
                               folder_->path()));
@@ -256,11 +264,13 @@ void Run::step(const Batch& batch) {
 }
 
 // Nothing where a signal stopped it.
-std::optional<Score> Run::score(const Dataset& data, const char* what) {
-  const Score s = evaluate(*network_, data, info_.normalization, evaluation_batch, [&](double part) {
+std::optional<Score> Run::score(const Dataset& data, const char* what, const Views& views) {
+  const auto go_on = [&](double part) {
     progress_.show_scoring(state_, what, part);
     return !stopped();
-  });
+  };
+  const Score s = evaluate(
+      *network_, data, info_.normalization, evaluation_batch, go_on, [](const Tensor&, const Labels&) {}, views);
   if (stopped()) return {};
   if (!std::isfinite(s.loss)) {
     fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} is {}. {}", state_.epoch,
@@ -349,6 +359,28 @@ bool Run::finish_average() {
   console_.print(fmt::format("average of the weights, running averages over {}: test accuracy {:.4f} ({} of {})",
                              counted(images.size(), "image"), test->accuracy(), test->correct, test->count));
   return true;
+}
+
+// Of the last network. False where a signal stopped it.
+bool Run::test_on_views() {
+  const Views views = test_views(data_.test.flips);
+  const std::optional<Score> test = score(data_.test, "testing", views);
+  if (!test) return false;
+  console_.print(fmt::format("on {} views of each test image: test accuracy {:.4f} ({} of {})", views.size(),
+                             test->accuracy(), test->correct, test->count));
+  return true;
+}
+
+// Training images, drawn by the seed, as the network gets them: to measure them.
+Tensor Run::some_images() const {
+  Random random = Random(o_.model.seed).split("measure");
+  const int64_t most = 5'000;
+  const Dataset images = data_.train.size() > most ? draw_in_proportion(data_.train, most, random) : data_.train;
+  Loader loader(images, info_.normalization, {.batch_size = images.size(), .shuffle = false, .background = false});
+  loader.begin_epoch(0);
+  Batch batch;
+  loader.next(batch);
+  return batch.x;
 }
 
 // After a divergence.

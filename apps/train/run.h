@@ -14,12 +14,13 @@ struct TrainOptions {
   int64_t validation = 0;  // training images held out, to choose the best epoch by
   int64_t samples = 0;     // training images drawn by the seed, of all classes in proportion; 0: all
   PictureWords pictures;   // how a folder of pictures is read
-  bool augment = false;
+  std::string augment = "off";
 
   ModelOptions model;  // its seed is that of everything
   int64_t epochs = 5, batch_size = 64;
   std::string optimizer = "sgd:momentum=0.9:weight_decay=0.0005";
-  double lr = 0;  // 0: the optimiser's own
+  double lr = 0;       // 0: the optimiser's own
+  std::string groups;  // parameters with rates and decays of their own
   std::string schedule = "cosine";
   double warmup = 0;  // epochs
   double clip = 0;    // 0: off
@@ -28,6 +29,7 @@ struct TrainOptions {
   int64_t patience = 0;  // epochs without a better validation accuracy after which the run ends; 0: it goes on
   double average = 0;    // what the average of the weights keeps in a step; 0: there is none
 
+  bool test_views = false;  // test the last network on several views of each image too
   bool blas = false;
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 

@@ -1,10 +1,39 @@
 #include "apps/trainer/evaluate.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace evenkeel {
+namespace {
+
+Tensor seen_as(const Tensor& x, const View& v) {
+  if (!v.mirrored && v.down == 0 && v.right == 0) return x;
+  const int64_t height = x.dim(1), width = x.dim(2), channels = x.dim(3);
+  Tensor y = Tensor::empty(x.shape());
+  real* out = y.mutable_data();
+  for (int64_t row = 0; row < x.dim(0) * height; ++row) {
+    const real* in = x.data() + (row / height * height + reflected(row % height + v.down, height)) * width * channels;
+    for (int64_t i = 0; i < width; ++i, out += channels)
+      std::copy_n(in + reflected((v.mirrored ? width - 1 - i : i) + v.right, width) * channels, channels, out);
+  }
+  return y;
+}
+
+}  // namespace
+
+Views test_views(bool may_be_mirrored) {
+  Views views;
+  for (const bool mirrored : {false, true}) {
+    if (mirrored && !may_be_mirrored) break;
+    for (const auto& [move, weight] : {std::pair(0, 0.5), {-1, 0.25}, {1, 0.25}})
+      views.push_back({mirrored, move, move, may_be_mirrored ? weight / 2 : weight});
+  }
+  return views;
+}
 
 Score evaluate(Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size,
                const std::function<bool(double)>& keep_going,
-               const std::function<void(const Tensor&, const Labels&)>& see) {
+               const std::function<void(const Tensor&, const Labels&)>& see, const Views& views) {
   check(data.size() > 0, "evaluate: {} holds no images", data.name);
   const Recording off(false);
   Loader loader(data, normalization, {.batch_size = batch_size, .shuffle = false});
@@ -13,7 +42,11 @@ Score evaluate(Layer& network, const Dataset& data, const Normalization& normali
   double sum = 0;
   for (Batch batch;
        keep_going(static_cast<double>(score.count) / static_cast<double>(data.size())) && loader.next(batch);) {
-    const Tensor logits = network.forward(batch.x, Mode::eval);
+    Tensor logits;
+    for (const View& v : views) {
+      const Tensor one = network.forward(seen_as(batch.x, v), Mode::eval);
+      logits = views.size() == 1 ? one : logits.defined() ? logits + one * real(v.weight) : one * real(v.weight);
+    }
     const int64_t n = static_cast<int64_t>(batch.labels.size());
     sum += cross_entropy(logits, batch.labels).item() * static_cast<double>(n);
     score.correct += count_correct(logits, batch.labels);

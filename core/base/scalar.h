@@ -45,8 +45,29 @@ inline float tanh(float x) {
   return a < 0.25f ? small : x < 0 ? -large : large;
 }
 
-inline real softplus(real x) { return (x > 0 ? x : 0) + std::log1p(exp(x > 0 ? -x : x)); }
-inline real normal_cdf(real x) { return real(0.5) * std::erfc(x * real(-0.70710678118654752440)); }
+// log(1 + x) for x from 0 to 1. In float within 2e-7 of itself, by 2 artanh(x / (2 + x)).
+inline double log1p_unit(double x) { return std::log1p(x); }
+inline float log1p_unit(float x) {
+  const float s = x / (2 + x), z = s * s;
+  return 2 * s * (1 + z * (1 / 3.0f + z * (1 / 5.0f + z * (1 / 7.0f + z * (1 / 9.0f + z * (1 / 11.0f + z / 13.0f))))));
+}
+inline real softplus(real x) { return (x > 0 ? x : 0) + log1p_unit(exp(x > 0 ? -x : x)); }
+
+inline double normal_cdf(double x) { return 0.5 * std::erfc(x * -0.70710678118654752440); }
+// Within 3e-7; below 0, down to -9, within 3e-6 of itself. P(-a) exp(a^2 / 2) is a polynomial in 1 / (1 + a / 4),
+// fitted to a relative error of 7e-8 on 0 <= a <= 14.5.
+inline float normal_cdf(float x) {
+  const float a = x < 0 ? -x : x, t = 4 / (4 + a);
+  const float p =
+      t * (0.0997928306f +
+           t * (0.0985932350f +
+                t * (0.103218153f +
+                     t * (0.0349404961f +
+                          t * (0.197136998f +
+                               t * (-0.199217513f + t * (0.290472806f + t * (-0.150112212f + t * 0.0251751617f))))))));
+  const float tail = p * exp(-0.5f * x * x);
+  return x < 0 ? tail : 1 - tail;
+}
 inline real normal_pdf(real x) { return real(0.39894228040143267794) * exp(real(-0.5) * x * x); }
 inline real rsqrt(real x) { return 1 / std::sqrt(x); }
 

@@ -11,6 +11,8 @@
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
+#include "layers/scale.h"
+#include "layers/whiten.h"
 
 namespace evenkeel {
 namespace {
@@ -19,6 +21,9 @@ namespace {
 void needs_channels(const LayerArguments& a, int numbers) {
   a.needs_weights(static_cast<double>(numbers) * static_cast<double>(a.input.channels()));
 }
+
+// A convolution or a dense layer has a bias, but before a normalisation that cancels it.
+bool says_no_bias(LayerArguments& a) { return a.word(SIZE_MAX, "bias", {"on", "off"}, "on") == "off"; }
 
 }  // namespace
 
@@ -30,9 +35,12 @@ Vocabulary standard_vocabulary() {
                         a.input);
                   const int64_t out = a.integer(0, "units", 1, 1 << 24);
                   a.needs_weights(static_cast<double>(out) * static_cast<double>(a.input[0]));
-                  return std::make_unique<Dense>(a.input[0], out, *a.random, a.bias, a.init);
+                  const bool none = says_no_bias(a);
+                  auto dense = std::make_unique<Dense>(a.input[0], out, *a.random, a.bias && !none, a.init);
+                  dense->no_bias = none;
+                  return dense;
                 },
-                "dense:UNITS"};
+                "dense:UNITS[:bias=on|off]"};
   v["conv"] = {[](LayerArguments& a) -> LayerPtr {
                  check(a.input.rank() == 3, "model: conv needs an image (H, W, C), got {}", a.input);
                  const int64_t filters = a.integer(0, "filters", 1, 1 << 20), size = a.integer(1, "size", 1, 1024);
@@ -49,10 +57,29 @@ Vocabulary standard_vocabulary() {
                  const double stride = static_cast<double>(options.stride);
                  a.needs_weights(n * c * static_cast<double>(size * size) / static_cast<double>(options.groups));
                  a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
-                 return std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias, a.init);
+                 const bool none = says_no_bias(a);
+                 auto conv =
+                     std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias && !none, a.init);
+                 conv->no_bias = none;
+                 return conv;
                },
-               fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2][:groups={}]", ConvOptions().stride,
+               fmt::format("conv:FILTERS:SIZE[:stride={}][:pad=SIZE/2][:groups={}][:bias=on|off]", ConvOptions().stride,
                            ConvOptions().groups)};
+  v["whiten"] = {[](LayerArguments& a) -> LayerPtr {
+                   check(a.input.rank() == 3, "model: whiten needs an image (H, W, C), got {}", a.input);
+                   const int64_t size = a.integer(0, "size", 1, 16);
+                   const int64_t values = size * size * a.input[2];  // of a patch
+                   check(values <= 512, "model: whiten: a patch may have 512 values, {}x{} of {} has {}", size, size,
+                         a.input, values);
+                   a.needs_weights(2 * static_cast<double>(values) * static_cast<double>(values));
+                   return std::make_unique<Whiten>(a.input[2], size,
+                                                   a.number(1, "eps", 1e-12, 1, Whiten::standard_eps));
+                 },
+                 fmt::format("whiten:SIZE[:eps={}]", Whiten::standard_eps)};
+  v["scale"] = {[](LayerArguments& a) -> LayerPtr {
+                  return std::make_unique<Scale>(static_cast<real>(a.number(0, "factor", -1e9, 1e9, 1)));
+                },
+                "scale:FACTOR"};
   v["batch"] = {[](LayerArguments& a) -> LayerPtr {
                   needs_channels(a, 4);
                   return std::make_unique<BatchNorm>(a.input.channels(), a.options<BatchNormOptions>());

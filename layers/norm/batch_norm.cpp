@@ -74,7 +74,8 @@ BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
   check_options("batch", options);
   gamma = Tensor::full({channels}, 1);
   beta = Tensor::zeros({channels});
-  if (options.affine) gamma.track(), beta.track();
+  if (options.affine && options.gamma) gamma.track();
+  if (options.affine) beta.track();
 }
 
 Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
@@ -148,7 +149,10 @@ void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows)
 
 void BatchNorm::visit(Visitor& v) {
   if (options.affine) {
-    v.parameter("weight", gamma, false);
+    if (options.gamma)
+      v.parameter("weight", gamma, false);
+    else
+      v.buffer("weight", gamma);  // other programs' files have it
     v.parameter("bias", beta, false);
   }
   v.buffer("running_mean", running_mean);

@@ -17,6 +17,7 @@ struct BatchNormOptions {
   // m/(m-1) times the batch's variance, or (false) the biased one. The normaliser itself always uses the biased one.
   bool unbiased = true;
   bool affine = true;   // else gamma and beta are 1 and 0
+  bool gamma = true;    // else gamma is 1 beside a beta that is learned
   bool frozen = false;  // gamma and beta are trained all the same
   int64_t ghost = 0;    // as many equal parts of at least so many examples as there can be
 
@@ -27,6 +28,7 @@ struct BatchNormOptions {
            "weight of the new value in the running averages: PyTorch's momentum, 1 - Keras'");
     option("variance", o.unbiased, Words{"biased", "unbiased"}, "what the running variance holds");
     option("affine", o.affine, Words{"off", "on"}, "gamma and beta are learned");
+    option("gamma", o.gamma, Words{"off", "on"}, "gamma is learned; off: it is 1 beside a beta that is learned");
     option("frozen", o.frozen, Words{"off", "on"}, "the running averages normalise in every mode and never move");
     option("ghost", o.ghost, Range{0, 1 << 20},
            "examples of a ghost batch (Hoffer et al. 2017), each normalised by "

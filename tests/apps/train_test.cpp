@@ -98,7 +98,7 @@ TEST_CASE("train: config.json runs it again") {
           .status == 0);
   const auto options = nlohmann::json::parse(slurp(scratch / "c/config.json"))["options"];
   CHECK(options["lr"] == 0.02);
-  CHECK(options["augment"] == false);
+  CHECK(options["augment"] == "off");
   CHECK(options["seed"] == 7);
 }
 

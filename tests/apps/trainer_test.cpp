@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "apps/trainer/evaluate.h"
 #include "layers/dense.h"
 #include "layers/norm/batch_norm.h"
 #include "optim/adamw.h"
@@ -78,4 +79,40 @@ TEST_CASE("trainer: a loss that is not finite names the layer, and updates nothi
   last.mutable_data()[0] = before.back()[0];
   CHECK(weights(network) == before);
   CHECK(trainer.steps == 0);
+}
+
+TEST_CASE("evaluate: several views of an image weigh in its logits") {
+  // One output a pixel of a 3x3 image: the logits are the pixels themselves.
+  Dataset data{.name = "pixels", .image = {3, 3, 1}, .classes = 9, .flips = true};
+  data.labels = {0, 8};
+  for (int i = 0; i < 18; ++i) data.pixels.push_back(static_cast<uint8_t>(i < 9 ? 10 * i : 5 * i + i * i % 7));
+  Sequential network(Flatten());
+  const Normalization plain{{0}, {1}};
+  const auto pixel = [&](int64_t image, int64_t y, int64_t x) {
+    const int64_t turned[] = {1, 0, 1, 2, 1};  // places -1 to 3, mirrored at the border
+    return static_cast<double>(data.pixels[static_cast<size_t>(image * 9 + turned[y + 1] * 3 + turned[x + 1])]);
+  };
+  for (const bool mirrored : {false, true}) {
+    const Views views = test_views(mirrored);
+    CHECK(views.size() == (mirrored ? 6 : 3));
+    int64_t seen = 0;
+    evaluate(
+        network, data, plain, 1, [](double) { return true; },
+        [&](const Tensor& logits, const Labels&) {
+          for (int64_t j = 0; j < 9; ++j) {
+            const int64_t y = j / 3, x = j % 3;
+            double expected = 0;
+            for (const int64_t flip : {0, 1}) {
+              const int64_t u = flip ? 2 - x : x;
+              const double part =
+                  0.5 * pixel(seen, y, u) + 0.25 * pixel(seen, y - 1, u - 1) + 0.25 * pixel(seen, y + 1, u + 1);
+              expected += mirrored ? part / 2 : flip ? 0 : part;
+            }
+            CHECK(logits.data()[j] == doctest::Approx(expected));
+          }
+          ++seen;
+        },
+        views);
+    CHECK(seen == 2);
+  }
 }

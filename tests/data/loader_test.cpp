@@ -182,7 +182,7 @@ TEST_CASE("augmentation crops out of a black border and mirrors, nothing else") 
       const int64_t height = 5, width = 7, padding = 2;
       const Dataset data = noise(300, {height, width, channels}, flips);
       const Normalization normalization = measure(data);
-      Loader loader(data, normalization, {.batch_size = 300, .augment = true, .crop_padding = padding});
+      Loader loader(data, normalization, {.batch_size = 300, .augment = true, .augmentation = {.crop = padding}});
       Loader plain(data, normalization, {.batch_size = 300});
       loader.begin_epoch(1);
       plain.begin_epoch(1);
@@ -223,14 +223,14 @@ TEST_CASE("augmentation crops out of a black border and mirrors, nothing else") 
   }
   // The same data, no mirroring asked for.
   const Dataset data = noise(100, {1, 9, 1}, true);
-  Loader loader(data, none(1), {.batch_size = 100, .augment = true, .crop_padding = 0, .flip = false}),
+  Loader loader(data, none(1), {.batch_size = 100, .augment = true, .augmentation = {.crop = 0, .flip = false}}),
       plain(data, none(1), {.batch_size = 100});
   CHECK(epoch(loader, 0) == epoch(plain, 0));
 }
 
 TEST_CASE("a crop may move by more than the image is wide") {
   const Dataset data = noise(64, {2, 3, 1}, true);
-  Loader loader(data, none(1), {.augment = true, .crop_padding = 20});
+  Loader loader(data, none(1), {.augment = true, .augmentation = {.crop = 20}});
   const Seen seen = epoch(loader, 0);
   CHECK(std::ranges::count(seen.values, 0) > 64 * 5);
 }
@@ -311,4 +311,80 @@ TEST_CASE("a loader refuses what it cannot load") {
   CHECK(error_of(Fault::usage, [&] {
           Loader(Dataset{.name = "", .image = {1, 1, 1}}, none(1), {});
         }) == "loader: the data set must have an example");
+}
+
+TEST_CASE("a crop may take in the image mirrored at its border") {
+  const int64_t height = 5, width = 4, channels = 2;
+  const Dataset data = noise(200, {height, width, channels}, true);
+  Loader loader(data, none(2),
+                {.batch_size = 200, .shuffle = false, .augment = true, .augmentation = {.crop = 6, .reflect = true}}),
+      black(data, none(2), {.batch_size = 200, .shuffle = false, .augment = true, .augmentation = {.crop = 6}});
+  loader.begin_epoch(3);
+  black.begin_epoch(3);
+  Batch moved, other;
+  loader.next(moved);
+  black.next(other);
+  // Walks there and back from pixel 0.
+  const auto walk = [](int64_t to, int64_t n) {
+    int64_t at = 0, step = to < 0 ? -1 : 1, direction = 1;
+    for (int64_t i = 0; i != to; i += step) {
+      if (at + direction < 0 || at + direction >= n) direction = -direction;
+      at += direction;
+    }
+    return at;
+  };
+  int64_t found = 0;
+  for (int64_t i = 0; i < 200; ++i) {
+    const uint8_t* image = data.pixels.data() + i * data.image.size();
+    bool any = false;
+    for (int64_t down = -6; down <= 6 && !any; ++down) {
+      for (int64_t right = -6; right <= 6 && !any; ++right) {
+        for (const bool mirror : {false, true}) {
+          bool same = true;
+          for (int64_t j = 0; same && j < data.image.size(); ++j) {
+            const int64_t c = j % channels, x = j / channels % width, y = j / channels / width;
+            const int64_t from =
+                (walk(y + down, height) * width + walk((mirror ? width - 1 - x : x) + right, width)) * channels + c;
+            same = moved.x.data()[i * data.image.size() + j] == static_cast<real>(image[from]);
+          }
+          any |= same;
+        }
+      }
+    }
+    found += any;
+  }
+  CHECK(found == 200);
+  // What is inside is what stands there with a black border: the draws are the same.
+  int64_t inside = 0;
+  for (int64_t i = 0; i < moved.x.size(); ++i) {
+    if (other.x.data()[i] == 0) continue;
+    ++inside;
+    CHECK(other.x.data()[i] == moved.x.data()[i]);
+  }
+  CHECK(inside > moved.x.size() / 10);
+}
+
+TEST_CASE("alternate: an image is mirrored every other epoch, half of them in each") {
+  const Dataset data = noise(100, {1, 9, 1}, true);
+  Loader loader(data, none(1),
+                {.batch_size = 100, .shuffle = false, .augment = true, .augmentation = {.crop = 0, .alternate = true}});
+  const auto mirrored = [&](int64_t number) {
+    const std::vector<real> values = epoch(loader, number).values;
+    std::vector<bool> all;
+    for (int64_t i = 0; i < 100; ++i) {
+      const auto in = data.pixels.begin() + i * 9;
+      const auto out = values.begin() + i * 9;
+      const bool as_is = std::equal(in, in + 9, out);
+      CHECK(as_is != std::equal(in, in + 9, std::make_reverse_iterator(out + 9)));
+      all.push_back(!as_is);
+    }
+    return all;
+  };
+  const std::vector<bool> first = mirrored(1), second = mirrored(2);
+  std::vector<bool> flipped = first;
+  flipped.flip();
+  CHECK(second == flipped);
+  CHECK(mirrored(3) == first);
+  const auto count = std::ranges::count(first, true);
+  CHECK((count > 30 && count < 70));
 }

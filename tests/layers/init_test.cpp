@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/engine/autograd.h"
+#include "core/ops/conv.h"
 
 using namespace evenkeel;
 
@@ -52,4 +53,29 @@ TEST_CASE("an init is named, and what is none is refused") {
     CAPTURE(text);
     CHECK_THROWS_WITH_AS(parse_init(text), doctest::Contains("must be he, glorot"), Error);
   }
+}
+
+TEST_CASE("uniform: PyTorch's standard range, 1 / sqrt(fan_in)") {
+  Random random(3);
+  const std::vector<real> values = initial_weight({300, 100}, parse_init("uniform"), random).values();
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  CHECK((*low >= real(-0.1) && *low < real(-0.0999) && *high <= real(0.1) && *high > real(0.0999)));
+}
+
+TEST_CASE("dirac: the first filters pass on a channel each, the others are drawn; a dense layer is uniform") {
+  for (const auto& [filters, channels, size] : {std::tuple<int64_t, int64_t, int64_t>{6, 4, 3}, {3, 5, 5}, {4, 4, 1}}) {
+    Random random(4), same(4);
+    const Tensor w = initial_weight({filters, size, size, channels}, parse_init("dirac"), random);
+    const Tensor drawn = initial_weight({filters, size, size, channels}, parse_init("uniform"), same);
+    const Tensor x = Tensor::normal({2, 6, 7, channels}, random);
+    const Recording off(false);
+    const Tensor y = conv2d(x, w, {.padding = size / 2}), other = conv2d(x, drawn, {.padding = size / 2});
+    for (int64_t i = 0; i < y.rows(); ++i)
+      for (int64_t k = 0; k < filters; ++k)
+        CHECK(y.data()[i * filters + k] ==
+              doctest::Approx(k < channels ? x.data()[i * channels + k] : other.data()[i * filters + k]).epsilon(1e-5));
+  }
+  Random random(4), same(4);
+  CHECK(initial_weight({5, 3}, parse_init("dirac"), random).values() ==
+        initial_weight({5, 3}, parse_init("uniform"), same).values());
 }

@@ -75,3 +75,19 @@ TEST_CASE("schedule: the decimal point is a point in every locale") {
   CHECK(s.drops == std::vector<int64_t>{50});
   CHECK(s.factor == 0.25);
 }
+
+TEST_CASE("schedules: linear goes in lines from place to place of the run") {
+  const Schedule s = parse_schedule("linear:0=0.2,0.25=1,1=0", 0.4, 10, 8);  // 80 steps
+  CHECK(s.at(0) == doctest::Approx(0.08));
+  CHECK(s.at(10) == doctest::Approx(0.4 * 0.6));
+  CHECK(s.at(20) == doctest::Approx(0.4));
+  CHECK(s.at(50) == doctest::Approx(0.2));
+  CHECK(s.at(79) == doctest::Approx(0.4 / 60));
+  CHECK(s.at(80) == 0);
+  CHECK(s.at(1000) == 0);
+  for (const char* wrong : {"linear", "linear:", "linear:0=1", "linear:0.1=1,1=0", "linear:0=1,0.5=2,0.5=1,1=0",
+                            "linear:0=1,1.5=0", "linear:0=1,1=-1", "linear:0,1", "linear:0=1,1=x", "linear:0=1,1=0:2"})
+    CHECK_THROWS_AS(parse_schedule(wrong, 0.1, 10, 8), Error);
+  CHECK_THROWS_WITH_AS(parse_schedule("linear:0=1,1=0", 0.1, 10, 8, 4), doctest::Contains("no warm-up beside it"),
+                       Error);
+}

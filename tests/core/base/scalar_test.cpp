@@ -24,3 +24,22 @@ TEST_CASE("float exp, tanh and sigmoid are libm's to a few units in the last pla
   CHECK((tanh(infinity) == 1 && tanh(-infinity) == -1));
   CHECK((std::isnan(exp(NAN)) && std::isnan(tanh(NAN)) && std::isnan(sigmoid(NAN))));
 }
+
+TEST_CASE("float softplus and normal_cdf are within their bounds, from one end to the other") {
+  double softplus_error = 0, cdf_error = 0, tail_error = 0;
+  for (double x = -14; x < 14; x += 0.00037) {
+    const float v = static_cast<float>(x);
+    const double cdf = 0.5 * std::erfc(-static_cast<double>(v) / std::sqrt(2.0)),
+                 plus = std::log1p(std::exp(static_cast<double>(v)));
+    softplus_error = std::max(softplus_error, std::abs(softplus(v) - plus) / plus);
+    cdf_error = std::max(cdf_error, std::abs(normal_cdf(v) - cdf));
+    if (x < 0 && x > -9) tail_error = std::max(tail_error, std::abs(normal_cdf(v) - cdf) / cdf);
+  }
+  CHECK(softplus_error < 6e-7);
+  CHECK(cdf_error < 3e-7);
+  CHECK(tail_error < 3e-6);
+  const float infinity = std::numeric_limits<float>::infinity();
+  CHECK((softplus(infinity) == infinity && softplus(-infinity) == 0 && std::isnan(softplus(NAN))));
+  CHECK((normal_cdf(infinity) == 1 && normal_cdf(-infinity) == 0 && std::isnan(normal_cdf(NAN))));
+  CHECK((softplus(100.0f) == 100 && softplus(0.0f) == doctest::Approx(std::log(2.0)).epsilon(1e-7)));
+}

@@ -24,9 +24,13 @@ struct Entry {
   std::vector<std::string> arguments = {};
 };
 const std::vector<Entry> entries = {
-    {"dense:7"},
-    {"conv:6:3", {"stride=2", "pad=2", "groups=2"}},
-    {"batch", {"eps=0.03", "average=cumulative", "new=0.3", "variance=biased", "affine=off", "frozen=on", "ghost=2"}},
+    {"dense:7", {"bias=off"}},
+    {"conv:6:3", {"stride=2", "pad=2", "groups=2", "bias=off"}},
+    {"whiten:2", {"eps=0.03"}},
+    {"scale:0.25"},
+    {"batch",
+     {"eps=0.03", "average=cumulative", "new=0.3", "variance=biased", "affine=off", "gamma=off", "frozen=on",
+      "ghost=2"}},
     {"renorm", {"eps=0.03", "new=0.3", "rmax=1.5", "dmax=2.5", "start=1", "rend=7", "dend=6"}},
     {"group:2", {"eps=0.03"}},
     {"instance", {"eps=0.03"}},
@@ -75,6 +79,7 @@ std::string behaviour(Sequential& network) {
     add(network.forward(Tensor::normal({4, 7, 7, 4}, random, mean, deviation), Mode::train));
   const Tensor x = Tensor::normal({4, 7, 7, 4}, random);
   for (Mode mode : {Mode::train, Mode::probe, Mode::eval}) add(network.forward(x, mode));
+  for (const Parameter& p : parameters(network)) all += p.name + " ";
   return all + format_safetensors(capture(network));
 }
 
