@@ -30,7 +30,7 @@ struct SignSgd : Optimizer {
     for (size_t i = 0; i < grads.size(); ++i) {
       Tensor w = parameters_[i].value;
       m[i].copy_from(m[i] * keep + grads[i] * (1 - keep));
-      w.copy_from(w.detach() - lr() * sign(m[i]));
+      w.copy_from(w.detach() - lr(i) * sign(m[i]));
     }
   }
   Options options;

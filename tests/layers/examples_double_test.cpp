@@ -61,7 +61,7 @@ struct SignSgd : Optimizer {
   void update(const Grads& grads) override {
     for (size_t i = 0; i < grads.size(); ++i) {
       Tensor w = parameters_[i].value;
-      w.copy_from(w.detach() - lr() * sign(grads[i]));
+      w.copy_from(w.detach() - lr(i) * sign(grads[i]));
     }
   }
 };

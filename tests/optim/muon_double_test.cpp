@@ -84,7 +84,7 @@ TEST_CASE("muon: two steps by its definition; what is no filter bank moves as by
   }
   check_near(moved[1].value, w, 1e-6);
   CHECK(moved[0].value.values() == by_sgd[0].value.values());
-  CHECK(moved[2].value.values() == by_sgd[1].value.values());
+  CHECK(moved[2].value.values() == by_sgd[2].value.values());
   std::string names;
   for (const Parameter& p : muon.state()) names += p.name + " ";
   CHECK(names == "velocity.beta velocity.weight momentum.filters ");

@@ -29,7 +29,8 @@ TEST_CASE("an optimiser by its text takes the steps of one that is made with the
   CHECK(named("adamw:beta1=0.8:beta2=0.99:eps=1e-3:weight_decay=0.1") ==
         adamw({.beta1 = real(0.8), .beta2 = real(0.99), .eps = real(1e-3), .weight_decay = real(0.1)}));
   CHECK(named("sgd") != named("sgd:momentum=0.9"));
-  CHECK_THROWS_WITH_AS(make_optimizer("adam", {}), "optimizer: none is called 'adam'; there are adamw, sgd", Error);
+  CHECK_THROWS_WITH_AS(make_optimizer("adam", {}), "optimizer: none is called 'adam'; there are adamw, muon, sgd",
+                       Error);
   CHECK_THROWS_WITH_AS(make_optimizer("sgd:nesterov=on", {}), doctest::Contains("Nesterov's form needs momentum"),
                        Error);
 }

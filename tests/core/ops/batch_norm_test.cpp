@@ -260,3 +260,14 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
     }
   }
 }
+
+TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, on vectors and on what is left of them") {
+  Random random(9);
+  for (const int64_t channels : {1, 8, 16, 19}) {
+    const Tensor x = Tensor::normal({33, channels}, random).track(), gamma = Tensor::zeros({channels}).track(),
+                 beta = Tensor::zeros({channels}).track();
+    const Tensor y = batch_norm(x, gamma, beta, {.relu = true}).y;
+    for (const Tensor& g : grad(sum(y), {x, gamma, beta}))
+      for (const real v : g.values()) CHECK(v == 0);
+  }
+}
