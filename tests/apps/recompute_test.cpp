@@ -29,7 +29,6 @@ Arguments words(const TrainOptions& o) {
   Arguments a{"train",     "--data", "mnist", "--data-dir", o.data_dir, "--epochs", std::to_string(o.epochs),
               "--threads", "2"};
   const auto number = [&](const char* name, double value) { a = a + Arguments{name, fmt::format("{}", value)}; };
-  const auto flag = [&](const char* name, bool value) { a = value ? a + Arguments{name} : a; };
   number("--validation", static_cast<double>(o.validation));
   number("--batch-size", static_cast<double>(o.batch_size));
   if (o.lr > 0) number("--lr", o.lr);
