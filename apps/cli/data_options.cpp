@@ -89,21 +89,12 @@ PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
   return o;
 }
 
-CLI::Option* add_augment(CLI::App& app, std::string& augment, const std::string& help) {
-  CLI::Option* option =
-      add_text(app, "--augment", augment, "HOW", help + ": off, on" + usage_options<Augmentation>())->expected(0, 1);
-  option->group("Data");
-  return option;
-}
-
-LoaderOptions augmented(LoaderOptions options, const std::string& augment) {
-  SpecArguments arguments("augment", augment);
-  check(arguments.name == "off" || arguments.name == "false" || arguments.name == "on" || arguments.name == "true",
-        "--augment: must be off, or on{}, got \"{}\"", usage_options<Augmentation>(), augment);
-  options.augment = arguments.name.starts_with('o') ? arguments.name == "on" : arguments.name == "true";
-  if (options.augment) options.augmentation = arguments.options<Augmentation>();
-  arguments.check_used("off, or on" + usage_options<Augmentation>());
-  return options;
+Augmentation parse_augmentation(const std::string& text) {
+  if (text.empty()) return {};
+  SpecArguments arguments("augmentation", "how:" + text);
+  const auto how = arguments.options<Augmentation>();
+  arguments.check_used(usage_options<Augmentation>());
+  return how;
 }
 
 void check_dataset_name(const std::string& name, const DataSets& own) {

@@ -21,9 +21,8 @@ void add_picture_options(CLI::App& app,
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
 PictureOptions picture_options(const PictureWords& words, uint64_t seed);
 
-// --augment, off or on:crop=2:border=reflect; without a value it is on. And what it says to a loader.
-CLI::Option* add_augment(CLI::App& app, std::string& augment, const std::string& help);
-LoaderOptions augmented(LoaderOptions options, const std::string& augment);
+// What --augmentation says, as crop=2:border=reflect, to a loader that augments.
+Augmentation parse_augmentation(const std::string& text);
 
 // One of the program's own, else load_dataset, with the nearest name where it is mistyped; says on stderr from which
 // folder it is read, and shows progress where that takes long. Throws Stopped where a signal came.

@@ -144,7 +144,7 @@ std::string man(const CLI::App& program) {
     }
     return text;
   };
-  std::string text = ".TH EVENKEEL 1 \"\" \"evenkeel " EVENKEEL_VERSION "\"\n.SH NAME\nevenkeel \\- " +
+  std::string text = ".TH EVENKEEL 1 \"\" \"evenkeel " EVENKEEL_VERSION "\"\n.ad l\n.SH NAME\nevenkeel \\- " +
                      plain(program.get_description().substr(program.get_description().find(": ") + 2)) +
                      "\n.SH SYNOPSIS\n.B evenkeel\n.I COMMAND\n[\\fIOPTION\\fR ...]\n.SH OPTIONS\n" +
                      list(options_of(program, false));

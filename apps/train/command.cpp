@@ -37,8 +37,13 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
-  add_augment(app, o.augment,
-              "crop at random and, where the images allow it, mirror them (never those of a folder of your own)");
+  add_flag(app, "--augment", o.augment,
+           "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")
+      ->group("Data");
+  add_text(app, "--augmentation", o.augmentation, "HOW",
+           "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on], as in "
+           "crop=2:border=reflect; alternate: mirror each image every other epoch")
+      ->group("Data");
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
@@ -240,6 +245,8 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
     o.lr = find_optimizer(o.optimizer, registry.optimizers).lr;
     app.get_option("--lr")->default_str(fmt::format("{}", o.lr));
   }
+  parse_augmentation(o.augmentation);
+  check(o.augment || o.augmentation.empty(), "--augmentation: says how --augment does it, which is not given");
   check(o.patience == 0 || o.validation > 0, "--patience: needs --validation N, the images that it looks at");
 }
 

@@ -58,7 +58,10 @@ class Run {
         optimizer_(make_optimizer(options.optimizer, grouped(network_->trained_parameters(), options.groups),
                                   registry.optimizers)),
         loader_(data_.train, info_.normalization,
-                augmented({.batch_size = options.batch_size, .seed = options.model.seed}, options.augment)),
+                {.batch_size = options.batch_size,
+                 .augment = options.augment,
+                 .augmentation = parse_augmentation(options.augmentation),
+                 .seed = options.model.seed}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));

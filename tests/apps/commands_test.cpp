@@ -74,7 +74,7 @@ TEST_CASE("train: the command in config.json, given to a shell, gives the same b
   const auto config = nlohmann::json::parse(slurp(out + "/config.json"));
   CHECK(config["options"]["seed"] == 18446744073709551615u);
   CHECK(config["options"]["optimizer"] == "adamw:beta2=0.99");
-  CHECK(config["options"]["augment"] == "off");
+  CHECK(config["options"]["augment"] == false);
   CHECK(config["options"]["lr"] == 0.001);
   const std::string command = config["command"];
   REQUIRE(command.starts_with("evenkeel train "));

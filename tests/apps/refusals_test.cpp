@@ -163,8 +163,9 @@ TEST_CASE("refusals: --resume") {
   const auto resumed = [&](const Arguments& more, int status, const std::string& words) {
     refused(Arguments{"train", "--resume", folder} + more, status, words);
   };
-  for (const Arguments& more : {Arguments{"--config", folder + "/config.json"}, {"--out", again}, {"--overwrite"}})
-    resumed(more, 2, "leave out --config, --out and --overwrite");
+  for (const Arguments& more :
+       {Arguments{"--config", folder + "/config.json"}, {"--recipe", "mnist"}, {"--out", again}, {"--overwrite"}})
+    resumed(more, 2, "leave out --config, --recipe, --out and --overwrite");
   resumed({"--lr", "3"}, 2, "--resume: --lr is the folder's; only --epochs, --threads and --data-dir can be given");
   resumed({"--augment"}, 2, "--augment is the folder's");
   const SafeTensors good = read_safetensors(files.last);

@@ -98,7 +98,7 @@ TEST_CASE("train: config.json runs it again") {
           .status == 0);
   const auto options = nlohmann::json::parse(slurp(scratch / "c/config.json"))["options"];
   CHECK(options["lr"] == 0.02);
-  CHECK(options["augment"] == "off");
+  CHECK(options["augment"] == false);
   CHECK(options["seed"] == 7);
 }
 
@@ -110,6 +110,15 @@ TEST_CASE("train: every option has an effect") {
                                         {"--optimizer", "sgd:weight_decay=0.0005"},
                                         {"--optimizer", "sgd:momentum=0.9:weight_decay=0.0005:nesterov=on"},
                                         {"--augment"},
+                                        {"--augment", "--augmentation", "crop=1"},
+                                        {"--augment", "--augmentation", "border=reflect"},
+                                        {"--optimizer", "muon"},
+                                        {"--optimizer", "muon:other_momentum=0.5"},
+                                        {"--optimizer", "muon:weight_decay=0.01"},
+                                        {"--groups", "*.weight:lr=2"},
+                                        {"--groups", "*.weight:decay=2"},
+                                        {"--schedule", "linear:0=1,1=0"},
+                                        {"--init", "uniform"},
                                         {"--clip", "0.1"},
                                         {"--optimizer", "sgd:momentum=0.9:weight_decay=0.01"},
                                         {"--optimizer", "sgd:momentum=0.9:weight_decay=0.0005:decay_all=on"},

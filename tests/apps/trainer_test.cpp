@@ -7,6 +7,7 @@
 #include "apps/trainer/evaluate.h"
 #include "layers/dense.h"
 #include "layers/norm/batch_norm.h"
+#include "layers/pooling.h"
 #include "optim/adamw.h"
 #include "optim/clip.h"
 #include "optim/sgd.h"
@@ -86,7 +87,7 @@ TEST_CASE("evaluate: several views of an image weigh in its logits") {
   Dataset data{.name = "pixels", .image = {3, 3, 1}, .classes = 9, .flips = true};
   data.labels = {0, 8};
   for (int i = 0; i < 18; ++i) data.pixels.push_back(static_cast<uint8_t>(i < 9 ? 10 * i : 5 * i + i * i % 7));
-  Sequential network(Flatten());
+  Flatten network;
   const Normalization plain{{0}, {1}};
   const auto pixel = [&](int64_t image, int64_t y, int64_t x) {
     const int64_t turned[] = {1, 0, 1, 2, 1};  // places -1 to 3, mirrored at the border

@@ -75,7 +75,7 @@ TEST_CASE("usage: help names every option with its default") {
                              "--resume"}) {
     CHECK_MESSAGE(contains(train.out, option), option);
   }
-  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "0.05 of sgd", "0.001 of adamw",
+  for (const char* text : {"[synthetic]", "[lenet]", "[batch]", "[5]", "[64]", "0.24 of muon", "0.001 of adamw",
                            "[cosine]", "[runs/DATA-MODEL-NORM-SEED]", "Data:", "Network:", "Training:", "Running:"}) {
     CHECK_MESSAGE(contains(train.out, text), text);
   }
