@@ -220,12 +220,12 @@ int Run::operator()() {
     row.seconds = progress_.seconds();
     finish_epoch(row, *test, *chooser);
   }
-  if (o_.test_views && !test_on_views()) return stop();
-  if (average_ && !finish_average()) {
-    console_.note(fmt::format("evenkeel: stopped before average.safetensors was made; evenkeel train --resume {} does",
-                              folder_->path()));
+  const auto stopped_before = [&](const char* what) {
+    console_.note(fmt::format("evenkeel: stopped before {}; evenkeel train --resume {} does", what, folder_->path()));
     return 128 + interrupt_.signal();
-  }
+  };
+  if (o_.test_views && !test_on_views()) return stopped_before("the test on several views was done");
+  if (average_ && !finish_average()) return stopped_before("average.safetensors was made");
   console_.note(fmt::format("wrote {}: best.safetensors, last.safetensors, {}log.csv, curves.svg, config.json",
                             folder_->path(), average_ ? "average.safetensors, " : ""));
   const double count = static_cast<double>(data_.test.size());

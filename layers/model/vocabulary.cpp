@@ -69,7 +69,7 @@ Vocabulary standard_vocabulary() {
                    check(a.input.rank() == 3, "model: whiten needs an image (H, W, C), got {}", a.input);
                    const int64_t size = a.integer(0, "size", 1, 16);
                    const int64_t values = size * size * a.input[2];  // of a patch
-                   check(values <= 512, "model: whiten: a patch may have 512 values, {}x{} of {} has {}", size, size,
+                   check(values <= 100, "model: whiten: a patch may have 100 values, {}x{} of {} has {}", size, size,
                          a.input, values);
                    a.needs_weights(2 * static_cast<double>(values) * static_cast<double>(values));
                    return std::make_unique<Whiten>(a.input[2], size,
