@@ -26,7 +26,7 @@ struct Batch {
 // How images are changed in training.
 struct Augmentation {
   int64_t crop = -1;     // the crop moves by up to so many pixels each way; -1: 4, below 32 pixels 2
-  bool reflect = false;  // what comes in at the border is the image mirrored there, else black (0)
+  bool reflect = false;  // reflection padding; else the padding is black (0)
   bool flip = true;      // mirror one image in two, if data.flips allows it
   // Which half an image is mirrored in is drawn once; from then on each image is mirrored every other epoch (Jordan
   // 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.6).
@@ -34,7 +34,7 @@ struct Augmentation {
 
   static void each(auto& o, auto&& option) {
     option("crop", o.crop, Range{-1, 1024}, "pixels by which the crop moves; -1: 4, below 32 pixels 2");
-    option("border", o.reflect, Words{"black", "reflect"}, "what comes in there");
+    option("border", o.reflect, Words{"black", "reflect"}, "padding at the border");
     option("flip", o.flip, Words{"off", "on"}, "mirror one image in two, where the images allow it");
     option("alternate", o.alternate, Words{"off", "on"}, "mirror each image every other epoch");
   }

@@ -15,7 +15,7 @@ struct Score {
 
 constexpr int64_t evaluation_batch = 256;
 
-// How an image is looked at: mirrored or not, and moved by so many pixels, with the image mirrored at its border.
+// One view of a test image: mirrored or not, and shifted by so many pixels, with reflection padding.
 struct View {
   bool mirrored = false;
   int64_t down = 0, right = 0;

@@ -1,6 +1,7 @@
 // evenkeel export, and weights that come from other programs; tests/interop.py compares with those programs.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <tuple>
@@ -152,6 +153,22 @@ std::vector<float> floats(const std::string& bytes) {
 }
 
 }  // namespace
+
+TEST_CASE("onnx: whiten is a convolution with its filters, scale a product with its number") {
+  using namespace evenkeel;
+  const auto network =
+      make_model({.model = "whiten:2 flatten scale:0.3125 dense:classes:bias=off", .input = {3, 3, 1}, .classes = 3});
+  const std::string file = format_onnx(*network, {3, 3, 1}, 3, {});
+  const auto holds = [&](const std::vector<float>& v) {
+    return file.find(std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(float))) !=
+           std::string::npos;
+  };
+  CHECK(file.find("Mul") != std::string::npos);
+  CHECK(holds({0.3125F}));
+  const float one = 1 / std::sqrt(1.0005F);  // before any image was measured: both signs of each pixel
+  CHECK(holds({one, 0, 0, 0, 0, one, 0, 0, 0, 0, one, 0, 0, 0, 0, one, -one, 0, 0, 0}));
+  CHECK(file.find("3.bias") == std::string::npos);
+}
 
 TEST_CASE("onnx: read back field by field, every node has its inputs, their values and its numbers") {
   using namespace evenkeel;

@@ -261,13 +261,19 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
   }
 }
 
-TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, on vectors and on what is left of them") {
+TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, also where results are written past the caches") {
   Random random(9);
-  for (const int64_t channels : {1, 8, 16, 19}) {
-    const Tensor x = Tensor::normal({33, channels}, random).track(), gamma = Tensor::zeros({channels}).track(),
-                 beta = Tensor::zeros({channels}).track();
-    const Tensor y = batch_norm(x, gamma, beta, {.relu = true}).y;
-    for (const Tensor& g : grad(sum(y), {x, gamma, beta}))
-      for (const real v : g.values()) CHECK(v == 0);
+  for (const Shape& shape : {Shape{33, 1}, Shape{33, 8}, Shape{33, 19}, Shape{32000, 64}}) {
+    const int64_t channels = shape.channels();
+    const Tensor x = Tensor::full(shape, 3).track(), gamma = Tensor::normal({channels}, random).track(),
+                 beta = Tensor::zeros({channels}).track(), g = Tensor::normal(shape, random),
+                 mean = Tensor::full({channels}, 3), var = Tensor::full({channels}, 1);
+    const Tensor training = batch_norm(x, gamma, beta, {.relu = true}).y,
+                 inference = batch_norm_inference(x, mean, var, gamma, beta, {.relu = true});
+    for (const Tensor& y : {training, inference}) {
+      CHECK(std::ranges::count(y.values(), real(0)) == y.size());
+      for (const Tensor& d : grad(y, {x, gamma, beta}, {.cotangent = g}))
+        CHECK(std::ranges::count(d.values(), real(0)) == d.size());
+    }
   }
 }
