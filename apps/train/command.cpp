@@ -296,9 +296,9 @@ Action train_command(CLI::App& app, const Registry& registry) {
   add_text(app, "--config", o->config, "FILE",
            "take the options from a run's config.json; those given here replace them")
       ->group("Running");
-  add_text(app, "--resume", o->resume, "DIR",
-           "go on with a run that was stopped, or with --epochs for longer than it was begun for; its options are in "
-           "its config.json")
+  add_text(app, "--resume", o->resume, "RUN",
+           "go on with the run of a folder, or of a last.safetensors in it, that was stopped, or with --epochs for "
+           "longer than it was begun for; its options are in its config.json")
       ->group("Running");
   app.footer(
       "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, "
@@ -329,7 +329,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
     }
     const Json given = option_values(app, false);
     std::optional<RunFolder> folder;
-    if (!o->resume.empty()) folder.emplace(o->resume, RunFolder::Use::resume);
+    if (!o->resume.empty()) folder.emplace(resumed_folder(o->resume), RunFolder::Use::resume);
     const std::string config = folder ? *folder / "config.json" : o->config;
     std::unique_ptr<RunOptions> from_file;
     Json known = Json::object();

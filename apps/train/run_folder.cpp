@@ -55,6 +55,26 @@ void check_free(const std::string& path) {
         path);
 }
 
+std::string resumed_folder(const std::string& given) {
+  std::error_code ignored;
+  const fs::path file = given;
+  const bool last = file.filename() == "last.safetensors";
+  if (fs::is_directory(file, ignored) || (!last && !fs::exists(file, ignored))) return given;
+  check(last,
+        "--resume {}: how far a run is stands in last.safetensors alone; name that or the run's folder, or begin a new "
+        "run with the weights of this file: --init {}",
+        given, given);
+  const auto above = [](const fs::path& p) { return p.has_parent_path() ? p.parent_path() : fs::path("."); };
+  const fs::path folder = above(file);
+  if (!fs::exists(folder / "config.json", ignored))
+    fail(Fault::missing,
+         "--resume {}: there is no config.json beside it, so this is not a run's folder; name the file where the run "
+         "has written it, or begin a new run with its weights: --init {}",
+         given, given);
+  const bool unfinished = folder.filename() == ".next" || folder.filename() == ".ready";
+  return (unfinished ? above(folder) : folder).string();
+}
+
 RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   std::error_code error;
   if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);

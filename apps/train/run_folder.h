@@ -44,4 +44,8 @@ class RunFolder {
 // Refuses, as a fresh run does, a folder in which something is.
 void check_free(const std::string& path);
 
+// The folder of the run to go on with, which is named by itself or by its last.safetensors. Error where another file is
+// named, or one beside which there is no config.json.
+std::string resumed_folder(const std::string& given);
+
 }  // namespace evenkeel

@@ -45,3 +45,37 @@ TEST_CASE("run or file: each command reads best.safetensors of a run's folder, o
       none.err.find("a run's folder holds best.safetensors or last.safetensors, this one neither") != std::string::npos,
       none.err);
 }
+
+TEST_CASE(
+    "run or file: a run goes on by its last.safetensors as by its folder; another file is refused, with what to do") {
+  const TinyData tiny(40, 20);
+  const Scratch scratch;
+  const std::string first = scratch / "first", second = scratch / "second", last = "/last.safetensors";
+  const Arguments longer{"--epochs", "2", "--data-dir", tiny.folder.path};
+  REQUIRE(run({"train", "--data", "mnist", "--data-dir", tiny.folder.path, "--model", "mlp:4", "--epochs", "1", "--out",
+               first})
+              .status == 0);
+  fs::create_directory(second);
+  fs::copy(first, second + "/.next");  // of a run that replaces an earlier one and has not done so yet
+  const Outcome by_folder = run(Arguments{"train", "--resume", first} + longer),
+                by_file = run(Arguments{"train", "--resume", second + "/.next" + last} + longer);
+  CHECK_MESSAGE(by_folder.status == 0, by_folder.err);
+  CHECK_MESSAGE(by_file.status == 0, by_file.err);
+  CHECK(last_line(by_folder.out) == last_line(by_file.out));
+  for (const std::string file : {"/last.safetensors", "/config.json"})
+    CHECK(slurp(first + file) == slurp(second + file));
+  CHECK(run({"train", "--resume", first + last}).status == 0);  // nothing is left to do
+
+  const auto refused = [&](const std::string& file, int status, const std::string& words) {
+    const Outcome o = run({"train", "--resume", file});
+    CHECK(o.status == status);
+    CHECK_MESSAGE(o.err.find(words) != std::string::npos, o.err);
+  };
+  const std::string best = first + "/best.safetensors", alone = scratch / "last.safetensors";
+  refused(best, 2, "name that or the run's folder, or begin a new run with the weights of this file: --init " + best);
+  fs::copy(first + last, alone);
+  refused(alone, 3, "there is no config.json beside it, so this is not a run's folder");
+  refused(scratch / "none.safetensors", 3, "there is no folder");
+  fs::remove(first + last);
+  refused(first + last, 3, "the run was stopped before anything was saved");
+}
