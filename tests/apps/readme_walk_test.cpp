@@ -1,10 +1,12 @@
 // The section "Train your own images" of the README files, command by command as a shell reads it, on drawn pictures.
 #include <doctest/doctest.h>
 
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 
 #include "core/base/process.h"
+#include "data/formats/image_folder.h"
 #include "tests/apps/process.h"
 #include "tests/apps/shapes.h"
 
@@ -51,6 +53,41 @@ std::string form(const std::string& line) {
   return std::regex_replace(names, std::regex(" +"), " ");
 }
 
+// Pictures that no training saw: OpenCV, by the exported file alone, gives the probabilities of predict, to 1e-5. Both
+// calculate in float, in another order.
+void compare_with_opencv(const std::string& onnx, const std::string& run_folder) {
+  const Scratch scratch;
+  Arguments pictures;
+  for (const std::string kind : {"bar", "cross", "disc", "frame"}) {
+    save(scratch / "large.png", png(shape(kind, evenkeel::Random(9))));
+    pictures.push_back(scratch / (kind + ".png"));
+    save(pictures.back(), evenkeel::encode_png(evenkeel::read_picture(scratch / "large.png", 24, 24, 1)));
+  }
+#ifdef EVENKEEL_PYTHON
+  const evenkeel::ProcessResult theirs =
+      evenkeel::run_process(Arguments{EVENKEEL_PYTHON, EVENKEEL_SOURCE_DIR "/tests/onnx_predict.py", onnx} + pictures);
+  if (theirs.status == 77) {
+    MESSAGE(theirs.text);
+    return;
+  }
+  REQUIRE_MESSAGE(theirs.status == 0, theirs.text);
+  std::istringstream their_lines(theirs.text),
+      our_lines(run(Arguments{"predict", run_folder, "--json"} + pictures).out);
+  std::string their_line, our_line;
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    REQUIRE(std::getline(their_lines, their_line));
+    REQUIRE(std::getline(our_lines, our_line));
+    const auto t = nlohmann::json::parse(their_line), p = nlohmann::json::parse(our_line)["probabilities"];
+    CHECK(p.size() == 4);
+    for (const auto& [name, probability] : p.items())
+      CHECK_MESSAGE(std::abs(probability.get<double>() - t.at(name).get<double>()) < 1e-5, their_line << "\n"
+                                                                                                      << our_line);
+  }
+#else
+  MESSAGE("skipped: python3 was not found");
+#endif
+}
+
 }  // namespace
 
 TEST_CASE("README: the commands of \"Train your own images\" work one after the other and print lines of that form") {
@@ -81,5 +118,9 @@ TEST_CASE("README: the commands of \"Train your own images\" work one after the 
         CHECK_MESSAGE(printed.contains(form(line)), line << "\nis not printed by " << step.command << "\n" << r.text);
     }
     for (const char* command : {"train", "predict", "eval", "data"}) CHECK_MESSAGE(commands.contains(command), command);
+    if (readme == "data/README.md") {
+      REQUIRE(commands.contains("export"));
+      compare_with_opencv(scratch / "runs/flowers/best.onnx", scratch / "runs/flowers");
+    }
   }
 }
