@@ -65,9 +65,9 @@ void Console::live(const std::string& line) {
   if (!terminal_) return;
   const std::string shown = printable(line).substr(0, columns());
   if (live_width_ > columns()) erase();
-  fmt::print("\r{:<{}}", shown, std::max(live_width_, shown.size()));
+  live_width_ = std::max(live_width_, shown.size());
+  fmt::print("\r{:<{}}", shown, live_width_);
   std::fflush(stdout);
-  live_width_ = shown.size();
 }
 
 void Console::clear() {

@@ -28,7 +28,7 @@ class Console {
 
  private:
   bool terminal_, color_;
-  size_t live_width_ = 0;
+  size_t live_width_ = 0;  // with the spaces that are over a longer line before it: they too run over when it narrows
   void erase();
 };
 
