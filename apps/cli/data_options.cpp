@@ -44,11 +44,10 @@ CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad) {
 }
 
 void add_picture_options(CLI::App& app, PictureWords& w) {
-  add_text(
-      app, "--image-size", w.image_size, "SIZE",
-      "of a folder of pictures: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
+  add_text(app, "--image-size", w.image_size, "SIZE",
+           "of images of your own: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
       ->group("Data");
-  add_text(app, "--color", w.color, "WORD", "of a folder of pictures: gray or rgb; left out: gray where all are")
+  add_text(app, "--color", w.color, "WORD", "of images of your own: gray or rgb; left out: gray where all are")
       ->group("Data")
       ->check(CLI::Validator(
           [](std::string& text) {
@@ -67,7 +66,10 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
   add_skip_bad(app, w.skip_bad);
 }
 
-PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
+PictureOptions picture_options(const PictureWords& w, const std::string& data, const std::string& data_dir,
+                               uint64_t seed) {
+  check(is_path(data, data_dir) || (w.image_size.empty() && w.color.empty()),
+        "--image-size and --color are of images of your own, by their path; {} has its own size and colour", data);
   PictureOptions o{.channels = w.color == "gray"  ? 1
                                : w.color == "rgb" ? 3
                                                   : 0,
@@ -89,12 +91,29 @@ PictureOptions picture_options(const PictureWords& w, uint64_t seed) {
   return o;
 }
 
-Augmentation parse_augmentation(const std::string& text) {
-  if (text.empty()) return {};
-  SpecArguments arguments("augmentation", "how:" + text);
+void add_augmentation_options(CLI::App& app, AugmentWords& w) {
+  add_flag(app, "--augment", w.on,
+           "crop at random and, where the images allow it, mirror them (those of your own, and digits, only with "
+           "--augmentation flip=on)")
+      ->group("Data");
+  add_text(app, "--augmentation", w.how, "HOW",
+           "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on], as in "
+           "crop=2:border=reflect; alternate: mirror each image every other epoch")
+      ->group("Data");
+}
+
+Augmentation parse_augmentation(const AugmentWords& w) {
+  check(w.on || w.how.empty(), "--augmentation: says how --augment does it, which is not given");
+  if (w.how.empty()) return {};
+  SpecArguments arguments("augmentation", "how:" + w.how);
   const auto how = arguments.options<Augmentation>();
   arguments.check_used(usage_options<Augmentation>());
   return how;
+}
+
+void allow_flips(const AugmentWords& w, DataSplit& split) {
+  SpecArguments arguments("augmentation", "how:" + w.how);
+  if (arguments.word(SIZE_MAX, "flip", {"off", "on"}, "off") == "on") split.train.flips = split.test.flips = true;
 }
 
 void check_dataset_name(const std::string& name, const DataSets& own) {
@@ -105,7 +124,7 @@ void check_dataset_name(const std::string& name, const DataSets& own) {
   check(wrong.empty(), "{}", wrong);
 }
 
-Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed) {
+Dataset draw_samples(Dataset data, int64_t samples, uint64_t seed) {
   if (samples == 0) return data;
   check(samples <= data.size(), "--samples: {} has {} images there, not {}", data.name, data.size(), samples);
   Random random = Random(seed).split("samples");

@@ -19,10 +19,20 @@ struct PictureWords {
 void add_picture_options(CLI::App& app,
                          PictureWords& words);  // --image-size, --color, --holdout, --channels-first, --skip-bad
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
-PictureOptions picture_options(const PictureWords& words, uint64_t seed);
+// Error where the data set has a name of its own, and images of one size and colour.
+PictureOptions picture_options(const PictureWords& words, const std::string& data, const std::string& data_dir,
+                               uint64_t seed);
 
-// What --augmentation says, as crop=2:border=reflect, to a loader that augments.
-Augmentation parse_augmentation(const std::string& text);
+// --augment and --augmentation.
+struct AugmentWords {
+  bool on = false;
+  std::string how;
+};
+void add_augmentation_options(CLI::App& app, AugmentWords& words);
+// What --augmentation says, as crop=2:border=reflect, to a loader that augments. Error where --augment is not given.
+Augmentation parse_augmentation(const AugmentWords& words);
+// Where it says flip=on, images of every set are mirrored, not only of one that allows it.
+void allow_flips(const AugmentWords& words, DataSplit& split);
 
 // One of the program's own, else load_dataset, with the nearest name where it is mistyped; says on stderr from which
 // folder it is read, and shows progress where that takes long. Throws Stopped where a signal came.
@@ -33,7 +43,7 @@ std::string picture_cache_folder();
 // The images of a split: test, train or all.
 Dataset choose_split(DataSplit split, const std::string& which);
 // `samples` images of all classes in proportion, drawn by the seed, as --samples asks; 0: all.
-Dataset draw_samples(const Dataset& data, int64_t samples, uint64_t seed);
+Dataset draw_samples(Dataset data, int64_t samples, uint64_t seed);
 void check_dataset_name(const std::string& name, const DataSets& own = {});
 
 }  // namespace evenkeel

@@ -20,7 +20,7 @@ constexpr size_t most_rows = 100;
 struct Options {
   std::string name, data_dir, split = "train", out = "sheet.png";
   PictureWords pictures;
-  bool augment = false;
+  AugmentWords augment;
   int64_t each = 10;
   uint64_t seed = 1;
 };
@@ -75,7 +75,12 @@ std::vector<int64_t> examples(const Dataset& d, int64_t each, uint64_t seed) {
 std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, const Options& o) {
   std::vector<SheetRow> rows(static_cast<size_t>(shown.classes));
   for (size_t i = 0; i < rows.size(); ++i) rows[i].name = class_name(shown, i);
-  Loader loader(shown, by, {.batch_size = 64, .shuffle = false, .augment = o.augment, .seed = o.seed});
+  Loader loader(shown, by,
+                {.batch_size = 64,
+                 .shuffle = false,
+                 .augment = o.augment.on,
+                 .augmentation = parse_augmentation(o.augment),
+                 .seed = o.seed});
   loader.begin_epoch(1);
   const Shape& image = shown.image;
   for (Batch batch; loader.next(batch);) {
@@ -98,7 +103,10 @@ std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, con
 }
 
 int show(const Options& o, const DataSets& own) {
-  const DataSplit split = load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.seed));
+  parse_augmentation(o.augment);  // before the data are read
+  DataSplit split =
+      load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
+  allow_flips(o.augment, split);
   check_output(o.out, {split.folder});
   check(split.train.size() > 0, "data show: {} has no training images", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;
@@ -119,7 +127,7 @@ Action data_show_command(CLI::App& app, const Registry& registry) {
   add_data_dir(app, o->data_dir)->group("Data");
   add_picture_options(app, o->pictures);
   add_choice(app, "--split", o->split, {"train", "test"}, "which images the sheet shows")->group("Data");
-  add_flag(app, "--augment", o->augment, "show the images as train --augment changes them")->group("Data");
+  add_augmentation_options(app, o->augment);
   add_integer(app, "--each", o->each, 1, 100, "images of each class")->group("Running");
   add_seed(app, "--seed", o->seed, "draws the images, what is held out, and the augmentation")->group("Running");
   add_text(app, "--out", o->out, "FILE", "the PNG file to write")->group("Running");

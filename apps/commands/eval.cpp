@@ -122,12 +122,12 @@ Action eval_command(CLI::App& app, const Registry& registry) {
     auto [file, split] = open(*o, registry);
     const std::string folder = split.folder;
     if (!o->report.empty()) number_images(split.train, "training"), number_images(split.test, "test");
-    const Dataset all = choose_split(std::move(split), o->split);
+    Dataset all = choose_split(std::move(split), o->split);
     const ModelOptions& m = file.info.model;
     check(all.image == m.input && all.classes == m.classes,
           "eval: {} is for {} images of {} classes, {} has {} images of {} classes", o->file, shape_text(m.input),
           m.classes, all.name, shape_text(all.image), all.classes);
-    const Dataset data = draw_samples(all, o->samples, m.seed);
+    const Dataset data = draw_samples(std::move(all), o->samples, m.seed);
     for (const std::string& out : {o->logits, o->report}) {
       if (!out.empty()) check_output(out, {o->file, folder});
     }

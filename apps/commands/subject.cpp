@@ -27,7 +27,8 @@ Subject open_subject(SubjectOptions& o, const Registry& registry) {
   check(images.image == m.input && images.classes == m.classes,
         "{} is for {} images of {} classes, {} has {} images of {} classes", o.file, shape_text(m.input), m.classes,
         images.name, shape_text(images.image), images.classes);
-  images = draw_samples(images, std::min(o.samples, images.size()), m.seed);
+  const int64_t samples = std::min(o.samples, images.size());
+  images = draw_samples(std::move(images), samples, m.seed);
   return {std::move(file), std::move(images), std::move(folder), o.batch_size};
 }
 

@@ -37,13 +37,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   add_integer(app, "--validation", o.validation, 0, many,
               "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
       ->group("Data");
-  add_flag(app, "--augment", o.augment,
-           "crop at random and, where the images allow it, mirror them (never those of a folder of your own)")
-      ->group("Data");
-  add_text(app, "--augmentation", o.augmentation, "HOW",
-           "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on], as in "
-           "crop=2:border=reflect; alternate: mirror each image every other epoch")
-      ->group("Data");
+  add_augmentation_options(app, o.augment);
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
@@ -100,7 +94,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
       ->group("Running");
   add_flag(app, "--test-views", o.test_views,
            "at the end also test on six views of each image: in its place and moved by a pixel two ways, each as it is "
-           "and mirrored (three of digits, and of a folder of your own)")
+           "and mirrored (three of images that --augment would not mirror)")
       ->group("Running");
   add_flag(app, "--blas", o.blas, "multiply by OpenBLAS, whose last bits depend on the processor")->group("Running");
   add_threads(app)->group("Running");
@@ -245,8 +239,7 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
     o.lr = find_optimizer(o.optimizer, registry.optimizers).lr;
     app.get_option("--lr")->default_str(fmt::format("{}", o.lr));
   }
-  parse_augmentation(o.augmentation);
-  check(o.augment || o.augmentation.empty(), "--augmentation: says how --augment does it, which is not given");
+  parse_augmentation(o.augment);
   check(o.patience == 0 || o.validation > 0, "--patience: needs --validation N, the images that it looks at");
 }
 

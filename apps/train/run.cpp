@@ -59,8 +59,8 @@ class Run {
                                   registry.optimizers)),
         loader_(data_.train, info_.normalization,
                 {.batch_size = options.batch_size,
-                 .augment = options.augment,
-                 .augmentation = parse_augmentation(options.augmentation),
+                 .augment = options.augment.on,
+                 .augmentation = parse_augmentation(options.augment),
                  .seed = options.model.seed}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);

@@ -14,8 +14,7 @@ struct TrainOptions {
   int64_t validation = 0;  // training images held out, to choose the best epoch by
   int64_t samples = 0;     // training images drawn by the seed, of all classes in proportion; 0: all
   PictureWords pictures;   // how a folder of pictures is read
-  bool augment = false;
-  std::string augmentation;  // how
+  AugmentWords augment;
 
   ModelOptions model;  // its seed is that of everything
   int64_t epochs = 5, batch_size = 64;

@@ -8,11 +8,13 @@
 namespace evenkeel {
 
 TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
-  DataSplit split = load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.model.seed));
+  DataSplit split =
+      load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.data, o.data_dir, o.model.seed));
+  allow_flips(o.augment, split);
   check(split.train.size() > 0 && split.test.size() > 0,
         "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
         split.test.size());
-  TrainingData data{draw_samples(split.train, o.samples, o.model.seed),
+  TrainingData data{draw_samples(std::move(split.train), o.samples, o.model.seed),
                     {},
                     std::move(split.test),
                     std::move(split.folder),

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "core/base/parallel.h"
 #include "data/catalogue/source.h"
 #include "data/formats/image_folder.h"
 #include "data/formats/npy.h"
@@ -153,10 +154,36 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   return split;
 }
 
+// Brings the images to the size and the channels that the options say, as fit_picture does.
+void fit(Dataset& d, const PictureOptions& o) {
+  const int64_t height = o.height > 0 ? o.height : d.image[0], width = o.width > 0 ? o.width : d.image[1],
+                channels = o.channels > 0 ? o.channels : d.image[2];
+  const Shape fitted{height, width, channels};
+  if (fitted == d.image || (channels != 1 && channels != 3)) return;
+  const int64_t from = d.image.size(), to = fitted.size();
+  Dataset whole = std::move(d);
+  d = take(whole, {});
+  d.image = fitted;
+  d.labels = std::move(whole.labels);
+  d.pixels.resize(d.labels.size() * static_cast<size_t>(to));
+  parallel_for(d.size(), [&](int64_t i) {
+    const uint8_t* image = whole.pixels.data() + i * from;
+    const Picture picture = fit_picture({.height = whole.image[0],
+                                         .width = whole.image[1],
+                                         .channels = whole.image[2],
+                                         .pixels = {image, image + from}},
+                                        height, width, channels);
+    std::copy(picture.pixels.begin(), picture.pixels.end(), d.pixels.begin() + i * to);
+  });
+}
+
 }  // namespace
 
 DataSplit load_own(const std::string& path, const PictureOptions& options, const LoadReport& report) try {
-  return load(path, options, report);
+  DataSplit split = load(path, options, report);
+  fit(split.train, options);
+  fit(split.test, options);
+  return split;
 } catch (const fs::filesystem_error& error) {
   fail(Fault::io, "{}", error.what());
 }

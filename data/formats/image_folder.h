@@ -15,10 +15,10 @@
 
 namespace evenkeel {
 
-// How a folder of pictures becomes a data set. Of it NumPy's arrays heed holdout, seed, channels_first and classes,
-// other sets classes alone.
+// How a folder of pictures becomes a data set. Other sets of a user's own heed height, width, channels and classes,
+// NumPy's arrays also holdout, seed and channels_first.
 struct PictureOptions {
-  int64_t height = 0, width = 0;  // 0: the pictures' own where all agree, else 32 x 32
+  int64_t height = 0, width = 0;  // 0: the images' own where all agree, else 32 x 32
   int64_t channels = 0;           // 1: grey, 3: red, green and blue; 0: 1 where all are grey
   double holdout = 0.2;           // where there is no test folder: the part of every class that is held out by the seed
   uint64_t seed = 1;

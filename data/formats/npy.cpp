@@ -188,16 +188,18 @@ std::vector<int64_t> image_shape(const Array& a, const PictureOptions& options, 
     fail(Fault::bad_file, "{}: images must be (N, H, W), (N, H, W, C) or (N, C, H, W), it is {}", a.name,
          text_of(a.header.shape));
   const std::vector<int64_t> known{s[0], options.height, options.width, options.channels};
-  // A network's own shape says it, where one asks.
+  // Where a network asks, its own shape says it, or that only one order has 1 or 3 channels.
   const std::vector<int64_t> moved{s[0], s[2], s[3], s[1]};
+  const auto pictures = [](const std::vector<int64_t>& shape) { return shape[3] == 1 || shape[3] == 3; };
   first = a.header.shape.size() == 4 &&
-          (options.channels_first || (!options.classes.empty() && s != known && moved == known));
+          (options.channels_first ||
+           (!options.classes.empty() && s != known && (moved == known || (!pictures(s) && pictures(moved)))));
   if (first) s = moved;
-  if ((s[3] != 1 && s[3] != 3) || s[1] < 1 || s[2] < 1 || s[1] > 1024 || s[2] > 1024)
+  if (!pictures(s) || s[1] < 1 || s[2] < 1 || s[1] > 1024 || s[2] > 1024)
     fail(Fault::bad_file,
          "{}: images must have 1 or 3 channels and 1 to 1024 rows and columns; {} taken as {} has {}, {} and {}{}",
          a.name, text_of(a.header.shape), options.channels_first ? "(N, C, H, W)" : "(N, H, W, C)", s[3], s[1], s[2],
-         !first && (moved[3] == 1 || moved[3] == 3) ? " (--channels-first takes it as (N, C, H, W))" : "");
+         !first && pictures(moved) ? " (--channels-first takes it as (N, C, H, W))" : "");
   return s;
 }
 

@@ -112,6 +112,21 @@ TEST_CASE("data show: rows of the classes' examples, pixel by pixel; counts and 
     }
   }
   CHECK(shifted == 3);
+  // Pictures of one's own are mirrored where that is said, and only there.
+  const auto mirrored = [&](const std::string& how, int64_t k) {
+    const auto p = part(decode_picture("", picture({"--each", "3", "--augment", "--augmentation", how})), 4,
+                        margin + k * (4 * factor + 4), 8, 4, factor);
+    std::vector<uint8_t> turned;
+    for (size_t i = 0; i < p.size(); ++i) turned.push_back(p[(i / 12 * 4 + 3 - i / 3 % 4) * 3 + i % 3]);
+    const auto& from = pixels["train/ab"];
+    CHECK(std::count(from.begin(), from.end(), p) + std::count(from.begin(), from.end(), turned) == 1);
+    return std::count(from.begin(), from.end(), turned);
+  };
+  CHECK(mirrored("crop=0", 0) + mirrored("crop=0", 1) + mirrored("crop=0", 2) == 0);
+  const auto some = mirrored("crop=0:flip=on", 0) + mirrored("crop=0:flip=on", 1) + mirrored("crop=0:flip=on", 2);
+  CHECK(some > 0);
+  CHECK(some < 3);
+  CHECK(run({"data", "show", s / "set", "--augmentation", "crop=0"}).status == 2);
   CHECK(run({"data", "show", s / "set", "--out", s / "set/sheet.png"}).status == 2);
   CHECK(run({"data", "show", s / "set", "--out", s / "no/sheet.png"}).status == 5);
   CHECK(run({"data", "show", s / "nothing"}).status == 3);

@@ -8,6 +8,7 @@
 #include "tests/apps/npz_array.h"
 #include "tests/apps/process.h"
 #include "tests/apps/shapes.h"
+#include "tests/apps/tiny_data.h"
 #include "tests/data_files.h"
 #include "tests/pictures.h"
 
@@ -232,4 +233,42 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   CHECK_MESSAGE(has(few.err, "3 images to train on are fewer than a batch of 4: an epoch is one step of all of them"),
                 few.err);
   CHECK(nlohmann::json::parse(slurp(scratch / "out/config.json"))["images"]["training"] == 6);
+}
+
+TEST_CASE("own pictures: training mirrors them where --augmentation says flip=on") {
+  const Scratch scratch;
+  save_small(scratch / "data", 6);
+  const auto losses = [&](const std::string& how) {
+    const Outcome o =
+        run(small_run(scratch / "data", scratch / how) + Arguments{"--augment", "--augmentation", how, "--test-views"});
+    REQUIRE_MESSAGE(o.status == 0, o.err);
+    CHECK(has(o.out, how == "crop=0:flip=on" ? "on 6 views" : "on 3 views"));
+    const std::string log = slurp(scratch / how + "/log.csv");
+    return log.substr(0, log.rfind(',', log.rfind(',') - 1));  // without the times
+  };
+  const std::string kept = losses("crop=0");
+  CHECK(losses("crop=0:flip=off") == kept);
+  CHECK(losses("crop=0:flip=on") != kept);
+}
+
+TEST_CASE(
+    "own images: IDX files are trained on in another size and colour, which the checkpoint keeps; a set by name is "
+    "not") {
+  const TinyData tiny(40, 20);
+  const Scratch scratch;
+  const Arguments as{"--image-size", "14", "--color", "rgb"};
+  const Outcome trained = run(small_run(tiny.folder / "mnist", scratch / "out") + as);
+  REQUIRE_MESSAGE(trained.status == 0, trained.err);
+  CHECK_MESSAGE(has(trained.out + trained.err, "(14x14x3)"), trained.out);
+  const Outcome same = run({"eval", scratch / "out"});
+  CHECK_MESSAGE(same.status == 0, same.err);
+  CHECK(accuracy(same.out) == accuracy(last_line(trained.out)));
+  for (const Arguments& one : {Arguments{as[0], as[1]}, Arguments{as[2], as[3]}}) {
+    const Outcome refused =
+        run(Arguments{"train", "--data", "mnist", "--data-dir", tiny.folder.path, "--out", scratch / "no"} + one);
+    CHECK(refused.status == 2);
+    CHECK_MESSAGE(
+        has(refused.err, "--image-size and --color are of images of your own, by their path; mnist has its own"),
+        refused.err);
+  }
 }

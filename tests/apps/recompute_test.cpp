@@ -36,7 +36,7 @@ Arguments words(const TrainOptions& o) {
   number("--clip", o.clip);
   number("--label-smoothing", o.label_smoothing);
   number("--seed", static_cast<double>(o.model.seed));
-  if (o.augment) a.emplace_back("--augment");
+  if (o.augment.on) a.emplace_back("--augment");
   return a + Arguments{"--optimizer", o.optimizer,  "--schedule",   o.schedule,         "--model", o.model.model,
                        "--norm",      o.model.norm, "--activation", o.model.activation, "--init",  o.model.init};
 }
@@ -101,7 +101,7 @@ Reference reference(const TrainOptions& o, const std::function<double(int64_t)>&
   r.parameters = parameter_count(*network);
   const std::vector<Tensor> w = values(parameters(*network));
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(o.optimizer, parameters(*network));
-  Loader loader(train, r.normalization, {.batch_size = o.batch_size, .augment = o.augment, .seed = o.model.seed});
+  Loader loader(train, r.normalization, {.batch_size = o.batch_size, .augment = o.augment.on, .seed = o.model.seed});
   int64_t t = 0;
   for (int64_t epoch = 1; epoch <= o.epochs; ++epoch) {
     double loss_sum = 0, correct = 0;
@@ -173,7 +173,7 @@ std::vector<Variant> variants() {
        }),
        [](int64_t t) { return t < 3 ? 0.2 : 0.2 * 0.2; }},
       {"steps at epochs, Nesterov, decay of everything, augmentation", options([](TrainOptions& o) {
-         o.augment = true, o.optimizer = "sgd:momentum=0.8:weight_decay=0.05:nesterov=on:decay_all=on";
+         o.augment.on = true, o.optimizer = "sgd:momentum=0.8:weight_decay=0.05:nesterov=on:decay_all=on";
          o.schedule = "step:1,2", o.model.norm = "layer";
        }),
        [](int64_t t) { return 0.05 * std::pow(0.1, static_cast<double>(t / 2)); }},

@@ -70,6 +70,26 @@ TEST_CASE("own data: labels from 1, columns before rows, several sets in a folde
   CHECK(!error_of(Fault::usage, [&] { load_own(letters, {.classes = {"1", "2"}}, {}); }).empty());
 }
 
+TEST_CASE("own data: images of files are brought to a size and channels as pictures are") {
+  const Scratch s;
+  save_idx(s.path, dashed("", "t10k"), 0);
+  const auto pixels = [&](int64_t height, int64_t width, int64_t channels) {
+    const DataSplit split = load_own(s.path, {.height = height, .width = width, .channels = channels}, {});
+    CHECK(split.train.image == split.test.image);
+    CHECK(split.train.labels == Labels{0, 2, 1});
+    CHECK(split.train.class_names == std::vector<std::string>{"0", "1", "2"});
+    CHECK(static_cast<int64_t>(split.train.pixels.size()) == 3 * split.train.image.size());
+    CHECK(static_cast<int64_t>(split.test.pixels.size()) == 2 * split.train.image.size());
+    return std::vector<uint8_t>(split.test.pixels.begin(), split.test.pixels.begin() + split.test.image.size());
+  };
+  using Bytes = std::vector<uint8_t>;
+  CHECK(pixels(0, 0, 0) == Bytes{1, 2, 3, 4, 5, 6});
+  CHECK(pixels(0, 0, 3) == Bytes{1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6});
+  CHECK(pixels(1, 3, 1) == Bytes{3, 4, 5});  // the means of 1 and 4, 2 and 5, 3 and 6
+  CHECK(pixels(2, 1, 1) == Bytes{2, 5});
+  CHECK(pixels(4, 6, 0) == Bytes{1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 4, 4, 5, 5, 6, 6});
+}
+
 TEST_CASE("own data: CIFAR's files of any number of records") {
   const Scratch s;
   std::string record(3073, '\5');

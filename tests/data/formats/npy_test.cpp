@@ -97,8 +97,9 @@ TEST_CASE("npy: channels last or first, as an option or a network's shape says")
   for (size_t n = 0; n < 2; ++n)
     for (size_t p = 0; p < 8; ++p)
       for (size_t c = 0; c < 3; ++c) last.push_back(first[(n * 3 + c) * 8 + p]);
-  PictureOptions said{.channels_first = true}, network{.height = 2, .width = 4, .channels = 3, .classes = {"0", "1"}};
-  for (const PictureOptions* o : {&said, &network}) {
+  PictureOptions said{.channels_first = true}, network{.height = 2, .width = 4, .channels = 3, .classes = {"0", "1"}},
+      other_size{.height = 5, .width = 5, .channels = 3, .classes = {"0", "1"}};
+  for (const PictureOptions* o : {&said, &network, &other_size}) {
     const DataSplit split = read_npy_set(s / "set.npz", *o, {});
     CHECK(split.train.image == Shape{2, 4, 3});
     CHECK(split.train.pixels == last);
