@@ -1,4 +1,4 @@
-// Labelled images in memory.
+// Labelled images.
 #pragma once
 #include <string>
 #include <utility>
@@ -7,6 +7,7 @@
 #include "../core/base/random.h"
 #include "../core/base/shape.h"
 #include "../core/ops/loss.h"
+#include "pixels.h"
 
 namespace evenkeel {
 
@@ -15,8 +16,8 @@ struct Dataset {
   Shape image;          // (H, W, C)
   int64_t classes = 0;  // labels are 0 .. classes - 1
   bool flips = false;   // whether an image mirrored left to right is still one of its class: clothes, not characters
-  std::vector<uint8_t> pixels = {};  // N * H * W * C, channels last
-  Labels labels = {};                // N
+  Pixels pixels = {};   // N * H * W * C, channels last
+  Labels labels = {};   // N
   std::vector<std::string> class_names = {};
   std::vector<std::string> sources = {};  // N: where each image is from, on one line; or empty
 

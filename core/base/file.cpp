@@ -209,6 +209,25 @@ void write_file(const std::string& path, std::span<const std::string_view> parts
          target, std::strerror(errno));
 }
 
+Descriptor scratch_file(const std::string& folder, uint64_t bytes) {
+  if (folder.empty()) fail(Fault::io, "neither $XDG_CACHE_HOME nor $HOME names a folder");
+  std::error_code ignored;  // making the file reports the error
+  fs::create_directories(folder, ignored);
+  std::string name = folder + "/scratch.XXXXXX";
+  Descriptor file(::mkostemp(name.data(), O_CLOEXEC));
+  if (!file.open()) fail_io("cannot make a file in", folder, errno);
+  ::unlink(name.c_str());
+#ifdef __APPLE__
+  const int error = ::ftruncate(*file, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+#else
+  int error;
+  do error = ::posix_fallocate(*file, 0, static_cast<off_t>(bytes));
+  while (error == EINTR);
+#endif
+  if (error != 0) fail_io(fmt::format("cannot set aside {} bytes in", bytes), folder, error);
+  return file;
+}
+
 void check_output(const std::string& path, std::initializer_list<std::string> inputs) {
   const fs::path resolved = resolve(path);
   for (const std::string& input : inputs) {

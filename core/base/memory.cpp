@@ -13,13 +13,12 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <new>
-#include <string>
 #include <vector>
 
+#include "core/base/available.h"
 #include "core/base/processor.h"
 
 namespace evenkeel {
@@ -47,20 +46,6 @@ Bucket bucket_of(size_t bytes) {
 
 // What a large block takes of the range: whole pages, of whatever size.
 size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
-
-// Bytes that can be used from now on: memory that is free or can be freed, and free swap; or what the container allows.
-size_t memory_available() {
-  size_t bytes = 0;
-  std::string word;
-  for (std::ifstream file("/proc/meminfo"); file >> word;)
-    if (size_t kilobytes = 0; (word == "MemAvailable:" || word == "SwapFree:") && file >> kilobytes)
-      bytes += kilobytes * 1024;
-  if (bytes == 0) bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const char* limit :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"})  // control groups, version 2 and 1
-    if (size_t allowed = 0; std::ifstream(limit) >> allowed) bytes = std::min(bytes, allowed);
-  return bytes;
-}
 
 // The range of addresses, reserved at first use; pages that were never touched take no memory.
 class Range {

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/check.h"
+#include "core/base/file.h"
 #include "data/catalogue/own.h"
 #include "data/catalogue/source.h"
 
@@ -94,6 +95,11 @@ DataSplit load_dataset(const std::string& name, const std::string& data_dir, con
   if (const int64_t same = own ? in_both(split.train, split.test) : 0; same > 0)
     report.note(fmt::format("{}: {} of {} test images are among the training images too, as the network sees them",
                             name, same, split.test.size()));
+  if (in_file(split.train.pixels.data()) || in_file(split.test.pixels.data()))
+    report.note(fmt::format(
+        "{}: its images take {:.1f} MB, more than half of the memory that is free; they lie in a file "
+        "in {} while this runs",
+        name, 1e-6 * static_cast<double>(split.train.pixels.size() + split.test.pixels.size()), user_cache()));
   note_empty_classes(split.train, "training", report);
   note_empty_classes(split.test, "test", report);
   return split;

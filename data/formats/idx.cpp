@@ -28,7 +28,7 @@ namespace {
 // A file of which only the header has been read.
 struct OpenIdx {
   OpenIdx(const std::string& name, const Stored& stored, int rank);
-  std::vector<uint8_t> values();
+  Pixels values();
 
   ByteReader reader;
   Shape shape;
@@ -48,8 +48,8 @@ OpenIdx::OpenIdx(const std::string& name, const Stored& stored, int rank) : read
   reader.expect(size);
 }
 
-std::vector<uint8_t> OpenIdx::values() {
-  std::vector<uint8_t> values(static_cast<size_t>(shape.size()));
+Pixels OpenIdx::values() {
+  Pixels values(static_cast<size_t>(shape.size()));
   reader.read(values.data(), values.size());
   reader.finish();
   return values;
@@ -79,7 +79,7 @@ void read_idx_pair(Dataset& data, const std::string& images_path, const std::str
          Shape{height, width, 1});
   if (labels.shape[0] != n)
     fail(Fault::bad_file, "{}: {} labels for the {} images of {}", labels_path, labels.shape[0], n, images_path);
-  const std::vector<uint8_t> values = labels.values();
+  const Pixels values = labels.values();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t label = values[i];
     if (label < first_label)

@@ -11,7 +11,7 @@ namespace evenkeel {
 
 struct IdxArray {
   Shape shape;
-  std::vector<uint8_t> values;
+  Pixels values;
 };
 
 // An array of unsigned bytes with `rank` axes, none of them empty, from the contents of a file, plain or gzip.

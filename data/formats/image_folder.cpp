@@ -248,7 +248,7 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   if (!options.skip_bad) check_bad(errors, options, path, report);
   const Shape image = common_shape(headers, errors, options, path, report);
   const auto size = static_cast<size_t>(image.size());
-  std::vector<uint8_t>&train = split.train.pixels, &tested = split.test.pixels;
+  Pixels &train = split.train.pixels, &tested = split.test.pixels;
   train.resize(trained * size);
   tested.resize((all.size() - trained) * size);
   std::vector<KeptPicture> kept(all.size());  // without a name: not to be kept
@@ -275,7 +275,7 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
     for (size_t i = 0; i < all.size(); ++i) {
       if (errors[i].empty() && !kept[i].name.empty()) whole.push_back(kept[i]);
     }
-    const auto bytes = [](const std::vector<uint8_t>& p) {
+    const auto bytes = [](const Pixels& p) {
       return std::string_view(reinterpret_cast<const char*>(p.data()), p.size());
     };
     if (const std::string why = cache.keep(whole, image, {bytes(train), bytes(tested)}); !why.empty())
