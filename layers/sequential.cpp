@@ -16,7 +16,7 @@ bool is_relu(const Layer& layer) {
   return activation && activation->function == static_cast<Activation::Function>(relu);
 }
 
-// In inference a normalisation behind a convolution or a dense layer is a scale and a shift of its result.
+// In inference a normalisation after a convolution or a dense layer is a scale and a shift of its result.
 bool is_line(const Layer& before, const Layer& layer, Mode mode, Epilogue& line) {
   const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
   if (mode != Mode::eval || recording() || !norm || norm->watch) return false;

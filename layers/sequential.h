@@ -33,7 +33,7 @@ class Sequential : public Layer {
   double multiply_adds(const Shape& input) override;
 
   // The first so many layers run in Mode::eval whatever the mode, and nothing of them is recorded: their weights get no
-  // gradient and their running averages stay. For training what stands behind them.
+  // gradient and their running averages stay. For training what stands after them.
   size_t frozen = 0;
   Mode mode_of(size_t i, Mode mode) const { return i < frozen ? Mode::eval : mode; }
   // The parameters of the other layers.

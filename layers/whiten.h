@@ -9,7 +9,7 @@
 namespace evenkeel {
 
 // The eigenvectors v of the second moments of all size x size patches, each over sqrt(eigenvalue + eps), first +v of
-// the largest to the smallest eigenvalue, then -v: 2 size^2 C filters without padding, as a ReLU or GELU behind them
+// the largest to the smallest eigenvalue, then -v: 2 size^2 C filters without padding, as a ReLU or GELU after them
 // passes on one sign. Before fit() the patches' moments are taken to be 1, uncorrelated. The bias is trained.
 struct Whiten : Conv2d {
   Whiten(int64_t channels, int64_t size, double small = standard_eps);
@@ -22,7 +22,7 @@ struct Whiten : Conv2d {
   double eps;  // relative to pixels of deviation 1
 };
 
-// Fits every Whiten among the network's own layers, on what the layers in front of it make of x = images(), (N, H, W,
+// Fits every Whiten among the network's own layers, on what the layers before it make of x = images(), (N, H, W,
 // C), which is not called where there is none.
 void fit_whitening(Sequential& network, const std::function<Tensor()>& images);
 

@@ -165,7 +165,7 @@ Action bench_command(CLI::App& app, const Registry&) {
   add_flag(app, "--against", o->against,
            "run another program in turn with this, --against -- PROGRAM ARG...; it prints a line of JSON with \"ms\"")
       ->group("Comparison");
-  app.add_option("PROGRAM", o->other, "the other program and its arguments, behind -- ");
+  app.add_option("PROGRAM", o->other, "the other program and its arguments, after -- ");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
   add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
   add_threads(app)->group("Running");

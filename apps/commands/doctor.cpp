@@ -20,7 +20,7 @@ struct Patient {
   std::string name;
   RunningNorm* norm;
   Population inputs = {};
-  double active = 0, seen = 0;  // values above zero behind it
+  double active = 0, seen = 0;  // values above zero after it
   bool relu_behind = false;
   Tensor weight = {}, bias = {};  // of the layer before it
 };
@@ -63,7 +63,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       "mean gap, var gap  running against population statistics on these images, the largest of a channel: |difference "
       "of means| in standard\n"
       "                   deviations, and the ratio of the variances' roots, less 1\n"
-      "active             values above zero behind it: Phi(beta / |gamma|), the prediction, and what was counted\n"
+      "active             values above zero after it: Phi(beta / |gamma|), the prediction, and what was counted\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
   return [o, &registry] {

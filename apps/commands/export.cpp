@@ -25,7 +25,7 @@ Action export_command(CLI::App& app, const Registry& registry) {
   add_text(app, "--out", o->out, "FILE", "the file to write")
       ->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
   add_flag(app, "--fold", o->fold,
-           "make every batch normalisation behind a convolution or dense layer part of that layer's weights");
+           "make every batch normalisation after a convolution or dense layer part of that layer's weights");
   app.footer(
       "safetensors and npz: the weights and running averages under PyTorch's names and with its shapes, and nothing "
       "else.\n"

@@ -30,7 +30,7 @@ Action fold_command(CLI::App& app, const Registry& registry) {
     check_output(o->out, {o->subject.file, subject.folder});
     NetworkFile plain = open_network(o->subject.file, registry.layers);
     const int norms = fold_batch_norms(*plain.network);
-    check(norms > 0, "fold: {} has no batch normalisation right behind a convolution or dense layer", o->subject.file);
+    check(norms > 0, "fold: {} has no batch normalisation right after a convolution or dense layer", o->subject.file);
     plain.info.model.model = plain.network->describe();
     plain.info.model.norm = plain.info.model.activation = "none";  // the text says all
     double apart = 0, largest = 0;

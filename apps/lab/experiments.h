@@ -82,7 +82,8 @@ inline const std::vector<Chapter> chapters{
      "matrix of second "
      "derivatives. In training every output depends on the whole batch, so that its Jacobian, the matrix of dy_i / "
      "dx_j, is dense: from "
-     "that matrix and its derivatives follow the gradients, the curvature, and the noise that random company brings."},
+     "that matrix and its derivatives follow the gradients, the curvature, and the noise that the other examples of a "
+     "batch add to each."},
     {"Inference",
      "At test time an answer must not depend on who else is in the batch. Batch normalisation then uses a mean and a "
      "variance of the whole "

@@ -69,7 +69,7 @@ Numbers numbers(const Json& j) {
 
 constexpr int64_t most_rows = 8, most_columns = 6;  // that are shown
 
-// Each row as a line; `*` behind entries that differ from `other`'s.
+// Each row as a line; `*` after entries that differ from `other`'s.
 std::vector<std::string> shown(const Numbers& n, int digits, const std::vector<bool>& marked = {}) {
   const int64_t rows = std::min(n.rows, most_rows), columns = std::min(n.columns, most_columns);
   std::vector<std::vector<std::string>> cells(static_cast<size_t>(rows));

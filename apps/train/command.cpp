@@ -278,7 +278,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
-  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... behind it")
+  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... after it")
       ->default_str("runs/DATA-MODEL-NORM-SEED")
       ->group("Running");
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");

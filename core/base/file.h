@@ -51,7 +51,7 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 // says that the new one is in place and only its folder could not be synced. What a killed process left beside the file
 // is removed.
 void write_file(const std::string& path, std::string_view contents);
-void write_file(const std::string& path, std::span<const std::string_view> parts);  // one behind the other
+void write_file(const std::string& path, std::span<const std::string_view> parts);  // one after the other
 
 // A file without a name in a folder, which is made where it is not there, for reading and writing: so many bytes, all
 // 0, for which there is room on the disk. It is gone when nobody has it open or mapped. Error(Fault::io).

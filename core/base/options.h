@@ -1,5 +1,5 @@
 // Options declared once: a struct's each() gives its check, parser, usage text and description; and the arguments that
-// stand behind a name, in one grammar for layers and optimisers: "conv:32:5:stride=2", "sgd:momentum=0.9".
+// follow a name, in one grammar for layers and optimisers: "conv:32:5:stride=2", "sgd:momentum=0.9".
 //
 //   struct SgdOptions {
 //     real momentum = 0;

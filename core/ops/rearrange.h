@@ -10,7 +10,7 @@ Tensor reshape(const Tensor& x, const Shape& shape);  // the same values; shares
 
 Tensor transpose(const Tensor& x);  // (A, B) -> (B, A)
 
-// Images are kept channels last; other programs, and the features of a dense layer behind them, count channels first.
+// Images are kept channels last; other programs, and the features of a dense layer after them, count channels first.
 // Each is the other's inverse and adjoint.
 Tensor to_channels_first(const Tensor& x);  // (N, H, W, C) -> (N, C, H, W)
 Tensor to_channels_last(const Tensor& x);   // (N, C, H, W) -> (N, H, W, C)

@@ -27,7 +27,7 @@ struct ByteReader::Unzip {
   Unzip(const Unzip&) = delete;
   Unzip& operator=(const Unzip&) = delete;
 
-  // Writes `count` bytes, or fewer where the data ends. A gzip file may have several members, and zeros behind them
+  // Writes `count` bytes, or fewer where the data ends. A gzip file may have several members, and zeros after them
   // (RFC 1952).
   size_t read(const std::string& name, uint8_t* out, size_t count) {
     size_t written = 0;
@@ -54,7 +54,7 @@ struct ByteReader::Unzip {
 
   uint64_t left() const { return stored.size() - at + stream.avail_in; }
 
-  // Nothing may follow the data but, behind a gzip, zeros.
+  // Nothing may follow the data; after a gzip, zeros may.
   void finish(const std::string& name) const {
     char part[1 << 14];
     for (uint64_t next = stored.size() - left(); next < stored.size();) {
@@ -68,7 +68,7 @@ struct ByteReader::Unzip {
 
   const Stored stored;
   const bool gzip;
-  uint64_t at = 0;  // of what is stored, behind what zlib was given
+  uint64_t at = 0;  // of what is stored, after what zlib was given
   z_stream stream{};
   Bytef input[1 << 14];
   bool ended = false;
@@ -119,7 +119,7 @@ void ByteReader::expect(uint64_t count) {
   const uint64_t total = taken_ + count;
   if (total / 1032 <= stored_.size()) {
     if (static_cast<uint32_t>(total) == length) return;
-    // Of several members, or with zeros behind it? Then only unzipping tells how much it holds.
+    // Of several members, or with zeros after it? Then only unzipping tells how much it holds.
     Unzip whole(stored_, Packing::gzip);
     std::string part(1 << 16, '\0');
     uint64_t holds = 0;

@@ -133,7 +133,7 @@ struct Png {
     return 1;
   }
 
-  // The library stops reading behind the last pixel, before the checksum of what it has read.
+  // The library stops reading after the last pixel, before the checksum of what it has read.
   void check_chunks() const {
     for (size_t at = 8;;) {
       if (!has_chunk(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);

@@ -14,7 +14,7 @@ struct Picture {
 };
 
 // As decode_picture would give it, without pixels. The first part of a file is enough where all before the pixels
-// stands in it; of a PNG whose orientation stands behind its pixels that one is not seen then.
+// stands in it; of a PNG whose orientation stands after its pixels that one is not seen then.
 Picture picture_header(const std::string& name, std::string_view bytes);
 
 // The picture as a viewer shows it: turned as its EXIF orientation says, transparent parts over white, 16 bits

@@ -98,7 +98,7 @@ std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& sto
   return prefix;
 }
 
-// The biases that the network lacks because the normalisation behind the layer cancels them, and that other programs
+// The biases that the network lacks because the normalisation after the layer cancels them, and that other programs
 // have: their names and sizes, and the name of the running mean that they move; empty for an instance norm.
 struct CancelledBiases : Visitor {
   struct Bias {

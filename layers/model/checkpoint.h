@@ -1,7 +1,7 @@
 // A network's parameters, buffers and random streams, to and from a safetensors file.
 //
 // Names are those of visit(), joined with dots, and shapes and orders of axes are PyTorch's, for torch.nn.Sequential of
-// the same layers: convolution weights (K, C, R, S), dense ones behind flatten in C H W order, num_batches_tracked as
+// the same layers: convolution weights (K, C, R, S), dense ones after flatten in C H W order, num_batches_tracked as
 // I64. What PyTorch knows nothing of (random streams, the weight of a running average, an optimiser's buffers) has
 // names that begin with "evenkeel.".
 #pragma once
@@ -21,7 +21,7 @@ enum class Part {
 SafeTensors capture(Layer& layer, Part part = Part::everything);
 // Writes the stored values into the network. Part::weights takes files as other programs write them:
 //   - A prefix that all names share ("module.", "_orig_mod.") is taken off.
-//   - A bias in front of a normalisation, for which this network has no place, is taken off the running mean.
+//   - A bias before a normalisation, for which this network has no place, is taken off the running mean.
 //   - num_batches_tracked may be of any type of integer, in any shape, or not be there.
 // Every value that the network names must be there with its shape, finite and possible for
 // what it is (a variance is not negative), and nothing besides but under names of our own. Else Error(Fault::bad_file)

@@ -58,7 +58,7 @@ class LayerArguments : public SpecArguments {
   Init init;
   Random* random = nullptr;                           // for initial weights, and dropout's streams
   std::function<std::unique_ptr<Sequential>()> body;  // builds what stands in parentheses; empty where nothing does
-  Shape body_output;                                  // one example's shape behind it, once it is built
+  Shape body_output;                                  // one example's shape after it, once it is built
 
  private:
   friend class SpecBuilder;
@@ -68,7 +68,7 @@ class LayerArguments : public SpecArguments {
 struct LayerKind {
   std::function<LayerPtr(LayerArguments&)> make;
   std::string usage;          // "conv:FILTERS:SIZE[:stride=1][:pad=SIZE/2]"
-  bool cancels_bias = false;  // a bias in front of it has no effect
+  bool cancels_bias = false;  // a bias before it has no effect
 };
 using Vocabulary = std::map<std::string, LayerKind>;
 // The layers a spec can name. To name one of your own: `Vocabulary v = standard_vocabulary(); v["swish"] = {...};`

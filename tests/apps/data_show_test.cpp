@@ -191,7 +191,7 @@ TEST_CASE("own arrays: an archive trains, and the checkpoint alone evaluates it,
     CHECK(has(trained.err, "20 % of each class held out to be the test set"));
     const Outcome same = run({"eval", s / name + "/last.safetensors"});
     CHECK_MESSAGE(same.status == 0, same.err);
-    const std::string accuracy = last_line(same.out).substr(5);  // behind "test "
+    const std::string accuracy = last_line(same.out).substr(5);  // after "test "
     CHECK_MESSAGE(has(last_line(trained.out), accuracy.substr(0, accuracy.find('\n'))), (trained.out + same.out));
     CHECK(run({"train", "--resume", s / name, "--epochs", "5"}).status == 0);
   }

@@ -13,7 +13,7 @@
 namespace {
 
 struct Step {
-  std::string command;              // without a comment behind it
+  std::string command;              // without a comment after it
   std::vector<std::string> output;  // lines that it is shown to print
 };
 

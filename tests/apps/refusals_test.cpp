@@ -97,7 +97,7 @@ TEST_CASE(
   refused(Arguments{"doctor", files.plain} + here, 2, "has no normalisation with running statistics");
   refused(Arguments{"recalibrate", files.plain, "--out", out} + here, 2,
           "has no normalisation with running statistics");
-  refused(Arguments{"fold", files.plain, "--out", out} + here, 2, "has no batch normalisation right behind");
+  refused(Arguments{"fold", files.plain, "--out", out} + here, 2, "has no batch normalisation right after");
   for (const char* command : {"recalibrate", "fold"}) {
     refused(Arguments{command, files.last} + here, 2, "--out is required");
     refused(Arguments{command, files.last, "--out", files.scratch / "no/such/file"} + here, 5, "no/such/file");

@@ -275,7 +275,7 @@ TEST_CASE(
   const std::string first = shown({"train", "--data", "mnist", "--data-dir", data.folder.path, "--model",
                                    "flatten dense:classes", "--epochs", "50", "--checkpoint-every", "1", "--out", out},
                                   {.save = 4, .signal = SIGINT});
-  // 64 images in a second, 4,936 to go; 100 in two; then, behind the second that the epoch's checkpoint took, 164 in
+  // 64 images in a second, 4,936 to go; 100 in two; then, after the second that the epoch's checkpoint took, 164 in
   // four.
   CHECK_MESSAGE(
       has(first, R"(ETA 1:17  epoch 1/50  training \[#{10}-{10}\]  loss \d\.\d{4}  accuracy 0\.\d{4}  64 images/s)"),
@@ -285,7 +285,7 @@ TEST_CASE(
   CHECK_MESSAGE(has(first, R"(ETA 1:58  epoch 2/50  training \[#{10}-{10}\] .* 64 images/s)"), first);
   CHECK_MESSAGE(has(first, R"(1 +0\.05 +\d\.\d{4} +0\.\d{4} +\d\.\d{4} +0\.\d{4} +50 +2\.0)"), first);
   CHECK_MESSAGE(has(first, "stopped by Ctrl-C in epoch 2 after 1 of 2 steps"), first);
-  // The live line tells of the epoch so far: behind its last step, what the log says of it.
+  // The live line tells of the epoch so far: after its last step, what the log says of it.
   const std::string log = slurp(out + "/log.csv");
   std::smatch row, live;
   REQUIRE(std::regex_search(log, row, std::regex("\n1,[^,]*,([^,]*),([^,]*),.*,50.0,2.000\n")));

@@ -67,7 +67,7 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   CHECK(o.err.find("hidden") == std::string::npos);
   CHECK(o.err.find("file.svg") == std::string::npos);
 
-  // Two epochs behind the best one, of ten: the end of a run whose patience is two, not of one whose patience is three.
+  // Two epochs after the best one, of ten: the end of a run whose patience is two, not of one whose patience is three.
   save_run(s / "early/a", R"("epochs": 10, "patience": 2)", {0.5, 0.6, 0.5, 0.5}, {0.5, 0.6, 0.5, 0.6});
   save_run(s / "early/b", R"("epochs": 10, "patience": 3)", {0.4, 0.5, 0.4, 0.4}, {0.5, 0.6, 0.5, 0.6});
   const auto early = words(run({"runs", s / "early"}).out);

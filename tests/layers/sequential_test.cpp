@@ -100,7 +100,7 @@ TEST_CASE("residual adds its input: with an empty body it doubles") {
   CHECK((*network)[1].forward(x, Mode::eval).values() == std::vector<real>{2, -4, 6, 8});
 }
 
-TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU behind the block comes last") {
+TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU after the block comes last") {
   auto network =
       make_model({.model = "flatten residual(dense:4 act) act dense:classes", .input = {2, 2, 1}, .classes = 2});
   auto& block = dynamic_cast<Residual&>((*network)[1]);

@@ -107,7 +107,7 @@ void run(Lab& lab, const Parameters& p) {
            1e-13);
   // 9. Behind the softmax the outputs are no probabilities any more.
   const std::vector<double> normalised = standardise(exp(log_softmax(x))).y.values();
-  lab.between("A1.2", "batch norm behind the softmax: the smallest 'probability'", -INFINITY, -1e-3,
+  lab.between("A1.2", "batch norm after the softmax: the smallest 'probability'", -INFINITY, -1e-3,
               {*std::min_element(normalised.begin(), normalised.end())});
   lab.figure({{.title = "A variance computed in one pass",
                .x_label = "mean of the data (float, variance 1)",

@@ -97,7 +97,7 @@ void run(Lab& lab, const Parameters& p) {
       {.shows =
            fmt::format("Left: the mean and variance (no units) of a batch whose sequences are filled with {} up to "
                        "one length, against the share of "
-                       "steps that are real. Right: what a recurrent tanh layer behind batch norm passes back, against "
+                       "steps that are real. Right: what a recurrent tanh layer after batch norm passes back, against "
                        "the number of time steps.",
                        p.pad),
        .predicted =

@@ -47,7 +47,7 @@ void run(Lab& lab, const Parameters& p) {
                .y_label = "test accuracy",
                .series = {curves[0], curves[1]}}},
              {.shows = "Test accuracy (0 to 1) on Fashion-MNIST against the training step, for two convolutions of 8 "
-                       "and 16 filters with and without batch norm behind each (seed 1).",
+                       "and 16 filters with and without batch norm after each (seed 1).",
               .predicted = "With batch norm it is ahead in the first steps, and not behind later.",
               .seen = fmt::format("After {} steps it is {:.1f} points ahead, at the end {:.1f} (seed 1).", every,
                                   early[0], end[0])});

@@ -80,7 +80,7 @@ extern const Experiment alive{
     "Gradient flow",
     "Can ReLUs that are dead come back to life?",
     "Without batch normalisation they stay dead, and the network guesses; with it they never were.",
-    "With biases of -10 the plain network's ReLUs are dead and stay dead; behind batch normalisation, which takes the "
+    "With biases of -10 the plain network's ReLUs are dead and stay dead; after batch normalisation, which takes the "
     "bias away, nearly all of them work.",
     run,
     {"Begin with biases of 0: is any unit dead at the end without batch norm?", "bias=0", "without: per cent", 0, 30,

@@ -1,4 +1,4 @@
-// How often a ReLU behind batch normalisation is active, for infinite and for small batches: claims A3.6 to A3.9.
+// How often a ReLU after batch normalisation is active, for infinite and for small batches: claims A3.6 to A3.9.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -103,7 +103,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.figure(
       {chart},
-      {.shows = "The fraction of examples for which a ReLU behind batch normalisation is active (0 to 1), against the "
+      {.shows = "The fraction of examples for which a ReLU after batch normalisation is active (0 to 1), against the "
                 "shift beta in "
                 "units of |gamma|.",
        .predicted =

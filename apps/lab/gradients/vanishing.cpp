@@ -215,8 +215,8 @@ extern const Experiment vanishing{
     run,
     {"Take three layers instead of eight: does the gradient of the sigmoid network still vanish?", "layers=3",
      "sigmoid, without: layer 1's gradient over the last one's", 0.02, 0.2,
-     "Hardly: a twentieth is left. Every layer takes about three quarters away, whatever the depth: behind seven of "
+     "Hardly: a twentieth is left. Every layer takes about three quarters away, whatever the depth: after seven of "
      "them "
-     "there is 0.00003, behind two 0.05."}};
+     "there is 0.00003, after two 0.05."}};
 
 }  // namespace evenkeel::lab

@@ -89,7 +89,7 @@ void run(Lab& lab, const Parameters& p) {
                 "variance (vertical), "
                 "against the number of batches averaged.",
        .predicted = fmt::format("The correction removes the bias at the price of noise: the first estimate is as "
-                                "noisy as one batch. In the end it is as good as a mean of (2-a)/a = {:.3g} "
+                                "noisy as one batch. In the end it is as exact as a mean of (2-a)/a = {:.3g} "
                                 "batches.",
                                 batches),
        .seen = fmt::format("It falls from {:.3f} to {:.4f}; the limit a/(2-a) is {:.4f}.", measured.y.front(),

@@ -81,7 +81,7 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = fmt::format("Twelve layers of {} units with random weights and batch norm at every one, batches of "
                             "128: the squared norm of the gradient at "
                             "a layer's input (vertical, relative to the last layer's), against how many layers "
-                            "it lies behind the output.",
+                            "it lies before the output.",
                             width),
        .predicted = "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for "
                     "linear layers and batches of B.",

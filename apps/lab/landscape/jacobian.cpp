@@ -133,7 +133,7 @@ extern const Experiment jacobian_experiment{
     "$J = gamma / s (P - xhat xhat' / m)$ with $P = I - 1 1' / m$: symmetric, rows sum to 0, eigenvalues 0, $gamma eps "
     "/ s^3$ and $gamma / s$; in inference it is diagonal.",
     run,
-    {"Make eps as good as 0: what becomes of the eigenvalue along xhat?", "eps=1e-30", "the eigenvalue along xhat",
+    {"Let eps be nearly 0: what becomes of the eigenvalue along xhat?", "eps=1e-30", "the eigenvalue along xhat",
      -1e-12, 1e-12,
      "It is 0: scaling the input has no effect at all on the output. Only eps lets a batch feel its own scale."}};
 

@@ -1,4 +1,4 @@
-// What the company of a random batch does to one example: claims A4.9 and A4.10.
+// How much noise the other examples of a random batch add to one: claims A4.9 and A4.10.
 #include <tuple>
 
 #include "apps/lab/lab.h"
@@ -98,8 +98,9 @@ void run(Lab& lab, const Parameters& p) {
         .series = {curve("predicted, by Gamma functions", sizes, predicted_gain, 0, true), gain_seen},
         .log_x = true}},
       {.shows = "Left: an example at a fixed x comes out of training-mode batch normalisation as a random number, "
-                "since its company "
-                "is random; the standard deviation of xhat against the size of the batch (no units, size on a "
+                "since the "
+                "other examples of the batch are random; the standard deviation of xhat against the size of the batch "
+                "(no units, size on a "
                 "logarithmic axis). "
                 "Right: the mean of $sigma / sigma_B$, by which a batch multiplies activations and gradients.",
        .predicted =
@@ -116,7 +117,7 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment noise{
     "noise",
     "Smoothing the landscape",
-    "How noisy does random company make one example?",
+    "How much noise do the other examples of a batch add to one?",
     "Its normalised value has a spread of about $1 / sqrt(m)$: 0.18 in a batch of 32.",
     "$Var (xhat | x) = (1 + x^2 / 2) / m$, nearly, for batches above 8, and $E sigma / sigma_B = sqrt(m / 2) Γ((m - 2) "
     "/ 2) / Γ((m - 1) / 2)$: 1.2 at m = 8, 1.005 at 256.",

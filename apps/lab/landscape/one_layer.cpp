@@ -44,7 +44,7 @@ void run(Lab& lab, const Parameters& p) {
   const double noise = std::pow(1 + std::sqrt(static_cast<double>(d) / static_cast<double>(n)), 2);
   const double law = predicted(static_cast<double>(d));
   lab.between("A2.7", fmt::format("measured on {} draws, {} units", n, d), law * .97, law * 1.03, {plain});
-  lab.between("A2.7", fmt::format("behind batch norm 1; of so many draws $(1 + sqrt(d/n))^2 = {:.2f}$", noise),
+  lab.between("A2.7", fmt::format("after batch norm 1; of so many draws $(1 + sqrt(d/n))^2 = {:.2f}$", noise),
               noise * .93, noise * 1.05, {renewed});
   if (lab.standard())
     lab.equal("A5.2", "the largest stable step $2 / lambda$, against the table", .123, 2 / predicted(100), 1e-3);

@@ -19,8 +19,8 @@ struct Parameters {
   }
 };
 
-// What the company in a batch of `size` does to xhat, as noise: y = x (1 + u / sqrt(2 size)) + v / sqrt(size), with
-// normal u and v for each unit and each `size` examples. Its variance is (1 + x^2 / 2) / size.
+// The noise that the other examples of a batch of `size` add to xhat: y = x (1 + u / sqrt(2 size)) + v / sqrt(size),
+// with normal u and v for each unit and each `size` examples. Its variance is (1 + x^2 / 2) / size.
 struct Company : Layer {
   Company(int64_t examples, Random stream) : size(examples), random(std::move(stream)) {}
   Tensor forward(const Tensor& x, Mode mode) override {

@@ -85,12 +85,12 @@ void run(Lab& lab, const Parameters& p) {
                .series = {curve(
                               "batch norm: r_max = 1", limits_of_r, [&](double) { return noise[0]; }, 7, true),
                           seen}}},
-             {.shows = "The standard deviation of one fixed example's output in random company (vertical, no "
+             {.shows = "The standard deviation of one fixed example's output among random others (vertical, no "
                        "unit), against how "
                        "far r may leave 1 (horizontal).",
               .predicted = "At r_max = 1 it is batch norm's. The freer r and d, the nearer to inference, whose output "
                            "does not depend on "
-                           "the company at all.",
+                           "the other examples at all.",
               .seen = fmt::format("{:.3f} at r_max = 1 (batch norm), {:.3f} at 3.", noise.front(), noise.back())});
 }
 

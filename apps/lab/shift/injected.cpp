@@ -1,4 +1,4 @@
-// Does a shift of distributions do the harm? Noise that moves every unit behind batch normalisation at each step, as in
+// Does a shift of distributions do the harm? Noise that moves every unit after batch normalisation at each step, as in
 // Santurkar et al. (2018), section 2.1: claim A2.8.
 #include "apps/lab/training.h"
 #include "layers/activation.h"
@@ -123,7 +123,7 @@ void run(Lab& lab, const Parameters& p) {
         .series = curves}},
       {.shows =
            fmt::format("Accuracy (0 to 1) on 1000 drawn points of ten classes, the noise off, against the training "
-                       "step, for networks of {} layers of {} {}. The noise moves every unit behind its batch norm "
+                       "step, for networks of {} layers of {} {}. The noise moves every unit after its batch norm "
                        "by up to {} and stretches it by up to {}, by other amounts at every step (seed 1).",
                        depth, width, p.relu ? "ReLUs" : "sigmoids", p.shift, 1 + p.stretch),
        .predicted = "If the shift of distributions did the harm, the noise would take away what batch norm gives. In "
@@ -137,9 +137,9 @@ extern const Experiment injected{
     "injected",
     "Internal covariate shift",
     "Is it the shift of distributions that slows training?",
-    "No: with noise behind batch normalisation that shifts every unit at each step, the network learns nearly as well "
+    "No: with noise after batch normalisation that shifts every unit at each step, the network learns nearly as well "
     "as with batch normalisation alone.",
-    "With noise behind it, batch normalisation has means that move at least ten times as far in a step as those of the "
+    "With noise after it, batch normalisation has means that move at least ten times as far in a step as those of the "
     "plain network, and still learns nearly as well as without noise, and far better than the plain network.",
     run,
     {"Shift by twenty times as much: is there an amount that does harm?", "shift=10", "batch norm and noise: at most",

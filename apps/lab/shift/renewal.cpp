@@ -1,4 +1,4 @@
-// Batch normalisation renews mean and variance behind every layer, for every batch, whatever the weights have become:
+// Batch normalisation renews mean and variance after every layer, for every batch, whatever the weights have become:
 // claims A2.3, A2.4.
 #include "apps/lab/lab.h"
 #include "layers/activation.h"
@@ -27,7 +27,7 @@ void run(Lab& lab, const Parameters& p) {
   Sgd sgd(parameters(net), {.lr = p.lr});
   double worst_mean = 0, worst_var = 0, worst_product = 0, product = 0;
   Series in_mean{"mean, before", {}, {}, 5}, in_deviation{"standard deviation, before", {}, {}, 0},
-      out_mean{"mean, behind", {}, {}, 3}, out_deviation{"standard deviation, behind", {}, {}, 1};
+      out_mean{"mean, after", {}, {}, 3}, out_deviation{"standard deviation, after", {}, {}, 1};
   for (int t = 0; t < 100; ++t) {
     const Tensor x = Tensor::normal({m, 6}, random, 1, 2), target = tanh(Tensor::normal({m, 8}, random)) * 3;
     inspect(net, x, Mode::probe, [&](const LayerIO& s) {
@@ -50,23 +50,23 @@ void run(Lab& lab, const Parameters& p) {
     });
     sgd.step(grad(mean(square(net.forward(x, Mode::train) - target)), values(parameters(net))));
   }
-  lab.equal("A2.4", "two layers, 100 steps of training: the largest mean behind step 2", 0, worst_mean, 1e-13);
+  lab.equal("A2.4", "two layers, 100 steps of training: the largest mean after step 2", 0, worst_mean, 1e-13);
   lab.equal("A2.4", "the largest distance of a variance from $sigma^2 / (sigma^2 + eps)$", 0, worst_var, 1e-13);
   lab.equal("A2.3", "and of the mean product of two examples from $- sigma^2 / (sigma^2 + eps) / (m-1)$", 0,
             worst_product, 1e-13);
   lab.observed("A2.3", "mean product of two examples of a unit of the second layer, last batch",
                fmt::format("{:.4g}: $-1 / (m - 1)$", -1 / static_cast<double>(m - 1)), {product});
   lab.figure(
-      {{.title = "Before and behind batch normalisation",
+      {{.title = "Before and after batch normalisation",
         .x_label = fmt::format("step of training (lr {}, batches of {})", p.lr, m),
         .y_label = "moments of one unit",
         .series = {in_mean, in_deviation, out_mean, out_deviation}}},
       {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
-                "and behind batch "
+                "and after batch "
                 "normalisation, against the training step.",
        .predicted =
            "Whatever comes, what goes on has mean 0 and a variance of $sigma^2 / (sigma^2 + eps)$, at every step.",
-       .seen = fmt::format("The mean behind it is never further from 0 than {:.0e}.", worst_mean)});
+       .seen = fmt::format("The mean after it is never further from 0 than {:.0e}.", worst_mean)});
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ extern const Experiment renewal{
     "Yes, exactly: mean 0, variance $sigma^2 / (sigma^2 + eps)$, and a mean product of two examples of $- sigma^2 / "
     "(sigma^2 + eps) / (m - 1)$, whatever the weights have become.",
     run,
-    {"Take batches of 4: are two examples still nearly independent behind batch norm?", "batch=4",
+    {"Take batches of 4: are two examples still nearly independent after batch norm?", "batch=4",
      "mean product of two examples", -0.334, -0.32,
      "No. The four values must sum to 0, so their mean product is -1/3. In a batch of 32 it is -1/31."}};
 

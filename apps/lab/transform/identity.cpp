@@ -61,7 +61,6 @@ extern const Experiment identity{
     "Trained to give back x, $gamma$ goes to $sqrt(sigma^2 + eps)$ and $beta$ to $mu$, and the error to 0.",
     run,
     {"Let the data have a spread of 0.01: what does gamma learn now?", "spread=0.01", "gamma after", 0.009, 0.012,
-     "0.01: it takes nearly all away again that step 2 has put on. What is noise and what is signal, the network "
-     "decides."}};
+     "0.01: it undoes the magnification of step 2. The network decides what is noise and what is signal."}};
 
 }  // namespace evenkeel::lab

@@ -16,7 +16,7 @@ Epilogue epilogue(const Inputs& in, bool shift, bool add, bool relu) {
 }  // namespace
 
 TEST_CASE(
-    "what follows a convolution or a product in one pass is what it would be behind it, and so are all derivatives") {
+    "what follows a convolution or a product in one pass is what it would be after it, and so are all derivatives") {
   for (const bool shift : {false, true})
     for (const bool add : {false, true})
       for (const bool relu : {false, true}) {
@@ -60,7 +60,7 @@ TEST_CASE("a scale is done in the same pass where nothing is differentiated, and
                    spread_rows(at[3], {3, 5})) == 0);
 }
 
-TEST_CASE("an epilogue behind a bias takes the bias along") {
+TEST_CASE("an epilogue after a bias takes the bias along") {
   const Tensor v = random({4, 5}), bias = random({5}), scale = random({5}), shift = random({5});
   const Epilogue e{.scale = scale, .shift = shift, .relu = true};
   CHECK(difference(e.after_bias(bias)(v), e(add_per_channel(v, bias))) < 1e-12);

@@ -52,7 +52,7 @@ TEST_CASE("the wanted files of a tar.gz or a zip are unpacked, and nothing else"
   }
 }
 
-TEST_CASE("a tar's name may fill its hundred bytes, with no zero behind it") {
+TEST_CASE("a tar's name may fill its hundred bytes, with no zero after it") {
   const std::string name(40, 'n');
   for (const size_t length : {99, 100}) {
     CAPTURE(length);
@@ -79,7 +79,7 @@ TEST_CASE("damaged archives are refused") {
   for (const std::string& good : {deflated(tar), zip.bytes()}) {
     CHECK(why(good).empty());
     for (size_t n = 0; n < good.size(); n += 3) {
-      // What is cut off behind the last wanted file does no harm.
+      // What is cut off after the last wanted file does no harm.
       if (why(good.substr(0, n)).empty())
         CHECK(read_file(folder / "one") + read_file(folder / "two") == first + second);
     }

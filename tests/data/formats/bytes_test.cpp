@@ -59,7 +59,7 @@ TEST_CASE("no damaged bit of a gzip changes what is read") {
   }
 }
 
-TEST_CASE("a wrong checksum, bytes behind the end and too much data are named") {
+TEST_CASE("a wrong checksum, bytes after the end and too much data are named") {
   std::string zipped = deflated(text(300));
   zipped[zipped.size() - 8] ^= 1;
   CHECK(refusal([&] { read_all(zipped, 300); }) == "file: damaged packed data: incorrect data check");
@@ -76,7 +76,7 @@ TEST_CASE("a wrong checksum, bytes behind the end and too much data are named") 
   CHECK(after_300(deflated(text(300)) + "more") == "file: 4 bytes of trailing junk follow the packed data");
 }
 
-TEST_CASE("a gzip of several members, and zeros behind it, are read; junk behind it is not") {
+TEST_CASE("a gzip of several members, and zeros after it, are read; junk after it is not") {
   const std::string all = text(300000), two = deflated(all.substr(0, 1000)) + deflated(all.substr(1000)),
                     none = deflated("");
   for (const std::string& zipped : {two, two + none, none + two, two + std::string(1, '\0'),
@@ -91,7 +91,7 @@ TEST_CASE("a gzip of several members, and zeros behind it, are read; junk behind
       CHECK_MESSAGE(said.find(" bytes of trailing junk follow the packed data") != std::string::npos, said);
     }
   }
-  // Bare deflate data have no members, and nothing behind them.
+  // Bare deflate data have no members, and nothing after them.
   const std::string bare = deflated("x", -15) + std::string(1, '\0');
   ByteReader reader("file", bare, Packing::deflate);
   char x;

@@ -86,7 +86,7 @@ TEST_CASE("picture: JPEG, grey, colour, progressive and CMYK") {
   for (int c = 0; c < 3; ++c) CHECK(std::abs(printed.pixels[c] - expected[c]) <= 4);
 }
 
-TEST_CASE("picture: a PNG stands as its EXIF orientation says, before and behind its pixels") {
+TEST_CASE("picture: a PNG stands as its EXIF orientation says, before and after its pixels") {
   const RawPicture raw = ramp(2, 3, 3);
   const std::string plain = png(raw);
   const auto with = [&](const std::string& type, const std::string& exif, const char* before) {

@@ -25,7 +25,7 @@ TEST_CASE("folded, a network computes the same in inference, and its description
              3},
         Case{"conv:4:3 norm act conv:4:3:groups=4 norm act conv:6:1:groups=2 norm global_avgpool dense:classes", 3},
         Case{"conv:4:3 norm instance act global_avgpool dense:classes", 0},
-        // A normalisation at the start, behind pooling stays; one behind another goes with it.
+        // A normalisation at the start or after pooling stays; one after another goes with it.
         Case{"norm conv:4:3 maxpool:3:stride=1:pad=1 norm avgpool:2 conv:3:1 norm norm flatten dense:classes", 2}}) {
     CAPTURE(model);
     ModelOptions options{.model = model, .input = {6, 6, 2}, .classes = 3};

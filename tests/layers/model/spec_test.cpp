@@ -31,7 +31,7 @@ TEST_CASE("named models have the published numbers of parameters") {
   CHECK(count("vgg", "batch", {32, 32, 3}) == 1148874);
 }
 
-TEST_CASE("a bias is dropped exactly where the normalisation behind it would cancel it") {
+TEST_CASE("a bias is dropped exactly where the normalisation after it would cancel it") {
   auto names = [](const char* norm) {
     std::string all;
     for (const Parameter& p :

@@ -59,7 +59,7 @@ void grade(Grade& g) {
   g.given("v", v);
   g.equal("second derivative, along v", expected[1], found[1]);
 
-  g.law("behind", "The same holds where another function follows: for sum(c tanh(y)) in place of sum(c y).",
+  g.law("after", "The same holds where another function follows: for sum(c tanh(y)) in place of sum(c y).",
         "return record");
   g.given("c", c);
   g.given("v", v);

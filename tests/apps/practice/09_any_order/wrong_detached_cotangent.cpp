@@ -1,4 +1,4 @@
-// caught by: behind
+// caught by: after
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;
