@@ -25,6 +25,13 @@ inline std::string deflated(const std::string& bytes, int window_bits = 31) {
   return out;
 }
 
+// A safetensors file of this header, without what follows it.
+inline std::string with_length(const std::string& header) {
+  std::string file;
+  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
+  return file + header;
+}
+
 inline std::string big_endian(uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
           static_cast<char>(value)};

@@ -9,14 +9,14 @@ namespace {
 constexpr int numbers[] = {SIGINT, SIGTERM};
 std::atomic<int> received{0};  // a signal handler can reach nothing but a global
 
-void note(int number) { received = number; }
+void remember(int number) { received = number; }
 
 }  // namespace
 
 Interrupt::Interrupt() {
   received = 0;
   struct sigaction action {};
-  action.sa_handler = note;
+  action.sa_handler = remember;
   action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   for (int i : {0, 1}) {
     sigaction(numbers[i], nullptr, &before_[i]);

@@ -20,7 +20,7 @@ bool parse(const std::string& text, Number& value) {
   return error == std::errc() && rest == end;
 }
 
-std::string words(const Limits& l) {
+std::string in_words(const Limits& l) {
   const char* low = l.above ? "above" : "at least";
   return l.high == no_limit ? fmt::format("{} {}", low, l.low)
                             : fmt::format("{} {} and at most {}", low, l.low, l.high);
@@ -66,7 +66,7 @@ std::string two_columns(const std::string& left, const std::string& right) {
 }  // namespace
 
 CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Limits limits, const std::string& help) {
-  return checked(app.add_option(name, value, help), "NUMBER", "a number " + words(limits),
+  return checked(app.add_option(name, value, help), "NUMBER", "a number " + in_words(limits),
                  [limits](const std::string& text) {
                    double v = 0;
                    return parse(text, v) && std::isfinite(v) && v <= limits.high &&

@@ -16,12 +16,12 @@
 namespace evenkeel {
 namespace {
 
-struct Options {
+struct ListOptions {
   std::string name, data_dir, mirror;
   Action action;
 };
 
-int list(const Options& o) {
+int list(const ListOptions& o) {
   const std::vector<FoundDataset> found = list_datasets(o.data_dir);
   size_t name_width = 4, description_width = 11;
   for (const FoundDataset& d : found) {
@@ -38,7 +38,7 @@ int list(const Options& o) {
   return 0;
 }
 
-int fetch(const Options& o) {
+int fetch(const ListOptions& o) {
   check_dataset_name(o.name);
   Interrupt interrupt;
   Console console;
@@ -70,7 +70,7 @@ int clear_cache() {
 }  // namespace
 
 Action data_command(CLI::App& app, const Registry& registry) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ListOptions>();
   app.require_subcommand(1);
   CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");
   add_data_dir(listing, o->data_dir);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t most_rows = 100;
 
-struct Options {
+struct SheetOptions {
   std::string name, data_dir, split = "train", out = "sheet.png";
   PictureWords pictures;
   AugmentWords augment;
@@ -72,7 +72,7 @@ std::vector<int64_t> examples(const Dataset& d, int64_t each, uint64_t seed) {
 }
 
 // What the loader makes of them, on the scale of the pixels again.
-std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, const Options& o) {
+std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, const SheetOptions& o) {
   std::vector<SheetRow> rows(static_cast<size_t>(shown.classes));
   for (size_t i = 0; i < rows.size(); ++i) rows[i].name = class_name(shown, i);
   Loader loader(shown, by,
@@ -102,7 +102,7 @@ std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, con
   return rows;
 }
 
-int show(const Options& o, const DataSets& own) {
+int show(const SheetOptions& o, const DataSets& own) {
   parse_augmentation(o.augment);  // before the data are read
   DataSplit split =
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
@@ -122,7 +122,7 @@ int show(const Options& o, const DataSets& own) {
 }  // namespace
 
 Action data_show_command(CLI::App& app, const Registry& registry) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<SheetOptions>();
   app.add_option("DATA", o->name, "a data set, or the path of your own, as for train --data")->required();
   add_data_dir(app, o->data_dir)->group("Data");
   add_picture_options(app, o->pictures);

@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t at_once = 64;  // pictures in memory
 
-struct Options {
+struct PredictOptions {
   std::string network;
   std::vector<std::string> images;
   bool json = false;
@@ -38,7 +38,7 @@ Picture read(const std::string& file, const Shape& image) {
 
 class Predictor {
  public:
-  Predictor(const Options& options, const Registry& registry)
+  Predictor(const PredictOptions& options, const Registry& registry)
       : o_(options), file_(open_network(network_path(options.network), registry.layers)) {
     const Shape& image = file_.info.model.input;
     check(image[2] == 1 || image[2] == 3, "predict: {} is for images of {} channels; pictures have 1 or 3", o_.network,
@@ -135,7 +135,7 @@ class Predictor {
     say("{}\n", line);
   }
 
-  const Options& o_;
+  const PredictOptions& o_;
   NetworkFile file_;
   std::vector<std::string> files_;
   int status_ = 0;
@@ -144,7 +144,7 @@ class Predictor {
 }  // namespace
 
 Action predict_command(CLI::App& app, const Registry& registry) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<PredictOptions>();
   app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")
       ->required();

@@ -19,10 +19,10 @@ namespace {
 
 using namespace practice;
 
-struct Options {
+struct PracticeOptions {
   std::string name, folder, out = "practice.html";
   bool json = false;
-  int (*action)(const Options&);
+  int (*action)(const PracticeOptions&);
 };
 
 void print(const Lines& lines) {
@@ -45,20 +45,20 @@ Verdict judged(Folder& folder, Workshop& shop, const Exercise& e) {
   return v;
 }
 
-int init(const Options& o) {
+int init(const PracticeOptions& o) {
   Folder::create(o.folder);
   say("{}: {} exercises. Now:\n\n    cd {}\n    evenkeel practice\n", o.folder, exercises().size(), o.folder);
   return 0;
 }
 
-int list(const Options&) {
+int list(const PracticeOptions&) {
   Lines lines;
   add_list(lines, here());
   print(lines);
   return 0;
 }
 
-int run(const Options& o) {
+int run(const PracticeOptions& o) {
   const Exercise& e = find_exercise(o.name);
   Folder folder = here();
   Workshop shop = workshop();
@@ -73,7 +73,7 @@ int run(const Options& o) {
   return v.right ? 0 : 1;
 }
 
-int hint(const Options& o) {
+int hint(const PracticeOptions& o) {
   const Exercise& e = find_exercise(o.name);
   Folder folder = here();
   folder.show_hint(e);
@@ -83,14 +83,14 @@ int hint(const Options& o) {
   return 0;
 }
 
-int reset(const Options& o) {
+int reset(const PracticeOptions& o) {
   const Exercise& e = find_exercise(o.name);
   const std::string kept = here().reset(e);
   say("{}.cpp is as it began{}\n", e.name, kept.empty() ? "" : "; yours is kept as " + kept);
   return 0;
 }
 
-int check_all(const Options& o) {
+int check_all(const PracticeOptions& o) {
   Folder folder = here();
   Workshop shop = workshop();
   nlohmann::ordered_json all{{"evenkeel", EVENKEEL_VERSION}, {"solved", 0}, {"of", exercises().size()}};
@@ -117,13 +117,13 @@ int check_all(const Options& o) {
   return solved == exercises().size() ? 0 : 1;
 }
 
-int page(const Options& o) {
+int page(const PracticeOptions& o) {
   write_file(o.out, tasks_page());
   say("{}\n", o.out);
   return 0;
 }
 
-int follow(const Options&) {
+int follow(const PracticeOptions&) {
   if (!::isatty(STDIN_FILENO) || !::isatty(STDOUT_FILENO))
     fail(Fault::usage,
          "practice: following your files needs a terminal; without one there are practice list, run, hint, reset, "
@@ -136,10 +136,10 @@ int follow(const Options&) {
 }  // namespace
 
 Action practice_command(CLI::App& app, const Registry&) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<PracticeOptions>();
   o->action = follow;
   app.require_subcommand(0, 1);
-  const auto command = [&](const char* name, const char* help, int (*action)(const Options&)) -> CLI::App& {
+  const auto command = [&](const char* name, const char* help, int (*action)(const PracticeOptions&)) -> CLI::App& {
     CLI::App& sub = *app.add_subcommand(name, help);
     sub.final_callback([o, action] { o->action = action; });
     return sub;

@@ -67,11 +67,11 @@ Numbers numbers(const Json& j) {
   return n;
 }
 
-constexpr int64_t most_rows = 8, most_columns = 6;  // that are shown
+constexpr int64_t rows_shown = 8, columns_shown = 6;  // that are shown
 
 // Each row as a line; `*` after entries that differ from `other`'s.
 std::vector<std::string> shown(const Numbers& n, int digits, const std::vector<bool>& marked = {}) {
-  const int64_t rows = std::min(n.rows, most_rows), columns = std::min(n.columns, most_columns);
+  const int64_t rows = std::min(n.rows, rows_shown), columns = std::min(n.columns, columns_shown);
   std::vector<std::vector<std::string>> cells(static_cast<size_t>(rows));
   size_t width = 1;
   for (int64_t r = 0; r < rows; ++r)

@@ -24,17 +24,6 @@ const TinyData& tiny() {
   return data;
 }
 
-std::vector<std::vector<std::string>> words(const std::string& text) {
-  std::vector<std::vector<std::string>> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream cells(line);
-    lines.emplace_back();
-    for (std::string cell; cells >> cell;) lines.back().push_back(cell);
-  }
-  return lines;
-}
-
 }  // namespace
 
 TEST_CASE("train: the command in config.json, given to a shell, gives the same bytes") {

@@ -9,9 +9,7 @@
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string shell(const std::string& command) {
+std::string output_of(const std::string& command) {
   std::string text;
   FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   for (int c; (c = std::fgetc(pipe)) != EOF;) text += static_cast<char>(c);
@@ -19,7 +17,7 @@ std::string shell(const std::string& command) {
   return status == 0 ? text : "status " + std::to_string(status) + ": " + text;
 }
 
-bool there(const std::string& program) { return shell("command -v " + program + " || true") != ""; }
+bool there(const std::string& program) { return output_of("command -v " + program + " || true") != ""; }
 
 std::string written(const Scratch& folder, const std::string& format) {
   const Outcome o = run({"completion", format});
@@ -35,8 +33,8 @@ TEST_CASE("completion: bash offers commands, then their commands, then their opt
   const Scratch folder;
   const std::string file = written(folder, "bash");
   const auto offered = [&](const std::string& words, int place) {
-    return shell("bash -c 'source " + file + "; COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(place) +
-                 "; _evenkeel; echo ${COMPREPLY[@]}'");
+    return output_of("bash -c 'source " + file + "; COMP_WORDS=(" + words + "); COMP_CWORD=" + std::to_string(place) +
+                     "; _evenkeel; echo ${COMPREPLY[@]}'");
   };
   CHECK(offered("evenkeel tr", 1) == "train\n");
   CHECK(offered("evenkeel p", 1) == "predict plot practice\n");
@@ -65,9 +63,9 @@ TEST_CASE("completion: every command and option is in every format") {
 
 TEST_CASE("completion: zsh, fish and groff read what is written for them") {
   const Scratch folder;
-  if (there("zsh")) CHECK(shell("zsh -n " + written(folder, "zsh")) == "");
-  if (there("fish")) CHECK(shell("fish --no-execute " + written(folder, "fish")) == "");
-  if (there("groff")) CHECK(shell("groff -man -ww -z " + written(folder, "man")) == "");
+  if (there("zsh")) CHECK(output_of("zsh -n " + written(folder, "zsh")) == "");
+  if (there("fish")) CHECK(output_of("fish --no-execute " + written(folder, "fish")) == "");
+  if (there("groff")) CHECK(output_of("groff -man -ww -z " + written(folder, "man")) == "");
   const std::string page = run({"completion", "man"}).out;
   CHECK(page.starts_with(".TH EVENKEEL 1"));
   for (const char* section : {"\n.SH NAME\n", "\n.SH SYNOPSIS\n", "\n.SH \"evenkeel train\"\n",

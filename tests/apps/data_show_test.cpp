@@ -18,8 +18,6 @@ using namespace evenkeel;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // The part of a sheet, made smaller by a whole factor again.
 std::vector<uint8_t> part(const Picture& sheet, int64_t top, int64_t left, int64_t height, int64_t width,
                           int64_t factor) {
@@ -53,18 +51,19 @@ TEST_CASE("data show: rows of the classes' examples, pixel by pixel; counts and 
   }
   const Outcome o = run({"data", "show", s / "set", "--each", "2", "--out", s / "sheet.png"});
   REQUIRE_MESSAGE(o.status == 0, o.err);
-  CHECK(has(o.out,
-            "class  training    test\nab            3       3\nc-1           3       0\nzz            0       3\nall   "
-            "        6       6\n"));
-  CHECK(has(o.out, "the training images are 8x4x3"));
+  CHECK(contains(
+      o.out,
+      "class  training    test\nab            3       3\nc-1           3       0\nzz            0       3\nall   "
+      "        6       6\n"));
+  CHECK(contains(o.out, "the training images are 8x4x3"));
   for (int c = 0; c < 3; ++c) {
     const double n = 6 * 32, mean = sum[c] / n;
     CHECK_MESSAGE(
-        has(o.out, fmt::format("\n{:<7}  {:>7.2f}  {:>9.2f}  ", c, mean, std::sqrt(squares[c] / n - mean * mean))),
+        contains(o.out, fmt::format("\n{:<7}  {:>7.2f}  {:>9.2f}  ", c, mean, std::sqrt(squares[c] / n - mean * mean))),
         o.out);
   }
   CHECK(last_line(o.out) == s / "sheet.png");
-  CHECK(has(o.err, "test has no folder of class c-1"));
+  CHECK(contains(o.err, "test has no folder of class c-1"));
 
   const Picture sheet = decode_picture("sheet", slurp(s / "sheet.png"));
   const int64_t factor = 8, margin = 8 + 3 * 8;  // 64 / 8; three letters
@@ -188,11 +187,11 @@ TEST_CASE("own arrays: an archive trains, and the checkpoint alone evaluates it,
                     "--out", s / name};
     const Outcome trained = run(train + (channels_first ? Arguments{"--channels-first"} : Arguments{}));
     REQUIRE_MESSAGE(trained.status == 0, trained.err);
-    CHECK(has(trained.err, "20 % of each class held out to be the test set"));
+    CHECK(contains(trained.err, "20 % of each class held out to be the test set"));
     const Outcome same = run({"eval", s / name + "/last.safetensors"});
     CHECK_MESSAGE(same.status == 0, same.err);
     const std::string accuracy = last_line(same.out).substr(5);  // after "test "
-    CHECK_MESSAGE(has(last_line(trained.out), accuracy.substr(0, accuracy.find('\n'))), (trained.out + same.out));
+    CHECK_MESSAGE(contains(last_line(trained.out), accuracy.substr(0, accuracy.find('\n'))), (trained.out + same.out));
     CHECK(run({"train", "--resume", s / name, "--epochs", "5"}).status == 0);
   }
   CHECK(slurp(s / "first/log.csv").size() > 0);

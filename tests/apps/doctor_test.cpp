@@ -15,8 +15,6 @@ using namespace evenkeel;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 const TinyData& data() {
   static const TinyData images(150, 81);
   return images;
@@ -114,7 +112,7 @@ bool shows(const std::string& text, double expected, double slack) {
 // The lines of advice that begin with "- " and hold a text.
 int64_t advice(const std::string& out, const std::string& part = "") {
   int64_t count = 0;
-  for (const std::string& line : lines(out)) count += line.starts_with("- ") && has(line, part);
+  for (const std::string& line : lines(out)) count += line.starts_with("- ") && contains(line, part);
   return count;
 }
 
@@ -211,9 +209,9 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
     for (int64_t i = 0; i < batch; ++i) changed += best(train, i) != best(eval, i);
   }
   CHECK(changed > 0);
-  CHECK_MESSAGE(has(o.out, fmt::format("\ntrain against eval on batches of 40: logits differ by {:.1f} % of their "
-                                       "size, {:.2f} % of 80 predictions change\n",
-                                       100 * std::sqrt(apart / size), 100 * static_cast<double>(changed) / 80)),
+  CHECK_MESSAGE(contains(o.out, fmt::format("\ntrain against eval on batches of 40: logits differ by {:.1f} % of their "
+                                            "size, {:.2f} % of 80 predictions change\n",
+                                            100 * std::sqrt(apart / size), 100 * static_cast<double>(changed) / 80)),
                 o.out);
   CHECK(advice(o.out, "train and eval disagree") == (changed > 4));
 }
@@ -238,9 +236,9 @@ TEST_CASE("doctor: each finding has its advice, and a network that ails nothing 
   };
   well();
   const std::string healthy = doctor({"--lr", "0.01"});
-  CHECK_MESSAGE(has(healthy, "nothing to complain of\n"), healthy);
+  CHECK_MESSAGE(contains(healthy, "nothing to complain of\n"), healthy);
   CHECK(advice(healthy) == 0);
-  CHECK(has(healthy, "logits differ by 0.0 % of their size, 0.00 % of 150 predictions change"));
+  CHECK(contains(healthy, "logits differ by 0.0 % of their size, 0.00 % of 150 predictions change"));
 
   // Just below and above a quarter of a deviation, and of the ratio of the deviations.
   const auto shifted = [&](double mean, double deviation) {
@@ -319,11 +317,11 @@ TEST_CASE("recalibrate: the moments of what inference gives each layer, and the 
   const SafeTensors old = read_safetensors(file), now = read_safetensors(out);
   CHECK(now.metadata.at("model") == old.metadata.at("model"));
   for (const StoredTensor& t : old.tensors)
-    if (!has(t.name, "running_") && !has(t.name, "batches"))
-      CHECK_MESSAGE((now.find(t.name) && (has(t.name, "num_") || now.find(t.name)->bytes == t.bytes)), t.name);
+    if (!contains(t.name, "running_") && !contains(t.name, "batches"))
+      CHECK_MESSAGE((now.find(t.name) && (contains(t.name, "num_") || now.find(t.name)->bytes == t.bytes)), t.name);
   const Outcome well = run(with_data({"doctor", out}));
-  CHECK_MESSAGE(has(well.out, "0.000     0.000"), well.out);
-  CHECK_FALSE(has(well.out, "run evenkeel recalibrate"));
+  CHECK_MESSAGE(contains(well.out, "0.000     0.000"), well.out);
+  CHECK_FALSE(contains(well.out, "run evenkeel recalibrate"));
 }
 
 TEST_CASE(
@@ -369,6 +367,6 @@ TEST_CASE(
   fill(s.norm(2).beta, {0});
   const Outcome far = run(with_data({"fold", s.save(), "--out", s.folder / "far.safetensors"}));
   CHECK_MESSAGE(far.status == 1, far.out);
-  CHECK_MESSAGE(has(far.err, "that is more than rounding, nothing was written"), far.err);
+  CHECK_MESSAGE(contains(far.err, "that is more than rounding, nothing was written"), far.err);
   CHECK_FALSE(std::filesystem::exists(s.folder / "far.safetensors"));
 }

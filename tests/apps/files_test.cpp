@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 const std::string& network() {  // a trained one, for all tests
   static const Scratch scratch;
   static const std::string file = [] {

@@ -16,12 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string with_length(const std::string& header) {
-  std::string file;
-  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
-  return file + header;
-}
-
 std::string repeated(int64_t count, const std::function<std::string(int64_t)>& part) {
   std::string text;
   for (int64_t i = 0; i < count; ++i) text += part(i);

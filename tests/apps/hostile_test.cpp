@@ -16,8 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 constexpr uint64_t MiB = 1 << 20, GiB = 1 << 30;
 
 // Under limits on memory (what the program needs to start, and `bytes`) and on the processor's time: one that is
@@ -36,12 +34,6 @@ constexpr uint64_t MiB = 1 << 20, GiB = 1 << 30;
   save(path, begin);
   fs::resize_file(path, size);
   return path;
-}
-
-std::string with_length(const std::string& header) {
-  std::string file;
-  for (int i = 0; i < 8; ++i) file += static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i) & 0xff);
-  return file + header;
 }
 
 // A file that says it holds such a network, and holds one number.

@@ -31,9 +31,7 @@ Arguments small_run(const std::string& data, const std::string& out) {
           "--batch-size", "2",      "--holdout", "0.34",    "--out", out};
 }
 
-double accuracy(const std::string& line) { return std::stod(line.substr(line.find("accuracy ") + 9)); }
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+double accuracy_in(const std::string& line) { return std::stod(line.substr(line.find("accuracy ") + 9)); }
 
 }  // namespace
 
@@ -60,9 +58,9 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   const std::string run_folder = scratch / "run", best = run_folder + "/best.safetensors";
   const Outcome trained = run(train + Arguments{"--model", model, "--epochs", "8", "--out", run_folder});
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
-  CHECK_MESSAGE(accuracy(last_line(trained.out)) > 0.95, trained.out);
+  CHECK_MESSAGE(accuracy_in(last_line(trained.out)) > 0.95, trained.out);
   CHECK_MESSAGE(
-      has(trained.err, "3 classes (cross 160, disc 160, frame 160), 20 % of each held out to be the test set"),
+      contains(trained.err, "3 classes (cross 160, disc 160, frame 160), 20 % of each held out to be the test set"),
       trained.err);
   const auto config = nlohmann::json::parse(slurp(run_folder + "/config.json"));
   CHECK(config["options"]["image-size"].dump().find("24") != std::string::npos);
@@ -73,25 +71,25 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   // No linear function of the pixels tells the classes.
   const Outcome linear = run(train + Arguments{"--model", "flatten dense:classes", "--norm", "none", "--epochs", "8",
                                                "--out", scratch / "linear"});
-  CHECK_MESSAGE(accuracy(last_line(linear.out)) < 0.6, linear.out);
+  CHECK_MESSAGE(accuracy_in(last_line(linear.out)) < 0.6, linear.out);
 
   // The checkpoint alone says size, colour, classes and what was held out.
   const Outcome same = run({"eval", run_folder + "/last.safetensors"});
-  CHECK_MESSAGE(has(same.out, "of 96)"), (same.out + same.err));
-  CHECK(accuracy(same.out) == accuracy(last_line(trained.out)));
+  CHECK_MESSAGE(contains(same.out, "of 96)"), (same.out + same.err));
+  CHECK(accuracy_in(same.out) == accuracy_in(last_line(trained.out)));
   save_shapes(scratch / "new/test", {"disc", "frame"}, 40, 2);  // no cross: the others keep their numbers
   const Outcome other = run({"eval", best, "--data", scratch / "new"});
-  CHECK_MESSAGE(accuracy(other.out) > 0.9, (other.out + other.err));
-  CHECK(has(other.out, "of 80)"));
+  CHECK_MESSAGE(accuracy_in(other.out) > 0.9, (other.out + other.err));
+  CHECK(contains(other.out, "of 80)"));
 
   const Outcome seen = run({"predict", best, scratch / "new/test/disc", scratch / "new/test/frame/1.png"});
   CHECK_MESSAGE(seen.status == 0, seen.err);
   std::istringstream lines(seen.out);
   int discs = 0, count = 0;
-  for (std::string line; std::getline(lines, line); ++count) discs += has(line, ": disc ");
+  for (std::string line; std::getline(lines, line); ++count) discs += contains(line, ": disc ");
   CHECK(count == 41);
   CHECK_MESSAGE(discs >= 37, seen.out);
-  CHECK(has(seen.out, "new/test/frame/1.png: "));
+  CHECK(contains(seen.out, "new/test/frame/1.png: "));
   const Outcome json = run({"predict", best, "--json", scratch / "new/test/disc/1.png"});
   const auto object = nlohmann::json::parse(json.out);
   CHECK(object["class"] == "disc");
@@ -124,8 +122,8 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   save(scratch / "text.png", "not a picture");
   const Outcome partly = run({"predict", best, scratch / "text.png", scratch / "new/test/disc/1.png"});
   CHECK(partly.status == 4);
-  CHECK(has(partly.err, "text.png: is no picture"));
-  CHECK(has(partly.out, "disc/1.png: disc"));
+  CHECK(contains(partly.err, "text.png: is no picture"));
+  CHECK(contains(partly.out, "disc/1.png: disc"));
 
   // Another number of classes.
   save_shapes(scratch / "four", {"bar", "cross", "disc", "frame"}, 40, 3);
@@ -133,18 +131,19 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
                                model, "--init", best, "--epochs", "1", "--out", scratch / "refined"});
   CHECK_MESSAGE(refined.status == 0, refined.err);
   CHECK_MESSAGE(
-      has(refined.err, "it is for 3 classes, not 4: the last layer (12) is made new, the others are the file's"),
+      contains(refined.err, "it is for 3 classes, not 4: the last layer (12) is made new, the others are the file's"),
       refined.err);
 
   // For longer.
   const Outcome shorter = run({"train", "--resume", run_folder, "--epochs", "7"});
   CHECK(shorter.status == 2);
-  CHECK_MESSAGE(has(shorter.err, "--epochs can make it longer, not shorter"), shorter.err);
+  CHECK_MESSAGE(contains(shorter.err, "--epochs can make it longer, not shorter"), shorter.err);
   const Outcome longer = run({"train", "--resume", run_folder, "--epochs", "9"});
   CHECK_MESSAGE(longer.status == 0, longer.err);
-  CHECK_MESSAGE(has(longer.err, "9 epochs, not 8: the schedule cosine is laid over all of them; the learning rate was"),
-                longer.err);
-  CHECK(has(last_line(longer.out), "after 9 epochs"));
+  CHECK_MESSAGE(
+      contains(longer.err, "9 epochs, not 8: the schedule cosine is laid over all of them; the learning rate was"),
+      longer.err);
+  CHECK(contains(last_line(longer.out), "after 9 epochs"));
   CHECK(nlohmann::json::parse(slurp(run_folder + "/config.json"))["options"]["epochs"] == 9);
   CHECK(run({"train", "--resume", run_folder}).status == 0);
 }
@@ -164,12 +163,12 @@ TEST_CASE("own pictures: a file that is no picture stops the start by its name, 
     save(scratch / "data/b/x.png", bytes);
     const Outcome refused = run(small_run(scratch / "data", scratch / "out"));
     CHECK(refused.status == 4);
-    CHECK_MESSAGE(has(refused.err, message), refused.err);
+    CHECK_MESSAGE(contains(refused.err, message), refused.err);
     CHECK(!fs::exists(scratch / "out"));
   }
   const Outcome skipped = run(small_run(scratch / "data", scratch / "out") + Arguments{"--skip-bad"});
   CHECK_MESSAGE(skipped.status == 0, skipped.err);
-  CHECK_MESSAGE(has(skipped.err, "1 file cannot be used, passed over:"), skipped.err);
+  CHECK_MESSAGE(contains(skipped.err, "1 file cannot be used, passed over:"), skipped.err);
   CHECK(run({"eval", scratch / "out/best.safetensors"}).status == 4);
   CHECK(run({"eval", scratch / "out/best.safetensors", "--skip-bad"}).status == 0);
 }
@@ -188,13 +187,14 @@ TEST_CASE("own pictures: names of every kind") {
   }
   const Outcome trained = run(small_run(scratch / "data", scratch / "out"));
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
-  CHECK_MESSAGE(has(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 12, quote\"'`$(x) 2, with\\x0anewline 2)"),
-                trained.err);
+  CHECK_MESSAGE(
+      contains(trained.err, "5 classes (\\xff\\xfe not UTF-8 2, a 3, b 12, quote\"'`$(x) 2, with\\x0anewline 2)"),
+      trained.err);
   const Outcome seen = run({"predict", scratch / "out/best.safetensors", scratch / "data/b"});
   CHECK_MESSAGE(seen.status == 0, seen.err);
   CHECK(std::count(seen.out.begin(), seen.out.end(), '\n') == 12);
-  CHECK(has(seen.out, "/with\\x0anewline: "));
-  CHECK(has(seen.out, "/turn\\u202e: "));
+  CHECK(contains(seen.out, "/with\\x0anewline: "));
+  CHECK(contains(seen.out, "/turn\\u202e: "));
   CHECK(run({"eval", scratch / "out/best.safetensors"}).status == 0);
 }
 
@@ -203,7 +203,7 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   const auto refused = [&](const std::string& folder, const std::string& message) {
     const Outcome o = run(small_run(scratch / folder, scratch / "out"));
     CHECK(o.status == 2);
-    CHECK_MESSAGE(has(o.err, message), o.err);
+    CHECK_MESSAGE(contains(o.err, message), o.err);
   };
   fs::create_directories(scratch / "empty");
   refused("empty", "needs a folder for each of two or more classes of pictures, has none");
@@ -212,7 +212,7 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   refused("one", "has one: a");
   const Outcome nowhere = run(small_run(scratch / "nowhere", scratch / "out"));
   CHECK(nowhere.status == 3);
-  CHECK_MESSAGE(has(nowhere.err, "there is no such folder"), nowhere.err);
+  CHECK_MESSAGE(contains(nowhere.err, "there is no such folder"), nowhere.err);
 
   save_small(scratch / "split/train");
   save_small(scratch / "split/val");
@@ -223,15 +223,16 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
                                scratch / "split/train/a/loop");  // followed once: a is counted once
   const Outcome split = run(small_run(scratch / "split", scratch / "out"));
   REQUIRE_MESSAGE(split.status == 0, split.err);
-  CHECK_MESSAGE(has(split.err, "val has no folder of class c"), split.err);
-  CHECK_MESSAGE(has(split.err, "1 of 3 classes has no training image: c"), split.err);
-  CHECK_MESSAGE(has(split.err, "6 of 6 test images are among the training images too"), split.err);
-  CHECK(!has(split.err, "fewer than a batch"));
+  CHECK_MESSAGE(contains(split.err, "val has no folder of class c"), split.err);
+  CHECK_MESSAGE(contains(split.err, "1 of 3 classes has no training image: c"), split.err);
+  CHECK_MESSAGE(contains(split.err, "6 of 6 test images are among the training images too"), split.err);
+  CHECK(!contains(split.err, "fewer than a batch"));
   const Outcome few =
       run(small_run(scratch / "split", scratch / "few") +
           Arguments{"--validation", "3", "--model", "flatten dense:classes", "--norm", "none", "--batch-size", "4"});
-  CHECK_MESSAGE(has(few.err, "3 images to train on are fewer than a batch of 4: an epoch is one step of all of them"),
-                few.err);
+  CHECK_MESSAGE(
+      contains(few.err, "3 images to train on are fewer than a batch of 4: an epoch is one step of all of them"),
+      few.err);
   CHECK(nlohmann::json::parse(slurp(scratch / "out/config.json"))["images"]["training"] == 6);
 }
 

@@ -14,8 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // Two classes of small pictures, old enough to be kept.
 void save_pictures(const std::string& folder, int each, int side = 4) {
   for (const std::string kind : {"a", "b"}) {
@@ -29,7 +27,7 @@ void save_pictures(const std::string& folder, int each, int side = 4) {
   std::this_thread::sleep_for(std::chrono::milliseconds(150));
 }
 
-Arguments small_run(const std::string& data, const std::string& out) {
+Arguments cached_run(const std::string& data, const std::string& out) {
   return {"train", "--data", data, "--model", "mlp:4", "--epochs", "1", "--batch-size", "8", "--out", out};
 }
 
@@ -47,11 +45,11 @@ TEST_CASE("kept pictures: a run starts from them to the same bytes; data clear-c
   const Scratch scratch;
   save_pictures(scratch / "data", 12);
   const Arguments cache{"XDG_CACHE_HOME=" + scratch / "cache"}, nowhere{"XDG_CACHE_HOME=", "HOME="};
-  const Outcome without = run(small_run(scratch / "data", scratch / "without"), nowhere);
+  const Outcome without = run(cached_run(scratch / "data", scratch / "without"), nowhere);
   REQUIRE_MESSAGE(without.status == 0, without.err);
-  CHECK(!has(without.err, "not kept"));
+  CHECK(!contains(without.err, "not kept"));
   for (const char* name : {"cold", "warm"}) {
-    const Outcome o = run(small_run(scratch / "data", scratch / name), cache);
+    const Outcome o = run(cached_run(scratch / "data", scratch / name), cache);
     REQUIRE_MESSAGE(o.status == 0, o.err);
     CHECK(o.err.substr(0, o.err.find("; into")) == without.err.substr(0, without.err.find("; into")));
     CHECK(slurp(scratch / name + "/last.safetensors") == slurp(scratch / "without/last.safetensors"));
@@ -59,15 +57,15 @@ TEST_CASE("kept pictures: a run starts from them to the same bytes; data clear-c
   }
   const Outcome cleared = run({"data", "clear-cache"}, cache);
   CHECK(cleared.status == 0);
-  CHECK_MESSAGE(has(cleared.out, "removed 1 file of decoded pictures, "), cleared.out);
+  CHECK_MESSAGE(contains(cleared.out, "removed 1 file of decoded pictures, "), cleared.out);
   CHECK(kept_below(scratch / "cache").empty());
-  CHECK(has(run({"data", "clear-cache"}, nowhere).out, "removed 0 files "));
+  CHECK(contains(run({"data", "clear-cache"}, nowhere).out, "removed 0 files "));
 }
 
 TEST_CASE("kept pictures: where the cache cannot be written, or not all of it, everything else goes on") {
   const Scratch scratch;
   save_pictures(scratch / "data", 30);
-  REQUIRE(run(small_run(scratch / "data", scratch / "run"), {"XDG_CACHE_HOME=" + scratch / "first"}).status == 0);
+  REQUIRE(run(cached_run(scratch / "data", scratch / "run"), {"XDG_CACHE_HOME=" + scratch / "first"}).status == 0);
   save(scratch / "file", "");
   const Arguments eval{"eval", scratch / "run/last.safetensors"};
   const Outcome expected = run(eval);
@@ -81,7 +79,7 @@ TEST_CASE("kept pictures: where the cache cannot be written, or not all of it, e
     const Outcome o = process.wait();
     CHECK_MESSAGE(o.status == 0, o.err);
     CHECK(o.out == expected.out);
-    CHECK_MESSAGE(has(o.err, "its decoded pictures are not kept for the next time: "), o.err);
+    CHECK_MESSAGE(contains(o.err, "its decoded pictures are not kept for the next time: "), o.err);
     CHECK(kept_below(scratch / "full").empty());
   }
 }

@@ -12,8 +12,6 @@ using namespace evenkeel::practice;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // A practice folder, and the program run in it. What is compiled once is kept from run to run, for all tests.
 struct Class {
   Class() { REQUIRE(run({"practice", "init", dir}).status == 0); }

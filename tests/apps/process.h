@@ -21,6 +21,20 @@ inline std::string slurp(const std::string& path) {
   return (std::ostringstream() << file.rdbuf()).str();
 }
 
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// The words of each line.
+inline std::vector<std::vector<std::string>> words(const std::string& text) {
+  std::vector<std::vector<std::string>> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream cells(line);
+    lines.emplace_back();
+    for (std::string cell; cells >> cell;) lines.back().push_back(cell);
+  }
+  return lines;
+}
+
 using Arguments = std::vector<std::string>;
 
 struct Outcome {

@@ -15,11 +15,7 @@
 
 using namespace evenkeel;
 
-namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("recipes: each one's network, optimiser, groups, schedule and augmentation can be made") {
   REQUIRE(!recipes.empty());

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int64_t epochs = 3;
 
-Arguments words(const TrainOptions& o) {
+Arguments as_words(const TrainOptions& o) {
   Arguments a{"train",     "--data", "mnist", "--data-dir", o.data_dir, "--epochs", std::to_string(o.epochs),
               "--threads", "2"};
   const auto number = [&](const char* name, double value) { a = a + Arguments{name, fmt::format("{}", value)}; };
@@ -195,7 +195,7 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
     const Scratch scratch;
     const std::string out = scratch / "run";
     v.options.data_dir = (v.options.validation ? more : data).folder.path;
-    const Outcome o = run(words(v.options) + Arguments{"--out", out});
+    const Outcome o = run(as_words(v.options) + Arguments{"--out", out});
     REQUIRE_MESSAGE(o.status == 0, o.err);
     const Reference r = reference(v.options, v.lr);
     CHECK(r.training == 100);

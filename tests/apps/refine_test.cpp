@@ -12,13 +12,13 @@ namespace {
 
 using evenkeel::SafeTensors, evenkeel::StoredTensor;
 
-const TinyData& images() {
+const TinyData& tiny_images() {
   static const TinyData data(96, 40);
   return data;
 }
 
 Arguments train(const Arguments& more) {
-  return Arguments{"train",     "--data", "mnist",        "--data-dir", images().folder.path,
+  return Arguments{"train",     "--data", "mnist",        "--data-dir", tiny_images().folder.path,
                    "--threads", "1",      "--batch-size", "16"} +
          more;
 }
@@ -111,14 +111,13 @@ TEST_CASE("refine: averaged weights have running averages of the training images
   const Outcome o = run(train({"--model", two_blocks, "--average", "0.9", "--epochs", "3", "--out", scratch / "run"}));
   REQUIRE_MESSAGE(o.status == 0, o.err);
   const std::string file = scratch / "run/average.safetensors";
-  const Outcome eval = run({"eval", file, "--data-dir", images().folder.path});
+  const Outcome eval = run({"eval", file, "--data-dir", tiny_images().folder.path});
   const std::string accuracy = last_line(eval.out);  // test accuracy A (N of 40)
   CHECK_MESSAGE(o.out.find("average of the weights, running averages over 96 images: " + accuracy) != std::string::npos,
                 o.out);
   // Statistics that are those of the population already do not change.
-  REQUIRE(
-      run({"recalibrate", file, "--data-dir", images().folder.path, "--out", scratch / "again.safetensors"}).status ==
-      0);
+  REQUIRE(run({"recalibrate", file, "--data-dir", tiny_images().folder.path, "--out", scratch / "again.safetensors"})
+              .status == 0);
   const SafeTensors average = evenkeel::read_safetensors(file),
                     again = evenkeel::read_safetensors(scratch / "again.safetensors"),
                     last = evenkeel::read_safetensors(scratch / "run/last.safetensors");

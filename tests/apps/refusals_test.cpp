@@ -21,11 +21,11 @@ const std::string& images() {
   static const TinyData data(60, 20);
   return data.folder.path;
 }
-const Arguments data{"--data", "mnist", "--data-dir", images()};
+const Arguments on_images{"--data", "mnist", "--data-dir", images()};
 // A run of three steps an epoch, with momentum and running averages.
-const Arguments train =
+const Arguments training_run =
     Arguments{"train", "--model", "flatten dense:4 norm act dense:classes", "--epochs", "2", "--batch-size", "20"} +
-    data;
+    on_images;
 
 void refused(const Arguments& arguments, int status, const std::string& words) {
   const Outcome o = run(arguments);
@@ -36,8 +36,8 @@ void refused(const Arguments& arguments, int status, const std::string& words) {
 
 struct Files {
   Files() {
-    REQUIRE(run(train + Arguments{"--out", scratch / "run"}).status == 0);
-    REQUIRE(run(train + Arguments{"--norm", "none", "--out", scratch / "none"}).status == 0);
+    REQUIRE(run(training_run + Arguments{"--out", scratch / "run"}).status == 0);
+    REQUIRE(run(training_run + Arguments{"--norm", "none", "--out", scratch / "none"}).status == 0);
   }
   // A copy of a run's checkpoint, changed, as a file of its own.
   std::string changed(const std::function<void(SafeTensors&)>& change) const {
@@ -124,19 +124,19 @@ TEST_CASE("refusals: train") {
   const TinyData one(1, 5);
   refused({"train", "--data", "mnist", "--data-dir", one.folder.path, "--out", files.scratch / "new"}, 2,
           "1 images give no batch of 64");
-  refused(train + out + Arguments{"--validation", "60"}, 2,
+  refused(training_run + out + Arguments{"--validation", "60"}, 2,
           "--validation: must leave something of 60 training images, got 60");
-  refused(train + out + Arguments{"--samples", "61"}, 2, "mnist has 60 images there, not 61");
-  refused(train + out + Arguments{"--warmup", "2.5"}, 2, "a warm-up of 8 steps does not fit into a run of 6");
-  refused(train + out + Arguments{"--schedule", "step:0"}, 2, "are positive");
-  refused(train + out + Arguments{"--init", files.scratch / "none.safetensors"}, 3, "none.safetensors");
+  refused(training_run + out + Arguments{"--samples", "61"}, 2, "mnist has 60 images there, not 61");
+  refused(training_run + out + Arguments{"--warmup", "2.5"}, 2, "a warm-up of 8 steps does not fit into a run of 6");
+  refused(training_run + out + Arguments{"--schedule", "step:0"}, 2, "are positive");
+  refused(training_run + out + Arguments{"--init", files.scratch / "none.safetensors"}, 3, "none.safetensors");
   CHECK(!std::filesystem::exists(files.scratch / "new"));
-  refused(train + Arguments{"--out", files.scratch / "run"}, 2, "is not empty; choose another --out");
+  refused(training_run + Arguments{"--out", files.scratch / "run"}, 2, "is not empty; choose another --out");
   std::ofstream(files.scratch / "file") << "";
-  refused(train + Arguments{"--out", files.scratch / "file"}, 5, "is there and is not a folder");
-  refused(train + Arguments{"--out", files.scratch / "file/run"}, 5, files.scratch / "file/run");
+  refused(training_run + Arguments{"--out", files.scratch / "file"}, 5, "is there and is not a folder");
+  refused(training_run + Arguments{"--out", files.scratch / "file/run"}, 5, files.scratch / "file/run");
   std::filesystem::create_directories(files.scratch / "odd/log.csv/in it");
-  refused(train + Arguments{"--overwrite", "--out", files.scratch / "odd"}, 5,
+  refused(training_run + Arguments{"--overwrite", "--out", files.scratch / "odd"}, 5,
           "cannot be renamed to " + files.scratch / "odd/log.csv");
 
   const std::string config = files.scratch / "config.json";
@@ -246,7 +246,7 @@ TEST_CASE("refusals: a run whose weights, or whose loss on images it has not tra
                                         "constant",
                                         "--out",
                                         scratch / "weights"} +
-                              data);
+                              on_images);
   CHECK(weights.status == 1);
   CHECK_MESSAGE(weights.err.find("after epoch 1, step 3, weights are not finite") != std::string::npos, weights.err);
 

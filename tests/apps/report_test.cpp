@@ -22,8 +22,6 @@ using namespace evenkeel;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 std::string from_base64(const std::string& text) {
   const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
@@ -47,13 +45,13 @@ double wilson_end(double share, double n, double end) {
   return inside;
 }
 
-struct Shown {
+struct ShownClass {
   std::string name;
   int64_t images;
   std::vector<std::string> measures;  // precision, recall, F1
 };
-std::vector<Shown> class_rows(const std::string& page) {
-  std::vector<Shown> rows;
+std::vector<ShownClass> class_rows(const std::string& page) {
+  std::vector<ShownClass> rows;
   const std::string value = "<td(?: class=\"v\" style=\"--v:\\d+%\")?>([^<]*)";
   for (const auto& m : svg::all(page, "<tr><td>([^<]*)<td>(\\d+)" + value + value + value + "</tr>"))
     rows.push_back({m[1], std::stoll(m[2]), {m[3], m[4], m[5]}});
@@ -111,11 +109,11 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
   REQUIRE(facts.size() == 4);
   CHECK(facts[0][2] == fmt::format("{:.4f}", right / n));
   const double low = wilson_end(right / n, n, 0), high = wilson_end(right / n, n, 1);
-  CHECK(has(page, fmt::format("<span>{} of 97; 95 % interval {:.4f} to {:.4f}</span>", right, low, high)));
-  CHECK(has(o.out, fmt::format("95 % interval {:.4f} to {:.4f}; ", low, high)));
+  CHECK(contains(page, fmt::format("<span>{} of 97; 95 % interval {:.4f} to {:.4f}</span>", right, low, high)));
+  CHECK(contains(o.out, fmt::format("95 % interval {:.4f} to {:.4f}; ", low, high)));
   CHECK(std::abs(std::stod(facts.back()[2]) - loss) < 2e-4 * (1 + loss));
 
-  const std::vector<Shown> rows = class_rows(page);
+  const std::vector<ShownClass> rows = class_rows(page);
   REQUIRE(rows.size() == 10);
   double f1_sum = 0, f1_count = 0;
   for (size_t c = 0; c < 10; ++c) {
@@ -131,13 +129,13 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
     CHECK(static_cast<double>(rows[c].images) == of_class);
     CHECK(rows[c].measures == std::vector<std::string>{shown(precision), shown(recall), shown(f1)});
     const auto terminal = [](double v) { return std::isnan(v) ? "-" : fmt::format("{:.4f}", v); };
-    CHECK_MESSAGE(has(o.out, fmt::format("\n{:<5}  {:>6}  {:>9}  {:>6}  {:>6}\n", c, of_class, terminal(precision),
-                                         terminal(recall), terminal(f1))),
+    CHECK_MESSAGE(contains(o.out, fmt::format("\n{:<5}  {:>6}  {:>9}  {:>6}  {:>6}\n", c, of_class, terminal(precision),
+                                              terminal(recall), terminal(f1))),
                   o.out);
     std::string line = fmt::format("\n{:<5}", c);
     for (size_t k = 0; k < 10; ++k)
       line += fmt::format("  {:>4}", taken.count({c, k}) ? std::to_string(taken[{c, k}]) : ".");
-    CHECK_MESSAGE(has(o.out, line + "\n"), o.out);
+    CHECK_MESSAGE(contains(o.out, line + "\n"), o.out);
   }
   CHECK(facts[1][2] == fmt::format("{:.4f}", f1_sum / f1_count));
 
@@ -150,8 +148,8 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
     }
     if (count == 0) continue;
     error += count / n * std::abs(hits / count - sum / count);
-    CHECK(has(page, fmt::format("<title>{} answers: confidence {:.4f}, right {:.4f}</title>", count, sum / count,
-                                hits / count)));
+    CHECK(contains(page, fmt::format("<title>{} answers: confidence {:.4f}, right {:.4f}</title>", count, sum / count,
+                                     hits / count)));
   }
   CHECK(facts[2][2] == fmt::format("{:.4f}", error));
 
@@ -229,7 +227,7 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
   }
   for (const char* said : {"Blue: the part of the answers that is right", "A row for each class, a column for each",
                            "Precision: of the images taken for the class", "The number is the probability"})
-    CHECK_MESSAGE(has(page, said), said);
+    CHECK_MESSAGE(contains(page, said), said);
   for (const char* tag : {"div", "section", "svg", "g", "text", "table", "figure", "p", "h1", "h2", "title"}) {
     const std::string name = tag;
     CHECK_MESSAGE(svg::all(page, "<" + name + "[ >]").size() == svg::all(page, "</" + name + ">").size(), name);
@@ -262,7 +260,7 @@ TEST_CASE("report: accuracy, classes, confusion, calibration and mistakes are th
       Arguments{"eval", scratch / "run", "--samples", "30", "--split", "all", "--report", scratch / "few.html"} + data);
   CHECK_MESSAGE(few.status == 0, few.err);
   const std::string of_few = slurp(scratch / "few.html");
-  CHECK(has(of_few, " on 30 images of mnist</h1>"));
+  CHECK(contains(of_few, " on 30 images of mnist</h1>"));
   const DataSplit split = load_dataset("mnist", tiny.folder.path);
   for (const auto& m :
        svg::all(of_few, "<figcaption>(\\d+) taken for [^,]*, [\\d.]+<br><span class=\"soft\">(\\w+) image (\\d+)<"))
@@ -285,9 +283,9 @@ TEST_CASE("report: files of a folder of pictures by their names, and classes' na
   REQUIRE_MESSAGE(o.status == 0, o.err);
   const std::string page = slurp(scratch / "page.html");
   CHECK(svg::all(page, "<figure>").size() >= 6);  // the classes look alike: half of the images, or more
-  CHECK(has(page, "/in &lt;i&gt;/"));
+  CHECK(contains(page, "/in &lt;i&gt;/"));
   CHECK(class_rows(page).at(0).name == "&lt;b&gt; &amp; &quot;\\xff");
-  CHECK(!has(page, "<b> &"));
+  CHECK(!contains(page, "<b> &"));
   CHECK(run({"eval", scratch / "run", "--report", scratch / "data/page.html"}).status == 2);
   CHECK(run({"eval", scratch / "run", "--report", scratch / "run/best.safetensors"}).status == 2);
   CHECK(run({"eval", scratch / "run", "--report", scratch / "no/page.html"}).status == 5);
@@ -322,17 +320,17 @@ TEST_CASE("report: the page needs nothing beside it, and stays below 1.5 MB what
   for (std::string page : {dense, pictures}) {
     for (const auto& m : svg::all(page, "(src|href)=\"([^\"]{5})")) CHECK(m[2] == "data:");
     for (size_t at; (at = page.find("base64,")) != std::string::npos;) page.erase(at, page.find('"', at) - at);
-    for (const char* part : {"http", "nan", "inf", "@import", "url("}) CHECK_MESSAGE(!has(page, part), part);
+    for (const char* part : {"http", "nan", "inf", "@import", "url("}) CHECK_MESSAGE(!contains(page, part), part);
   }
   // More classes than can be seen: no matrix, all else.
   names.resize(300, "more");
   const std::string many = one({answers.begin() + 1, answers.begin() + 21}, names);
-  CHECK(!has(many, "confusion matrix"));
+  CHECK(!contains(many, "confusion matrix"));
   CHECK(class_rows(many).size() == 300);
   // No mistake at all.
   const std::string perfect = one({{0, 0, 1}, {1, 1, 0.5}}, {"a", "b"});
-  CHECK(has(perfect, "every answer is right"));
-  CHECK(!has(perfect, "<figure>"));
+  CHECK(contains(perfect, "every answer is right"));
+  CHECK(!contains(perfect, "<figure>"));
 }
 
 TEST_CASE("report: Wilson's interval is the one of its definition, and known where nothing or everything is right") {

@@ -22,37 +22,37 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string& images() {
+const std::string& image_folder() {
   static const TinyData data(68, 40);
   return data.folder.path;
 }
 
 // 2 epochs of 4 steps, with everything that has a state: order, augmentation, dropout, averages, momentum, a schedule,
 // held-out images.
-const Arguments tiny{"train",
-                     "--data",
-                     "mnist",
-                     "--data-dir",
-                     images(),
-                     "--samples",
-                     "68",
-                     "--validation",
-                     "4",
-                     "--batch-size",
-                     "16",
-                     "--epochs",
-                     "2",
-                     "--augment",
-                     "--warmup",
-                     "1",
-                     "--norm",
-                     "batch:average=cumulative",
-                     "--model",
-                     "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes",
-                     "--checkpoint-every",
-                     "1",
-                     "--threads",
-                     "2"};
+const Arguments tiny_run{"train",
+                         "--data",
+                         "mnist",
+                         "--data-dir",
+                         image_folder(),
+                         "--samples",
+                         "68",
+                         "--validation",
+                         "4",
+                         "--batch-size",
+                         "16",
+                         "--epochs",
+                         "2",
+                         "--augment",
+                         "--warmup",
+                         "1",
+                         "--norm",
+                         "batch:average=cumulative",
+                         "--model",
+                         "conv:3:3:stride=4 norm act dropout:0.2 flatten dense:classes",
+                         "--checkpoint-every",
+                         "1",
+                         "--threads",
+                         "2"};
 constexpr int steps = 8, epochs = 2;
 
 // What happens to the program at its save-th checkpoint.
@@ -120,7 +120,7 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
   const Scratch scratch;
   const std::string whole = scratch / "whole";
   Stop never;
-  REQUIRE(run_stopped(tiny + Arguments{"--out", whole}, never) == 0);
+  REQUIRE(run_stopped(tiny_run + Arguments{"--out", whole}, never) == 0);
   // Every step saves, so does every epoch.
   const struct {
     const char* what;
@@ -137,7 +137,7 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
       const std::string out = scratch / fmt::format("{}-{}", way.what, save);
       Stop at = way.stop;
       at.save = save;
-      CHECK(run_stopped(tiny + Arguments{"--out", out}, at) ==
+      CHECK(run_stopped(tiny_run + Arguments{"--out", out}, at) ==
             (way.status == 128 + SIGINT && save == steps + epochs ? 0 : way.status));
       if (!fs::exists(out + "/last.safetensors")) {  // nothing was saved: the message says how to begin again
         CHECK(save == 1);
@@ -157,7 +157,7 @@ TEST_CASE("resume: after every step, however the run ended, it ends in the same 
 TEST_CASE("resume: AdamW's averages, its count of steps and the average of the weights go on, to the byte") {
   const Scratch scratch;
   const Arguments adamw =
-      tiny + Arguments{"--optimizer", "adamw:beta2=0.99", "--average", "0.7", "--freeze", "1", "--patience", "9"};
+      tiny_run + Arguments{"--optimizer", "adamw:beta2=0.99", "--average", "0.7", "--freeze", "1", "--patience", "9"};
   REQUIRE(run_stopped(adamw + Arguments{"--out", scratch / "whole"}, {}) == 0);
   for (const int save : {1, 3, 6}) {
     CAPTURE(save);
@@ -201,7 +201,7 @@ TEST_CASE(
   for (const auto& way : ways) {
     CAPTURE(way.what);
     const std::string err = scratch / fmt::format("{}.err", way.what);
-    CHECK(run_stopped(tiny + Arguments{"--out", out}, {.save = 3, .change = way.change}, err) == 5);
+    CHECK(run_stopped(tiny_run + Arguments{"--out", out}, {.save = 3, .change = way.change}, err) == 5);
     CHECK_MESSAGE(slurp(err).find(way.message) != std::string::npos, slurp(err));
     CHECK_MESSAGE(slurp(err).find(out + "/last.safetensors") != std::string::npos, slurp(err));
     const bool gone = fs::is_directory(kept);
@@ -209,7 +209,7 @@ TEST_CASE(
     const std::string folder = gone ? kept : out;
     if (!gone) CHECK(slurp(out + "/last.safetensors") == slurp(kept));
     CHECK(no_parts(folder));
-    CHECK(run({"eval", folder + "/last.safetensors", "--data-dir", images()}).status == 0);
+    CHECK(run({"eval", folder + "/last.safetensors", "--data-dir", image_folder()}).status == 0);
     for (const std::string& path : {out, kept}) fs::remove_all(path);
   }
 }
@@ -219,7 +219,7 @@ TEST_CASE(
     "from") {
   const Scratch scratch;
   const std::string whole = scratch / "whole";
-  const Arguments sometimes = tiny + Arguments{"--checkpoint-every", "3"};
+  const Arguments sometimes = tiny_run + Arguments{"--checkpoint-every", "3"};
   REQUIRE(run_stopped(sometimes + Arguments{"--out", whole}, {}) == 0);
   const std::pair<int, int> places[] = {{1, 3}, {2, 0}, {2, 2}, {3, 0}};  // epoch, and batches of it done
   for (int save = 1; save <= 5; ++save) {

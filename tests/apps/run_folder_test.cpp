@@ -22,12 +22,10 @@ namespace fs = std::filesystem;
 using evenkeel::Fault;
 using evenkeel::RunFolder;
 
-const Arguments quick{"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--threads", "1"};
+const Arguments quick_run{"train", "--samples", "200", "--model", "mlp:8", "--epochs", "1", "--threads", "1"};
 // As long as one likes: to be stopped.
 const Arguments endless{"train", "--samples", "200",    "--batch-size", "10", "--model",
                         "mlp:8", "--epochs",  "100000", "--threads",    "1"};
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void wait_for(const std::string& file) {
   for (int i = 0; i < 20000 && !fs::exists(file); ++i) usleep(1000);
@@ -54,7 +52,7 @@ TEST_CASE("run folder: while one run works in it a second one is refused and tol
   wait_for(out + "/last.safetensors");
   const std::string config = slurp(out + "/config.json");
   for (const Arguments& second :
-       {quick + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
+       {quick_run + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
     const Outcome o = run(second);
     CHECK(o.status == 2);
     CHECK_MESSAGE(contains(o.err, out + " is in use by process "), o.err);
@@ -63,8 +61,8 @@ TEST_CASE("run folder: while one run works in it a second one is refused and tol
   CHECK(slurp(out + "/config.json") == config);
   first.send(SIGKILL);
   CHECK(first.wait().status == -SIGKILL);
-  CHECK(run(quick + Arguments{"--out", out}).status == 2);  // not empty
-  const Outcome after = run(quick + Arguments{"--out", out, "--overwrite"});
+  CHECK(run(quick_run + Arguments{"--out", out}).status == 2);  // not empty
+  const Outcome after = run(quick_run + Arguments{"--out", out, "--overwrite"});
   CHECK_MESSAGE(after.status == 0, after.err);
   CHECK(!fs::exists(out + "/.lock"));
 }
@@ -73,7 +71,8 @@ TEST_CASE("run folder: of two runs that begin together one has the folder") {
   const Scratch scratch;
   const std::string out = scratch / "run";
   for (int i = 0; i < 3; ++i) {
-    Process a(quick + Arguments{"--seed", "1", "--out", out}), b(quick + Arguments{"--seed", "2", "--out", out});
+    Process a(quick_run + Arguments{"--seed", "1", "--out", out}),
+        b(quick_run + Arguments{"--seed", "2", "--out", out});
     const int first = a.wait().status, second = b.wait().status;
     CHECK(std::min(first, second) == 0);
     CHECK(std::max(first, second) == 2);
@@ -101,17 +100,17 @@ TEST_CASE("run folder: without --out each run of a sweep has its own") {
 TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, whatever happens before") {
   const Scratch scratch;
   const std::string out = scratch / "run";
-  REQUIRE(run(quick + Arguments{"--out", out}).status == 0);
+  REQUIRE(run(quick_run + Arguments{"--out", out}).status == 0);
   REQUIRE(chmod((out + "/best.safetensors").c_str(), 0600) == 0);
   const auto before = files_in(out);
   const Arguments over{"--out", out, "--overwrite"};
   // Usage errors, a file of weights that is bad, a run that diverges, one that is killed before it saves.
-  CHECK(run(quick + over + Arguments{"--batch-size", "1"}).status == 2);
-  CHECK(run(quick + over + Arguments{"--data", "nosuch"}).status == 2);
-  CHECK(run(quick + over + Arguments{"--init", scratch / "none.safetensors"}).status == 3);
+  CHECK(run(quick_run + over + Arguments{"--batch-size", "1"}).status == 2);
+  CHECK(run(quick_run + over + Arguments{"--data", "nosuch"}).status == 2);
+  CHECK(run(quick_run + over + Arguments{"--init", scratch / "none.safetensors"}).status == 3);
   CHECK(files_in(out) == before);
-  const Outcome diverged =
-      run(quick + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
+  const Outcome diverged = run(
+      quick_run + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
   CHECK_MESSAGE(diverged.status == 1, diverged.err);
   CHECK(files_in(out) == before);
   Process killed(endless + over +
@@ -129,7 +128,7 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
 
   // Stopped in its first epoch it can go on, and then takes the earlier one's place; the weights it began with may be
   // the earlier one's.
-  Process stopped(quick + over +
+  Process stopped(quick_run + over +
                   Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2",
                             "--checkpoint-every", "100"});
   wait_for(out + "/.next/last.safetensors");
@@ -166,8 +165,8 @@ TEST_CASE("run folder: a replacement that was cut short anywhere is finished by 
 TEST_CASE("run folder: what a killed process left beside the files is gone when the next one has worked there") {
   const Scratch scratch;
   const std::string out = scratch / "run";
-  REQUIRE(run(quick + Arguments{"--out", out}).status == 0);
-  for (const Arguments& next : {quick + Arguments{"--out", out, "--overwrite"}, {"train", "--resume", out}}) {
+  REQUIRE(run(quick_run + Arguments{"--out", out}).status == 0);
+  for (const Arguments& next : {quick_run + Arguments{"--out", out, "--overwrite"}, {"train", "--resume", out}}) {
     for (const char* file : {"config.json", "log.csv", "curves.svg", "best.safetensors", "last.safetensors"})
       save(out + "/" + file + ".0123456789ab.part", "beginning");
     save(out + "/last.safetensors.part", "the user's own");

@@ -14,18 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using Words = std::vector<std::string>;
-std::vector<Words> words(const std::string& text) {
-  std::vector<Words> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream cells(line);
-    lines.emplace_back();
-    for (std::string cell; cells >> cell;) lines.back().push_back(cell);
-  }
-  return lines;
-}
-
 // Test accuracies of the epochs; where given, validation accuracies.
 void save_run(const std::string& folder, const std::string& options, const std::vector<double>& test,
               const std::vector<double>& validation = {}) {
@@ -57,11 +45,12 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   REQUIRE_MESSAGE(o.status == 0, o.err);
   const auto table = words(o.out);
   REQUIRE(table.size() == 5);
-  CHECK(table[0] == Words{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "clip", "epochs", "lr"});
-  CHECK(table[1] == Words{"a", "0.9000", "2", "0.7000", "3", "-", "3", "0.1"});
-  CHECK(table[2] == Words{"b", "0.8500", "3", "0.8500", "3", "1", "3", "0.2"});
-  CHECK(table[3] == Words{"c", "0.6000", "1", "0.6000", "2", "of", "5,", "unfinished", "-", "5", "0.2"});
-  CHECK(table[4] == Words{"d", "-", "-", "-", "0", "of", "5,", "unfinished", "-", "5", "0.2"});
+  CHECK(table[0] ==
+        Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "clip", "epochs", "lr"});
+  CHECK(table[1] == Arguments{"a", "0.9000", "2", "0.7000", "3", "-", "3", "0.1"});
+  CHECK(table[2] == Arguments{"b", "0.8500", "3", "0.8500", "3", "1", "3", "0.2"});
+  CHECK(table[3] == Arguments{"c", "0.6000", "1", "0.6000", "2", "of", "5,", "unfinished", "-", "5", "0.2"});
+  CHECK(table[4] == Arguments{"d", "-", "-", "-", "0", "of", "5,", "unfinished", "-", "5", "0.2"});
   CHECK(o.err.find("runs/pictures is no run, passed over\n") != std::string::npos);
   CHECK(o.err.find("odd/config.json: must be a JSON object") != std::string::npos);
   CHECK(o.err.find("hidden") == std::string::npos);
@@ -72,8 +61,8 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   save_run(s / "early/b", R"("epochs": 10, "patience": 3)", {0.4, 0.5, 0.4, 0.4}, {0.5, 0.6, 0.5, 0.6});
   const auto early = words(run({"runs", s / "early"}).out);
   REQUIRE(early.size() == 3);
-  CHECK(early[1] == Words{"a", "0.6000", "2", "0.5000", "4", "2"});
-  CHECK(early[2] == Words{"b", "0.5000", "2", "0.4000", "4", "of", "10,", "unfinished", "3"});
+  CHECK(early[1] == Arguments{"a", "0.6000", "2", "0.5000", "4", "2"});
+  CHECK(early[2] == Arguments{"b", "0.5000", "2", "0.4000", "4", "of", "10,", "unfinished", "3"});
 
   // Newest first.
   const auto now = fs::file_time_type::clock::now();
@@ -104,7 +93,7 @@ TEST_CASE("runs: those that the program has trained, at their best epochs; names
   CHECK(o.out.find('\x1b') == std::string::npos);
   const auto table = words(o.out);
   REQUIRE(table.size() == 3);
-  CHECK(table[0] == Words{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "epochs", "seed"});
+  CHECK(table[0] == Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "epochs", "seed"});
   for (size_t i = 1; i < 3; ++i) {
     const bool one = table[i][0] == "one";
     const std::string end =

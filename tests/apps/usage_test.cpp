@@ -9,9 +9,7 @@
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-const Arguments quick{"train", "--samples", "300", "--model", "mlp:8", "--epochs", "1"};
+const Arguments one_epoch{"train", "--samples", "300", "--model", "mlp:8", "--epochs", "1"};
 
 void check_usage(const Arguments& arguments, const std::string& said) {
   const Outcome o = run(arguments);
@@ -142,7 +140,7 @@ TEST_CASE("usage: what is missing, bad or cannot be written has a status of its 
   const Outcome bad = run({"eval", scratch / "bad.safetensors"});
   CHECK(bad.status == 4);
   CHECK(contains(bad.err, "bad.safetensors"));
-  REQUIRE(run(quick + Arguments{"--out", scratch / "run"}).status == 0);
+  REQUIRE(run(one_epoch + Arguments{"--out", scratch / "run"}).status == 0);
   std::string changed = slurp(scratch / "run/best.safetensors");
   changed[changed.size() - 5] ^= 1;
   std::ofstream(scratch / "changed.safetensors") << changed;
@@ -152,9 +150,9 @@ TEST_CASE("usage: what is missing, bad or cannot be written has a status of its 
   CHECK(run({"eval", scratch / "run/best.safetensors", "--data", "synthetic-color"}).status == 2);
 
   std::ofstream(scratch / "file") << "";
-  CHECK(run(quick + Arguments{"--out", scratch / "file/run"}).status == 5);
-  CHECK(run(quick + Arguments{"--out", scratch / "file"}).status == 5);
-  CHECK(run(quick + Arguments{"--out", "/proc/evenkeel"}).status == 5);
+  CHECK(run(one_epoch + Arguments{"--out", scratch / "file/run"}).status == 5);
+  CHECK(run(one_epoch + Arguments{"--out", scratch / "file"}).status == 5);
+  CHECK(run(one_epoch + Arguments{"--out", "/proc/evenkeel"}).status == 5);
 }
 
 TEST_CASE("usage: model and data print their tables") {

@@ -80,7 +80,7 @@ int __wrap_rename(const char* from, const char* to) { return fails(renaming) ? -
 
 namespace {
 
-size_t files_in(const std::string& folder) {
+size_t count_files(const std::string& folder) {
   return static_cast<size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
@@ -128,7 +128,7 @@ TEST_CASE(
         CHECK(ok == !reached);
         const std::string now = read_file(path);
         CHECK((now == after || (!ok && now == before)));
-        CHECK(files_in(folder.path) == 1);
+        CHECK(count_files(folder.path) == 1);
         if (!reached) break;
         ++failures;
       }
@@ -162,7 +162,7 @@ TEST_CASE("a full disk: the limit on a file's size, and a device that is always 
   signal(SIGXFSZ, handler);
   CHECK(!ok);
   CHECK(read_file(folder / "a") == "old");
-  CHECK(files_in(folder.path) == 1);
+  CHECK(count_files(folder.path) == 1);
   CHECK(!written("/dev/full", "x"));
 }
 
@@ -201,7 +201,7 @@ TEST_CASE("a process killed while it saves leaves a checkpoint that can be read,
   CHECK(unreadable == 0);
   CHECK(cut > 0);  // some were in the middle of it
   write_safetensors(path, contents);
-  CHECK(files_in(folder.path) == 1);
+  CHECK(count_files(folder.path) == 1);
 }
 
 TEST_CASE("a file of another owner keeps its group where that is allowed; else what the group might do ends") {

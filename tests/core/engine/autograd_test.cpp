@@ -14,7 +14,7 @@ Tensor badly(const Tensor& x, const Grads& gradients) {
   return record(x.detach(), {x}, [gradients](const Tensor&, const Tensor&) { return gradients; });
 }
 
-Tensor same(const Tensor& x) {
+Tensor identity(const Tensor& x) {
   return unary(
       x, [](real v) { return v; }, [](auto, auto, auto g) { return g; });
 }
@@ -132,7 +132,7 @@ TEST_CASE("grad refuses gradients of the wrong number or shape, and names the op
       "(2)",
       Error);
   CHECK(grad(badly(x, {Tensor()}), {x})[0].item() == 0);  // undefined: no gradient
-  CHECK(same(x).node()->op == std::string("same"));
+  CHECK(identity(x).node()->op == std::string("identity"));
 }
 
 TEST_CASE("a gradient through a graph that is older than a step of the optimiser is an error, not a mixture") {

@@ -24,7 +24,7 @@ struct Form {
 };
 
 constexpr int64_t examples = 6, positions = 41, channels = 6;
-const Tensor ones = Tensor::full({channels}, 1), none = Tensor::zeros({channels});
+const Tensor all_ones = Tensor::full({channels}, 1), none = Tensor::zeros({channels});
 
 std::vector<Form> forms() {
   const auto channel = [](int64_t, int64_t, int64_t c) { return c; };
@@ -39,10 +39,10 @@ std::vector<Form> forms() {
   };
   const auto counted = [](int64_t n, int64_t p, int64_t c) { return (n * positions + p) % 3 ? c : -1; };
   return {
-      {"batch norm", [](const Tensor& x) { return batch_norm(x, ones, none).y; }, channel},
-      {"its definition", [](const Tensor& x) { return batch_norm_definition(x, ones, none); }, channel},
-      {"group norm", [](const Tensor& x) { return group_norm(x, 3, ones, none); }, pairs},
-      {"its definition", [](const Tensor& x) { return group_norm_definition(x, 3, ones, none); }, pairs},
+      {"batch norm", [](const Tensor& x) { return batch_norm(x, all_ones, none).y; }, channel},
+      {"its definition", [](const Tensor& x) { return batch_norm_definition(x, all_ones, none); }, channel},
+      {"group norm", [](const Tensor& x) { return group_norm(x, 3, all_ones, none); }, pairs},
+      {"its definition", [](const Tensor& x) { return group_norm_definition(x, 3, all_ones, none); }, pairs},
       {"ghost batches", [](const Tensor& x) { return BatchNorm(channels, {.ghost = 2}).forward(x, Mode::train); },
        [](int64_t n, int64_t, int64_t c) { return n / 2 * channels + c; }},
       {"masked", masked(Mode::train), counted},

@@ -8,12 +8,12 @@ using namespace evenkeel;
 
 namespace {
 
-Dataset small() { return {.name = "small", .image = {1, 2, 3}, .classes = 10}; }
+Dataset six_pixels() { return {.name = "small", .image = {1, 2, 3}, .classes = 10}; }
 
 }  // namespace
 
 TEST_CASE("CIFAR records become channels last, the last label byte counts") {
-  Dataset data = small();
+  Dataset data = six_pixels();
   parse_cifar(data, "one", std::string("\3rRgGbB\7sStTuU", 14), 2, 1);
   CHECK(data.labels == Labels{3, 7});
   CHECK(std::string(data.pixels.begin(), data.pixels.end()) == "rgbRGBstuSTU");
@@ -26,7 +26,7 @@ TEST_CASE("CIFAR files of any other size are refused, and labels out of range") 
   const std::string good("\3rRgGbB\7sStTuU", 14);
   const auto why = [](const std::string& bytes) {
     return refusal([&] {
-      Dataset data = small();
+      Dataset data = six_pixels();
       parse_cifar(data, "file", bytes, 2, 1);
     });
   };

@@ -25,7 +25,7 @@ std::string raw_png(uint32_t height, uint32_t width, int depth, int type, const 
          chunk("IEND", "");
 }
 
-std::string why(const std::string& bytes) {
+std::string why_not(const std::string& bytes) {
   return refusal([&] { decode_picture("file", bytes); });
 }
 
@@ -144,28 +144,28 @@ TEST_CASE("picture: a JPEG stands as its EXIF orientation says") {
 }
 
 TEST_CASE("picture: a size too large is refused before memory is asked for") {
-  CHECK(why(raw_png(60000, 60000, 8, 2, "x")) == "file: claims 60000 x 60000 pixels; at most 100 million are read");
+  CHECK(why_not(raw_png(60000, 60000, 8, 2, "x")) == "file: claims 60000 x 60000 pixels; at most 100 million are read");
   std::string bomb = jpeg(ramp(8, 8, 3));
   const size_t frame = bomb.find("\xff\xc0");
   REQUIRE(frame != std::string::npos);
   bomb.replace(frame + 5, 4, "\xea\x60\xea\x60");
-  CHECK(why(bomb) == "file: claims 60000 x 60000 pixels; at most 100 million are read");
+  CHECK(why_not(bomb) == "file: claims 60000 x 60000 pixels; at most 100 million are read");
 }
 
 TEST_CASE("picture: every truncation is refused, and other formats by their names") {
   for (const std::string& good :
        {png(ramp(6, 5, 3)), jpeg(ramp(16, 16, 1)), jpeg(ramp(9, 9, 3), 95, exif_of(3, true), true)}) {
     const size_t needed = good.starts_with("\x89") ? good.size() : good.size() - 2;  // without EOI all pixels are there
-    for (size_t n = 0; n < needed; ++n) CHECK_MESSAGE(!why(good.substr(0, n)).empty(), n);
+    for (size_t n = 0; n < needed; ++n) CHECK_MESSAGE(!why_not(good.substr(0, n)).empty(), n);
   }
-  CHECK(why("") == "file: is empty; a PNG or JPEG picture is needed");
-  CHECK(why("GIF89a....") == "file: is a GIF file; PNG and JPEG are read");
-  CHECK(why("RIFF\1\2\3\4WEBPVP8 ") == "file: is a WebP file; PNG and JPEG are read");
-  CHECK(why(std::string("II*\0....", 8)) == "file: is a TIFF file; PNG and JPEG are read");
-  CHECK(why("hello, this is text") == "file: is no picture, by its first bytes; PNG and JPEG are read");
+  CHECK(why_not("") == "file: is empty; a PNG or JPEG picture is needed");
+  CHECK(why_not("GIF89a....") == "file: is a GIF file; PNG and JPEG are read");
+  CHECK(why_not("RIFF\1\2\3\4WEBPVP8 ") == "file: is a WebP file; PNG and JPEG are read");
+  CHECK(why_not(std::string("II*\0....", 8)) == "file: is a TIFF file; PNG and JPEG are read");
+  CHECK(why_not("hello, this is text") == "file: is no picture, by its first bytes; PNG and JPEG are read");
   std::string wrong = png(ramp(6, 5, 3));
   wrong[45] ^= 1;  // inside the pixels: a checksum fails
-  CHECK(why(wrong) == "file: a damaged PNG: a checksum is wrong");
+  CHECK(why_not(wrong) == "file: a damaged PNG: a checksum is wrong");
 }
 
 TEST_CASE("picture: another size is the mean of areas, cut from the centre") {

@@ -37,7 +37,7 @@ std::string bytes_of(const std::vector<T>& values, bool big = false) {
 }
 
 // 0, 7, 14 ...
-std::vector<uint8_t> ramp(size_t count, size_t begin = 0) {
+std::vector<uint8_t> counted(size_t count, size_t begin = 0) {
   std::vector<uint8_t> v;
   for (size_t i = 0; i < count; ++i) v.push_back(static_cast<uint8_t>(7 * (begin + i)));
   return v;
@@ -56,9 +56,9 @@ struct Notes {
 
 TEST_CASE("npy: a folder and an archive of the same arrays are the same set, in the files' order") {
   const Scratch s;
-  const std::string x = npy("|u1", "4, 2, 3, 1", bytes_of(ramp(24))),
+  const std::string x = npy("|u1", "4, 2, 3, 1", bytes_of(counted(24))),
                     y = npy("<i8", "4,", bytes_of<int64_t>({2, 0, 1, 2})),
-                    xt = npy("|u1", "2, 2, 3", bytes_of(ramp(12, 24)), 2),
+                    xt = npy("|u1", "2, 2, 3", bytes_of(counted(12, 24)), 2),
                     yt = npy(">i4", "2, 1", bytes_of<int32_t>({1, 2}, true), 3);
   std::filesystem::create_directory(s / "set");
   save(s / "set/x_train.npy", x), save(s / "set/y_train.npy", y);
@@ -75,9 +75,9 @@ TEST_CASE("npy: a folder and an archive of the same arrays are the same set, in 
     CHECK(is_path(s / name));
     const DataSplit split = load_dataset(s / name);
     CHECK(split.train.image == Shape{2, 3, 1});
-    CHECK(split.train.pixels == ramp(24));
+    CHECK(split.train.pixels == counted(24));
     CHECK(split.train.labels == Labels{2, 0, 1, 2});
-    CHECK(split.test.pixels == ramp(12, 24));
+    CHECK(split.test.pixels == counted(12, 24));
     CHECK(split.test.labels == Labels{1, 2});
     CHECK(split.train.classes == 3);
     CHECK(split.train.class_names == std::vector<std::string>{"0", "1", "2"});
@@ -89,7 +89,7 @@ TEST_CASE("npy: a folder and an archive of the same arrays are the same set, in 
 TEST_CASE("npy: channels last or first, as an option or a network's shape says") {
   const Scratch s;
   Zip zip;
-  const std::vector<uint8_t> first = ramp(2 * 3 * 2 * 4);
+  const std::vector<uint8_t> first = counted(2 * 3 * 2 * 4);
   zip.add("images.npy", npy("|u1", "2, 3, 2, 4", bytes_of(first)), true);
   zip.add("labels.npy", npy("|u1", "2", bytes_of<uint8_t>({0, 1})), true);
   save(s / "set.npz", zip.bytes());
@@ -142,7 +142,7 @@ TEST_CASE("npy: a set without a test part holds out a part of every class, by th
   std::vector<uint8_t> label;
   for (int i = 0; i < 50; ++i) label.push_back(static_cast<uint8_t>(i % 5 == 0 ? 2 : 1));
   Zip zip;
-  zip.add("images.npy", npy("|u1", "50, 1, 1", bytes_of(ramp(50))), false);
+  zip.add("images.npy", npy("|u1", "50, 1, 1", bytes_of(counted(50))), false);
   zip.add("labels.npy", npy("|u1", "50", bytes_of(label)), false);
   save(s / "set.npz", zip.bytes());
   Notes notes;
