@@ -243,7 +243,7 @@ TEST_CASE("own pictures: training mirrors them where --augmentation says flip=on
     const Outcome o =
         run(small_run(scratch / "data", scratch / how) + Arguments{"--augment", "--augmentation", how, "--test-views"});
     REQUIRE_MESSAGE(o.status == 0, o.err);
-    CHECK(has(o.out, how == "crop=0:flip=on" ? "on 6 views" : "on 3 views"));
+    CHECK(contains(o.out, how == "crop=0:flip=on" ? "on 6 views" : "on 3 views"));
     const std::string log = slurp(scratch / how + "/log.csv");
     return log.substr(0, log.rfind(',', log.rfind(',') - 1));  // without the times
   };
@@ -260,16 +260,16 @@ TEST_CASE(
   const Arguments as{"--image-size", "14", "--color", "rgb"};
   const Outcome trained = run(small_run(tiny.folder / "mnist", scratch / "out") + as);
   REQUIRE_MESSAGE(trained.status == 0, trained.err);
-  CHECK_MESSAGE(has(trained.out + trained.err, "(14x14x3)"), trained.out);
+  CHECK_MESSAGE(contains(trained.out + trained.err, "(14x14x3)"), trained.out);
   const Outcome same = run({"eval", scratch / "out"});
   CHECK_MESSAGE(same.status == 0, same.err);
-  CHECK(accuracy(same.out) == accuracy(last_line(trained.out)));
+  CHECK(accuracy_in(same.out) == accuracy_in(last_line(trained.out)));
   for (const Arguments& one : {Arguments{as[0], as[1]}, Arguments{as[2], as[3]}}) {
     const Outcome refused =
         run(Arguments{"train", "--data", "mnist", "--data-dir", tiny.folder.path, "--out", scratch / "no"} + one);
     CHECK(refused.status == 2);
     CHECK_MESSAGE(
-        has(refused.err, "--image-size and --color are of images of your own, by their path; mnist has its own"),
+        contains(refused.err, "--image-size and --color are of images of your own, by their path; mnist has its own"),
         refused.err);
   }
 }
