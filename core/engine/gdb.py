@@ -4,7 +4,8 @@
     (gdb) print x
     $1 = (2, 3) [1, -2.5, 3, 1000, 0.125, nan]
 
-Reads the program's memory alone and calls nothing in it. Needs debug information (-g) of code that uses Tensor.
+Reads the program's memory alone and calls nothing in it. Needs debug information of code that uses Tensor: -g, and with
+clang -fstandalone-debug too.
 """
 import gdb
 import gdb.printing
@@ -32,6 +33,8 @@ def text(tensor):
     node = pointee(tensor["node_"])
     if int(node) == 0:
         return "undefined tensor"
+    if not node.type.target().fields():
+        return "tensor, of which there is no debug information; clang: -fstandalone-debug"
     shape = extents(node["shape"])
     storage = pointee(node["storage"])
     size = 1
