@@ -82,7 +82,7 @@ void add_afterwards(Lines& lines, const Exercise& exercise) {
   lines.push_back({"A model solution", bold});
   std::istringstream in(exercise.solution);
   for (std::string text; std::getline(in, text);)
-    if (!text.starts_with("#include")) lines.push_back({"    " + text});
+    if (!text.starts_with("#include")) lines.push_back({text.empty() ? text : "    " + text});
 }
 
 void add_list(Lines& lines, const Folder& folder) {

@@ -67,7 +67,7 @@ Numbers numbers(const Json& j) {
   return n;
 }
 
-constexpr int64_t rows_shown = 8, columns_shown = 6;  // that are shown
+constexpr int64_t rows_shown = 8, columns_shown = 6;
 
 // Each row as a line; `*` after entries that differ from `other`'s.
 std::vector<std::string> shown(const Numbers& n, int digits, const std::vector<bool>& marked = {}) {
@@ -124,7 +124,8 @@ void side_by_side(std::vector<std::string>& detail, const std::string& what, con
   };
   std::vector<std::string> left = shown(expected, digits), right = shown(found, digits, marked);
   left.insert(left.begin(), titled("expected", expected));
-  right.insert(right.begin(), titled("found", found));
+  const bool some = std::find(marked.begin(), marked.end(), true) != marked.end();
+  right.insert(right.begin(), titled("found", found) + (some ? " (* differs)" : ""));
   size_t width = 0;
   for (const std::string& line : left) width = std::max(width, line.size());
   if (width > 46) {  // one above the other
