@@ -783,7 +783,8 @@ inline void add_products(Cases& cases) {
   const std::pair<ConvAlgorithm, const char*> algorithms[] = {{ConvAlgorithm::direct, "direct"},
                                                               {ConvAlgorithm::winograd, "winograd"},
                                                               {ConvAlgorithm::automatic, "automatic"}};
-  for (const auto& [algorithm, name] : algorithms) {
+  for (const auto& [algorithm_, name] : algorithms) {
+    const auto& algorithm = algorithm_;
     const bool spreads = algorithm != ConvAlgorithm::direct;
     const double roundings = spreads ? 2000 : 4;
     cases.emplace_back(fmt::format("conv2d, {}", name), [=](Draw& d) {

@@ -100,7 +100,8 @@ TEST_CASE("eval: the logits and labels it writes are the network's, in the image
               data)
               .status == 0);
   const std::string file = scratch / "run/last.safetensors", npz = scratch / "logits.npz";
-  for (const auto& [split, count] : {std::pair{"test", int64_t{23}}, {"train", int64_t{60}}}) {
+  for (const auto& [split_, count] : {std::pair{"test", int64_t{23}}, {"train", int64_t{60}}}) {
+    const auto& split = split_;
     CAPTURE(split);
     const Outcome o = run(Arguments{"eval", file, "--logits", npz, "--batch-size", "9", "--split", split} + data);
     REQUIRE_MESSAGE(o.status == 0, o.err);

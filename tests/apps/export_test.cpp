@@ -65,13 +65,15 @@ TEST_CASE("onnx: a convolution says its groups where there are several") {
 
 TEST_CASE("onnx: every norm and GELU has the standard's operator, in the lowest version that has all") {
   using namespace evenkeel;
-  for (const auto& [norm, what, opset] : {std::tuple<const char*, const char*, char>{"batch", "BatchNormalization", 13},
-                                          {"renorm", "BatchNormalization", 13},
-                                          {"instance", "InstanceNormalization", 13},
-                                          {"group:4", "InstanceNormalization", 13},
-                                          {"layer", "LayerNormalization", 17},
-                                          {"group:1", "LayerNormalization", 17},
-                                          {"group:2", "GroupNormalization", 21}}) {
+  for (const auto& [norm_, what, opset] :
+       {std::tuple<const char*, const char*, char>{"batch", "BatchNormalization", 13},
+        {"renorm", "BatchNormalization", 13},
+        {"instance", "InstanceNormalization", 13},
+        {"group:4", "InstanceNormalization", 13},
+        {"layer", "LayerNormalization", 17},
+        {"group:1", "LayerNormalization", 17},
+        {"group:2", "GroupNormalization", 21}}) {
+    const auto& norm = norm_;
     CAPTURE(norm);
     const auto network = make_model({.model = "conv:4:3 norm residual(conv:4:3 norm act) flatten dense:classes",
                                      .norm = norm,

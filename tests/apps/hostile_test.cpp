@@ -149,7 +149,8 @@ TEST_CASE("hostile files: a network that a file names is not built where the fil
       // This one fits its claims: a convolution of 1000 x 1000 taps at each of 1024 x 1024 places, were it run.
       {"it does not fit the network",
        {{"model", "conv:1:1000 global_avgpool dense:classes"}, {"input", "1024x1024x1"}}}};
-  for (const auto& [why, changed] : cases) {
+  for (const auto& [why_, changed] : cases) {
+    const auto& why = why_;
     const Outcome o = limited(50 * MiB, {"eval", claiming(file, changed)});
     CHECK_MESSAGE(o.status == 4, why << ": " << o.status << " " << o.err.substr(0, 300));
     CHECK_MESSAGE(contains(o.err, why), o.err.substr(0, 300));
@@ -223,17 +224,18 @@ TEST_CASE("hostile text: an option's text comes back from config.json as it was 
   const Arguments base = {"train",    "--samples", "20", "--batch-size", "10", "--model", "flatten dense:classes",
                           "--epochs", "1"};
   int number = 0;
-  for (const auto& [option, text] : {std::pair<std::string, std::string>{"data-dir", "1e3"},
-                                     {"data-dir", " 5"},
-                                     {"data-dir", "1.0"},
-                                     {"data-dir", "[a]"},
-                                     {"data-dir", "\"x\""},
-                                     {"data-dir", "true"},
-                                     {"data-dir", "a=b'c\\d\n e"},
-                                     {"data-dir", "123456789012345678901234567890"},
-                                     {"lr", "0.10"},
-                                     {"lr", "1e-2"},
-                                     {"seed", "18446744073709551615"}}) {
+  for (const auto& [option, text_] : {std::pair<std::string, std::string>{"data-dir", "1e3"},
+                                      {"data-dir", " 5"},
+                                      {"data-dir", "1.0"},
+                                      {"data-dir", "[a]"},
+                                      {"data-dir", "\"x\""},
+                                      {"data-dir", "true"},
+                                      {"data-dir", "a=b'c\\d\n e"},
+                                      {"data-dir", "123456789012345678901234567890"},
+                                      {"lr", "0.10"},
+                                      {"lr", "1e-2"},
+                                      {"seed", "18446744073709551615"}}) {
+    const auto& text = text_;
     CAPTURE(text);
     const std::string out = scratch / std::to_string(number++);
     REQUIRE(run(base + Arguments{"--" + option + "=" + text, "--out", out}).status == 0);
@@ -252,15 +254,16 @@ TEST_CASE("hostile numbers: log.csv") {
     save(log, head + rows);
     return run({"plot", log, "--out", scratch / "x.svg"});
   };
-  for (const auto& [rows, why] : {std::pair<std::string, std::string>{"1,1,1,1,nan,1,1,1\n", "not finite"},
-                                  {"1,1,inf,1,1,1,1,1\n", "not finite"},
-                                  {"1,1,1e400,1,1,1,1,1\n", "not finite"},
-                                  {"1,1,1.7e308,1,1,1,1,1\n", "above 1e300"},
-                                  {"1e300,1,1,1,1,1,1,1\n", "must be epoch 1"},
-                                  {"1.5,1,1,1,1,1,1,1\n", "must be epoch 1"},
-                                  {"-1,1,1,1,1,1,1,1\n", "must be epoch 1"},
-                                  {"9223372036854775808,1,1,1,1,1,1,1\n", "must be epoch 1"},
-                                  {"1,1,1,1,1,1,1,1\n1,1,1,1,1,1,1,1\n", "must be epoch 2"}}) {
+  for (const auto& [rows_, why] : {std::pair<std::string, std::string>{"1,1,1,1,nan,1,1,1\n", "not finite"},
+                                   {"1,1,inf,1,1,1,1,1\n", "not finite"},
+                                   {"1,1,1e400,1,1,1,1,1\n", "not finite"},
+                                   {"1,1,1.7e308,1,1,1,1,1\n", "above 1e300"},
+                                   {"1e300,1,1,1,1,1,1,1\n", "must be epoch 1"},
+                                   {"1.5,1,1,1,1,1,1,1\n", "must be epoch 1"},
+                                   {"-1,1,1,1,1,1,1,1\n", "must be epoch 1"},
+                                   {"9223372036854775808,1,1,1,1,1,1,1\n", "must be epoch 1"},
+                                   {"1,1,1,1,1,1,1,1\n1,1,1,1,1,1,1,1\n", "must be epoch 2"}}) {
+    const auto& rows = rows_;
     const Outcome o = plot(rows);
     CHECK_MESSAGE(o.status == 4, rows << o.err);
     CHECK_MESSAGE(contains(o.err, why), rows << o.err);
@@ -274,37 +277,40 @@ TEST_CASE("hostile numbers: log.csv") {
 TEST_CASE("hostile numbers: config.json and what a network's file says") {
   const Scratch scratch;
   const std::string config = scratch / "config.json", file = scratch / "a.safetensors";
-  for (const auto& [options, why] : {std::pair<std::string, std::string>{R"("lr":1e400)", "number overflow"},
-                                     {R"("lr":NaN)", "not JSON"},
-                                     {R"("lr":"nan")", "must be a number"},
-                                     {R"("lr":"inf")", "must be a number"},
-                                     {R"("lr":1e300)", "must be a number"},
-                                     {R"("lr":-0.0)", "must be a number"},
-                                     {R"("epochs":1.5)", "must be an integer"},
-                                     {R"("epochs":1e300)", "must be an integer"},
-                                     {R"("epochs":9223372036854775808)", "must be an integer"},
-                                     {R"("seed":-1)", "must be an integer"},
-                                     {R"("seed":18446744073709551616)", "must be an integer"},
-                                     {R"("epochs":2,"epochs":3)", "\"epochs\" twice"}}) {
+  for (const auto& [options_, why] : {std::pair<std::string, std::string>{R"("lr":1e400)", "number overflow"},
+                                      {R"("lr":NaN)", "not JSON"},
+                                      {R"("lr":"nan")", "must be a number"},
+                                      {R"("lr":"inf")", "must be a number"},
+                                      {R"("lr":1e300)", "must be a number"},
+                                      {R"("lr":-0.0)", "must be a number"},
+                                      {R"("epochs":1.5)", "must be an integer"},
+                                      {R"("epochs":1e300)", "must be an integer"},
+                                      {R"("epochs":9223372036854775808)", "must be an integer"},
+                                      {R"("seed":-1)", "must be an integer"},
+                                      {R"("seed":18446744073709551616)", "must be an integer"},
+                                      {R"("epochs":2,"epochs":3)", "\"epochs\" twice"}}) {
+    const auto& options = options_;
     save(config, "{\"options\":{" + options + "}}");
     const Outcome o = run({"train", "--config", config, "--out", scratch / "run"});
     CHECK_MESSAGE(o.status == 4, options << o.err);
     CHECK_MESSAGE(contains(o.err, why), options << o.err);
   }
-  for (const auto& [key, value] : {std::pair<std::string, std::string>{"mean", "nan"},
-                                   {"mean", "inf"},
-                                   {"mean", "1e39"},
-                                   {"deviation", "1e-45"},
-                                   {"deviation", "nan"},
-                                   {"deviation", "0"},
-                                   {"deviation", "-0"},
-                                   {"classes", "10,11"},
-                                   {"classes", "9223372036854775808"},
-                                   {"classes", "1.5"},
-                                   {"classes", "-1"},
-                                   {"seed", "18446744073709551616"},
-                                   {"seed", "1,2"},
-                                   {"input", "99999999999999999999x1x1"}}) {
+  for (const auto& [key_, value_] : {std::pair<std::string, std::string>{"mean", "nan"},
+                                     {"mean", "inf"},
+                                     {"mean", "1e39"},
+                                     {"deviation", "1e-45"},
+                                     {"deviation", "nan"},
+                                     {"deviation", "0"},
+                                     {"deviation", "-0"},
+                                     {"classes", "10,11"},
+                                     {"classes", "9223372036854775808"},
+                                     {"classes", "1.5"},
+                                     {"classes", "-1"},
+                                     {"seed", "18446744073709551616"},
+                                     {"seed", "1,2"},
+                                     {"input", "99999999999999999999x1x1"}}) {
+    const auto& key = key_;
+    const auto& value = value_;
     const Outcome o = run({"eval", claiming(file, {{key, value}})});
     CHECK_MESSAGE(o.status == 4, key << value << o.err);
     CHECK_MESSAGE(contains(o.err, key), key << value << o.err);
@@ -316,7 +322,7 @@ TEST_CASE("hostile numbers: where a training run stands") {
   const std::string folder = scratch / "run";
   fs::copy(trained(), folder);
   const evenkeel::SafeTensors good = evenkeel::read_safetensors(folder + "/last.safetensors");
-  for (const auto& [name, value, why] :
+  for (const auto& [name_, value_, why] :
        {std::tuple<std::string, std::string, std::string>{"epoch", "1.5", "a whole number"},
         {"epoch", "1e300", "a whole number"},
         {"epoch", "9223372036854775808", "a whole number"},
@@ -327,6 +333,8 @@ TEST_CASE("hostile numbers: where a training run stands") {
         {"correct", "-1", "no run can have reached"},
         {"correct", "5", "no run can have reached"},
         {"best_epoch", "7", "no run can have reached"}}) {
+    const auto& name = name_;
+    const auto& value = value_;
     evenkeel::SafeTensors file = good;
     Json state = Json::parse(file.metadata["training"]);
     state.erase(name);
@@ -348,16 +356,17 @@ TEST_CASE("hostile numbers: where a training run stands") {
 TEST_CASE("hostile files: a bad option ends with 2, the same text in a file with 4") {
   const Scratch scratch;
   const std::string config = scratch / "config.json", file = scratch / "a.safetensors", out = scratch / "run";
-  for (const auto& [option, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
-                                     {"model", "conv:1:1"},
-                                     {"norm", "bach"},
-                                     {"activation", "rely"},
-                                     {"init", "hi"},
-                                     {"data", "nosuch"},
-                                     {"schedule", "cosin"},
-                                     {"epochs", "0"},
-                                     {"samples", "999999999"},
-                                     {"lr", "nan"}}) {
+  for (const auto& [option_, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
+                                      {"model", "conv:1:1"},
+                                      {"norm", "bach"},
+                                      {"activation", "rely"},
+                                      {"init", "hi"},
+                                      {"data", "nosuch"},
+                                      {"schedule", "cosin"},
+                                      {"epochs", "0"},
+                                      {"samples", "999999999"},
+                                      {"lr", "nan"}}) {
+    const auto& option = option_;
     const Outcome typed = run({"train", "--" + option, text, "--out", out});
     CHECK_MESSAGE(typed.status == 2, option << typed.err);
     save(config, Json{{"options", {{option, text}}}}.dump());
@@ -368,10 +377,11 @@ TEST_CASE("hostile files: a bad option ends with 2, the same text in a file with
   CHECK(run({"train", "--config", config, "--model", "flatten dens:10", "--out", out}).status == 4);  // lr is still nan
   save(config, "{\"options\":{}}");
   CHECK(run({"train", "--config", config, "--model", "flatten dens:10", "--out", out}).status == 2);
-  for (const auto& [key, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
-                                  {"norm", "bach:"},
-                                  {"init", "hi"},
-                                  {"input", "28x28"}}) {
+  for (const auto& [key_, text] : {std::pair<std::string, std::string>{"model", "flatten dens:10"},
+                                   {"norm", "bach:"},
+                                   {"init", "hi"},
+                                   {"input", "28x28"}}) {
+    const auto& key = key_;
     claiming(file, {{key, text}, {"norm", key == "norm" ? text : "none"}});
     for (const char* command : {"eval", "doctor"}) {
       const Outcome o = run({command, file});

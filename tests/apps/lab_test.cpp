@@ -161,14 +161,16 @@ TEST_CASE("lab: experiments that train nothing, in a second") {
   const Shown lab({"transform", "axes", "renewal", "saturation", "jacobian", "derivatives", "averages", "estimates",
                    "dialects", "shift", "scale", "sequences", "two_labs", "privacy", "mistakes"});
   // The largest of many differences of two computations: exactly 0 would mean that nothing was compared.
-  for (const auto& [experiment, statement] : {std::pair{"transform", "mean after step 2, sigma from 1e-4 to 1e4"},
-                                              {"transform", "variance after step 2 is"},
-                                              {"transform", "one outlier among equals"},
-                                              {"renewal", "two layers, 100 steps of training: the largest mean"},
-                                              {"renewal", "the largest distance of a variance"},
-                                              {"renewal", "and of the mean product of two examples"},
-                                              {"dialects", "the first rule is this library's layer, over 1000 batches"},
-                                              {"scale", "each of 100 plain steps adds lr^2 |g|^2"}}) {
+  for (const auto& [experiment, statement_] :
+       {std::pair{"transform", "mean after step 2, sigma from 1e-4 to 1e4"},
+        {"transform", "variance after step 2 is"},
+        {"transform", "one outlier among equals"},
+        {"renewal", "two layers, 100 steps of training: the largest mean"},
+        {"renewal", "the largest distance of a variance"},
+        {"renewal", "and of the mean product of two examples"},
+        {"dialects", "the first rule is this library's layer, over 1000 batches"},
+        {"scale", "each of 100 plain steps adds lr^2 |g|^2"}}) {
+    const auto& statement = statement_;
     const double apart = lab.number(experiment, statement);
     CHECK_MESSAGE((apart > 0 && apart < 1e-10), statement);
   }

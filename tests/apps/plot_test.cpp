@@ -194,6 +194,29 @@ TEST_CASE("plot: a chart for a page has its names at its lines and its numbers i
   CHECK(svg::all(html_numbers(chart, 2), "scope=\"row\">(\\d)").size() == 3);
 }
 
+TEST_CASE("plot: on a page no name covers another, not even of lines that coincide at the bottom") {
+  Chart chart{.title = "t", .x_label = "x", .y_label = "y", .series = {}};
+  const std::vector<double> x{0, 1, 2, 3}, zeros{0, 0, 0, 0};
+  int color = 0;
+  for (const char* name : {"predicted, layer norm: none", "measured, layer norm", "measured, group norm"})
+    chart.series.push_back({name, x, zeros, color++, false});
+  chart.series.push_back({"measured, batch norm", x, {0.3, 0, 0.3, 0.5}, color, false});
+  struct Name {
+    double x, y, right;  // a letter is 6.8 wide
+  };
+  std::vector<Name> names;
+  for (const auto& m :
+       svg::all(html_chart(chart), "<text x=\"([\\d.]+)\" y=\"([\\d.]+)\"[^>]*class=\"label\"[^>]*>([^<]*)"))
+    if (const double x = std::stod(m[1]); m[3].size() > 3)
+      names.push_back({x, std::stod(m[2]), x + 6.8 * static_cast<double>(m[3].size())});
+  REQUIRE(names.size() == 4);
+  for (size_t i = 0; i < 4; ++i)
+    for (size_t k = 0; k < i; ++k) {
+      const Name &a = names[i], &b = names[k];
+      CHECK_MESSAGE((std::abs(a.y - b.y) >= 15 || a.right <= b.x || b.right <= a.x), k, " and ", i);
+    }
+}
+
 TEST_CASE("plot: a field of numbers begins at the top left; its signs have two colours, its sizes are how strong") {
   const Chart chart{.title = "J", .x_label = "", .y_label = "", .series = {}, .cells = {{1, -2}, {0, 0.5}}};
   for (const std::string& text : {html_chart(chart), svg_picture("", {chart})}) {

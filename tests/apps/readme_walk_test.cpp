@@ -55,7 +55,7 @@ std::string form(const std::string& line) {
 
 // Pictures that no training saw: OpenCV, by the exported file alone, gives the probabilities of predict, to 1e-5. Both
 // calculate in float, in another order.
-void compare_with_opencv(const std::string& onnx, const std::string& run_folder) {
+void compare_with_opencv([[maybe_unused]] const std::string& onnx, [[maybe_unused]] const std::string& run_folder) {
   const Scratch scratch;
   Arguments pictures;
   for (const std::string kind : {"bar", "cross", "disc", "frame"}) {

@@ -118,7 +118,10 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   wait_for(out + "/.next/config.json");
   killed.send(SIGKILL);
   killed.wait();
-  for (const auto& [name, contents] : before) CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+  for (const auto& [name_, contents] : before) {
+    const auto& name = name_;
+    CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+  }
 
   const Outcome nothing = run({"train", "--resume", out});
   CHECK(nothing.status == 3);
@@ -136,12 +139,18 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   const Outcome o = stopped.wait();
   CHECK_MESSAGE(o.status == 130, o.err);
   CHECK(contains(o.err, "evenkeel train --resume " + out + "\n"));
-  for (const auto& [name, contents] : before) CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+  for (const auto& [name_, contents] : before) {
+    const auto& name = name_;
+    CHECK_MESSAGE(slurp(out + "/" + name) == contents, name);
+  }
   const Outcome resumed = run({"train", "--resume", out});
   CHECK_MESSAGE(resumed.status == 0, resumed.err);
   const auto after = files_in(out);
   CHECK(after.size() == before.size());
-  for (const auto& [name, contents] : before) CHECK_MESSAGE(after.at(name) != contents, name);
+  for (const auto& [name_, contents] : before) {
+    const auto& name = name_;
+    CHECK_MESSAGE(after.at(name) != contents, name);
+  }
   struct stat status {};
   REQUIRE(stat((out + "/best.safetensors").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);

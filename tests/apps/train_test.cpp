@@ -153,8 +153,8 @@ TEST_CASE("train: every option has an effect") {
     const evenkeel::SafeTensors file = evenkeel::read_safetensors(scratch / name + "/last.safetensors");
     std::string bytes;
     for (const evenkeel::StoredTensor& t : file.tensors) bytes += t.bytes;
-    const auto [place, fresh] = seen.emplace(bytes, name);
-    CHECK_MESSAGE(fresh, name, " is as ", place->second);
+    const auto placed = seen.emplace(bytes, name);
+    CHECK_MESSAGE(placed.second, name, " is as ", placed.first->second);
   }
 }
 

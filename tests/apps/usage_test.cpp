@@ -166,8 +166,11 @@ TEST_CASE("usage: model and data print their tables") {
   CHECK(words.status == 0);
   for (const std::string& name : evenkeel::model_names())
     CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
-  for (const auto& [name, kind] : evenkeel::standard_vocabulary())
+  for (const auto& [name_, kind] : evenkeel::standard_vocabulary()) {
+    const auto& name = name_;
+
     CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
+  }
   const Outcome data = run({"data", "list"});
   CHECK(data.status == 0);
   CHECK(contains(data.out, "fashion-mnist"));

@@ -445,10 +445,14 @@ class Walk {
   }
 
   void check_files(const Files& before, const Files& after, bool killed) const {
-    for (const auto& [name, bytes] : before)
+    for (const auto& [name_, bytes] : before) {
+      const auto& name = name_;
+
       if (!unfinished(name) && name.find("/.next/") == std::string::npos && name.find("/.ready/") == std::string::npos)
         CHECK_MESSAGE(after.contains(name), "lost: ", name);
-    for (const auto& [name, bytes] : after) {
+    }
+    for (const auto& [name_, bytes] : after) {
+      const auto& name = name_;
       if (before.contains(name) && before.at(name) == bytes) continue;
       const std::string reason = unreadable(name, bytes);
       CHECK_MESSAGE(reason.empty(), name, ": ", reason);

@@ -139,11 +139,12 @@ TEST_CASE("what is no regular file is refused by name, without waiting") {
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
   REQUIRE(::bind(*socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   fs::create_symlink("pipe", folder / "link");
-  for (const auto& [path, kind] : {std::pair{folder / "pipe", "it is a FIFO"},
-                                   {folder / "link", "it is a FIFO"},
-                                   {folder / "socket", "it is a socket"},
-                                   {folder.path, "it is a folder"},
-                                   {std::string("/dev/zero"), "it is a device"}}) {
+  for (const auto& [path_, kind] : {std::pair{folder / "pipe", "it is a FIFO"},
+                                    {folder / "link", "it is a FIFO"},
+                                    {folder / "socket", "it is a socket"},
+                                    {folder.path, "it is a folder"},
+                                    {std::string("/dev/zero"), "it is a device"}}) {
+    const auto& path = path_;
     CHECK_MESSAGE(refusal([&] { read_file(path); }) == path + ": " + kind + ", not a regular file", path);
   }
 }

@@ -92,7 +92,8 @@ TEST_CASE("kept pictures: the second time no picture is opened, and all is the s
   save_pictures(data, 10);
   wait_until_settled();
   const std::vector<std::string> classes{data + "/a", data + "/b"};
-  for (const auto& [height, width, channels] : {std::tuple(0, 0, 0), std::tuple(3, 5, 0), std::tuple(3, 5, 3)}) {
+  for (const auto& [height_, width, channels] : {std::tuple(0, 0, 0), std::tuple(3, 5, 0), std::tuple(3, 5, 3)}) {
+    const auto& height = height_;
     for (const uint64_t seed : {1, 2}) {
       CAPTURE(height);
       PictureOptions options{.height = height, .width = width, .channels = channels, .seed = seed};

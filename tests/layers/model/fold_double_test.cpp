@@ -15,7 +15,7 @@ TEST_CASE("folded, a network computes the same in inference, and its description
     std::string model;
     int folded;
   };
-  for (const auto& [model, folded] :
+  for (const auto& [model_, folded] :
        {Case{"conv:4:3 norm act residual(conv:4:3 norm act conv:4:3 norm) act flatten dense:5 norm act dense:classes",
              4},
         Case{"conv:4:3 norm act residual(conv:6:3:stride=2 norm) global_avgpool dense:classes", 2},
@@ -27,6 +27,7 @@ TEST_CASE("folded, a network computes the same in inference, and its description
         Case{"conv:4:3 norm instance act global_avgpool dense:classes", 0},
         // A normalisation at the start or after pooling stays; one after another goes with it.
         Case{"norm conv:4:3 maxpool:3:stride=1:pad=1 norm avgpool:2 conv:3:1 norm norm flatten dense:classes", 2}}) {
+    const auto& model = model_;
     CAPTURE(model);
     ModelOptions options{.model = model, .input = {6, 6, 2}, .classes = 3};
     const auto network = make_model(options);

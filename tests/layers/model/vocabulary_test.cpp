@@ -91,7 +91,9 @@ TEST_CASE("every layer of the vocabulary and every argument that its usage names
     tried.insert(name_of(e.layer));
     for (const std::string& a : e.arguments) tried.insert(name_of(e.layer) + ":" + a.substr(0, a.find('=')));
   }
-  for (const auto& [name, kind] : standard_vocabulary()) {
+  for (const auto& [name_, kind_] : standard_vocabulary()) {
+    const auto& name = name_;
+    const auto& kind = kind_;
     CHECK_MESSAGE(tried.contains(name), name);
     for (size_t at = 0; (at = kind.usage.find("[:", at)) != std::string::npos; ++at) {
       const std::string key = kind.usage.substr(at + 2, kind.usage.find_first_of("=]", at) - at - 2);
