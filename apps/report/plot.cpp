@@ -258,8 +258,8 @@ std::vector<std::pair<double, double>> along(const Series& s, const Axes& a) {
   return points;
 }
 
-// Every name above or below its line, where it covers the least of all lines and no other name: beside the line if it
-// may choose, else a row away, and to the right.
+// Every name above or below its line, where it covers the least of all lines and no other name; near the line and to the
+// right if it may choose.
 void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
   constexpr double key = 22, letter = 6.8, row = 15;
   std::vector<std::vector<std::pair<double, double>>> curves;
@@ -275,11 +275,12 @@ void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
     double least = INFINITY;
     for (size_t i = 0; i < curves[k].size(); i += 3) {
       const auto [px, py] = curves[k][i];
-      for (double y : {py - height - 4, py + 4, py - height - 4 - row, py + 4 + row}) {
+      for (int side = 0; side < 6; ++side) {
+        const double away = 4 + row * static_cast<double>(side / 2), y = side % 2 ? py + away : py - height - away;
         const Box box{std::clamp(px - width / 2, a.x.from + 2, std::max(a.x.from + 2, a.x.to - width - 2)), y, width,
                       height};
         if (box.y < a.y.to - 2 || box.y + box.height > a.y.from + 2) continue;
-        double cost = (a.x.to - px) / 60 + (y < py - height - 4 || y > py + 4 ? 2 : 0);
+        double cost = (a.x.to - px) / 60 + side / 2;
         for (const auto& curve : curves)
           for (const auto& [x, at] : curve) cost += box.holds(x, at);
         for (const Box& t : taken) cost += t.overlaps(box) ? 1000 : 0;
