@@ -258,8 +258,8 @@ std::vector<std::pair<double, double>> along(const Series& s, const Axes& a) {
   return points;
 }
 
-// Every name above or below its line, where it covers the least of all lines and no other name; near the line and to the
-// right if it may choose.
+// Every name above or below its line, where it covers the least of all lines and no other name; near the line and on
+// the right if it may choose.
 void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
   constexpr double key = 22, letter = 6.8, row = 15;
   std::vector<std::vector<std::pair<double, double>>> curves;
