@@ -117,7 +117,8 @@ TEST_CASE("README: the commands of \"Train your own images\" work one after the 
       for (const std::string& line : step.output)
         CHECK_MESSAGE(printed.contains(form(line)), line << "\nis not printed by " << step.command << "\n" << r.text);
     }
-    for (const char* command : {"train", "predict", "eval", "data", "runs", "plot", "export"}) CHECK_MESSAGE(commands.contains(command), command);
+    for (const char* command : {"train", "predict", "eval", "data", "runs", "plot", "export"})
+      CHECK_MESSAGE(commands.contains(command), command);
     if (readme == "data/README.md") {
       REQUIRE(commands.contains("export"));
       compare_with_opencv(scratch / "runs/flowers/best.onnx", scratch / "runs/flowers");
