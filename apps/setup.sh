@@ -38,6 +38,7 @@ install_missing() {
   [ ${#missing[@]} -eq 0 ] && return
   [ "$manager" = brew ] || [ "$(id -u)" -eq 0 ] || sudo=sudo
   [ "$manager" = apt-get ] && run $sudo apt-get update
+  [ "$manager" = apt-get ] || echo "This list of packages is untried with $manager." >&2
   run $sudo $install "${missing[@]}"
 }
 

@@ -56,6 +56,10 @@ int __real_rename(const char*, const char*);
 int __wrap_open(const char* path, int flags, mode_t mode) {
   return fails(opening) ? -1 : __real_open(path, flags, mode);
 }
+#ifdef __GLIBC__  // what glibc 2.39 makes of open() without a mode, for clang with FORTIFY_SOURCE
+int __real___open_2(const char*, int);
+int __wrap___open_2(const char* path, int flags) { return fails(opening) ? -1 : __real___open_2(path, flags); }
+#endif
 ssize_t __wrap_write(int fd, const void* bytes, size_t count) {
   if (!fails(writing)) return __real_write(fd, bytes, count);
   return plan.error ? -1 : __real_write(fd, bytes, 1);
