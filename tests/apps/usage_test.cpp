@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "layers/model/spec.h"
@@ -168,7 +170,6 @@ TEST_CASE("usage: model and data print their tables") {
     CHECK_MESSAGE(contains(words.out, evenkeel::model_spec(name)), name);
   for (const auto& [name_, kind] : evenkeel::standard_vocabulary()) {
     const auto& name = name_;
-
     CHECK_MESSAGE(contains(words.out, "  " + kind.usage + "\n"), name);
   }
   const Outcome data = run({"data", "list"});
@@ -178,7 +179,12 @@ TEST_CASE("usage: model and data print their tables") {
   const Scratch scratch;
   const Outcome fetched =
       run({"data", "fetch", "mnist", "--data-dir", scratch.path, "--mirror", "file://" + scratch.path + "/nothing"});
-  CHECK_MESSAGE(fetched.status == 5, fetched.err);
+  if (std::system("command -v curl >/dev/null || command -v wget >/dev/null") == 0) {
+    CHECK_MESSAGE(fetched.status == 5, fetched.err);
+  } else {  // a bare Debian has neither
+    CHECK(fetched.status == 3);
+    CHECK(contains(fetched.err, "curl or wget must be installed"));
+  }
   CHECK(std::filesystem::is_empty(scratch.path));
   check_usage({"data", "fetch", "mnits"}, "did you mean mnist?");
 }
