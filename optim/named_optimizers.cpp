@@ -23,8 +23,8 @@ Optimizers standard_optimizers() {
           {"sgd", kind_of<Sgd, SgdOptions>("sgd", 0.05)}};
 }
 
-const OptimizerKind& find_optimizer(const std::string& text, const Optimizers& known) {
-  const std::string name = text.substr(0, text.find(':'));
+const OptimizerKind& find_optimizer(std::string_view text, const Optimizers& known) {
+  const std::string name(text.substr(0, text.find(':')));
   const auto found = known.find(name);
   if (found != known.end()) return found->second;
   std::string names;

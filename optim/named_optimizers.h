@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string_view>
 
 #include "../core/base/options.h"
 #include "optimizer.h"
@@ -22,6 +23,6 @@ Optimizers standard_optimizers();
 // The optimiser that the text names. Error(Fault::usage) where the text is wrong.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<Parameter> parameters,
                                           const Optimizers& known = standard_optimizers());
-const OptimizerKind& find_optimizer(const std::string& text, const Optimizers& known);
+const OptimizerKind& find_optimizer(std::string_view text, const Optimizers& known);
 
 }  // namespace evenkeel

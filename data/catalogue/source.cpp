@@ -231,7 +231,7 @@ const std::vector<Source>& sources() {
   return all;
 }
 
-const Source& find_source(const std::string& name) {
+const Source& find_source(std::string_view name) {
   std::string names;
   for (const Source& source : sources()) {
     if (source.name == name) return source;

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "../dataset.h"
 
@@ -39,7 +40,7 @@ struct Source {
 };
 
 const std::vector<Source>& sources();
-const Source& find_source(const std::string& name);  // Error(Fault::usage), with the names there are
+const Source& find_source(std::string_view name);  // Error(Fault::usage), with the names there are
 
 // Folders that may hold the folder of a set, most wanted first; the first one is where a fetched set goes. data_dir
 // alone, if given.
