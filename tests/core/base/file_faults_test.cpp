@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -40,7 +41,7 @@ enum class Chown { anything, group, nothing } allowed = Chown::anything;
 std::vector<int> lock_errors;  // the next calls of flock fail with these
 
 bool fails(Call call) {
-  const bool now = ++plan.seen[call] == plan.at && plan.call == call;
+  const bool now = ++std::atomic_ref(plan.seen[call]) == plan.at && plan.call == call;  // other tests have threads
   if (now) errno = plan.error;
   return now;
 }
