@@ -1,5 +1,4 @@
-// The bytes of a data set's images: in memory or, where they would take more than half of what is free, in a file which
-// the system pages in and out.
+// The pixels of a data set: in memory, or in a mapped file where they would take more than half of the free memory.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -15,7 +14,7 @@ void* take_pixels(size_t bytes);
 void give_pixels(void* pixels, size_t bytes) noexcept;
 bool in_file(const void* pixels);  // whether that is where take_pixels put them
 
-void assume_free_memory(size_t bytes);  // for tests, in place of what is free; 0: what is free
+void assume_free_memory(size_t bytes);  // for tests: takes this for the free memory; 0: asks the system
 
 template <class T>
 struct PixelAllocator {

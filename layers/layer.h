@@ -70,8 +70,8 @@ struct Layer {
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
-  // The shape of one example after the layer, from that of one before it; an error where forward() would refuse
-  // it. This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
+  // The shape of one example's output, given that of its input; an error where forward() would refuse the input.
+  // This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
   virtual Shape output_shape(const Shape& input);
   virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape
 };

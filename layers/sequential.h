@@ -32,8 +32,8 @@ class Sequential : public Layer {
   Shape output_shape(const Shape& input) override;
   double multiply_adds(const Shape& input) override;
 
-  // The first so many layers run in Mode::eval whatever the mode, and nothing of them is recorded: their weights get no
-  // gradient and their running averages stay. For training what stands after them.
+  // The first `frozen` layers run in Mode::eval whatever the mode, and nothing of them is recorded: their weights get
+  // no gradient and their running averages stay. For training the layers after them.
   size_t frozen = 0;
   Mode mode_of(size_t i, Mode mode) const { return i < frozen ? Mode::eval : mode; }
   // The parameters of the other layers.

@@ -19,7 +19,7 @@ struct PictureWords {
 void add_picture_options(CLI::App& app,
                          PictureWords& words);  // --image-size, --color, --holdout, --channels-first, --skip-bad
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
-// Error where the data set has a name of its own, and images of one size and colour.
+// A data set by name has images of one size and colour: an error where words.image_size or words.color is given too.
 PictureOptions picture_options(const PictureWords& words, const std::string& data, const std::string& data_dir,
                                uint64_t seed);
 

@@ -15,7 +15,7 @@ struct Score {
 
 constexpr int64_t evaluation_batch = 256;
 
-// One view of a test image: mirrored or not, and shifted by so many pixels, with reflection padding.
+// One view of a test image: shifted by (down, right) pixels with reflection padding, and mirrored if `mirrored`.
 struct View {
   bool mirrored = false;
   int64_t down = 0, right = 0;

@@ -53,8 +53,8 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 void write_file(const std::string& path, std::string_view contents);
 void write_file(const std::string& path, std::span<const std::string_view> parts);  // one after the other
 
-// A file without a name in a folder, which is made where it is not there, for reading and writing: so many bytes, all
-// 0, for which there is room on the disk. It is gone when nobody has it open or mapped. Error(Fault::io).
+// Opens a file without a name in `folder`, which is made if it is missing, for reading and writing: `bytes` zeros,
+// whose disk space is set aside. The file is gone once nobody has it open or mapped. Error(Fault::io).
 Descriptor scratch_file(const std::string& folder, uint64_t bytes);
 
 // Removes what processes that were killed while they wrote `path` left beside it.

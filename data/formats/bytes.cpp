@@ -68,7 +68,7 @@ struct ByteReader::Unzip {
 
   const Stored stored;
   const bool gzip;
-  uint64_t at = 0;  // of what is stored, after what zlib was given
+  uint64_t at = 0;  // the offset in `stored` of the first byte that zlib was not given yet
   z_stream stream{};
   Bytef input[1 << 14];
   bool ended = false;
