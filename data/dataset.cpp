@@ -37,8 +37,7 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
   check(count > 0 && count <= data.size(), "draw: must take 1 to {} examples, got {}", data.size(), count);
   std::vector<double> size(static_cast<size_t>(data.classes)), seen(size);
   for (const int32_t label : data.labels) ++size[label];
-  // The examples of a class, in random order, stand evenly in 0 .. 1, so that what stands below a level is in
-  // proportion.
+  // Spreads each class's examples, in random order, evenly over 0 .. 1: below any level, classes are in proportion.
   std::vector<int64_t> order = random.permutation(data.size());
   std::vector<double> place(order.size());
   for (const int64_t i : order) place[i] = (seen[data.labels[i]]++ + 0.5) / size[data.labels[i]];

@@ -106,7 +106,7 @@ void Loader::request() {
 }
 
 bool Loader::next(Batch& batch) {
-  batch = {};  // its memory may serve the batch requested below
+  batch = {};  // frees its memory for the batch requested below
   if (jobs_.empty()) return false;
   if (!options_.background) attempt(jobs_.front());
   Job job;
@@ -134,7 +134,7 @@ void Loader::work() {
     if (stop_) return;
     busy_ = true;
     lock.unlock();
-    attempt(*job);  // nobody else touches a job that is not done, and a deque's elements stay where they are
+    attempt(*job);  // no other thread uses an unfinished job, and a deque's elements do not move
     lock.lock();
     job->done = true;
     busy_ = false;
@@ -161,7 +161,7 @@ void Loader::prepare(Job& job) const {
     const uint8_t* image = data_.pixels.data() + example * data_.image.size();
     real* out = job.batch.x.mutable_data() + i * data_.image.size();
 
-    int64_t down = 0, right = 0;  // where in the image the crop's corner is
+    int64_t down = 0, right = 0;  // the crop's corner in the image
     bool mirrored = false;
     if (options_.augment) {
       Random random = augmentation_.split(static_cast<uint64_t>(job.begin + i));

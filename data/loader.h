@@ -1,4 +1,4 @@
-// Batches: a data set in shuffled order, normalised, augmented, and prepared in the background.
+// Batches of a data set: shuffled, normalised, augmented, and prepared on a background thread.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -12,11 +12,11 @@
 
 namespace evenkeel {
 
-// Per channel, on the scale 0 .. 255; measured on the training set, used for every part of it.
+// Per channel, on the scale 0 .. 255; measured on the training set, applied to all images.
 struct Normalization {
   std::vector<float> mean, deviation;
 };
-Normalization measure(const Dataset& data);  // of a channel that is constant the deviation is 1
+Normalization measure(const Dataset& data);  // deviation 1 for a constant channel
 
 struct Batch {
   Tensor x;  // (N, H, W, C): (pixel - mean) / deviation
@@ -25,38 +25,38 @@ struct Batch {
 
 // How images are changed in training.
 struct Augmentation {
-  int64_t crop = -1;     // the crop moves by up to so many pixels each way; -1: 4, below 32 pixels 2
-  bool reflect = false;  // reflection padding; else the padding is black (0)
-  bool flip = true;      // mirror one image in two, if data.flips allows it
-  // Which half an image is mirrored in is drawn once; from then on each image is mirrored every other epoch (Jordan
-  // 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.6).
+  int64_t crop = -1;     // the crop moves by at most this many pixels; -1: 4, for images below 32 pixels 2
+  bool reflect = false;  // reflection padding instead of black (0)
+  bool flip = true;      // mirror every image with probability 1/2, if data.flips allows it
+  // Draws once which images are mirrored in the first epoch; after that each image is mirrored every other epoch
+  // (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.6).
   bool alternate = false;
 
   static void each(auto& o, auto&& option) {
-    option("crop", o.crop, Range{-1, 1024}, "pixels by which the crop moves; -1: 4, below 32 pixels 2");
+    option("crop", o.crop, Range{-1, 1024}, "largest shift of the crop in pixels; -1: 4, for images below 32 pixels 2");
     option("border", o.reflect, Words{"black", "reflect"}, "padding at the border");
-    option("flip", o.flip, Words{"off", "on"}, "mirror one image in two, where the images allow it");
+    option("flip", o.flip, Words{"off", "on"}, "mirror images with probability 1/2, if the data set allows it");
     option("alternate", o.alternate, Words{"off", "on"}, "mirror each image every other epoch");
   }
 };
 
-// Pixel i, which may be outside, of an axis of n pixels that is mirrored at both ends: -1 is pixel 1, n is pixel n - 2.
+// The pixel at position i of an axis of n pixels with reflection padding: -1 is pixel 1, n is pixel n - 2.
 int64_t reflected(int64_t i, int64_t n);
 
 struct LoaderOptions {
   int64_t batch_size = 64;
-  bool shuffle = true;     // for training; false: every example once, in order, whatever the size of the last batch
-  bool drop_last = false;  // leave out a last batch that is short. One of a single example is always left out when
-                           // shuffling, as batch normalisation cannot train on it (unless batch_size is 1)
+  bool shuffle = true;     // for training; false: every example once, in order
+  bool drop_last = false;  // leave out a short last batch. When shuffling, a last batch of one example is always left
+                           // out, because batch normalisation cannot train on it (unless batch_size is 1)
   bool augment = false;
-  Augmentation augmentation = {};  // where augment is set
+  Augmentation augmentation = {};  // if augment is set
   uint64_t seed = 1;
   bool background = true;  // prepare on a thread; the batches are the same
 };
 
-// The order of an epoch is a function of (seed, epoch), what augmentation does to an example one of (seed, epoch, its
-// place in the epoch): a run can resume anywhere, and no number of threads changes anything. The data set must outlive
-// the loader, unchanged.
+// An epoch's order is a function of (seed, epoch), an example's augmentation one of (seed, epoch, position in the
+// epoch). So a run can resume at any batch, and results do not depend on the number of threads. The data set must
+// outlive the loader and not change.
 //
 //     loader.begin_epoch(epoch);
 //     for (Batch batch; loader.next(batch);) step(batch);
@@ -68,17 +68,17 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   void begin_epoch(int64_t epoch, int64_t first_batch = 0);
-  bool next(Batch& batch);  // false at the end of the epoch; rethrows what went wrong in the background
+  bool next(Batch& batch);                      // false at the end of the epoch; rethrows a background error
   int64_t batches() const { return batches_; }  // in an epoch
 
  private:
   struct Job {
     Batch batch;
-    int64_t begin;  // place in the epoch of its first example
+    int64_t begin;  // position of its first example in the epoch
     bool done = false;
     std::exception_ptr error;
   };
-  void request();                // one more batch, if the epoch has one
+  void request();                // requests one more batch, if the epoch has one
   void attempt(Job& job) const;  // prepares it, or keeps the error for next()
   void prepare(Job& job) const;
   void work();
@@ -94,9 +94,8 @@ class Loader {
   int64_t epoch_ = 0;
   int64_t requested_;  // batches of this epoch asked for so far
 
-  // Tensors are made and given back on the thread that calls next(), at the same moments in every run, so that the
-  // memory a training step needs does not depend on how far ahead the background thread is. That thread only fills
-  // them.
+  // The thread that calls next() allocates and releases the tensors; the background thread only fills them. So a
+  // training step's memory does not depend on the progress of the background thread.
   std::deque<Job> jobs_;  // oldest first
   std::mutex mutex_;
   std::condition_variable wake_, ready_;

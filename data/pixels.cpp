@@ -16,7 +16,7 @@
 namespace evenkeel {
 namespace {
 
-constexpr size_t least = size_t{1} << 20;  // of less nothing is asked
+constexpr size_t least = size_t{1} << 20;  // smaller ones always go into memory
 std::atomic<size_t> assumed = 0;
 
 // Never destroyed: a data set may have static lifetime.

@@ -1,4 +1,4 @@
-// The pixels of a data set: in memory, or in a mapped file where they would take more than half of the free memory.
+// The pixels of a data set: in memory, or in a mapped file if they need more than half of the free memory.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -7,14 +7,14 @@
 
 namespace evenkeel {
 
-// Memory for pixels. The file lies in user_cache(), has no name, so that nobody else can make it shorter, and is gone
-// with the process; its room on the disk is set aside at once. Error(Fault::failed) where there is none either. Any
-// thread may call these.
+// Allocates and frees memory for pixels. The file is in user_cache(). It has no name, so no other process can truncate
+// it, and it disappears with the process. Its disk space is reserved at once. Error(Fault::failed) if the disk is full
+// too. Thread-safe.
 void* take_pixels(size_t bytes);
 void give_pixels(void* pixels, size_t bytes) noexcept;
-bool in_file(const void* pixels);  // whether that is where take_pixels put them
+bool in_file(const void* pixels);  // whether take_pixels put them into a file
 
-void assume_free_memory(size_t bytes);  // for tests: takes this for the free memory; 0: asks the system
+void assume_free_memory(size_t bytes);  // for tests: sets the free memory; 0: as the system says
 
 template <class T>
 struct PixelAllocator {

@@ -1,5 +1,5 @@
-// Built without fused multiply-add (see CMakeLists.txt) and with no function of libm but sqrt: every platform draws the
-// same bits.
+// Built without fused multiply-add (see CMakeLists.txt), and uses only sqrt of libm, so every platform draws the same
+// bits.
 #include "data/synthetic.h"
 
 #include <algorithm>
@@ -14,10 +14,10 @@ namespace {
 struct Point {
   float x, y;
 };
-// Everything is drawn with strokes: the points within `radius` of a segment (a dot where both ends are the same).
+// Every shape consists of strokes: the points within `radius` of a segment (a dot if both ends are equal).
 struct Stroke {
   Point a, b;
-  float radius;  // on top of the pen's
+  float radius;  // added to the pen's
 };
 
 // The corners of a regular dodecagon; other figures use some of them.
@@ -35,7 +35,7 @@ constexpr std::array<Point, 12> corner{{{1, 0},
                                         {half, -high},
                                         {high, -half}}};
 
-// Every step-th corner, `sides` of them joined.
+// Joins every step-th corner, with `sides` sides.
 std::vector<Stroke> polygon(int step, int sides) {
   std::vector<Stroke> strokes;
   for (int i = 0; i < sides; ++i) strokes.push_back({corner[i * step % 12], corner[(i + 1) * step % 12], 0});
@@ -78,7 +78,7 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
     return Point{centre.x + turn.x * x - turn.y * y, centre.y + turn.y * x + turn.x * y};
   };
 
-  // The share of each pixel that is ink, from its distance to the nearest stroke.
+  // The fraction of each pixel that is ink, from its distance to the nearest stroke.
   std::vector<float> ink(static_cast<size_t>(height * width), 0);
   for (const Stroke& stroke : figure) {
     const Point a = place(stroke.a), b = place(stroke.b), ab{b.x - a.x, b.y - a.y};
@@ -96,7 +96,7 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
     }
   }
 
-  // Ink on ground: one clearly brighter than the other, each with a tint where there are colours.
+  // Ink and background differ clearly in brightness; each has a tint in colour images.
   float paper, pencil;
   do {
     paper = uniform(20, 235);
@@ -108,7 +108,7 @@ void draw(const std::vector<Stroke>& figure, const Shape& image, Random random, 
     ground[c] = paper + uniform(-tint, tint);
     contrast[c] = pencil + uniform(-tint, tint) - ground[c];
   }
-  const float noise = uniform(5, 25) / 147.8f;  // the sum of four random bytes has this deviation
+  const float noise = uniform(5, 25) / 147.8f;  // 147.8: standard deviation of the sum of four random bytes
   uint64_t bits = 0;
   for (int64_t i = 0; i < height * width * channels; ++i) {
     bits = i % 2 ? bits >> 32 : random.bits();

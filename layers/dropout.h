@@ -1,17 +1,16 @@
-// Dropout: in training each value is zero with probability p, the others grow by 1 / (1 - p).
+// Dropout: in training each value becomes 0 with probability p; the others are divided by 1 - p.
 #pragma once
 #include "layer.h"
 
 namespace evenkeel {
 
 struct Dropout : Layer {
-  // Draws the name of its stream, as other layers draw their weights: no two layers made from one generator share a
-  // mask.
+  // Draws the name of its own stream from `source`, so two layers made from one generator never share a mask.
   Dropout(real probability, Random& source) : p(probability), random(source.split(source.bits())) {}
   Tensor forward(const Tensor& x, Mode mode) override {
     if (mode == Mode::train) return dropout(x, p, random);
     if (mode == Mode::eval) return x;
-    Random same = random;  // a probe is the step that would come next, and moves nothing
+    Random same = random;  // a probe uses the next step's mask and leaves the stream unchanged
     return dropout(x, p, same);
   }
   void visit(Visitor& v) override { v.stream("random", random); }

@@ -7,7 +7,7 @@
 namespace evenkeel {
 namespace {
 
-// Filter k of (K, R, S, C), for every k < min(K, C), becomes 1 in its centre at channel k, and 0 elsewhere.
+// Sets filter k of (K, R, S, C), for k < min(K, C), to 1 in its centre at channel k and 0 elsewhere.
 void make_identities(Tensor& w) {
   const int64_t size = w.size() / std::max<int64_t>(1, w.dim(0)), centre = w.dim(1) / 2 * w.dim(2) + w.dim(2) / 2;
   for (int64_t k = 0; k < std::min(w.dim(0), w.dim(3)); ++k) {

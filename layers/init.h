@@ -9,15 +9,14 @@ namespace evenkeel {
 struct Init {
   enum class Kind {
     he,       // N(0, 2 / fan_in) (He et al. 2015), for ReLU
-    uniform,  // U(-a, a), a = 1 / sqrt(fan_in): what PyTorch begins with
-    // In a convolution the first min(K, C) filters pass on a channel each, the others are as `uniform`; in a dense
-    // layer all are. An image's channels go through the network from the start (Zagoruyko and Komodakis 2017,
-    // DiracNets).
+    uniform,  // U(-a, a), a = 1 / sqrt(fan_in): PyTorch's default
+    // In a convolution each of the first min(K, C) filters copies one channel, so that an image passes through the
+    // untrained network; all other weights are as in `uniform` (Zagoruyko and Komodakis 2017, DiracNets).
     dirac,
     glorot,   // U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), for sigmoid and tanh
     gaussian  // N(0, deviation^2): the small random Gaussian values of Ioffe and Szegedy 2015, section 4.1
   } kind = Kind::he;
-  double deviation = 0.01;  // gaussian's
+  double deviation = 0.01;  // of gaussian
 };
 Init parse_init(const std::string& text);  // "he", "glorot", "uniform", "dirac", "gaussian", "gaussian:0.05"
 

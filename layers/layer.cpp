@@ -71,7 +71,7 @@ std::vector<Named> named(Layer& layer) {
     std::vector<Named> found;
     std::set<std::string> names;
     std::map<const Storage*, std::string> owners;
-    Layer* at;  // the layer that is visited, and its name
+    Layer* at;  // the current layer, and its name
     std::string where;
   } collect(layer);
   layer.visit(collect);

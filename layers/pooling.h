@@ -1,4 +1,4 @@
-// Pooling, and the way from images to dense layers.
+// Pooling layers, and Flatten between images and dense layers.
 #pragma once
 #include "layer.h"
 
@@ -42,7 +42,7 @@ struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C)
   std::string describe() const override { return "global_avgpool"; }
 };
 
-struct Flatten : Layer {  // (N, H, W, C) -> (N, C H W), in that order, as PyTorch counts features
+struct Flatten : Layer {  // (N, H, W, C) -> (N, C H W): features in PyTorch's order
   Tensor forward(const Tensor& x, Mode) override {
     const bool image = x.shape().rank() == 4 && x.dim(3) > 1 && x.dim(1) * x.dim(2) > 1;
     return reshape(image ? to_channels_first(x) : x, {x.dim(0), x.size() / std::max<int64_t>(1, x.dim(0))});

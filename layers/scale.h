@@ -1,4 +1,4 @@
-// Scale: y = c x, for a fixed number c. In front of a loss it makes answers of large sums less certain.
+// Scale: y = c x, for a fixed number c. Before a loss, c < 1 makes large logits less certain.
 #pragma once
 #include "layer.h"
 

@@ -7,10 +7,10 @@
 namespace evenkeel {
 namespace {
 
-// A symmetric matrix's eigenvalues are left on its diagonal, their vectors in the rows of `vectors`: Jacobi's method
-// (Golub and Van Loan 2013, section 8.5), rotations that take one element beside the diagonal to 0 after the other.
+// Jacobi's method (Golub and Van Loan 2013, section 8.5): rotations set one off-diagonal element of a symmetric matrix
+// after the other to 0. Leaves the eigenvalues on the diagonal, the eigenvectors in the rows of `vectors`.
 void diagonalise(std::vector<double>& a, std::vector<double>& vectors, size_t n) {
-  constexpr int most = 60;  // sweeps; it converges quadratically, ten are many
+  constexpr int most = 60;  // sweeps; convergence is quadratic, so ten are many
   const auto rotate = [n](std::vector<double>& m, size_t p, size_t q, size_t along, size_t across, double c, double s) {
     for (size_t k = 0; k < n; ++k) {
       double &x = m[p * across + k * along], &y = m[q * across + k * along];

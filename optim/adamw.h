@@ -14,12 +14,12 @@ struct AdamWOptions {
   real weight_decay = real(0.01);
   bool decay_all = false;
 
-  static void each(auto& o, auto&& option) {  // what "adamw:..." may say; the rate is the schedule's
+  static void each(auto& o, auto&& option) {  // the arguments of "adamw:..."; the schedule sets lr
     constexpr Range share{0, 1, Range::Top::below};
-    option("beta1", o.beta1, share, "what the average of the gradients keeps in a step");
-    option("beta2", o.beta2, share, "what the average of their squares keeps");
+    option("beta1", o.beta1, share, "decay of the average of the gradients, per step");
+    option("beta2", o.beta2, share, "decay of the average of their squares");
     option("eps", o.eps, Range{1e-30, 1}, "outside the root");
-    option("weight_decay", o.weight_decay, Range{0, 1e9}, "w loses lr weight_decay w in a step");
+    option("weight_decay", o.weight_decay, Range{0, 1e9}, "each step subtracts lr weight_decay w from w");
     option("decay_all", o.decay_all, Words{"off", "on"}, "gamma, beta and biases decay too");
   }
 };

@@ -1,4 +1,4 @@
-// An average of the weights over the steps of a training (Polyak and Juditsky 1992), exponential and bias-corrected.
+// An exponential moving average of the weights over training steps (Polyak and Juditsky 1992), bias-corrected.
 #pragma once
 #include <vector>
 
@@ -6,15 +6,15 @@
 
 namespace evenkeel {
 
-// After step t, from 1:  a <- a + (1 - keep) / (1 - keep^t) (w - a), so that a is the mean of the weights after all
-// steps with weights that fall by `keep` a step; after the first it is w. A normalisation's running averages do not fit
-// averaged weights: recalibrate() them before inference.
+// After step t = 1, 2, ...: a <- a + (1 - keep) / (1 - keep^t) (w - a). So a is the weighted mean of w after all steps,
+// where a step counts `keep` times as much as the next one. Running averages of norms do not fit averaged weights:
+// recalibrate() before inference.
 class WeightAverage {
  public:
   WeightAverage(std::vector<Parameter> parameters, double keep);  // keep in [0, 1)
-  void add();                                                     // the parameters as they are now, after a step
-  void put() const;                                               // the averages into the parameters
-  // What must be saved and loaded: handles, "average.NAME" for each and the count of steps, (1), as "average_steps".
+  void add();                                                     // call it after each step
+  void put() const;                                               // copies the averages into the parameters
+  // The state to save and load: handles "average.NAME", and the number of steps, (1), as "average_steps".
   std::vector<Parameter> state() const;
 
  private:

@@ -13,7 +13,7 @@ double clip_by_global_norm(Grads& grads, double max_norm) {
   double norm = 0;
   for (const Tensor& g : grads) norm = std::hypot(norm, l2_norm(g));
   if (norm <= max_norm || !std::isfinite(norm)) return norm;
-  const double share = max_norm / norm;  // may be below every float
+  const double share = max_norm / norm;  // in double: may underflow a float
   for (Tensor& g : grads) g = record(map(g, [share](real v) { return static_cast<real>(share * v); }), {g}, {});
   return norm;
 }

@@ -4,9 +4,9 @@
 
 namespace evenkeel {
 
-// Scales the gradients so that the norm of all of them together is at most max_norm (Pascanu et al. 2013); returns the
-// norm before. What is not finite is left as it is, to be seen. Gradients are replaced, not written to: others may
-// share them.
+// Scales the gradients so that their common L2 norm is at most max_norm (Pascanu et al. 2013); returns the norm before.
+// Leaves gradients that are not finite unchanged, so that the caller can see them. Replaces tensors instead of writing
+// to them, because others may share their values.
 double clip_by_global_norm(Grads& grads, double max_norm);
 
 }  // namespace evenkeel

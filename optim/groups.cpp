@@ -5,7 +5,7 @@
 namespace evenkeel {
 namespace {
 
-// Whether the name is the pattern, in which * stands for any characters.
+// Whether the name matches the pattern, in which * matches any characters.
 bool matches(std::string_view pattern, std::string_view name) {
   if (pattern.empty()) return name.empty();
   if (pattern[0] != '*') return !name.empty() && name[0] == pattern[0] && matches(pattern.substr(1), name.substr(1));

@@ -1,4 +1,4 @@
-// Groups of parameters that have learning rates and weight decays of their own.
+// Parameter groups with their own learning rates and weight decays.
 #pragma once
 #include <string>
 #include <vector>
@@ -13,15 +13,15 @@ struct GroupOptions {
   real decay = 1;
 
   static void each(auto& o, auto&& option) {
-    option("lr", o.lr, Range{0, 1e9}, "by what the learning rate is multiplied");
-    option("decay", o.decay, Range{0, 1e9}, "by what the weight decay is multiplied");
+    option("lr", o.lr, Range{0, 1e9}, "factor on the learning rate");
+    option("decay", o.decay, Range{0, 1e9}, "factor on the weight decay");
   }
 };
 
-// "0.bias *.bias:lr=64:decay=0.015625": words PATTERN[:lr=1][:decay=1]. A parameter has the factors of the first
-// pattern that its name matches, 1 where none does; * stands for any characters. The step is lr lr_factor, and its
-// decay weight_decay decay_factor: decay = 1/lr leaves the product of the two as it is. Error(Fault::usage) where a
-// pattern matches no parameter that an earlier one has left.
+// "0.bias *.bias:lr=64:decay=0.015625": words PATTERN[:lr=1][:decay=1]; * matches any characters. A parameter gets the
+// factors of the first pattern that its name matches, or 1. Its learning rate is lr lr_factor, its weight decay
+// weight_decay decay_factor: with decay = 1/lr their product does not change. Error(Fault::usage) if a pattern matches
+// no parameter, or only parameters that an earlier pattern took.
 std::vector<Parameter> grouped(std::vector<Parameter> parameters, const std::string& groups);
 
 }  // namespace evenkeel

@@ -9,7 +9,7 @@
 namespace evenkeel {
 namespace {
 
-constexpr real tiny = real(1e-7);  // under a norm that may be 0
+constexpr real tiny = real(1e-7);  // avoids a division by a norm of 0
 
 MuonOptions checked(const MuonOptions& options) {
   check_options("muon", options);

@@ -1,5 +1,5 @@
-// Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"): a filter bank moves by the
-// orthogonal matrix nearest to its momentum; all other parameters by SGD.
+// Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"): updates a filter bank by the
+// orthogonal matrix nearest to its momentum, all other parameters by SGD.
 #pragma once
 #include <memory>
 #include <vector>
@@ -18,9 +18,9 @@ struct MuonOptions {
 
   static void each(auto& o, auto&& option) {
     option("momentum", o.momentum, Range{0, 1, Range::Top::below}, "of filters: Nesterov's form");
-    option("steps", o.steps, Range{1, 100}, "of Newton's and Schulz's iteration");
+    option("steps", o.steps, Range{1, 100}, "of the Newton-Schulz iteration");
     option("other_momentum", o.other_momentum, Range{0, 1, Range::Top::below},
-           "of all other parameters, which move as with sgd:nesterov=on");
+           "of all other parameters, updated as by sgd:nesterov=on");
     option("weight_decay", o.weight_decay, Range{0, 1e9}, "of all other parameters; filters keep their norm instead");
     option("decay_all", o.decay_all, Words{"off", "on"}, "gamma, beta and biases decay too");
   }
@@ -28,8 +28,8 @@ struct MuonOptions {
 
 // A filter bank is a parameter of rank 4, W (K, R, S, C), seen as a matrix of K rows. With its gradient g:
 //   v <- momentum v + g,   d = g + momentum v,   W <- sqrt(K) W / |W| - lr orthogonal(d).
-// Every other parameter: as Sgd with `other_momentum`, in Nesterov's form where it is not 0. Groups give these a rate
-// of their own.
+// Every other parameter: as Sgd with `other_momentum`, in Nesterov's form where it is not 0. Parameter groups can give
+// these their own learning rate.
 class Muon : public Optimizer {
  public:
   explicit Muon(std::vector<Parameter> parameters, const MuonOptions& options = {});
@@ -40,13 +40,13 @@ class Muon : public Optimizer {
 
  private:
   MuonOptions options_;
-  std::vector<size_t> filters_, others_;  // their places among the parameters
+  std::vector<size_t> filters_, others_;  // indices of the parameters
   std::vector<Tensor> momenta_;
   std::unique_ptr<Sgd> sgd_;
 };
 
-// For a matrix G = U S V^T, nearly U V^T: so many steps of X <- 3.4445 X - 4.775 (X X^T) X + 2.0315 (X X^T)^2 X from
-// X = G / |G|. It takes singular values from 0.01 on to between 0.7 and 1.2, where five steps suffice.
+// For a matrix G = U S V^T, approximately U V^T: `steps` steps of X <- 3.4445 X - 4.775 (X X^T) X + 2.0315 (X X^T)^2 X
+// from X = G / |G|. Five steps take singular values of X from 0.01 to 1 to between 0.7 and 1.2.
 Tensor orthogonal(const Tensor& g, int64_t steps);
 
 }  // namespace evenkeel

@@ -13,14 +13,14 @@ namespace evenkeel {
 struct OptimizerKind {
   std::function<std::unique_ptr<Optimizer>(std::vector<Parameter>, SpecArguments&)> make;
   std::string usage;  // "sgd[:momentum=0]..."
-  double lr;          // a learning rate to begin with
+  double lr;          // the default learning rate
 };
 using Optimizers = std::map<std::string, OptimizerKind>;
 
-// To name one of your own: `Optimizers o = standard_optimizers(); o["sign"] = {...};`
+// To add one: `Optimizers o = standard_optimizers(); o["sign"] = {...};`
 Optimizers standard_optimizers();
 
-// The optimiser that the text names. Error(Fault::usage) where the text is wrong.
+// Makes the optimiser that the text names. Error(Fault::usage) if the text is wrong.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<Parameter> parameters,
                                           const Optimizers& known = standard_optimizers());
 const OptimizerKind& find_optimizer(std::string_view text, const Optimizers& known);

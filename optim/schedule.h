@@ -11,24 +11,24 @@ struct Schedule {
   Kind kind = Kind::constant;
   double lr = 0.1;     // before any drop
   int64_t steps = 1;   // of the whole run
-  int64_t warmup = 0;  // steps over which the rate grows linearly to lr: lr (t + 1) / warmup
+  int64_t warmup = 0;  // steps of linear warm-up: lr (t + 1) / warmup
   std::vector<int64_t> drops =
       {};  // step: the steps from which on the rate is `factor` times smaller, once more for each
   double factor = 0.1;
   struct Point {
     double step, factor;
   };
-  std::vector<Point> points = {};  // linear: lr times a line from point to point; steps grow, and the first is 0
+  std::vector<Point> points =
+      {};  // linear: lr times the piecewise linear function through these points; steps increase from 0
 
   // The rate of step t = 0, 1, ... Cosine: lr / 2 (1 + cos(pi u)), u from 0 after the warm-up to 1 at the end
   // (Loshchilov and Hutter 2017).
   double at(int64_t t) const;
 };
 
-// "constant", "cosine", "step:0.5,0.75" or "step:0.5,0.75:0.2" (the factor, 0.1 if left out). Places below 1 are
-// fractions of the run, others are epochs: "step:60,80". "linear:0=0.2,0.23=1,1=0.07": from 0.2 lr at the run's begin
-// in a line to lr after 0.23 of its steps, from there in a line to 0.07 lr after all of them; it takes no warm-up
-// beside it.
+// "constant", "cosine", "step:0.5,0.75" or "step:0.5,0.75:0.2" (the factor; default 0.1). Numbers below 1 are fractions
+// of the run, others epochs: "step:60,80". "linear:0=0.2,0.23=1,1=0.07": linearly from 0.2 lr at the start to lr after
+// 0.23 of the steps, then to 0.07 lr at the end; not together with a warm-up.
 Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch,
                         int64_t warmup_steps = 0);
 

@@ -14,10 +14,10 @@ struct SgdOptions {
   bool nesterov = false;
   bool decay_all = false;
 
-  static void each(auto& o, auto&& option) {  // what "sgd:..." may say; the rate is the schedule's
+  static void each(auto& o, auto&& option) {  // the arguments of "sgd:..."; the schedule sets lr
     option("momentum", o.momentum, Range{0, 1, Range::Top::below}, "v <- momentum v + gradient; w <- w - lr v");
     option("weight_decay", o.weight_decay, Range{0, 1e9},
-           "adds so many times w to the gradient: 2 lambda of the textbooks' penalty lambda ||w||^2");
+           "adds weight_decay w to the gradient: twice the lambda of a penalty lambda ||w||^2");
     option("nesterov", o.nesterov, Words{"off", "on"}, "Nesterov's form of momentum");
     option("decay_all", o.decay_all, Words{"off", "on"}, "gamma, beta and biases decay too");
   }
@@ -28,7 +28,7 @@ struct SgdOptions {
 class Sgd : public Optimizer {
  public:
   explicit Sgd(std::vector<Parameter> parameters, const SgdOptions& options = {});
-  std::vector<Parameter> state() const override;  // v as "velocity.NAME"; none where momentum is 0
+  std::vector<Parameter> state() const override;  // v as "velocity.NAME"; none if momentum is 0
 
  protected:
   void update(const Grads& grads) override;

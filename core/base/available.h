@@ -4,7 +4,7 @@
 
 namespace evenkeel {
 
-// Bytes that can be used from now on: memory that is free or can be freed, and free swap; or what the container allows.
+// Bytes that can still be allocated: available memory and free swap, at most the container's limit (cgroup).
 size_t memory_available();
 
 }  // namespace evenkeel

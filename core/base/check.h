@@ -1,4 +1,4 @@
-// Errors: what must hold, what we got, what to do. Every error carries the exit status a program should end with.
+// Errors: what must hold, what we got, what to do. Every error carries the exit status with which a program should end.
 #pragma once
 #include <fmt/core.h>
 
@@ -22,7 +22,7 @@ template <class... Args>
   fail_with(fault, format, fmt::make_format_args(args...));
 }
 
-// A precondition of the caller's: "op: what must hold, the shapes we got".
+// Throws Error(Fault::usage) unless `holds`. The message: "op: what must hold, the shapes we got".
 template <class... Args>
 void check(bool holds, fmt::format_string<Args...> format, Args&&... args) {
   if (!holds) [[unlikely]]

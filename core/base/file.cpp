@@ -33,9 +33,8 @@ const char* kind_of(mode_t mode) {
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
 
-// Where a path leads through symbolic links, also where nothing is there yet. As the kernel does where
-// fs.protected_symlinks is set, this follows a link in a folder in which everybody may write only if it is the user's
-// own or the folder's owner's.
+// The path behind symbolic links, also if nothing exists there yet. In a folder where everybody may write, follows only
+// links of the user or of the folder's owner, as the kernel does with fs.protected_symlinks.
 fs::path resolve(fs::path path) {
   struct stat link {
   }, folder{};
@@ -55,7 +54,7 @@ fs::path resolve(fs::path path) {
   return path;
 }
 
-// What stands where an output is to go, refused if it is not to be replaced; st_nlink is 0 where nothing is there.
+// The existing file at an output's path; st_nlink is 0 if there is none. Throws if it must not be replaced.
 struct stat replaced_file(const std::string& target, const std::string& path) {
   struct stat status {};
   if (::stat(target.c_str(), &status) != 0) return {};
@@ -73,8 +72,8 @@ constexpr size_t part_digits = 12;
 
 std::string part_prefix(const fs::path& target) { return target.filename().string().substr(0, 200) + "."; }
 
-// A temporary file beside its target. The process that writes it holds a lock on it: a file without a lock was left by
-// a process that was killed.
+// A temporary file beside its target. Its writer holds a lock on it, so a file without a lock belongs to a killed
+// process.
 class Part {
  public:
   Part(const fs::path& target, mode_t mode) {
@@ -89,7 +88,7 @@ class Part {
         name_.clear();
         fail_io("cannot create", target, error);
       }
-      // Another process may take it for a file left behind, in the moment before it is locked.
+      // Before the lock is taken, another process may mistake the file for one of a killed process and remove it.
       struct stat status {};
       const bool taken = ::flock(*file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
       if (!taken && ::fstat(*file_, &status) == 0 && status.st_nlink > 0) return;
@@ -126,7 +125,7 @@ Descriptor::~Descriptor() {
 }
 
 InputFile open_input(const std::string& path) {
-  // O_NONBLOCK: a FIFO that nobody writes to is opened all the same. It changes nothing for a regular file.
+  // O_NONBLOCK: opening a FIFO without a writer does not block. It has no effect on a regular file.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   const int error = errno;
   struct stat status {};
@@ -189,7 +188,7 @@ void write_file(const std::string& path, std::span<const std::string_view> parts
       mode_t mode = old.st_mode & 0777;
       if (::fchown(part.file(), old.st_uid, old.st_gid) != 0 &&
           ::fchown(part.file(), static_cast<uid_t>(-1), old.st_gid) != 0)
-        mode &= ~mode_t{070};  // what the old group might do, another must not
+        mode &= ~mode_t{070};  // the new group must not get the old group's rights
       if (::fchmod(part.file(), mode) != 0) fail_io("cannot set the permissions of", target, errno);
     }
     for (std::string_view left : parts) {
@@ -211,7 +210,7 @@ void write_file(const std::string& path, std::span<const std::string_view> parts
 
 Descriptor scratch_file(const std::string& folder, uint64_t bytes) {
   if (folder.empty()) fail(Fault::io, "neither $XDG_CACHE_HOME nor $HOME names a folder");
-  std::error_code ignored;  // making the file reports the error
+  std::error_code ignored;  // creating the file reports the error
   fs::create_directories(folder, ignored);
   std::string name = folder + "/scratch.XXXXXX";
   Descriptor file(::mkostemp(name.data(), O_CLOEXEC));

@@ -1,4 +1,4 @@
-// Files: inputs that are opened without waiting, outputs that a reader sees old or new, never in part.
+// Files: inputs are opened without blocking; outputs are replaced atomically.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -9,7 +9,7 @@
 
 namespace evenkeel {
 
-// An open file's number, closed with it.
+// A file descriptor, closed by the destructor.
 class Descriptor {
  public:
   explicit Descriptor(int number = -1) : number_(number) {}
@@ -31,42 +31,41 @@ struct InputFile {
   Descriptor file;
   uint64_t size;  // when it was opened
 
-  // Up to `count` bytes from place `at` on; fewer only where the file ends. Error(Fault::io).
+  // Reads up to `count` bytes from offset `at`; fewer only at the end of the file. Error(Fault::io).
   size_t read(uint64_t at, void* out, size_t count) const;
 };
 
-// Opens a regular file for reading. Never waits: a FIFO, a device, a socket or a folder is refused by name with
-// Error(Fault::bad_file). Error(Fault::missing) where there is nothing, Error(Fault::io) where it cannot be opened.
+// Opens a regular file for reading, without blocking. Throws Error: bad_file for a FIFO, a device, a socket or a
+// folder, missing if the path does not exist, io if it cannot be opened.
 InputFile open_input(const std::string& path);
 
-// The whole file, opened so; Error(Fault::bad_file) where it is larger than max_bytes.
+// Reads the whole file by open_input(). Error(Fault::bad_file) if it is larger than max_bytes.
 std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} << 30);
 
-// Replaces `path`, or creates it: writes a temporary file of a name of its own beside it, syncs it, renames it, syncs
-// the folder.
-//   - A replaced file's permissions and group stay, and its owner where the system allows it.
-//   - Symbolic links are followed, but not those that another user has put into a folder in which everybody may write.
-//   - What is there must be a regular file that may be written to; else it is refused.
-// On failure throws Error(Fault::io). The old file is then as it was and nothing stays beside it, unless the message
-// says that the new one is in place and only its folder could not be synced. What a killed process left beside the file
-// is removed.
+// Creates or replaces `path` atomically: writes a temporary file in the same folder, syncs it, renames it, syncs the
+// folder.
+//   - A replaced file keeps its permissions and group, and its owner if the system allows it.
+//   - Symbolic links are followed, except those of another user in a folder where everybody may write.
+//   - An existing `path` must be a writable regular file.
+// On failure throws Error(Fault::io); the old file is unchanged and no temporary file remains, unless the message says
+// that the new file is in place and only its folder could not be synced. Temporary files of killed processes are
+// removed.
 void write_file(const std::string& path, std::string_view contents);
 void write_file(const std::string& path, std::span<const std::string_view> parts);  // one after the other
 
-// Opens a file without a name in `folder`, which is made if it is missing, for reading and writing: `bytes` zeros,
-// whose disk space is set aside. The file is gone once nobody has it open or mapped. Error(Fault::io).
+// Opens an unnamed file of `bytes` zeros in `folder` for reading and writing, and reserves its disk space. Creates the
+// folder if it is missing. The system deletes the file when it is no longer open or mapped. Error(Fault::io).
 Descriptor scratch_file(const std::string& folder, uint64_t bytes);
 
-// Removes what processes that were killed while they wrote `path` left beside it.
+// Removes the temporary files of processes that were killed while they wrote `path`.
 void remove_unfinished(const std::string& path);
 
-// Refuses with Error(Fault::usage) to write to `path` where that is one of the inputs, or lies in one that is a folder,
-// by whatever path each is named; with Error(Fault::io) where write_file would refuse. For a command to ask before it
-// begins its work.
+// Error(Fault::usage) if `path` is one of the inputs or lies in an input folder, under any name; Error(Fault::io) if
+// write_file would refuse `path`. Commands call this before they start their work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);
 
-// The folder below which the program keeps things of its own for a user: evenkeel in $XDG_CACHE_HOME, which is ignored
-// where it is relative, as its definition says, or in ~/.cache. It need not be there. Empty: neither variable is set.
+// The user's cache folder: $XDG_CACHE_HOME/evenkeel, or ~/.cache/evenkeel if that variable is not set or is relative
+// (as its specification says). The folder may not exist yet. Empty if $HOME is not set either.
 std::string user_cache();
 
 }  // namespace evenkeel

@@ -80,7 +80,7 @@ bool begins(std::string_view file, std::string_view pattern) {
 
 const ForeignFormat* foreign_format(std::string_view file) {
   if (file.empty()) return &empty;
-  // A text may have a byte order mark, and blanks before it begins.
+  // A text may start with a byte order mark and white space.
   std::string_view text = file;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));

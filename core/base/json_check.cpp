@@ -44,7 +44,7 @@ struct Check : nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  std::vector<std::set<std::string>> names;  // of the objects that are open; empty for an array
+  std::vector<std::set<std::string>> names;  // of the open objects; empty for an array
   std::string wrong;
 };
 

@@ -4,9 +4,9 @@
 
 namespace evenkeel {
 
-// Error(Fault::bad_file), "NAME: what is wrong", where the text is not JSON in UTF-8, holds a number that no double can
-// hold, has a name twice in one object, or nests objects and arrays more than 8 deep (deeper ones would end whatever
-// walks through them by recursion). O(n log n) time for n bytes, and memory for the names alone.
+// Error(Fault::bad_file), "NAME: what is wrong", if the text is not JSON in UTF-8, has a number out of double's range,
+// repeats a name in one object, or nests more than 8 deep (recursion over a deeper text could overflow the stack). O(n
+// log n) time for n bytes; memory only for the names.
 void check_json(const std::string& text, const std::string& name);
 
 }  // namespace evenkeel

@@ -11,18 +11,18 @@ namespace evenkeel {
 // A block of at least `bytes`, uninitialised. Any thread may release it. Throws std::bad_alloc if the blocks in use
 // would exceed the memory that was available at the first call.
 void* allocate(size_t bytes);
-void release(void* block, size_t bytes) noexcept;  // `bytes` as they were asked for
+void release(void* block, size_t bytes) noexcept;  // `bytes` as given to allocate()
 
 struct MemoryStats {
-  int64_t live_bytes = 0;          // handed out
+  int64_t live_bytes = 0;          // in use
   int64_t peak_bytes = 0;          // the largest live_bytes so far
-  int64_t cached_bytes = 0;        // used before, and free
+  int64_t cached_bytes = 0;        // free blocks, kept for reuse
   int64_t system_allocations = 0;  // blocks taken from the system so far; constant in a steady state
 };
 MemoryStats memory_stats();
 void release_cached_memory();  // returns free blocks to the system
 
-// The values of tensors that share them, unspecified at first.
+// The values of one tensor, or of several that share them; uninitialised.
 struct Storage {
   explicit Storage(int64_t size);
   ~Storage();
@@ -37,6 +37,6 @@ struct Storage {
 // For tests: fills blocks and scratch with NaN when they are allocated and when they are released, to expose reads
 // of uninitialised memory and of memory after its release.
 void poison_memory(bool on);
-void poison_if_on(void* block, size_t bytes) noexcept;  // for memory from elsewhere
+void poison_if_on(void* block, size_t bytes) noexcept;  // for memory of another allocator
 
 }  // namespace evenkeel

@@ -1,5 +1,5 @@
-// Options declared once: a struct's each() gives its check, parser, usage text and description; and the arguments that
-// follow a name, in one grammar for layers and optimisers: "conv:32:5:stride=2", "sgd:momentum=0.9".
+// Options are declared once: a struct's each() gives its check, parser, usage text and description. The arguments after
+// a name have one grammar for layers and optimisers: "conv:32:5:stride=2", "sgd:momentum=0.9".
 //
 //   struct SgdOptions {
 //     real momentum = 0;
@@ -20,7 +20,7 @@
 
 namespace evenkeel {
 
-struct Range {  // the numbers from low to high; Top::below: high itself is too much
+struct Range {  // the numbers from low to high; Top::below excludes high
   enum class Top { included, below };
   double low, high;
   Top top = Top::included;
@@ -36,11 +36,11 @@ struct Words {  // what false and true are called
 class SpecArguments {
  public:
   SpecArguments() = default;
-  // `kind` says in messages what has the argument. Error(Fault::usage) where the text gives one by name twice.
+  // Messages begin with `kind`. Error(Fault::usage) if a named argument occurs twice.
   SpecArguments(std::string kind, const std::string& text);
 
-  // The positional argument `position`, or the one written key=value. Error(Fault::usage) with both where it is not in
-  // the range.
+  // The argument at `position` or written key=value, else `otherwise`. Error(Fault::usage), with the range and the
+  // text, if it is out of range.
   int64_t integer(size_t position, const std::string& key, int64_t low, int64_t high, int64_t otherwise);
   double number(size_t position, const std::string& key, double low, double high, double otherwise);
   bool flag(const std::string& key, bool otherwise);
@@ -50,13 +50,13 @@ class SpecArguments {
   template <class Options>
   Options options();
 
-  // Error(Fault::usage) with the usage text where an argument was not asked for.
+  // Error(Fault::usage), with the usage text, if the text has an argument that no call above has read.
   void check_used(const std::string& usage) const;
 
   std::string name;  // before the first colon
 
  protected:
-  std::string text(size_t position, const std::string& key);  // "" where it is not given
+  std::string text(size_t position, const std::string& key);  // "" if it is not given
   template <class Number>                                     // double or int64_t
   Number parsed(const std::string& key, const std::string& text, const Range& range, const char* meaning = "") const;
 
@@ -81,7 +81,7 @@ std::string usage_options() {
   return text;
 }
 
-// ":momentum=0.9": the options that are not the defaults, as they are written.
+// ":momentum=0.9": the options that differ from their defaults, as a user writes them.
 template <class Options>
 std::string describe_options(const Options& options) {
   std::vector<std::string> standard;
@@ -101,7 +101,7 @@ std::string describe_options(const Options& options) {
   return text;
 }
 
-// Error(Fault::usage) where an option of `name` is out of its range.
+// Error(Fault::usage) if an option of `name` is out of its range.
 template <class Options>
 void check_options(const std::string& name, const Options& options) {
   Options::each(options, [&](const char* key, const auto& value, const auto& allowed, const char* meaning) {

@@ -16,8 +16,8 @@
 namespace evenkeel {
 namespace {
 
-// Ticket: the job's number, its count of blocks and the next block to claim, in one word, so that a thread
-// that wakes late can only ever claim a block of the job that is running.
+// Ticket: the job's number, its count of blocks and the next block to claim, in one word. So a thread that wakes late
+// can only claim a block of the running job.
 constexpr int bits = 21;
 constexpr uint64_t mask = (uint64_t{1} << bits) - 1;
 constexpr int64_t max_blocks = int64_t{1} << (bits - 1);
@@ -34,7 +34,7 @@ void pause() {
 
 class Pool {
  public:
-  // With fewer threads than asked for where the system has no more of them.
+  // Starts fewer threads than requested if the system refuses more.
   explicit Pool(int n) {
     workers_.reserve(static_cast<size_t>(n));
     try {
@@ -69,7 +69,7 @@ class Pool {
   }
 
  private:
-  // Claims and runs blocks until none is left; returns the ticket that had none.
+  // Claims and runs blocks until none is left; returns the last ticket, which has none.
   uint64_t claim() {
     uint64_t t = ticket_.load(std::memory_order_acquire);
     while ((t & mask) < (t >> bits & mask)) {
@@ -106,13 +106,13 @@ class Pool {
   std::atomic<bool> stop_{false};
   void (*block_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
-  int64_t first_ = 0;  // the block that is number 0 of the ticket
+  int64_t first_ = 0;  // the block with which the ticket's count starts
   ThreadSettings settings_;
   std::mutex error_mutex_;
   std::exception_ptr error_;
 };
 
-// Never destroyed: destructors of static objects may run ops, and no thread is waited for when the program ends.
+// Never destroyed: destructors of static objects may run ops, and the end of the program joins no thread.
 struct Shared {
   std::mutex mutex;            // held by the thread whose job runs
   std::unique_ptr<Pool> pool;  // null until a job needs it
@@ -121,8 +121,8 @@ struct Shared {
 
 Shared*& shared() {
   static Shared* now = [] {
-    // Of the threads of a process its fork has but one: it begins with a pool that is not started, and a mutex that
-    // nobody holds.
+    // A forked process has only the thread that called fork(): it gets a new pool without threads and an unlocked
+    // mutex.
     pthread_atfork(nullptr, nullptr, [] { shared() = new Shared{.mutex = {}, .pool = {}, .of_parent = shared()}; });
     return new Shared;
   }();

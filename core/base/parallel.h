@@ -1,5 +1,5 @@
-// Threads: one pool, work cut into blocks whose size never depends on how many threads there are,
-// so that every result is the same to the bit for any number of them.
+// One pool of threads. Work is cut into blocks whose size does not depend on the number of threads, so every result has
+// the same bits for any number of them.
 //
 // Threads: any thread may call any of these functions at any time. One job runs at a time; if several threads call
 // at once, one gets the pool and the others run their blocks themselves. A forked process has a pool of its own.
@@ -10,20 +10,21 @@
 
 namespace evenkeel {
 
-// Threads that work on one job, the caller included; the default is the number of cores. They are started by the first
-// job. Where the system has fewer, threads() is their number from then on, and a line on stderr says so.
+// The number of threads that work on one job, including the caller; by default the number of cores. The first job
+// starts them. If the system cannot start them all, threads() returns the smaller number from then on, and a line on
+// stderr says so.
 int threads();
-void set_threads(int n);  // n >= 1; waits for the job that runs, and so is an error inside a block
+void set_threads(int n);  // n >= 1; waits for the running job; an error inside a block
 
-// Settings of a thread, inherited by the threads that run its blocks.
+// Settings of a thread. The threads that run its blocks inherit them.
 struct ThreadSettings {
   bool recording = true;  // see autograd.h
 };
 ThreadSettings& thread_settings();
 
-// Runs block(context, i) for i in [0, count), in any order, on any thread; returns when all are done.
-// A call from inside a block, or while another thread's job runs, does its blocks on the calling thread.
-// The first exception a block throws is rethrown to the caller; blocks not yet started may be skipped.
+// Runs block(context, i) for i in [0, count), in any order, on any thread; returns when all are done. A call from
+// inside a block, or while another thread's job runs, runs its blocks on the calling thread. The first exception a
+// block throws is rethrown to the caller; blocks not yet started may be skipped.
 void run_blocks(int64_t count, void (*block)(void* context, int64_t i), void* context);
 
 template <class F>
@@ -36,7 +37,7 @@ void parallel_for(int64_t count, F&& f) {
 
 constexpr int64_t elementwise_block = 1 << 15;  // 128 KiB of floats: below it a second thread does not pay
 
-// How many rows of C channels make a block.
+// The number of rows of C channels in a block.
 inline int64_t row_block(int64_t channels) {
   return std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, channels));
 }

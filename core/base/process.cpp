@@ -42,7 +42,7 @@ struct Pipe {
 [[noreturn]] void become(char* const* arguments, const ProcessOptions& options, pid_t parent, int text, int errors) {
 #if defined(__linux__)
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(127);  // it ended before that call
+  if (::getppid() != parent) ::_exit(127);  // the parent ended before prctl()
 #else
   (void)parent;
 #endif

@@ -1,4 +1,4 @@
-// The instructions that the library was compiled for.
+// The instruction set that the library was compiled for.
 #pragma once
 
 namespace evenkeel {
@@ -10,8 +10,8 @@ const char* instruction_level();
 // The extensions of x86-64 that the compiler was allowed to use; a null pointer ends the list.
 extern const char* const processor_needs[];
 
-// True; where the processor lacks one of them, the process has ended with a sentence and status 3 before main. Whoever
-// reads this links the check.
+// Always true: on a processor that lacks one of them the process ends before main, with a message and status 3. A
+// program that reads this variable links the check.
 extern const bool processor_checked;
 
 }  // namespace evenkeel

@@ -1,4 +1,4 @@
-// Compiled for any processor, whatever the rest of the library is compiled for (CMakeLists.txt).
+// Compiled for the oldest processor, unlike the rest of the library (CMakeLists.txt).
 #include <unistd.h>
 
 #include <cstdio>

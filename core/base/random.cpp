@@ -22,14 +22,14 @@ double portable_log(double x) {
 }  // namespace
 
 uint64_t Random::below(uint64_t n) {
-  const uint64_t limit = n * (UINT64_MAX / n);  // the largest multiple of n: what lies above would favour small values
+  const uint64_t limit = n * (UINT64_MAX / n);  // the largest multiple of n: numbers above it would favour small values
   uint64_t b = bits();
   while (b >= limit) b = bits();
   return b % n;
 }
 
 double Random::normal() {
-  // The pair's second value is thrown away: a generator without hidden state can be saved as two words.
+  // The method's second value is discarded, so that the state is two words.
   double u, v, s;
   do {
     u = 2 * uniform() - 1;

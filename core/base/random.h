@@ -7,12 +7,12 @@
 namespace evenkeel {
 
 // SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"): number n of a stream is
-// mix(key + n * 0x9e3779b97f4a7c15). The state is the two words key and counter, so a stream can be saved, resumed,
-// and begun at any place.
+// mix(key + n * 0x9e3779b97f4a7c15). The state is the two words key and counter, so a stream can be saved, resumed, and
+// started at any position.
 class Random {
  public:
   explicit Random(uint64_t seed = 0) : key_(mix(seed + golden)) {}
-  Random(uint64_t key, uint64_t counter) : key_(key), counter_(counter) {}  // as key() and counter() gave them
+  Random(uint64_t key, uint64_t counter) : key_(key), counter_(counter) {}  // from key() and counter()
 
   uint64_t bits() { return mix(key_ + ++counter_ * golden); }
   double uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }            // [0, 1)
@@ -21,11 +21,10 @@ class Random {
   double normal();             // N(0, 1), by Marsaglia's polar method
   std::vector<int64_t> permutation(int64_t n);
 
-  // An independent stream: the same (key, name) gives the same stream, whatever has been drawn from this one. Its key
-  // is a hash of (key, name): different functions of the two go into the sum, so that they cannot be exchanged, nor
-  // cancel.
+  // An independent stream that depends on (key, name) only, not on the numbers drawn so far. Its key is a hash of both.
+  // They are mixed by different functions, so exchanging them gives another stream and equal ones do not cancel.
   Random split(uint64_t name) const { return Random(mix(mix(key_ ^ fork) + mix(name + golden)), 0); }
-  // By what the stream is for, so that two purposes never share one. The word's number is its FNV-1a hash.
+  // The stream of a purpose, named by a word; its number is the word's FNV-1a hash.
   Random split(std::string_view purpose) const {
     uint64_t name = 0xcbf29ce484222325;
     for (char c : purpose) name = (name ^ static_cast<unsigned char>(c)) * 0x100000001b3;

@@ -1,7 +1,6 @@
-// The extents of a tensor: up to four axes, the last one the channels, all axes before it the rows.
-//
-// What a Shape says can be counted: its extents are not negative, and the product of any of them, in bytes and with
-// what an allocator adds, is far below 2^63. Whoever multiplies a shape's extents need not look again.
+// The extents of a tensor: up to four axes, the last one the channels, all axes before it the rows. Extents are not
+// negative, and no product of them exceeds max_size, so sizes in bytes, with an allocator's overhead, fit int64_t. Code
+// that multiplies extents needs no further check.
 #pragma once
 #include <algorithm>
 #include <array>

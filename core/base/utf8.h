@@ -1,4 +1,4 @@
-// UTF-8, and names that may be none.
+// Decodes UTF-8, and makes any file name printable.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace evenkeel {
 
-// The character that begins at `at`, and how many bytes it has; 1 byte and no character where it is not UTF-8 (RFC
-// 3629: shortest forms alone, no surrogates, nothing above 10FFFF).
+// The character at offset `at` and its length in bytes. Not valid, with length 1, if these bytes are not UTF-8 (RFC
+// 3629: shortest form, no surrogates, at most U+10FFFF).
 struct Character {
   bool valid;
   uint32_t code;
@@ -15,7 +15,7 @@ struct Character {
 };
 Character character_at(std::string_view text, size_t at);
 
-// A name of a file as one line of UTF-8: control characters, and bytes that are not UTF-8, stand as \xNN.
+// A file name as one line of UTF-8: control characters, and bytes that are not UTF-8, become \xNN.
 std::string on_one_line(std::string_view name);
 
 }  // namespace evenkeel

@@ -1,5 +1,5 @@
-// The engine. Ids are creation numbers and inputs are older than what is made of them, so an ordered map, newest first,
-// is the topological order: no search, no recursion, no visited set.
+// The engine. Ids are creation numbers, and inputs are older than results. So a map ordered by id, newest first, is a
+// topological order: no search, no recursion, no visited set.
 #include "core/engine/autograd.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace evenkeel {
 namespace {
 
-// Adds g to sum, in place where nobody else can see it.
+// Adds g to sum, in place if no other handle shares it.
 void accumulate(Tensor& sum, Tensor g) {
   if (!sum.defined())
     sum = std::move(g);
@@ -22,7 +22,7 @@ void accumulate(Tensor& sum, Tensor g) {
     sum = sum + g;
 }
 
-// Values that were written to after the op was recorded would mix in its gradient with those from before.
+// If an input was written to after recording, the gradient would mix old and new values.
 void check_unchanged(const Node& node) {
   const char* advice =
       "was written to (by an optimiser's step, copy_from() or mutable_data()) after it was recorded; its gradient "
@@ -141,7 +141,7 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
     g = Tensor();
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Tensor& input = node.inputs[i].tensor;
-      if (input.id() < oldest) continue;  // older than all we look for: it cannot depend on them
+      if (input.id() < oldest) continue;  // older than every tensor of `wrt`: it cannot depend on them
       check(!input.severed(), "{}", severed);
       if (input.tracked() && grads[i].defined()) {
         Pending& p = pending[input.id()];
@@ -176,7 +176,7 @@ std::vector<Tensor> leaves(const Tensor& y) {
 
 Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                 const Tensor& g) {
-  // Aliases are newer than all that the inputs were made of, so the walk ends at them.
+  // Aliases are newer than everything the inputs were computed from, so the walk ends at them.
   std::vector<Tensor> at, tracked;
   for (const Tensor& t : inputs) at.push_back(alias(t));
   for (const Tensor& t : at)

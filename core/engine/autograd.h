@@ -2,22 +2,21 @@
 //
 // The three laws of a vjp:
 // 1. It is written in ops, so that it can itself be differentiated: derivatives of any order come free.
-// 2. It captures inputs and constants; never its output (which is passed to it), and never a raw statistic of a tracked
-// input.
-//    What it captures is named among the inputs: grad() watches those, and refuses a graph where one was written to
-//    since.
-// 3. A fused kernel may compute the gradient where nothing records; where the gradient must be differentiable it hands
-//    over to a plain definition, by pull_back.
+// 2. It captures inputs and constants. It never captures its output, which is passed to it, nor a statistic that was
+//    computed from a tracked input without ops. Every captured tensor is among the inputs given to record(): grad()
+//    refuses a graph if one of them was written to after recording.
+// 3. A fused kernel may compute the gradient while recording() is false; otherwise the vjp calls pull_back() with a
+//    definition made of ops.
 #pragma once
 #include "tensor.h"
 
 namespace evenkeel {
 
-// Whether ops record their inputs and derivatives, on this thread and in the blocks of its parallel_for(). On at the
-// start; off inside grad() unless its result is to be differentiated.
+// Whether ops record their inputs and derivatives, on this thread and in the blocks of its parallel_for(). On by
+// default; off inside grad() unless GradOptions::differentiable is set.
 bool recording();
 
-class Recording {  // sets it for a scope: `Recording off(false);`
+class Recording {  // sets recording() for a scope: `Recording off(false);`
  public:
   explicit Recording(bool on);
   ~Recording();
@@ -28,33 +27,32 @@ class Recording {  // sets it for a scope: `Recording off(false);`
   bool before_;
 };
 
-// Makes y the result of an op on `inputs`. y must be new: created after all inputs, recorded once. Every op ends
-// with this call.
-// The vjp may return an undefined Tensor for an input that is not tracked.
-// `op` is what errors call it: the function that calls record().
+// Makes y the result of an op on `inputs`, and returns it. Every op ends with this call. y must be new: created after
+// all inputs, recorded once. The vjp may return an undefined Tensor for an input that is not tracked. Errors call the
+// op `op`: by default the name of the calling function.
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
-// a + b, of one shape. The engine's own op: a value that is used twice sums its gradients.
+// a + b, equal shapes. The engine's only op: it sums the gradients of a value that is used twice.
 Tensor operator+(const Tensor& a, const Tensor& b);
-void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for a sum that nobody else can see
+void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for a sum that no other handle shares
 
-// y as a node of its own, with gradient identity.
+// y as a new node, whose derivative is the identity.
 Tensor alias(const Tensor& y);
 
 struct GradOptions {
-  bool differentiable = false;  // the gradients are themselves recorded, for higher derivatives
-  Tensor cotangent = {};        // dL/dy; may be left out where y has one element, and is then 1
+  bool differentiable = false;  // record the gradients, for higher derivatives
+  Tensor cotangent = {};        // dL/dy; default 1, if y has one element
 };
-// The gradients of y with respect to `wrt`, in that order, zeros where y does not depend on one. Pass y by std::move to
-// let every activation be freed as soon as it has been used. The values that y was computed from must still be what
-// they were: after a step of the optimiser, compute y again.
+// The gradients of y with respect to each tensor of `wrt`, in order; zeros if y does not depend on it. Pass y by
+// std::move to free every activation after its last use. The values that y was computed from must not have changed:
+// after an optimiser's step, compute y again.
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options = {});
 
-// The leaves that y depends on: what track() marked, oldest first.
+// The leaves (marked by track()) that y depends on, oldest first.
 std::vector<Tensor> leaves(const Tensor& y);
 
-// The gradients of f(inputs) for cotangent g, recorded: how a fused op hands its derivative to its definition.
-// f is differentiated at its inputs, not beyond them.
+// The gradients of f(inputs) for cotangent g, recorded: a fused op gets its differentiable gradient from its definition
+// f. Differentiation stops at the inputs.
 Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                 const Tensor& g);
 

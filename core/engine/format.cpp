@@ -22,7 +22,7 @@ class Writer {
  private:
   std::string value(int64_t i) const { return fmt::format(fmt::runtime(pattern_), x_.data()[i]); }
 
-  // The indices along an axis that are shown; -1 stands for those left out.
+  // The indices to show along an axis; -1 stands for those left out.
   std::vector<int64_t> shown(int axis) const {
     const int64_t n = x_.dim(axis);
     std::vector<int64_t> indices;

@@ -10,8 +10,8 @@
 
 namespace evenkeel {
 
-// "(2, 3)", then the values as nested lists, columns aligned. `number` formats each value, as fmt does: ".3f". Of an
-// axis of more than 8 only the first and last 3 are shown if the tensor has more than 1,000 values.
+// "(2, 3)", then the values as nested lists, columns aligned. `number` formats each value, as fmt does: ".3f". In a
+// tensor of more than 1,000 values, an axis longer than 8 shows its first and last 3.
 std::string to_text(const Tensor& x, std::string_view number = ".5g");
 
 }  // namespace evenkeel

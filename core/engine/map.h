@@ -1,5 +1,5 @@
-// Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels under the
-// elementwise ops, and the way to write one's own: unary() needs the function and its derivative, nothing else.
+// Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels of the
+// elementwise ops. To add an op of one input, give unary() the function and its derivative.
 #pragma once
 #include "../base/parallel.h"
 #include "../base/scalar.h"
@@ -7,7 +7,7 @@
 
 namespace evenkeel {
 
-// The result is a constant until record() says how it was made.
+// The result is a constant; record() makes it differentiable.
 template <class F, class... Reals>
 Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
   Tensor y = Tensor::empty(shape);
@@ -37,8 +37,8 @@ Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
   return map_onto(a.shape(), f, a.data(), b.data(), c.data());
 }
 
-// y = f(x). pull(x, y, g) is g f'(x), written once as a generic lambda: with numbers it is the fast first derivative,
-// one pass; with tensors it is made of ops, and gives every higher one.
+// y = f(x), and pull(x, y, g) = g f'(x), a generic lambda. Called with numbers it computes the first derivative in one
+// pass; called with tensors it consists of ops, and gives every higher derivative.
 template <class F, class Pull>
 Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
   return record(

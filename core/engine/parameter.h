@@ -1,4 +1,4 @@
-// Parameter: what a layer has to be trained and an optimiser trains; neither need know the other.
+// Parameter: a tensor that a layer owns and an optimiser updates.
 #pragma once
 #include <string>
 
@@ -8,9 +8,9 @@ namespace evenkeel {
 
 struct Parameter {
   std::string name;
-  Tensor value;  // a handle: the layer's own
+  Tensor value;  // a handle to the layer's tensor
   bool decay;    // whether weight decay applies to it
-  // Of a group of parameters: by what an optimiser multiplies its learning rate and its weight decay for this one.
+  // Multiply the optimiser's learning rate and weight decay for this parameter; see optim/groups.h.
   real lr_factor = 1, decay_factor = 1;
 };
 

@@ -11,9 +11,9 @@ namespace {
 std::atomic<int64_t> next_id{1};
 std::atomic<int64_t> nodes{0};
 
-// Frees a node. What it was the last to hold is freed by the outermost call, one after the other:
-// a chain of any length is destroyed without recursion. The queue goes through the nodes, and so needs neither memory
-// nor a destructor: tensors with static lifetime are destroyed when this thread's variables are gone.
+// Frees a node. Its inputs that nothing else holds join a queue, which the outermost call empties: a chain of any
+// length is freed without recursion. The queue is linked through the nodes, so it needs no memory and no destructor:
+// static tensors are destroyed after this thread's variables.
 void destroy(Node* node) {
   static constinit thread_local Node* waiting = nullptr;
   static constinit thread_local bool unwinding = false;

@@ -3,9 +3,9 @@
 // Values are contiguous, channels last: dense activations (N, F), images (N, H, W, C), convolution weights (K, R, S,
 // C). (Texts on batch normalisation write N, C, H, W.) Nearly every op sees a tensor as a matrix of rows x channels.
 //
-// Threads: a Tensor is like a shared_ptr. Any number of threads may read tensors and run ops on them, the same ones
-// too; a thread that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only
-// one that uses them.
+// Threads: a Tensor is like a shared_ptr. Any number of threads may read the same tensors and run ops on them. A thread
+// that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only one that uses
+// it.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -28,7 +28,7 @@ class Tensor {
  public:
   Tensor() = default;  // undefined: stands for "no gradient"
 
-  static Tensor empty(const Shape& shape);  // unspecified contents: whoever asks for it writes all of it
+  static Tensor empty(const Shape& shape);  // uninitialised: write every element
   static Tensor full(const Shape& shape, real value);
   static Tensor zeros(const Shape& shape) { return full(shape, 0); }
   static Tensor scalar(real value) { return full({}, value); }
@@ -61,14 +61,14 @@ class Tensor {
   Tensor clone() const;                     // a copy of the values, as a constant
   Tensor viewed(const Shape& shape) const;  // the same storage under another shape, as a constant; see reshape()
   void copy_from(const Tensor& source);     // overwrites the values; shapes must agree
-  bool sole_owner() const;                  // nobody else can see this value
+  bool sole_owner() const;                  // no other handle shares these values
 
-  int64_t id() const;  // creation number: a node's inputs are always older than it
+  int64_t id() const;  // creation number: inputs have smaller ones than their result
   Node* node() const { return node_.get(); }
 
  private:
   explicit Tensor(std::shared_ptr<Node> node) : node_(std::move(node)) {}
-  Node& checked() const {  // the node, of a tensor that must be defined
+  Node& checked() const {  // the node; Error if there is none
     if (!node_) [[unlikely]]
       undefined();
     return *node_;
@@ -85,7 +85,7 @@ struct Node {
 
   struct Input {
     Tensor tensor;
-    int64_t version;  // its storage's, when the op was recorded
+    int64_t version;  // of its storage, when the op was recorded
   };
 
   const int64_t id;
@@ -98,10 +98,10 @@ struct Node {
   const char* op = nullptr;
   std::vector<Input> inputs;
   Vjp vjp;
-  Node* next = nullptr;  // of the nodes that wait to be destroyed
+  Node* next = nullptr;  // in the list of nodes to destroy
 };
 
-int64_t live_nodes();  // nodes that exist now, for tests of leaks
+int64_t live_nodes();  // the number of nodes that exist, for leak tests
 
 inline const Shape& Tensor::shape() const { return checked().shape; }
 inline const real* Tensor::data() const { return checked().storage->data; }

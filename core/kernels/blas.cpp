@@ -7,10 +7,10 @@
 #ifdef EVENKEEL_BLAS
 #include <cblas.h>
 
-extern "C" {  // OpenBLAS's own, not in every cblas.h
-// OpenBLAS asks this before it starts its threads, when the program is loaded. Where its symbols can be replaced, as in
-// a shared ELF library, it starts none: they would never be used, take 128 MB of address space each, and wait for ever
-// where they cannot have it.
+extern "C" {  // of OpenBLAS; not every cblas.h declares them
+// OpenBLAS calls this before it starts its threads, when the program is loaded. Where a program can replace a library's
+// symbols (shared ELF libraries), OpenBLAS then starts no threads. We never use them; each takes 128 MB of address
+// space, and OpenBLAS hangs if it cannot get it.
 [[gnu::weak]] int openblas_num_threads_env() { return 1; }
 void openblas_set_num_threads(int);
 char* openblas_get_config();
@@ -31,8 +31,7 @@ const char* blas_description() { return openblas_get_config(); }
 
 void blas_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b,
                int64_t ldb, bool add, real* c, int64_t ldc) {
-  // Its threads mixed with ours would cost three to fourteen times the work, and its results would change with their
-  // number.
+  // OpenBLAS's threads beside ours make products 3 to 14 times slower, and its results depend on their number.
   static const bool pinned = (openblas_set_num_threads(1), true);
   check(pinned && std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX, "gemm: sizes must fit 32 bits, got {} x {} x {}", m,
         n, k);

@@ -1,7 +1,6 @@
 // Convolution as a matrix product of patches (rows: output positions; columns: filter taps) and filters (implicit
-// GEMM). No patch matrix is written: in a zero-padded image, an element of a patch lies at the sum of two offsets, one
-// of the position and one of the tap, and the product reads it there. The image is taken in bands that fit into the
-// cache.
+// GEMM). No patch matrix is written: in a zero-padded image, the address of a patch's element is the sum of two
+// offsets, one for the position and one for the tap. The image is processed in bands that fit into the cache.
 #include "core/kernels/conv.h"
 
 #include <algorithm>
@@ -22,8 +21,8 @@ int64_t rows(const ConvSizes& a) { return a.n * a.p * a.q; }
 int64_t patch(const ConvSizes& a) { return a.r * a.s * a.c; }
 bool is_matmul(const ConvSizes& a) { return a.r == 1 && a.s == 1 && a.stride == 1 && a.padding == 0; }
 
-// Where the elements of a (down, across, channels) lie, in order, in an image of (.., width, depth), if neighbouring
-// rows and columns of it are `step` of the image's apart and its first element is at `first`.
+// Offsets of the elements of a block (down, across, channels), in order, in an image (.., width, depth): the block
+// starts at offset `first`, and its neighbouring rows and columns are `step` rows and columns of the image apart.
 using Places = std::vector<int64_t>;
 Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int64_t depth, int64_t step,
               int64_t first = 0) {
@@ -35,7 +34,7 @@ Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int
   return all;
 }
 
-// Rows of images, cut into bands of about so many positions.
+// Cuts the rows of images into bands of about the given number of positions.
 struct Bands {
   Bands(int64_t images, int64_t rows, int64_t columns, int64_t positions)
       : rows(rows),
@@ -51,9 +50,9 @@ struct Bands {
   }
   int64_t rows, height, each, count;  // each: bands of an image
 };
-constexpr int64_t positions_of_a_band = 256;  // they and what they see stay in a core's second-level cache
+constexpr int64_t positions_of_a_band = 256;  // a band and its input fit into a core's L2 cache
 
-// to = the rows [top, top + rows) and columns [left, left + width) of an image (h, w, c), with zeros outside of it.
+// Copies the rows [top, top + rows) and columns [left, left + width) of an image (h, w, c), with zeros outside of it.
 void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t rows, int64_t left, int64_t width,
           real* to) {
   const int64_t begin = std::clamp<int64_t>(-left, 0, width), end = std::clamp(w - left, begin, width);
@@ -66,8 +65,8 @@ void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64
   }
 }
 
-// The part of x that a band of output positions reads: `positions` is where each one's patch begins, `taps` where the
-// elements of a patch lie from there.
+// The part of x that a band of output positions reads. `positions`: offset of each position's patch; `taps`: offsets of
+// the elements within a patch.
 struct ReceptiveField {
   ReceptiveField(const ConvSizes& a, const Bands& bands)
       : width((a.q - 1) * a.stride + a.s),
@@ -94,7 +93,7 @@ void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* f
   winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
 }
 
-// y (positions x K) = patches w^T, finished. Of few positions the columns are cut as well, for the threads' sake.
+// y (positions x K) = epilogue(patches w^T). With few positions the columns are cut too, so that all threads have work.
 void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
                   const Finish& finish) {
   if (a.groups > 1) return grouped_forward(a, winograd, x, filters, y, finish);
@@ -140,8 +139,8 @@ struct BackwardField {
         left(Phase(a, 0, a.s).shift - (a.s - 1) / a.stride),
         more(Phase(a, a.stride - 1, 1).shift - top),
         width((a.w + a.stride - 1) / a.stride + Phase(a, a.stride - 1, 1).shift - left) {}
-  int64_t top, left;    // the first row and column of y that position 0 sees
-  int64_t more, width;  // rows seen besides those of the positions; columns seen
+  int64_t top, left;    // the first row and column of y that position 0 reads
+  int64_t more, width;  // rows read beyond those of the positions; columns read
 };
 
 struct PhasePair {
@@ -196,7 +195,7 @@ void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const rea
   });
 }
 
-// dw^T (patch x K) = patches^T g: a partial sum for every group of bands, the partial sums added in order.
+// dw^T (patch x K) = patches^T g: one partial sum for each group of bands; the partial sums are added in order.
 void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw) {
   if (a.groups > 1) return grouped_backward_w(a, winograd, x, g, dw);
   if (winograd) return winograd_backward_w(a, x, g, dw);

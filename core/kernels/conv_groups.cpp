@@ -21,7 +21,7 @@ int64_t inputs(const ConvSizes& a) { return a.n * a.h * a.w; }
 int64_t outputs(const ConvSizes& a) { return a.n * a.p * a.q; }
 int64_t weights(const ConvSizes& a) { return a.k * a.r * a.s * a.c; }  // of a group
 
-// Columns [begin, begin + count) of a matrix (rows, width) as a matrix of their own, and back.
+// Copies the columns [begin, begin + count) of a matrix (rows, width) into a contiguous matrix, and back.
 void take_columns(const real* from, int64_t rows, int64_t width, int64_t begin, int64_t count, real* to) {
   parallel_blocks(rows, row_block(count), [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) std::copy_n(from + i * width + begin, count, to + i * count);
@@ -41,14 +41,16 @@ void transpose(const real* from, int64_t rows, int64_t columns, real* to) {
 
 // --- Depthwise: loops over positions; in them over channels; in them over taps. w (R, S, channels) ---
 
-// The taps [begin, end) of `length` that lie inside an axis of `extent` elements, from the position `first` on.
+// A window of `length` taps starts at `first` on an axis of `extent` elements: its taps inside the axis are [begin,
+// end).
 struct Inside {
   Inside(int64_t first, int64_t length, int64_t extent)
       : begin(std::max<int64_t>(0, -first)), end(std::min(length, extent - first)) {}
   int64_t begin, end;
 };
 
-// f(c, load, store) for Vecs of channels, and for each channel that is left over: load and store are its way to memory.
+// Calls f(c, load, store) for Vecs of channels, then for each remaining channel; load and store access memory at that
+// width.
 template <class F>
 void for_channels(int64_t channels, F f) {
   int64_t c = 0;
@@ -103,7 +105,7 @@ void depthwise_backward_x(const ConvSizes& a, const real* g, const real* w, real
   });
 }
 
-// dw (R, S, channels): a partial sum for every group of output rows, the partial sums added in order.
+// dw (R, S, channels): one partial sum for each group of output rows; the partial sums are added in order.
 void depthwise_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   const int64_t channels = a.groups, rows = a.n * a.p, size = a.r * a.s * channels,
                 most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
@@ -118,7 +120,7 @@ void depthwise_backward_w(const ConvSizes& a, const real* x, const real* g, real
       const real *image = x + row / a.p * a.h * a.w * channels, *from = g + row * a.q * channels;
       for (int64_t r = down.begin; r < down.end; ++r)
         for (int64_t s = 0; s < a.s; ++s) {
-          // The output columns q whose column q stride + s - padding lies in x.
+          // The output columns q whose input column q stride + s - padding lies inside x.
           const int64_t begin = std::max<int64_t>(0, (a.padding - s + a.stride - 1) / a.stride),
                         end = std::min(a.q, (a.w + a.padding - s + a.stride - 1) / a.stride);
           for_channels(channels, [&](int64_t c, auto load, auto store) {

@@ -1,13 +1,12 @@
-// Convolution in groups of channels: group i of the filters sees group i of the channels alone. As many groups as
-// channels and filters is a depthwise convolution, which has loops of its own; else each group is a convolution by
-// itself.
+// Grouped convolution: group i of the filters reads group i of the channels. With one channel and one filter a group it
+// is a depthwise convolution, which has its own loops; otherwise each group is computed by conv.h.
 #pragma once
 #include "core/kernels/conv_sizes.h"
 #include "core/kernels/finish.h"
 
 namespace evenkeel {
 
-// As their namesakes of conv.h, for a.groups > 1. `winograd` is for the convolution of one group.
+// Like the functions of conv.h, for a.groups > 1. `winograd` chooses the algorithm of each group.
 int64_t grouped_filters_size(const ConvSizes& a, bool winograd);
 void grouped_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
 void grouped_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,

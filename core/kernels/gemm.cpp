@@ -1,8 +1,8 @@
-// The products' inner loop keeps a tile of C in registers, and for every k adds the product of a column of A, number by
-// number, and a row of B, vectors (Goto and van de Geijn 2008). B is cut into panels as wide as the tile that stay in
-// the first-level cache; A is read where it lies. OpenBLAS of the distributions has such loops as well, but none for
-// AVX-512 on processors that came after it, and it copies both matrices first, which at the sizes of small networks
-// costs as much as a tenth of the work.
+// The inner loop keeps a tile of C in registers, and for every k adds the outer product of a column of A (scalars) and
+// a row of B (vectors) (Goto and van de Geijn 2008). B is packed into panels as wide as the tile, which stay in the L1
+// cache; A is read in place. OpenBLAS as distributions ship it has such loops too, but not for AVX-512 on processors
+// newer than its release, and it packs both matrices, which costs up to a tenth of the work at the sizes of small
+// networks.
 #include "core/kernels/gemm.h"
 
 #include <algorithm>
@@ -25,9 +25,9 @@ constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
 
-bool own = true;  // false: OpenBLAS multiplies
+bool own = true;  // false: OpenBLAS computes products
 
-// A whose element (i, p) lies at a + i down + p along.
+// A with element (i, p) at a + i down + p along.
 struct Strided {
   const real* a;
   int64_t down, along;
@@ -47,7 +47,7 @@ struct Column<M, Strided> {
   void next() {
     for (const real*& r : row) r += along;
   }
-  const real* row[(M + 2) / 3];  // every third; those between are reached by an addressing mode
+  const real* row[(M + 2) / 3];  // every third row; an addressing mode reaches the two after it
   int64_t down, along;
 };
 template <int M>
@@ -99,24 +99,23 @@ template <class A, int V, size_t... M>
 constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
   return {tile<M + 1, V, A>...};
 }
-// By number of Vecs and of rows, each less one.
+// Indexed by the numbers of Vecs and of rows, each minus one.
 template <class A>
 constexpr std::array<Tile<A>, tile_rows> tiles[] = {tiles_of<A, 1>(std::make_index_sequence<tile_rows>()),
                                                     tiles_of<A, tile_vecs>(std::make_index_sequence<tile_rows>())};
 
-// The elements of a and b in turn, from those at `from` on.
+// Interleaves the elements of a and b, from index `from` on.
 template <size_t from, size_t... I>
 Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
 #ifdef __clang__
   return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
-#else  // GCC knows that one from version 12 on
+#else  // in GCC from version 12 on
   using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
   return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
 #endif
 }
 
-// A square of Vecs, mirrored along its diagonal: each round deals the upper half of the rows between those of the
-// lower.
+// Transposes a square of Vecs: each round interleaves the upper half of the rows with the lower half.
 void transpose(Vec (&v)[lanes]) {
   constexpr std::make_index_sequence<lanes> all;
   for (int round = 1; round < lanes; round *= 2) {
@@ -190,7 +189,7 @@ void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, 
       const int64_t width = std::min<int64_t>(panel, n - j);
       const real* lines = tb ? b + j * ldb + p : b + p * ldb + j;
       int64_t step = ldb;
-      // A copy pays where many tiles use it, or else rows far apart would share few sets of the cache.
+      // Packing pays if many tiles use the copy, or if rows far apart would map to few sets of the cache.
       if (tb || width % lanes != 0 || (m > 4 * tile_rows && ldb > 2 * panel)) {
         copy_panel(tb, length, width, lines, ldb, copied);
         lines = copied;
@@ -273,15 +272,15 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
                   const Finish* finish) {
   const int64_t lda = ta ? m : k, ldb = tb ? k : n;
   if (finish && !*finish) finish = nullptr;
-  // The block of C whose rows and columns begin at i and j.
+  // The block of C that starts at row i and column j.
   auto block_of = [&](int64_t i, int64_t rows, int64_t j, int64_t columns) {
     gemm(ta, tb, rows, columns, k, a + i * (ta ? 1 : k), lda, b + j * (tb ? k : 1), ldb, false, c + i * n + j, n);
     if (finish) (*finish)(c + i * n + j, rows, j, columns);
   };
-  constexpr int64_t serial = int64_t{1} << 19;  // multiply-adds below which waking a thread costs more than it saves
+  constexpr int64_t serial = int64_t{1} << 19;  // multiply-adds: below, waking a thread costs more than it saves
   if (m * n * k <= serial) return block_of(0, m, 0, n);
 
-  // A long inner dimension over a small result: partial products, added in order.
+  // A long inner dimension and a small result: partial products, added in order.
   constexpr int64_t inner = 2048;
   if (k >= 2 * inner && m * n <= 512 * 1024) {
     const int64_t parts = (k + inner - 1) / inner;
@@ -295,7 +294,7 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
     if (finish) (*finish)(c, m, 0, n);
     return;
   }
-  // Blocks of rows or of columns, whichever side is longer: at least two, and enough work in each.
+  // Blocks along the longer side of C, rows or columns: at least two, each with enough work.
   const bool by_rows = m >= n;
   const int64_t side = by_rows ? m : n, other = by_rows ? n : m;
   const int64_t wanted = std::max<int64_t>(serial / 2 / std::max<int64_t>(1, other * k), 1);

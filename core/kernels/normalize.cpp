@@ -49,8 +49,8 @@ inline Vec at_least(Vec v, real floor) { return v < Vec{} + floor ? Vec{} + floo
 inline Vec gate(Vec g, Vec y) { return y > Vec{} ? g : at_least(y, 0); }
 using evenkeel::gate;
 
-// to[i] = f(load, i, lane) over the elements [begin, end), where load(p) is what lies at p: a number, or neighbouring
-// ones where the result is large enough to be written past the caches.
+// to[i] = f(load, i, lane) over the elements [begin, end). load(p) reads a number at p, or a Vec when the result is
+// written by non-temporal stores.
 template <class F>
 void write_elements(int64_t channels, int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
   if (!streamed) {

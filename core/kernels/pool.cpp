@@ -13,8 +13,8 @@
 namespace evenkeel {
 namespace {
 
-// Calls f(offset of the window in the result, cell(number of the cell in its window, offset of the cell in x)...) for
-// the windows of one row of the result; cells in the padding are left out.
+// For each window of one row of the result: window(offset in the result, number of cells, cells), where cells(f) calls
+// f(number in the window, offset in x) for each cell outside the padding.
 template <class Window>
 void for_windows(const PoolSizes& a, int64_t row, Window window) {
   const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;
@@ -28,7 +28,7 @@ void for_windows(const PoolSizes& a, int64_t row, Window window) {
   }
 }
 
-// A Vec of channels with what was or is to be found in them, and how it lies in memory where fewer channels are left.
+// The winning cells of a Vec of channels. load and store access n < lanes elements where fewer channels are left.
 using Cells [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
 using Bytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
 template <class V, class T>
@@ -45,7 +45,7 @@ void store(V v, T* p, int64_t n) {
 }  // namespace
 
 bool max_cells(const PoolSizes& a, const real* in, uint8_t* winners, real* out) {
-  std::atomic<bool> nan = false;  // whether any maximum is one
+  std::atomic<bool> nan = false;  // whether any maximum is NaN
   parallel_for(a.n * a.p, [&](int64_t row) {
     Cells nans{};
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
@@ -82,8 +82,7 @@ void pick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real
 
 void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
   const int64_t image = a.h * a.w * a.c;
-  // Windows that overlap add to zeros. Those that do not write every cell of the image once where they leave no gap and
-  // no rest.
+  // Overlapping windows add to zeros. Windows that cover the image without overlap, gap or rest write every cell once.
   const bool add = a.stride < std::max(a.height, a.width);
   const bool tiled = !add && a.padding == 0 && a.p * a.height == a.h && a.q * a.width == a.w;
   parallel_for(a.n, [&](int64_t n) {

@@ -1,4 +1,4 @@
-// Sums over rows, per channel: the loop under normalisations and reductions, as fast for 3 channels as for 512.
+// Sums over rows, per channel: the loop of normalisations and reductions, as fast for 3 channels as for 512.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -30,7 +30,7 @@ class Lanes {
   const real* data() const { return data_.get(); }
   real* data() { return data_.get(); }
   void fill(real value) { std::fill_n(data(), width_, value); }
-  void repeat() {  // what the first `channels` lanes hold, in all others
+  void repeat() {  // copies the first `channels` lanes into all others
     for (int64_t j = channels_; j < width_; ++j) data_[j] = data_[j - channels_];
   }
 
@@ -42,7 +42,7 @@ class Lanes {
   std::unique_ptr<real[], Delete> data_;
 };
 
-// f(i, lane) for the elements [begin, end); begin is the first of a row.
+// f(i, lane) for the elements [begin, end); `begin` starts a row.
 template <class F>
 void for_elements(int64_t begin, int64_t end, int64_t width, F f) {
   for (int64_t i = begin; i < end; i += width) {

@@ -28,7 +28,7 @@ struct [[gnu::packed, gnu::may_alias]] VecPlace {
 inline const VecPlace& vec(const real* p) { return *reinterpret_cast<const VecPlace*>(p); }
 inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
 
-// to = from, n numbers, at least `lanes` of them: for lines too short to call memmove for.
+// Copies n numbers, n >= lanes: for lines too short to be worth a call of memmove.
 inline void copy_line(const real* from, int64_t n, real* to) {
   for (int64_t i = 0; i + lanes < n; i += lanes) vec(to + i) = vec(from + i);
   vec(to + n - lanes) = vec(from + n - lanes);
@@ -52,8 +52,8 @@ inline void stream_end() {
   _mm_sfence();
 #endif
 }
-inline bool worth_streaming(int64_t size,
-                            int64_t channels) {  // larger than the L3 cache keeps for the next op, and in whole vectors
+// Larger than what the L3 cache keeps until the next op, in whole vectors.
+inline bool worth_streaming(int64_t size, int64_t channels) {
   return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
 }
 

@@ -28,7 +28,7 @@ namespace {
 
 constexpr int outputs = 4;  // of a tile, in each direction
 
-// The points for r taps, and all numbers that follow from them.
+// The points for r taps, and the constants that follow from them.
 template <int r>
 struct Scheme {
   static constexpr int points = r + outputs - 1, products = points * points, pairs = points / 2 - 1;
@@ -70,7 +70,7 @@ struct Scheme {
 template <int r>
 constexpr Scheme<r> scheme;
 
-// The transforms of one line; from and to say how many numbers go in and come out.
+// The transforms of one line, from `from` to `to` numbers.
 template <int r, int n>
 struct Evaluate {  // E_n
   static constexpr int from = n, to = Scheme<r>::points;
@@ -156,8 +156,7 @@ struct View {
   }
 };
 
-// A square that reaches over an image's edge: the rows outside are one line of zeros, the columns outside are not
-// looked at.
+// A square that crosses an image's edge: rows outside read one line of zeros, columns outside are skipped.
 template <int side>
 struct Edged {
   const real* row[side];
@@ -175,7 +174,7 @@ struct AsItIs {
   Vec operator()(Vec v, const real*, int64_t) const { return v; }
 };
 
-// How results are written, and how many neighbouring Vecs at a time: past the caches a line of them at once.
+// How results are written, and how many neighbouring Vecs at a time: a whole cache line for non-temporal stores.
 struct Store {
   static constexpr int vecs = 1;
   void operator()(real* to, Vec v) const { vec(to) = v; }
@@ -185,7 +184,7 @@ struct Stream {
   void operator()(real* to, Vec v) const { stream(to, v); }
 };
 
-// to = L from L^T for each channel, finished: finish(v, where, channel) is what is written.
+// to = epilogue(L from L^T) for each channel; finish(v, where, channel) is the value to write.
 template <class L, class From, class F = AsItIs, class S = Store>
 void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}, const S& store = {}) {
   constexpr int group = S::vecs, wide = group * lanes;
@@ -217,9 +216,9 @@ void transform(const From& from, const View<real>& to, int64_t channels, const F
   }
 }
 
-// n^2 matrices of rows x columns, either one after the other, or row by row: the first row of each, then the second of
-// each. What writes finds its places side by side (a store to a line that is not at hand waits, a load can be made
-// ahead). The gaps keep places that are used together from falling into the same sets of the cache.
+// n^2 matrices of rows x columns, either one after the other or interleaved by rows: the first row of each, then the
+// second of each. The layout makes writes contiguous (a store that misses the cache stalls; a load can be prefetched).
+// Gaps keep addresses that are used together in different sets of the cache.
 enum Order { by_matrix, by_row };
 template <int r, class Memory>
 struct Matrices {
@@ -242,7 +241,7 @@ struct Tiles {
   int64_t down, across;  // tiles in an image
   int64_t side, pitch, offset;
 
-  // The tile t, and which of its rows and columns lie in the image.
+  // Tile t, and its rows and columns inside the image.
   struct Place {
     View<Real> view;
     int64_t i0, i1, j0, j1;
@@ -259,7 +258,7 @@ struct Tiles {
   View<real> square(real* copy) const { return {copy, side * c, c}; }
 };
 
-// Asks for the memory that the tile to the right of this one will be written to.
+// Prefetches the memory to which the next tile on the right will be written.
 inline void prefetch_next(const Tiles<real>& tiles, const Tiles<real>::Place& place) {
   for (int64_t i = place.i0; i < place.i1; ++i) {
     const real* to = place.view.at(i, tiles.pitch);
@@ -285,8 +284,8 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
   }
 }
 
-// The tiles t in [begin, end) = L (the matrices' rows t - first) L^T, finished. What lies outside the image is
-// forgotten.
+// The tiles t in [begin, end) = epilogue(L (the matrices' rows t - first) L^T). Results outside the image are
+// discarded.
 template <class L, class M>
 void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles,
                  const Finish& finish, bool streamed) {
@@ -317,7 +316,7 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
   if (streamed) stream_end();
 }
 
-// Tiles that are transformed, multiplied and transformed back together.
+// The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
 
 // Tiles that cover p x q.
@@ -326,7 +325,7 @@ struct Grid {
   int64_t down, across;
 };
 
-// packed = the transformed filters, n^2 matrices c x k, each as gemm_packed wants it, from w (k, r, r, c).
+// packed = the transformed filters of w (k, r, r, c): n^2 matrices c x k, each packed for gemm_packed.
 template <int r>
 void pack_filters(const real* w, int64_t k, int64_t c, real* packed) {
   const Matrices<r, Storage> u(by_matrix, k, c);
@@ -338,7 +337,7 @@ void pack_filters(const real* w, int64_t k, int64_t c, real* packed) {
   parallel_for(Scheme<r>::products, [&](int64_t e) { pack(true, k, c, u[e], c, packed + e * size); });
 }
 
-// The same for the data gradient: rotated, from the last tap backwards, and k x c.
+// The same for the data gradient: rotated filters (from the last tap to the first), k x c.
 template <int r>
 void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
   const Matrices<r, Storage> u(by_matrix, k, c);
@@ -350,7 +349,7 @@ void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
   parallel_for(Scheme<r>::products, [&](int64_t e) { pack(false, c, k, u[e], c, packed + e * size); });
 }
 
-// y = x convolved with packed filters, and finished. x (n, h, w, c), y (n, p, q, k).
+// y = epilogue(x convolved with packed filters). x (n, h, w, c), y (n, p, q, k).
 template <int r>
 void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p,
               int64_t q, int64_t k, int64_t padding, const Finish& finish) {
@@ -387,10 +386,9 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
-// Few channels: each thread has sums of its own, which stay in its cache with the tiles that it transforms. Many: the
-// tiles are transformed some at a time, by all threads; then each of the products adds them to its sum, again by all.
-// Some: 2 MiB of floats, so that they stay in the third-level cache, but enough for the sums to be worth their reading
-// and writing.
+// Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
+// all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
+// is 2 MiB of floats, so that it stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
 template <int r>
 void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;

@@ -9,7 +9,7 @@ namespace evenkeel {
 Tensor dropout(const Tensor& x, real p, Random& random) {
   check(p >= 0 && p < 1, "dropout: p must be in [0, 1), got {}", p);
   if (p == 0) return x;
-  // Element 2i + j is kept if half j of the stream's next number but i, 32 bits, is at least p 2^32.
+  // Element 2i + j takes half j (32 bits) of number i of the stream from here, and is kept if it is at least p 2^32.
   const auto limit = static_cast<uint64_t>(std::ldexp(static_cast<double>(p), 32));
   const real scale = 1 / (1 - p);
   Tensor mask = Tensor::empty(x.shape());

@@ -1,8 +1,9 @@
 // Elementwise ops. Binary ones take two tensors of one shape, or a tensor and a number.
 //
-// NaN, in every op of core: a value or a derivative that depends on a NaN is NaN. No comparison hides one: not relu,
-// clamp, abs, sign, step or max_pool. (The derivative of a sum or a copy depends on no input. In count_correct NaN is
-// never right.) A convolution multiplies the zeros around an image too, and Winograd's form a tile: NaN reaches all.
+// NaN propagates through every op of core: a value or a derivative that depends on a NaN is NaN, also in relu, clamp,
+// abs, sign, step and max_pool, which compare. (The derivative of a sum or a copy depends on no input. In count_correct
+// NaN is never right.) A convolution multiplies the padding's zeros too, and Winograd's form whole tiles: there a NaN
+// reaches every output.
 #pragma once
 #include "../engine/map.h"
 

@@ -31,7 +31,7 @@ Row summary(const real* x, int64_t classes) {
   return {largest, static_cast<real>(std::log(sum))};
 }
 
-// The target distribution of a row is `rest` everywhere, and `hit` more at the label.
+// A row's target distribution: `rest` everywhere, plus `hit` at the label.
 struct Smoothing {
   Smoothing(real s, int64_t classes) : hit(1 - s), rest(s / static_cast<real>(classes)) {}
   real hit, rest;
@@ -133,7 +133,7 @@ int64_t count_correct(const Tensor& logits, const Labels& labels) {
   int64_t correct = 0;
   for (int64_t r = 0; r < logits.rows(); ++r) {
     const real* x = logits.data() + r * classes;
-    bool right = true;  // of equal logits the first counts as the largest
+    bool right = true;  // among equal logits the first counts as the largest
     for (int64_t c = 0; c < classes; ++c) right = right && (c < labels[r] ? x[labels[r]] > x[c] : x[labels[r]] >= x[c]);
     correct += right;
   }

@@ -8,8 +8,8 @@ namespace evenkeel {
 
 using Labels = std::vector<int32_t>;
 
-Tensor softmax(const Tensor& x);      // (rows, C): e^x / (sum over channels of e^x), each row
-Tensor log_softmax(const Tensor& x);  // (rows, C): x - log(sum over channels of e^x), each row
+Tensor softmax(const Tensor& x);      // (rows, C): e^x / (sum over channels of e^x), per row
+Tensor log_softmax(const Tensor& x);  // (rows, C): x - log(sum over channels of e^x), per row
 // The mean over rows of -sum_c t_c log_softmax(logits)_c, t = (1 - smoothing) onehot(label) + smoothing / C
 // (smoothing: Szegedy et al. 2016, section 7). logits (rows, C); labels 0 .. C-1.
 Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing = 0);

@@ -29,7 +29,7 @@ PoolSizes windows(const char* op, const Shape& x, const PoolOptions& o) {
   return windows(op, x, o.size, o.size, o.stride == 0 ? o.size : o.stride, o.padding);
 }
 
-// Which cell of its window every maximum came from: one byte each.
+// The cell of its window that holds each maximum: one byte each.
 using Winners = std::shared_ptr<const uint8_t[]>;
 
 std::shared_ptr<uint8_t[]> allocate_bytes(int64_t n) {
@@ -79,7 +79,7 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   const bool nan = max_cells(a, x.data(), winners.get(), y.mutable_data());
   return record(y, {x}, [a, winners = Winners(winners), nan](const Tensor& out, const Tensor& g) {
     const Tensor dx = unpick(g, a, winners);
-    // Where the maximum is NaN, so is its derivative in every cell of the window.
+    // If the maximum is NaN, so is the derivative of every cell of its window.
     return Grads{nan ? dx + spread_average(real(0) * step(out.detach()), a) : dx};
   });
 }

@@ -13,7 +13,7 @@ struct PoolOptions {
 // (N, H, W, C) -> (N, P, Q, C) with P = (H + 2 padding - size) / stride + 1.
 Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the first in row order
 Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
-Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's; refuses what `op` refuses
+Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's shape; checks as `op` does
 Tensor global_avg_pool(const Tensor& x);                                       // (N, H, W, C) -> (N, C)
 
 }  // namespace evenkeel

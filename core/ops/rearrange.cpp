@@ -7,7 +7,7 @@
 namespace evenkeel {
 namespace {
 
-// Every (a, b) matrix of x transposed, n of them.
+// Transposes n matrices (a, b).
 void transpose_each(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
   parallel_blocks(n, std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, a * b)), [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -48,7 +48,7 @@ Tensor to_channels_last(const Tensor& x) {
 
 namespace {
 
-// to (rows x columns, `to_step` apart) = from.
+// Copies a matrix (rows x columns); rows of `to` lie `to_step` apart.
 void copy_matrix(int64_t rows, int64_t columns, const real* from, int64_t from_step, real* to, int64_t to_step) {
   parallel_blocks(rows, std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, columns)),
                   [=](int64_t begin, int64_t end) {
@@ -135,7 +135,7 @@ Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
 
 namespace {
 
-// (count, ...), the further axes those of x; checks that there is a first axis, and that `rows` lie in [0, limit).
+// The shape (count, ...) with x's other axes. Error if x has no axis or a row is outside [0, limit).
 Shape rows_shape(const char* op, const Shape& x, const std::vector<int64_t>& rows, int64_t count, int64_t limit) {
   check(x.rank() >= 1, "{}: needs an axis of rows, got {}", op, x);
   for (const int64_t row : rows) check(row >= 0 && row < limit, "{}: rows must be 0 .. {}, got {}", op, limit - 1, row);

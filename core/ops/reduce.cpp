@@ -1,4 +1,4 @@
-// Reductions add in blocks whose size depends on the shape alone, the blocks' results in order, in double.
+// Reductions sum blocks whose size depends on the shape only, and add the blocks' sums in order, in double.
 #include "core/ops/reduce.h"
 
 #include <algorithm>
@@ -71,7 +71,7 @@ Tensor spread(const Tensor& s, const Shape& shape) {
 
 namespace {
 
-// (C): the sums over rows of term(i), i the number of an element.
+// (C): sums over rows of term(i), where i is an element's index.
 template <class Term>
 Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
   const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;

@@ -1,6 +1,5 @@
-// Sums and their adjoints, the spreads. A tensor is seen as a matrix of rows x channels.
-//
-// Each sum is the adjoint of the spread beside it: <sum(x), g> = <x, spread(g)>, so each is the other's derivative.
+// Sums and their adjoints `spread`, which broadcast. A tensor is seen as a matrix of rows x channels. Each sum is the
+// adjoint of the spread below it: <sum(x), g> = <x, spread(g)>, so each is the other's derivative.
 #pragma once
 #include "elementwise.h"
 
@@ -18,7 +17,7 @@ Tensor mean(const Tensor& x);                                  // sums divided b
 Tensor mean_rows(const Tensor& x);
 Tensor mean_channels(const Tensor& x);
 
-// gated = gate(g, y), and its sum over rows, in one pass; constants.
+// Sets gated = gate(g, y), and returns its sum over rows (C), in one pass; both are constants.
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
 
 Tensor dot(const Tensor& a, const Tensor& b);  // sum of a_i b_i, ()

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file's bytes without a copy: archives may be larger than memory.
+// A mapped file: archives may be larger than memory.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path) {
@@ -36,7 +36,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Copies `size` bytes to a new file, or to nowhere.
+// Copies `size` bytes to a new file, or skips them.
 void copy(ByteReader& reader, uint64_t size, const fs::path& target = {}) {
   std::ofstream out;
   if (!target.empty()) out.open(target, std::ios::binary | std::ios::trunc);
@@ -50,14 +50,14 @@ void copy(ByteReader& reader, uint64_t size, const fs::path& target = {}) {
   if (!target.empty() && !out) fail(Fault::io, "cannot write {}", target.string());
 }
 
-// If the archive's member is one of the wanted files: that file, which is then no longer wanted.
+// Returns the wanted file that this member is, if any, and removes it from the list.
 std::string claim(std::vector<std::string>& wanted, std::string_view member) {
   const std::string file(member.substr(member.rfind('/') + 1));
   return std::erase(wanted, file) ? file : "";
 }
 
-// A tar is a row of members, each a header of 512 bytes (name 0..99, size in octal digits 124..135, type 156) and its
-// data, filled up to a multiple of 512; an empty header ends it. (POSIX.1-1988, ustar)
+// A tar is a sequence of members: a header of 512 bytes (name 0..99, size in octal digits 124..135, type 156), then the
+// data, padded to a multiple of 512. An empty header ends it. (POSIX.1-1988, ustar)
 void unpack_tar(const std::string& name, std::string_view bytes, std::vector<std::string>& wanted,
                 const fs::path& folder) {
   ByteReader reader(name, bytes);

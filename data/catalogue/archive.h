@@ -1,5 +1,4 @@
-// Takes files out of an archive, .tar.gz or .zip. No permissions, no folders, no links: a named file's bytes, nothing
-// else.
+// Extracts files from an archive, .tar.gz or .zip: only the bytes of named files; no permissions, folders or links.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -7,8 +6,8 @@
 
 namespace evenkeel {
 
-// Writes the named files, wherever in the archive they are, into the folder. Throws Error(Fault::bad_file) where the
-// archive is damaged or lacks one of them, Error(Fault::io) where it cannot write.
+// Writes the named files, from any folder of the archive, into `folder`. Throws Error: bad_file if the archive is
+// damaged or lacks a file, io if a file cannot be written.
 void unpack(const std::filesystem::path& archive, const std::vector<std::string>& files,
             const std::filesystem::path& folder);
 

@@ -27,7 +27,7 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-// Where a program is on $PATH; empty: nowhere.
+// The path of a program on $PATH; empty if it is not there.
 std::string find_program(const std::string& program) {
   std::string path = environment("PATH");
   for (size_t begin = 0; begin < path.size();) {
@@ -39,8 +39,8 @@ std::string find_program(const std::string& program) {
   return {};
 }
 
-// The command that writes a URL to a file. Both programs retry, give up on silence, read no configuration of the
-// user's, and take the URL as it is. curl follows a redirection to http and https alone; wget has no option for that.
+// The command that downloads a URL to a file. Both programs retry, time out on a silent server, ignore the user's
+// configuration, and use the URL unchanged. curl follows redirections to http and https only; wget has no such option.
 std::vector<std::string> download_command(const std::string& url, const std::string& file) {
   if (const std::string curl = find_program("curl"); !curl.empty())
     return {curl,
@@ -84,7 +84,7 @@ std::string sha256_of(const fs::path& file) {
   return digest.hex();
 }
 
-// "; it is an HTML page": what came in place of a packed file, if that is a known format.
+// "; it is an HTML page": the known format of what came instead of an archive.
 std::string foreign_name(const fs::path& file) {
   const InputFile input = open_input(file.string());
   char front[foreign_bytes];
@@ -92,7 +92,7 @@ std::string foreign_name(const fs::path& file) {
   return format && format->what != "a gzip file" ? fmt::format("; it is {}", format->what) : "";
 }
 
-// The right to fetch into a folder, for one process at a time. It ends with the process at the latest.
+// A lock: one process at a time downloads into a folder. It ends with the process at the latest.
 class FetchLock {
  public:
   FetchLock(const fs::path& folder, const FetchReport& report)
@@ -111,11 +111,11 @@ class FetchLock {
   int folder_;
 };
 
-// A folder for what is not complete yet, inside the set's own, so that a rename within one file system ends the fetch.
-// The destructor removes it, and the set's folder if that is then empty.
+// The folder for incomplete files, inside the set's own, so that a rename within one file system puts them in place.
+// The destructor removes it, and the set's folder if that is empty then.
 struct Staging {
   explicit Staging(const fs::path& set) : path(set / ".part") {
-    fs::remove_all(path);  // left by a process that was killed
+    fs::remove_all(path);  // of a killed process
     fs::create_directories(path);
   }
   ~Staging() {
@@ -136,7 +136,7 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
   Fault fault = Fault::io;
   for (const std::string& url : urls) {
     report.log(fmt::format("fetching {}", url));
-    // One byte more than is right may be written, to see that there is more.
+    // The limit is one byte above the right size, so that a larger file is noticed.
     const std::vector<std::string> command = download_command(url, target.string());
     const ProcessResult end = run_process(
         command,

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The first folder that has all the set's files.
+// The first folder that has all files of the set.
 std::optional<fs::path> find_folder(const Source& source, const std::string& data_dir) {
   for (const auto& root : data_roots(data_dir)) {
     if (first_lacking(source, root / source.folder).empty()) return root / source.folder;
@@ -48,7 +48,7 @@ DataSplit load_source(const std::string& name, const std::string& data_dir) {
        name);
 }
 
-// The names of the classes that have no image.
+// The names of classes without images.
 void note_empty_classes(const Dataset& data, const char* what, const LoadReport& report) {
   std::vector<bool> seen(static_cast<size_t>(data.classes));
   for (const int32_t label : data.labels) seen[static_cast<size_t>(label)] = true;
@@ -64,7 +64,7 @@ void note_empty_classes(const Dataset& data, const char* what, const LoadReport&
                           lacking == 1 ? "s" : "ve", what, names, lacking > named ? " ..." : ""));
 }
 
-// How many test images are among the training images.
+// The number of test images that are also training images.
 int64_t in_both(const Dataset& train, const Dataset& test) {
   const auto size = static_cast<size_t>(train.image.size());
   const auto image = [&](const Dataset& d, int64_t i) {

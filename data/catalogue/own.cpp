@@ -15,9 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* idx_roles[] = {"training images", "training labels", "test images", "test labels"};
-using IdxFiles = std::array<std::string, 4>;  // by role; empty: not there
+using IdxFiles = std::array<std::string, 4>;  // by role; empty if missing
 
-// The IDX files of a folder whose names begin with `beginning`, by what stands before the part's name.
+// The IDX files of a folder whose names start with `beginning`, grouped by the prefix before the part's name.
 std::map<std::string, IdxFiles> idx_sets(const fs::path& folder, const std::string& beginning) {
   std::map<std::string, IdxFiles> sets;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -31,12 +31,12 @@ std::map<std::string, IdxFiles> idx_sets(const fs::path& folder, const std::stri
       continue;
     std::string& role =
         sets[file.substr(0, part)].at((name.substr(part).starts_with("train") ? 0 : 2) + (labels ? 1 : 0));
-    if (role.empty() || file.size() < role.size()) role = file;  // the plain file goes before its .gz
+    if (role.empty() || file.size() < role.size()) role = file;  // prefers the plain file to its .gz
   }
   return sets;
 }
 
-// The set's source, where the files of one are there.
+// The source that describes the files, if they form a set.
 std::optional<Source> idx_source(const fs::path& folder, const std::string& beginning) {
   const auto sets = idx_sets(folder, beginning);
   if (sets.empty()) return {};
@@ -94,7 +94,7 @@ std::optional<Source> cifar_source(const fs::path& folder) {
   return source;
 }
 
-// The classes are the labels that the files have, counted from the smallest, which is 0 or 1; or those of a network.
+// The classes are the labels in the files, from the smallest (0 or 1) on; or those of a network.
 void name_classes(DataSplit& split, const std::vector<std::string>& known) {
   int32_t least = 255, most = 0;
   for (const Dataset* part : {&split.train, &split.test}) {
@@ -154,7 +154,7 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   return split;
 }
 
-// Brings the images to the size and the channels that the options say, as fit_picture does.
+// Converts the images to the options' size and channels by fit_picture.
 void fit(Dataset& d, const PictureOptions& o) {
   const int64_t height = o.height > 0 ? o.height : d.image[0], width = o.width > 0 ? o.width : d.image[1],
                 channels = o.channels > 0 ? o.channels : d.image[2];

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), to tell whether a fetched file is the right one.
+// SHA-256 (FIPS 180-4), to verify downloaded files.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace evenkeel {
 class Sha256 {
  public:
   void add(std::string_view bytes);
-  std::string hex();  // the digest of all that was added, 64 digits; nothing may be added after it
+  std::string hex();  // the digest in 64 digits; call it once, at the end
 
  private:
   void block(const uint8_t* bytes);

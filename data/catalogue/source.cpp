@@ -18,8 +18,8 @@ std::vector<std::string> words(std::string_view text) {  // separated by commas
   return list;
 }
 
-// Sizes and digests are of the files as first published; the hosts named first are those of the sets' makers, or their
-// successors.
+// Sizes and digests are those of the files as first published. The first mirrors are those of the sets' authors or
+// their successors.
 std::vector<Source> table() {
   const std::vector<std::string> train = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
   const std::vector<std::string> test = {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};

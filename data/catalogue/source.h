@@ -1,4 +1,4 @@
-// The table of data sets: what files each has, what they must be, and from where they can be fetched.
+// The table of data sets: the files of each, their sizes and digests, and the mirrors that have them.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -10,16 +10,16 @@ namespace evenkeel {
 
 enum class Layout {
   drawn,  // no files
-  idx,    // images and labels, each as it is or with .gz
+  idx,    // images and labels, each plain or .gz
   cifar   // records of label bytes and colour planes
 };
 
-// A file to fetch: kept as it is, or an archive from which the set's files are taken.
+// A file to download: one of the set's files, or an archive that contains them.
 struct Download {
   std::string file;
   int64_t size;                           // bytes
   std::string sha256;                     // in hexadecimal digits
-  std::vector<std::string> members = {};  // of an archive: the files to take from it
+  std::vector<std::string> members = {};  // of an archive: the files to extract
 };
 
 struct Source {
@@ -32,27 +32,26 @@ struct Source {
   std::string folder = {};
   std::vector<std::string> train = {}, test = {};  // idx: {images, labels}, without .gz; cifar: batches of equal size
   bool transposed = false;                         // idx: images are stored column by column
-  int64_t label_bytes = 1;                         // cifar: before every image, the last one counts
-  int64_t first_label = 0;                         // idx: of the first class
+  int64_t label_bytes = 1;                         // cifar: labels before every image; the last one counts
+  int64_t first_label = 0;                         // idx: the label of the first class
   std::vector<std::string> class_names = {};
-  std::vector<std::string> mirrors = {};  // URLs below which the downloads are
+  std::vector<std::string> mirrors = {};  // base URLs of the downloads
   std::vector<Download> downloads = {};
 };
 
 const std::vector<Source>& sources();
-const Source& find_source(std::string_view name);  // Error(Fault::usage), with the names there are
+const Source& find_source(std::string_view name);  // Error(Fault::usage), with the known names
 
-// Folders that may hold the folder of a set, most wanted first; the first one is where a fetched set goes. data_dir
-// alone, if given.
+// The folders to search for a set's folder, in order; downloads go into the first. Only data_dir, if given.
 std::vector<std::filesystem::path> data_roots(const std::string& data_dir);
 
-// The file of this name in a folder, as it is; an IDX file also as .idx3-ubyte for -idx3-ubyte, and each with .gz.
+// The file of this name in a folder; an IDX file also as .idx3-ubyte for -idx3-ubyte, and each also with .gz.
 std::optional<std::filesystem::path> find_file(const Source& source, const std::filesystem::path& folder,
                                                const std::string& file);
-// The first file of the set that the folder lacks; empty: none.
+// The first file of the set that is missing in the folder; empty if none is.
 std::string first_lacking(const Source& source, const std::filesystem::path& folder);
 
-// Reads the set from a folder that has all its files, or draws it: always the same images.
+// Reads the set from a folder with all its files, or draws it: always the same images.
 DataSplit read_source(const Source& source, const std::filesystem::path& folder = {});
 
 }  // namespace evenkeel

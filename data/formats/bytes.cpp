@@ -27,7 +27,7 @@ struct ByteReader::Unzip {
   Unzip(const Unzip&) = delete;
   Unzip& operator=(const Unzip&) = delete;
 
-  // Writes `count` bytes, or fewer where the data ends. A gzip file may have several members, and zeros after them
+  // Writes `count` bytes, or fewer at the end of the data. A gzip file may have several members, and zeros after them
   // (RFC 1952).
   size_t read(const std::string& name, uint8_t* out, size_t count) {
     size_t written = 0;
@@ -68,7 +68,7 @@ struct ByteReader::Unzip {
 
   const Stored stored;
   const bool gzip;
-  uint64_t at = 0;  // the offset in `stored` of the first byte that zlib was not given yet
+  uint64_t at = 0;  // the offset in `stored` of the next byte for zlib
   z_stream stream{};
   Bytef input[1 << 14];
   bool ended = false;
@@ -113,13 +113,13 @@ void ByteReader::expect(uint64_t count) {
            stored_.size() - taken_);
     return;
   }
-  uint8_t last[4] = {};  // a gzip ends with its unzipped length modulo 2^32, least byte first
+  uint8_t last[4] = {};  // a gzip ends with its unzipped length modulo 2^32, little-endian
   stored_.read(stored_.size() - 4, last, 4);
   const uint32_t length = uint32_t{last[3]} << 24 | uint32_t{last[2]} << 16 | uint32_t{last[1]} << 8 | last[0];
   const uint64_t total = taken_ + count;
   if (total / 1032 <= stored_.size()) {
     if (static_cast<uint32_t>(total) == length) return;
-    // Of several members, or with zeros after it? Then only unzipping tells how much it holds.
+    // It may have several members, or zeros at its end: then only unzipping tells its length.
     Unzip whole(stored_, Packing::gzip);
     std::string part(1 << 16, '\0');
     uint64_t holds = 0;

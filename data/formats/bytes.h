@@ -1,4 +1,4 @@
-// The bytes of a file, taken from the front with every length checked; unzipped on the way where the file is a gzip.
+// Reads a file's bytes in order, with every length checked, and unzips gzip files.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -11,13 +11,13 @@ namespace evenkeel {
 
 enum class Packing { none, gzip, deflate };
 
-// Bytes at any place, of memory or of an open file, which must outlive them: only what is asked for is read.
+// Random access to bytes in memory or in an open file, which must outlive this object. Reads only the requested bytes.
 class Stored {
  public:
   Stored(std::string_view bytes) : bytes_(bytes), size_(bytes.size()) {}
   Stored(const InputFile& file) : file_(&file), size_(file.size) {}
   uint64_t size() const { return size_; }
-  size_t read(uint64_t at, void* out, size_t count) const;  // fewer than `count` where they end
+  size_t read(uint64_t at, void* out, size_t count) const;  // fewer than `count` at the end
 
  private:
   std::string_view bytes_;
@@ -25,15 +25,15 @@ class Stored {
   uint64_t size_;
 };
 
-// Where the bytes, which are not `wanted`, are of another program's format: Error(Fault::bad_file) that names it.
+// For bytes that are not in the `wanted` format: Error(Fault::bad_file) that names their format, if it is known.
 void refuse_foreign(const std::string& name, const Stored& stored, const char* wanted);
 
-// Throws Error(Fault::bad_file), beginning with the file's name, for whatever is not as it must be.
+// Throws Error(Fault::bad_file), starting with the file's name, if the data is invalid.
 class ByteReader {
  public:
   // The name is for messages.
   ByteReader(const std::string& name, Stored bytes, Packing packing);
-  ByteReader(const std::string& name, Stored bytes);  // a gzip, if they begin as one does
+  ByteReader(const std::string& name, Stored bytes);  // gzip if they start like one
   ByteReader(const std::string& name, std::string_view bytes) : ByteReader(name, Stored(bytes)) {}
   ByteReader(const std::string& name, std::string_view bytes, Packing packing)
       : ByteReader(name, Stored(bytes), packing) {}
@@ -42,9 +42,8 @@ class ByteReader {
   void read(void* out, size_t count);
   uint32_t read_big_endian();
 
-  // Says that exactly `count` bytes follow. Refused at once, before anybody allocates, where they cannot: the rest of a
-  // plain file is as long as it is, and a gzip says its length (its last member's) and grows by a factor of 1032 at
-  // most. Not for bare deflate data.
+  // Checks, before the caller allocates, that exactly `count` bytes can follow: a plain file's rest has that length; a
+  // gzip states the length of its last member, and grows by a factor of at most 1032. Not for raw deflate data.
   void expect(uint64_t count);
   void finish();  // nothing may follow; a gzip's checksum must be right
 

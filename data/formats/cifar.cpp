@@ -7,7 +7,7 @@ namespace evenkeel {
 
 namespace {
 
-// How many records there are; as many as wanted, if any number is.
+// The number of records. Error unless it is `records`, or `records` is 0.
 int64_t check_size(const std::string& name, const Stored& stored, int64_t wanted, int64_t record) {
   const int64_t records = wanted > 0 ? wanted : static_cast<int64_t>(stored.size()) / record;
   if (records > 0 && stored.size() == static_cast<uint64_t>(records * record)) return records;

@@ -14,15 +14,14 @@ struct IdxArray {
   Pixels values;
 };
 
-// An array of unsigned bytes with `rank` axes, none of them empty, from the contents of a file, plain or gzip.
-// Throws Error(Fault::bad_file) with the name and what is wrong; nothing is allocated for data that cannot be there.
-// What is not as it must be is refused before the values are read.
+// An array of unsigned bytes with `rank` axes, none of them empty, from a file's contents, plain or gzip. Throws
+// Error(Fault::bad_file), with the name and the reason, before it allocates or reads the values.
 IdxArray parse_idx(const std::string& name, std::string_view bytes, int rank);
 IdxArray read_idx(const std::string& path, int rank);
 
-// Fills data.pixels and data.labels from a pair of files that must fit each other, data.image and data.classes. Where
-// data.image is of rank 0 it becomes the images' shape, where data.classes is 0 any labels are taken. transposed: the
-// images are stored column by column (EMNIST). first_label: what the first class has in the file.
+// Fills data.pixels and data.labels from a pair of files, which must fit each other, data.image and data.classes. If
+// data.image has rank 0, it is set to the images' shape; if data.classes is 0, any label is accepted. transposed: the
+// images are stored column by column (EMNIST). first_label: the first class's label in the file.
 void read_idx_pair(Dataset& data, const std::string& images_path, const std::string& labels_path,
                    bool transposed = false, int64_t first_label = 0);
 

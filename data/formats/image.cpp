@@ -25,7 +25,7 @@ void check_size(const std::string& name, int64_t height, int64_t width) {
     fail(Fault::bad_file, "{}: claims {} x {} pixels; at most 100 million are read", name, width, height);
 }
 
-// What the bytes are, by their beginning; empty: nothing known.
+// The format of the bytes, by their first bytes; empty if unknown.
 std::string format_of(std::string_view bytes) {
   using namespace std::string_view_literals;
   static constexpr std::pair<std::string_view, const char*> beginnings[] = {{"\x89PNG\r\n\x1a\n"sv, "PNG"},
@@ -52,7 +52,7 @@ std::string format_of(std::string_view bytes) {
 
 // --- EXIF ---
 
-// The orientation in EXIF data, from the TIFF header on: 1 (as it stands) to 8; 1 for whatever is not as it must be.
+// The orientation in EXIF data that starts with the TIFF header: 1 (upright) to 8; 1 if the data is invalid.
 int exif_orientation(std::string_view data) {
   const bool big = data.starts_with('M');
   const auto number = [&](size_t at, size_t bytes) -> uint64_t {
@@ -71,14 +71,14 @@ int exif_orientation(std::string_view data) {
   return 1;
 }
 
-// Rows and columns of a picture as its orientation says (EXIF 2.3, tag 0x0112).
+// Rotates and mirrors a picture by its orientation (EXIF 2.3, tag 0x0112).
 Picture turned(Picture picture, int orientation) {
   if (orientation <= 1) return picture;
   const int64_t h = picture.height, w = picture.width, channels = picture.channels;
   const bool swapped = orientation >= 5;
   Picture out{.height = swapped ? w : h, .width = swapped ? h : w, .channels = channels};
   if (picture.pixels.empty()) return out;
-  // Where row 0 and column 0 of the stored picture are: at the far side of the shown one's rows, of its columns?
+  // Whether row 0 and column 0 of the stored picture are at the far side of the rows and columns shown.
   const bool flip_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
   const bool flip_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
   out.pixels.resize(picture.pixels.size());
@@ -98,7 +98,7 @@ Picture turned(Picture picture, int orientation) {
 struct Png {
   explicit Png(const std::string& file) : name(file) {}
   Png(const std::string& file, std::string_view contents)
-      : Png(file) {  // delegates, so that what throws here is destroyed
+      : Png(file) {  // delegates, so that the destructor runs if this constructor throws
     bytes = contents;
     image.version = PNG_IMAGE_VERSION;
     if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size())) refuse();
@@ -123,7 +123,8 @@ struct Png {
   }
   bool has_chunk(size_t at) const { return bytes.size() - at >= 12 && bytes.size() - at - 12 >= number(at); }
 
-  // Of the chunk eXIf, of which the library knows nothing (PNG 3, section 11.3.3.5); among the bytes that are there.
+  // The orientation in the chunk eXIf, which libpng's simplified interface ignores (PNG 3, section 11.3.3.5), if it is
+  // among the given bytes.
   int orientation() const {
     for (size_t at = 8; has_chunk(at); at += 12 + size_t{number(at)}) {
       const std::string_view type = bytes.substr(at + 4, 4);
@@ -133,7 +134,7 @@ struct Png {
     return 1;
   }
 
-  // The library stops reading after the last pixel, before the checksum of what it has read.
+  // libpng stops after the last pixel, before it has checked the data's checksum.
   void check_chunks() const {
     for (size_t at = 8;;) {
       if (!has_chunk(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
@@ -173,7 +174,7 @@ struct Png {
 
 // --- JPEG ---
 
-// libjpeg leaves a call that fails by longjmp: no object of C++ may live in the functions in between.
+// libjpeg reports an error by longjmp: the functions in between must have no objects with destructors.
 struct Jpeg {
   explicit Jpeg(const std::string& file) : name(file) {}
   Jpeg(const std::string& file, std::string_view bytes) : Jpeg(file) {
@@ -184,13 +185,13 @@ struct Jpeg {
       errors_of(common).format_message(common, self.message);
       std::longjmp(self.before, 1);
     };
-    // A warning: only that data are lacking makes a file bad, since cameras write odd bytes between markers.
+    // A warning. Only missing data makes a file bad: cameras write extra bytes between markers.
     errors.emit_message = [](j_common_ptr common, int level) {
       const int code = errors_of(common).msg_code;
       if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)) errors_of(common).error_exit(common);
     };
     errors.output_message = [](j_common_ptr) {};
-    // A file of few bytes can hold as many scans as it likes, each over the whole picture.
+    // A small file can have a huge number of scans, each over the whole picture.
     progress.progress_monitor = [](j_common_ptr common) {
       Jpeg& self = *static_cast<Jpeg*>(common->client_data);
       if (self.info.input_scan_number <= 500) return;
@@ -239,7 +240,7 @@ struct Jpeg {
     return picture;
   }
 
-  int orientation = 0;  // known after header(); 0: nothing said
+  int orientation = 0;  // set by header(); 0: none
 
  private:
   static jpeg_error_mgr& errors_of(j_common_ptr common) { return *common->err; }
@@ -340,8 +341,8 @@ std::string encode_png(const Picture& picture) {
   return bytes;
 }
 
-// With u = height / wanted height where the picture is too wide, else width / wanted width, every new pixel covers u x
-// u old ones. In units of 1/(2 u's denominator) all edges are integers, and so the weights and the sums are.
+// Let u = height / wanted height if the picture is too wide, else width / wanted width: each new pixel covers u x u old
+// ones. In units of 1/(2 * u's denominator) all edges are integers, and so are weights and sums.
 Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels) {
   picture = in_channels(std::move(picture), channels);
   const int64_t h = picture.height, w = picture.width;
@@ -353,7 +354,7 @@ Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t chan
   Picture out{.height = height, .width = width, .channels = channels};
   out.pixels.reserve(static_cast<size_t>(height * width * channels));
   std::vector<uint64_t> column(static_cast<size_t>(w * channels)), sum(static_cast<size_t>(channels));
-  // Calls f(i, weight) for the old pixels i that the new pixel number j of an axis covers.
+  // Calls f(i, weight) for the old pixels i that new pixel j of an axis covers.
   const auto covered = [&](int64_t start, int64_t j, int64_t count, auto f) {
     const int64_t begin = start + j * step, end = begin + step;
     for (int64_t i = begin / pixel; i < count && i * pixel < end; ++i)

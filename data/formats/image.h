@@ -1,4 +1,4 @@
-// Pictures: PNG by libpng, JPEG by libjpeg-turbo, both told by their first bytes and not by their names.
+// Pictures: PNG by libpng, JPEG by libjpeg-turbo, recognised by their first bytes, not by their names.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,26 +13,25 @@ struct Picture {
   std::vector<uint8_t> pixels = {};
 };
 
-// As decode_picture would give it, without pixels. The first part of a file is enough where all before the pixels
-// stands in it; of a PNG whose orientation stands after its pixels that one is not seen then.
+// The result of decode_picture without pixels. `bytes` may be the first part of a file, if it has everything before the
+// pixels; the orientation of a PNG that has it after the pixels is then not seen.
 Picture picture_header(const std::string& name, std::string_view bytes);
 
-// The picture as a viewer shows it: turned as its EXIF orientation says, transparent parts over white, 16 bits
-// rounded to 8, CMYK as red, green and blue. Colour profiles are not applied. Throws Error(Fault::bad_file), beginning
-// with the name, for every other format (by its name), for a picture that is cut short or damaged, and, before memory
-// is asked for, for one of more than 100 million pixels.
+// The picture as a viewer shows it: rotated by its EXIF orientation, transparency over white, 16 bits rounded to 8,
+// CMYK converted to RGB. Colour profiles are not applied. Throws Error(Fault::bad_file), starting with the name, for
+// another format (which it names), for a truncated or damaged picture, and, before it allocates, for more than 100
+// million pixels.
 Picture decode_picture(const std::string& name, std::string_view bytes);
 
-// Which code makes the pixels of decode_picture and fit_picture: the version of their own, to be raised with every
+// The versions that determine the pixels of decode_picture and fit_picture: our own, which must increase with every
 // change that can change a pixel, and those of the libraries.
 std::string picture_decoder();
 
-// As a PNG file.
+// The contents of a PNG file.
 std::string encode_png(const Picture& picture);
 
-// The picture in another size and with 1 or 3 channels: the largest part of the wanted proportions is taken from the
-// centre, and each new pixel is the mean of the area that it covers, exactly rounded. Grey is 0.299 red + 0.587 green +
-// 0.114 blue.
+// Resizes a picture, and converts it to 1 or 3 channels: takes the largest centre crop of the new proportions; each new
+// pixel is the mean of the area that it covers, correctly rounded. Grey is 0.299 red + 0.587 green + 0.114 blue.
 Picture fit_picture(Picture picture, int64_t height, int64_t width, int64_t channels);
 
 }  // namespace evenkeel

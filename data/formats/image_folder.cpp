@@ -25,7 +25,7 @@ bool passed_over(const std::string& name) {
   return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
 }
 
-// The entries of a folder that count, in byte order.
+// The entries of a folder that are not ignored, in byte order.
 std::vector<fs::directory_entry> entries(const fs::path& folder) {
   std::vector<fs::directory_entry> found;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -53,7 +53,7 @@ struct Item {
   int32_t label;
   FileStamp stamp = {};
 };
-using Classes = std::map<std::string, fs::path>;  // by the name as it is kept: one line of UTF-8
+using Classes = std::map<std::string, fs::path>;  // by name, as one line of UTF-8
 
 Classes class_folders(const fs::path& root) {
   Classes classes;
@@ -86,7 +86,7 @@ Picture header_of(const std::string& file) {
   try {
     return picture_header(on_one_line(file), beginning);
   } catch (const Error&) {
-    if (beginning.size() < most) throw;  // it was all
+    if (beginning.size() < most) throw;  // it was the whole file
     return picture_header(on_one_line(file), read_file(file, largest_file));
   }
 }
@@ -102,8 +102,8 @@ std::vector<Item> hold_out_items(std::vector<Item>& from, const std::vector<std:
   return held;
 }
 
-// Does something for every item, in parallel, and reports; what f throws of an Error is the item's. So many at a time
-// that this takes some hundredths of a second.
+// Calls f for every item, in parallel, and reports progress. An Error thrown by f belongs to its item. A part is large
+// enough to take some hundredths of a second.
 template <class F>
 void each_item(size_t count, std::vector<std::string>& errors, const std::function<void(int64_t)>& progress, F f) {
   using Clock = std::chrono::steady_clock;
@@ -142,7 +142,7 @@ void check_bad(const std::vector<std::string>& errors, const PictureOptions& opt
   report.note(fmt::format("{}: {}, passed over:{}", path, found, list));
 }
 
-// The shape that all pictures are given.
+// The common shape of all pictures.
 Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::string>& errors,
                    const PictureOptions& options, const std::string& path, const LoadReport& report) {
   const Picture* first = nullptr;
@@ -200,7 +200,7 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   const auto folder = [&](const char* name) { return fs::is_directory(root / name); };
   Classes train_classes = class_folders(root), test_classes;
   const char* test = folder("test") ? "test" : "val";
-  // A folder called train beside others that are not called test or val is a class.
+  // A folder called train is a class if its neighbours are not called test or val.
   const bool split_by_folders = folder(test) || (folder("train") && train_classes.size() == 1);
   if (split_by_folders) {
     train_classes = folder("train") ? class_folders(root / "train") : Classes();
@@ -251,7 +251,7 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
   Pixels &train = split.train.pixels, &tested = split.test.pixels;
   train.resize(trained * size);
   tested.resize((all.size() - trained) * size);
-  std::vector<KeptPicture> kept(all.size());  // without a name: not to be kept
+  std::vector<KeptPicture> kept(all.size());  // entries without a name are not cached
   std::vector<uint8_t> decoded(all.size());
   each_item(
       all.size(), errors, [&](int64_t done) { report.progress(done, total); },

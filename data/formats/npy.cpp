@@ -26,7 +26,7 @@ struct Place {
   Part part;
 };
 
-// What an array's name says, if it is one of a pair's.
+// What an array's name says, if it belongs to a pair.
 std::optional<Place> place_of(std::string name) {
   if (!name.ends_with(".npy")) return {};
   name.resize(name.size() - 4);
@@ -151,7 +151,7 @@ struct Array {
       case 4:
         return s ? value_at<int32_t>(bytes, i, big) : value_at<uint32_t>(bytes, i, big);
       default:
-        return value_at<int64_t>(bytes, i, big);  // beyond 2^63: negative, and so refused
+        return value_at<int64_t>(bytes, i, big);  // from 2^63 on: negative, and therefore refused
     }
   }
 };
@@ -188,7 +188,7 @@ std::vector<int64_t> image_shape(const Array& a, const PictureOptions& options, 
     fail(Fault::bad_file, "{}: images must be (N, H, W), (N, H, W, C) or (N, C, H, W), it is {}", a.name,
          text_of(a.header.shape));
   const std::vector<int64_t> known{s[0], options.height, options.width, options.channels};
-  // Where a network asks, its own shape says it, or that only one order has 1 or 3 channels.
+  // For a network's input, its shape decides, or the fact that only one order has 1 or 3 channels.
   const std::vector<int64_t> moved{s[0], s[2], s[3], s[1]};
   const auto pictures = [](const std::vector<int64_t>& shape) { return shape[3] == 1 || shape[3] == 3; };
   first = a.header.shape.size() == 4 &&
@@ -207,7 +207,7 @@ struct Range {
   double low = 0, high = 0;
 };
 
-// Refuses what is not finite, by its place.
+// Error, with the index, if a value is not finite.
 void include(const Array& a, Range& range) {
   const uint64_t n = a.header.count();
   for (uint64_t i = 0; i < n; ++i) {

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view magic = "ekpics\1\n", ending = ".pictures";
 
-// What a file begins with; the index and the pixels follow. Numbers are as the machine has them.
+// The header of a cache file; the index and the pixels follow. Numbers have the machine's byte order.
 struct Beginning {
   char magic[8];
   uint64_t index_bytes;
@@ -37,7 +37,7 @@ void append(std::string& out, T number) {
   out.append(reinterpret_cast<const char*>(&number), sizeof number);
 }
 
-// Takes from the front of a text what was appended to it; `good` says whether it was all there.
+// Reads values from the front of a text; `good` becomes false if it is too short.
 struct Cursor {
   std::string_view rest;
   bool good = true;
@@ -56,7 +56,7 @@ struct Cursor {
   }
 };
 
-// Removes files, the one longest not used first, until the others have at most `bytes`.
+// Removes the least recently used files until the others have at most `bytes`.
 void make_room(const fs::path& folder, const fs::path& spared, uint64_t bytes) {
   struct Kept {
     fs::path path;
@@ -89,7 +89,7 @@ PictureCache::PictureCache(const std::string& root, const PictureOptions& o)
   file_ = (fs::path(o.cache) / fmt::format("{:08x}{}", crc_of(key_), ending)).string();
   try {
     open();
-  } catch (const Error&) {  // there is none, or it cannot be read
+  } catch (const Error&) {  // no file, or it cannot be read
     pictures_.clear();
   }
 }
@@ -148,8 +148,8 @@ bool PictureCache::read(const KeptPicture& picture, const Shape& image, uint8_t*
   return false;
 }
 
-// File systems count time in ticks of at most some ms, or of seconds where no times but whole ones show. A change
-// within the tick of an earlier one leaves the times as they are.
+// File times have a resolution of some ms, or of seconds on some file systems. A second change within that time leaves
+// them unchanged.
 bool PictureCache::settled(const FileStamp& stamp) const {
   constexpr int64_t second = 1'000'000'000;
   const bool coarse = stamp.modified % second == 0 || stamp.changed % second == 0;
@@ -182,7 +182,7 @@ std::string PictureCache::keep(const std::vector<KeptPicture>& pictures, const S
   if (bytes > most_bytes_) return fmt::format("they take {} bytes, and at most {} are kept", bytes, most_bytes_);
   const fs::path folder = fs::path(file_).parent_path();
   fs::create_directories(folder.parent_path());
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)  // pictures may be nobody else's business
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)  // pictures may be private
     return fmt::format("cannot make {}: {}", folder.string(), std::strerror(errno));
   make_room(folder, file_, most_bytes_ - bytes);
   write_file(file_, parts);

@@ -15,7 +15,7 @@ uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t
 
 }  // namespace
 
-// A zip ends with a directory of its members, and that with a record that says where it begins.
+// A zip ends with the directory of its members, then a record that holds the directory's offset.
 std::vector<ZipMember> zip_members(const std::string& archive, std::string_view bytes) {
   const auto number = [&](uint64_t at, int count) { return little_endian(archive, bytes, at, count); };
   const size_t end = bytes.rfind("PK\5\6");

@@ -20,7 +20,7 @@ constexpr const char* real_dtype = sizeof(real) == 4 ? "F32" : "F64";
 
 using Role = Named::Role;
 
-// What the layer names, under the names of a file.
+// The layer's named values, under the names used in files.
 std::vector<Named> in_file(Layer& layer) {
   std::vector<Named> all = named(layer);
   for (Named& n : all)
@@ -74,8 +74,8 @@ using Names = std::unordered_map<std::string_view, const StoredTensor*>;
 
 bool is_integer(const std::string& dtype) { return dtype[0] == 'I' || dtype[0] == 'U'; }
 
-// What every name of the file begins with and the network's do not: torch.nn.DataParallel puts "module." there,
-// torch.compile "_orig_mod.". Empty where the file has the network's first name as it is, or no prefix makes it that.
+// The prefix that all names in the file have and the network's lack: torch.nn.DataParallel adds "module.",
+// torch.compile "_orig_mod.". Empty if the file has the network's first name unchanged, or if no prefix fits.
 std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& stored, const Names& names) {
   const auto first =
       std::find_if(all.begin(), all.end(), [](const Named& n) { return !n.name.starts_with(own_prefix); });
@@ -98,8 +98,8 @@ std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& sto
   return prefix;
 }
 
-// The biases that the network lacks because the normalisation after the layer cancels them, and that other programs
-// have: their names and sizes, and the name of the running mean that they move; empty for an instance norm.
+// Biases that other programs have and this network lacks, because the following normalisation cancels them: name, size,
+// and the name of the running mean to correct (empty for an instance norm).
 struct CancelledBiases : Visitor {
   struct Bias {
     std::string name, mean;
@@ -130,7 +130,7 @@ struct CancelledBiases : Visitor {
   std::vector<Bias> found;
 };
 
-// What no training can have made of a normalisation's statistics, by their names; empty: nothing.
+// Says which of a normalisation's statistics has an impossible value; empty: none.
 std::string wrong_statistics(const std::string& name, const Tensor& value) {
   const auto ends = [&](const char* ending) { return name.ends_with(ending); };
   const bool variance = ends("running_var") || ends("num_batches_tracked"), deviation = ends("running_sigma"),
@@ -234,7 +234,7 @@ void restore(Layer& layer, const SafeTensors& stored, Part part) {
       read[n.name] = value;
     }
   }
-  // With its bias a layer gives x + b, and normalised by the running averages x + b - mean: so does x with mean - b.
+  // Normalising x + b with `mean` equals normalising x with mean - b.
   for (const CancelledBiases::Bias& b : weights ? CancelledBiases(layer).found : std::vector<CancelledBiases::Bias>()) {
     const auto at = names.find(prefix + b.name);
     if (at == names.end()) continue;

@@ -2,7 +2,7 @@
 //
 // Names are those of visit(), joined with dots, and shapes and orders of axes are PyTorch's, for torch.nn.Sequential of
 // the same layers: convolution weights (K, C, R, S), dense ones after flatten in C H W order, num_batches_tracked as
-// I64. What PyTorch knows nothing of (random streams, the weight of a running average, an optimiser's buffers) has
+// I64. Values that PyTorch does not have (random streams, the weight of a running average, an optimiser's buffers) have
 // names that begin with "evenkeel.".
 #pragma once
 #include "../layer.h"
@@ -13,23 +13,22 @@ namespace evenkeel {
 inline const std::string own_prefix = "evenkeel.";
 
 enum class Part {
-  everything,  // all must be there: for going on
-  weights      // parameters and buffers: all that inference needs, and what other programs write. Running averages that
-               // come without their weight are taken to be complete (weight 1): training moves them on as PyTorch does
+  everything,  // all must be there: to resume a training
+  weights  // parameters and buffers: what inference needs and other programs write. Running averages without a weight
+           // get weight 1: training then moves them as PyTorch does
 };
 
 SafeTensors capture(Layer& layer, Part part = Part::everything);
 // Writes the stored values into the network. Part::weights takes files as other programs write them:
-//   - A prefix that all names share ("module.", "_orig_mod.") is taken off.
-//   - A bias before a normalisation, for which this network has no place, is taken off the running mean.
-//   - num_batches_tracked may be of any type of integer, in any shape, or not be there.
-// Every value that the network names must be there with its shape, finite and possible for
-// what it is (a variance is not negative), and nothing besides but under names of our own. Else Error(Fault::bad_file)
-// that lists what is wrong, and the network is as it was.
+//   - A prefix that all names share ("module.", "_orig_mod.") is removed.
+//   - A bias that this network lacks, because a normalisation follows, is subtracted from the running mean.
+//   - num_batches_tracked may have any integer type and shape, or be missing.
+// Every value that the network names must be there with its shape, finite and valid (a variance is not negative). Other
+// names must begin with own_prefix. Otherwise Error(Fault::bad_file) lists what is wrong, and the network is unchanged.
 void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);
 
-StoredTensor store(const std::string& name, const Tensor& value);  // as it stands, no axis moved
-// Of any type of number; F16 and BF16 exactly. Error(Fault::bad_file) with its name where a number is not finite.
+StoredTensor store(const std::string& name, const Tensor& value);  // without reordering axes
+// Converts any numeric type; F16 and BF16 exactly. Error(Fault::bad_file), with the name, if a number is not finite.
 Tensor load(const StoredTensor& stored);
 
 }  // namespace evenkeel

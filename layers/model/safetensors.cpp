@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr uint64_t max_header = 16 << 20;
-// Two keys, because a flipped bit in the checksum's own name would take it away: where one stands the other must.
+// Two keys, because a flipped bit in one key's name would hide the checksum: if one key is there, both must be.
 constexpr const char* format_key = "evenkeel.format";
 constexpr const char* checksum_key = "evenkeel.crc32";
 constexpr const char* metadata_key = "__metadata__";
@@ -35,8 +35,8 @@ size_t dtype_size(const std::string& dtype) {
   return found == sizes.end() ? 0 : found->second;
 }
 
-// The header's text with the checksum's place filled by zeros, then the data: what the checksum is taken over.
-// Written name by name: in an object that keeps its order every new name would be compared with all before it.
+// The checksum covers the header's text, with zeros in place of the checksum, and then the data. Written name by name:
+// an ordered JSON object would compare every new name with all earlier ones.
 std::string header_text(const SafeTensors& contents, const std::string& checksum) {
   std::string text;
   const auto add = [&](const std::string& name, const Json& value) {
@@ -63,7 +63,7 @@ std::string header_text(const SafeTensors& contents, const std::string& checksum
   return text;
 }
 
-// Called with every condition of the format and what is wrong where it does not hold.
+// Called for every condition of the format, with the message for a violation.
 using Need = std::function<void(bool holds, const std::string& what)>;
 
 struct Header {
@@ -71,8 +71,7 @@ struct Header {
   std::vector<uint64_t> sizes;  // of the data, one for each tensor
 };
 
-// What a file of so many bytes of data may begin with: read before it is written, too, so that what is written can be
-// read.
+// Parses and checks a header for `size` bytes of data. Writing calls it too, so that every file we write can be read.
 Header parse_header(const std::string& header, uint64_t data_size, const Need& need) {
   need(header.size() <= max_header,
        fmt::format("its header would have {} bytes; at most {} are read", header.size(), max_header));
@@ -83,7 +82,7 @@ Header parse_header(const std::string& header, uint64_t data_size, const Need& n
   } catch (const Error& error) {
     need(false, error.what());
   }
-  const auto json = nlohmann::json::parse(header);  // sorted by name: finding one takes O(log n)
+  const auto json = nlohmann::json::parse(header);  // sorted by name: O(log n) look-up
 
   Header result;
   SafeTensors& contents = result.contents;
@@ -173,8 +172,8 @@ void write_safetensors(const std::string& path, const SafeTensors& contents) {
 
 namespace {
 
-// Reads a file of `size` bytes from its front, each byte straight to where it stays: the tensors are in memory once.
-// `front`: its first bytes, for the case that it is something else.
+// Reads a file of `size` bytes in order, each tensor directly into its own memory. `front`: the first bytes, to
+// recognise other formats.
 SafeTensors read(const std::string& name, uint64_t size, std::string_view front,
                  const std::function<void(char* out, size_t count)>& take) {
   const Need need = [&](bool holds, const std::string& what) {
@@ -199,7 +198,7 @@ SafeTensors read(const std::string& name, uint64_t size, std::string_view front,
   need((found != contents.metadata.end()) == contents.metadata.contains(format_key),
        fmt::format("of {} and {} in its metadata only one is there", format_key, checksum_key));
   if (found != contents.metadata.end()) {
-    // The checksum stands in the header that it covers, with zeros in its place.
+    // The checksum is inside the header that it covers, and counts as zeros there.
     const std::string entry = fmt::format("\"{}\":\"{}\"", checksum_key, found->second);
     const size_t place = header.find(entry);
     need(found->second.size() == 8 && place != std::string::npos, "its checksum is malformed");

@@ -21,18 +21,17 @@ struct SafeTensors {
   std::map<std::string, std::string> metadata;
   std::vector<StoredTensor> tensors;
 
-  const StoredTensor* find(const std::string& name) const;  // null where there is none
+  const StoredTensor* find(const std::string& name) const;  // null if there is none
 };
 
-// The metadata also gets a CRC-32 of all tensors' bytes and of the rest of the metadata, which reading verifies where
-// it is there.
+// Adds to the metadata a CRC-32 of the tensors' bytes and the rest of the metadata. Reading verifies it if present.
 std::string format_safetensors(const SafeTensors& contents);
 void write_safetensors(const std::string& path, const SafeTensors& contents);
-// Strict: refuses, with Fault::bad_file and the reason, what is truncated, oversized, overlapping, unknown or changed.
-// For a file of n bytes that takes O(n log n) time and O(n) memory; the data are in memory once.
+// Error(Fault::bad_file), with the reason, if the file is truncated, too long, changed, or has overlapping data or an
+// unknown type. O(n log n) time and O(n) memory for n bytes; one copy of the data.
 SafeTensors read_safetensors(const std::string& path);
 SafeTensors parse_safetensors(const std::string& bytes, const std::string& name);  // name: for messages
-// For many look-ups; it points into `contents`.
+// An index for many look-ups; it points into `contents`.
 std::unordered_map<std::string_view, const StoredTensor*> by_name(const SafeTensors& contents);
 
 }  // namespace evenkeel

@@ -17,7 +17,7 @@ struct Item {
   std::vector<Item> body;
 };
 
-// The text as a tree; nothing is built yet.
+// Parses the text into a tree; builds nothing yet.
 class Parser {
  public:
   explicit Parser(const std::string& text) : text_(text) {}
@@ -124,9 +124,9 @@ class SpecBuilder {
   }
 
  private:
-  // A sequence of items for inputs of `shape`, one example's; leaves the output's shape there.
+  // Builds a sequence of items for one example of `shape`, and sets `shape` to that of the output.
   std::unique_ptr<Sequential> build(const std::vector<Item>& items, Shape& shape) {
-    // The parser bounds the depth of a text, but `norm` may stand for layers that hold `norm`.
+    // The parser limits a text's depth, but `norm` may stand for a spec that contains `norm`.
     check(++depth_ <= max_depth + 1,
           "model: layers stand in one another more than {} deep; does norm or act stand in itself?", max_depth);
     std::vector<const Item*> flat;
@@ -142,8 +142,8 @@ class SpecBuilder {
     return sequence;
   }
 
-  // Counts multiplied out, groups opened, `norm` and `act` replaced by what they stand for.
-  // Every turn of this loop is counted, also one that gives no layer: a count of counts of nothing would never end.
+  // Expands counts and groups, and replaces `norm` and `act` by the layers that they stand for. Counts every iteration,
+  // also one that adds no layer: nested counts of an empty group would never end.
   void expand(const std::vector<Item>& items, std::vector<const Item*>& flat) {
     for (const Item& item : items) {
       for (int64_t i = 0; i < item.count; ++i) {
@@ -201,7 +201,7 @@ class SpecBuilder {
     int64_t kept = 0;
     for (const Named& n : named(*layer)) kept += n.tensor.defined() ? n.tensor.size() : 0;
     arguments.needs_weights(static_cast<double>(kept));
-    left_.weights = arguments.left_.weights - kept;  // what stands in parentheses is counted with the layer
+    left_.weights = arguments.left_.weights - kept;  // includes the layers in parentheses
     return layer;
   }
 
@@ -218,7 +218,7 @@ class SpecBuilder {
   const Vocabulary& vocabulary_;
   Init init_;
   Random random_;
-  std::vector<Item> norm_, activation_;  // what stands for them, once one is asked for
+  std::vector<Item> norm_, activation_;  // their parsed texts, once needed
   ModelLimits left_;
   int64_t expanded_ = 0;
   int depth_ = 0;

@@ -1,4 +1,4 @@
-// The layers that a spec can name: their arguments, and what these may be.
+// The layers that a spec can name: their arguments and ranges.
 #include <algorithm>
 
 #include "layers/activation.h"
@@ -17,12 +17,12 @@
 namespace evenkeel {
 namespace {
 
-// A normalisation keeps so many numbers for each channel.
+// The numbers that a normalisation keeps for each channel.
 void needs_channels(const LayerArguments& a, int numbers) {
   a.needs_weights(static_cast<double>(numbers) * static_cast<double>(a.input.channels()));
 }
 
-// A convolution or a dense layer has a bias, but before a normalisation that cancels it.
+// A convolution or a dense layer has a bias, unless the following normalisation cancels it.
 bool says_no_bias(LayerArguments& a) { return a.word(SIZE_MAX, "bias", {"on", "off"}, "on") == "off"; }
 
 }  // namespace
@@ -56,7 +56,7 @@ Vocabulary standard_vocabulary() {
                               width = static_cast<double>(a.input[1] + 2 * options.padding);
                  const double stride = static_cast<double>(options.stride);
                  a.needs_weights(n * c * static_cast<double>(size * size) / static_cast<double>(options.groups));
-                 a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with the zeros around it
+                 a.needs_values(height * width * std::max(c, n / (stride * stride)));  // with padding
                  const bool none = says_no_bias(a);
                  auto conv =
                      std::make_unique<Conv2d>(a.input[2], filters, size, options, *a.random, a.bias && !none, a.init);

@@ -29,8 +29,7 @@ double largest_size(const Vector& x) {
   return largest;
 }
 
-// A power of two that brings numbers of up to this size near 1, so that their squares are neither too large nor too
-// small.
+// A power of two that scales numbers of up to this size to about 1, so that squares neither overflow nor underflow.
 double scale_for(double largest) {
   return largest > 0 && std::isfinite(largest) ? std::ldexp(1, -std::clamp(std::ilogb(largest), -1000, 1000)) : 1;
 }
@@ -54,7 +53,7 @@ class Hessian {
     Tensor along = Tensor::scalar(0);
     for (size_t i = 0; i < v.size(); ++i) along = along + dot(gradient_[i], v[i].detach());
     if (along.tracked()) return grad(along, parameters_);
-    Grads none;  // a linear function: its gradient does not depend on the parameters
+    Grads none;  // f is linear: its gradient does not depend on the parameters
     for (const Tensor& p : parameters_) none.push_back(Tensor::zeros(p.shape()));
     return none;
   }
@@ -87,7 +86,7 @@ struct Pair {
   Vector vector;
 };
 
-// The largest eigenvalue of a small symmetric matrix and its vector, by Jacobi's rotations.
+// The largest eigenvalue of a small symmetric matrix and its eigenvector, by Jacobi's rotations.
 Pair largest_pair(std::vector<Vector> a) {
   const size_t n = a.size();
   double largest = 0;
@@ -184,8 +183,8 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
   scale(next, 1 / norm(next));
 
   // H Q = Q T + beta q e', the basis being Q's orthonormal columns and T tridiagonal: an eigenpair (value, s) of T
-  // gives u = Q s with the residual beta |s_k|. That knows nothing of the rounding of H q: it says when to stop, and
-  // the result is measured.
+  // gives u = Q s with the residual beta |s_k|. This bound ignores the rounding of H q, so it only decides when to
+  // stop; the residual of the result is measured.
   std::vector<Vector> basis;
   Vector diagonal, beside;
   Eigenvalue found;
@@ -204,7 +203,7 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
     const double residual = beta * std::abs(pair.vector.back());
     found.steps = static_cast<int>(k);
     const bool complete =
-        beta <= 1e-14 * before || static_cast<int64_t>(k) == size;  // the basis spans all that can be reached
+        beta <= 1e-14 * before || static_cast<int64_t>(k) == size;  // the basis spans the whole Krylov space
     if (complete || residual <= options.tolerance * std::abs(pair.value) || found.steps == options.max_steps) {
       Vector u(static_cast<size_t>(size));
       for (size_t i = 0; i < k; ++i) add_scaled(u, pair.vector[i], basis[i]);

@@ -1,4 +1,4 @@
-// Curvature of a loss: products with its Hessian, and the Hessian's largest eigenvalue; the Jacobian of any function.
+// Curvature of a loss: Hessian-vector products, the Hessian's largest eigenvalue, and the Jacobian of any function.
 #pragma once
 #include <functional>
 
@@ -6,20 +6,19 @@
 
 namespace evenkeel {
 
-// A loss of one element, made anew of the parameters (tracked leaves) at every call.
+// Computes a loss of one element from the parameters (tracked leaves), anew at every call.
 using Objective = std::function<Tensor()>;
 
-// H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). Batch norm must stand in
-// probe mode.
+// H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). Run batch norm in
+// Mode::probe.
 Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& parameters, const Grads& v);
 
-// dy_i / dx_j of y = f(x) as a matrix (y.size(), x.size()), one pull-back a row. Of a layer:
+// dy_i / dx_j of y = f(x) as a matrix (y.size(), x.size()), one backward pass for each row. Of a layer:
 // jacobian([&](const Tensor& t) { return layer.forward(t, Mode::probe); }, x).
 Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
-// The loss and how its gradient changes on the way along the negative gradient g (Santurkar et al. 2018): at the
-// parameters less step g, for every step. smoothness is the largest ||gradient there - g|| / ||step g||. The parameters
-// are left as they were, where f throws too.
+// The losses at w - step g, for the parameters w, their gradient g and each step (Santurkar et al. 2018). smoothness is
+// the largest ||gradient(w - step g) - g|| / ||step g||. The parameters are restored, also if f throws.
 struct AlongGradient {
   std::vector<double> losses;
   double smoothness = 0;
@@ -28,18 +27,18 @@ AlongGradient along_gradient(const Objective& f, const std::vector<Tensor>& para
                              const std::vector<double>& steps);
 
 struct LanczosOptions {
-  int max_steps = 100;      // each costs one product with H and keeps one vector as long as all parameters, in double
-  double tolerance = 1e-4;  // of the residual, relative to the eigenvalue; in float H u itself is no better than 1e-6
+  int max_steps = 100;      // each costs one Hessian-vector product and keeps one vector of all parameters, in double
+  double tolerance = 1e-4;  // of the residual, relative to the eigenvalue; in float the error of H u is about 1e-6
 };
 struct Eigenvalue {
   double value = 0;
   double residual =
-      0;  // ||H u - value u|| / ||u||, measured, by one more product: an eigenvalue lies so near to `value`
+      0;  // ||H u - value u|| / ||u||, measured by one more product: some eigenvalue is within this distance of `value`
   int steps = 0;
   Grads vector;  // u
 };
-// The algebraically largest eigenvalue of the Hessian of f at the parameters, by Lanczos' method with full
-// reorthogonalisation from a random start. The graph of the gradient is built once.
+// The algebraically largest eigenvalue of the Hessian of f at the parameters, by the Lanczos method with full
+// reorthogonalisation from a random start. The gradient's graph is built once.
 Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& parameters, Random& random,
                               const LanczosOptions& options = {});
 

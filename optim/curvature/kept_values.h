@@ -1,5 +1,4 @@
-// The values of tensors, put back at the end of a scope: what an instrument does to parameters is undone where it
-// throws, too.
+// Restores the values of tensors at the end of a scope, also after an exception.
 #pragma once
 #include <vector>
 

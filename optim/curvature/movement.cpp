@@ -7,7 +7,7 @@
 
 namespace evenkeel {
 
-// Of unit vectors 2 atan2(|a - b|, |a + b|) (Kahan): the arc cosine has no digits left near 0.
+// For unit vectors 2 atan2(|a - b|, |a + b|) (Kahan): the arc cosine loses all digits near angle 0.
 double angle(const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape(), "angle: {} and {} differ", a.shape(), b.shape());
   const double of_a = l2_norm(a), of_b = l2_norm(b);

@@ -53,13 +53,13 @@ TEST_CASE("adamw: its state is all that the next steps need") {
 TEST_CASE("adamw: what it refuses") {
   const Parameter p{"w", Tensor::zeros({2}), true};
   CHECK_THROWS_WITH_AS(AdamW({p}, {.beta1 = 1}),
-                       doctest::Contains("adamw: beta1 (what the average of the gradients keeps in a step) must be a "
+                       doctest::Contains("adamw: beta1 (decay of the average of the gradients, per step) must be a "
                                          "number from 0 to below 1, got 1"),
                        Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.beta2 = -1}), doctest::Contains("got -1"), Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.eps = 0}),
                        doctest::Contains("eps (outside the root) must be a number from 1e-30 to 1, got 0"), Error);
   CHECK_THROWS_WITH_AS(AdamW({p}, {.weight_decay = -1}),
-                       doctest::Contains("weight_decay (w loses lr weight_decay w in a step) must be"), Error);
+                       doctest::Contains("weight_decay (each step subtracts lr weight_decay w from w) must be"), Error);
   CHECK_THROWS_WITH_AS(AdamW({p}).set_lr(NAN), doctest::Contains("learning rate must be finite"), Error);
 }
