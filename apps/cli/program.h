@@ -1,5 +1,4 @@
-// The program `evenkeel`, as a function: a main of your own can call it with layers, optimisers and data sets of your
-// own.
+// The program `evenkeel` as a function: your own main() can call it with your own layers, optimisers and data sets.
 #pragma once
 #include "../../data/catalogue/load.h"
 #include "../../layers/model/spec.h"
@@ -7,15 +6,15 @@
 
 namespace evenkeel {
 
-// What options and files can name. To add to it: `Registry r; r.optimizers["sign"] = {...};`
+// The names that options and files can use. To add one: `Registry r; r.optimizers["sign"] = {...};`
 struct Registry {
   Vocabulary layers = standard_vocabulary();
   Optimizers optimizers = standard_optimizers();
-  DataSets data = {};  // besides those of the library, and before one of the same name
+  DataSets data = {};  // besides the library's; replaces one of the same name
 };
 
-// Runs one command line; returns the exit status: 0 done, 1 the run failed, 2 usage, 3 something is missing, 4 a file
-// is bad, 5 input or output failed, 128 + n stopped by signal n.
+// Runs one command line; returns the exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a bad
+// file, 5 input or output failed, 128 + n stopped by signal n.
 int run_program(int argc, char** argv, const Registry& registry = {});
 
 }  // namespace evenkeel
