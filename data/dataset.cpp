@@ -50,8 +50,8 @@ Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random) {
 Dataset joined(Dataset first, const Dataset& second) {
   check(first.image == second.image && first.classes == second.classes &&
             (first.sources.empty() == second.sources.empty() || first.size() == 0 || second.size() == 0),
-        "joined: {} images of {} classes and {} of {} are not of one kind", first.image, first.classes, second.image,
-        second.classes);
+        "joined: both sets must have the same image shape and classes, got {} with {} classes and {} with {}",
+        first.image, first.classes, second.image, second.classes);
   first.pixels.insert(first.pixels.end(), second.pixels.begin(), second.pixels.end());
   first.labels.insert(first.labels.end(), second.labels.begin(), second.labels.end());
   first.sources.insert(first.sources.end(), second.sources.begin(), second.sources.end());

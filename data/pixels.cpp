@@ -51,8 +51,8 @@ void* take_pixels(size_t bytes) {
   } catch (const Error& error) {
     const auto megabytes = [](size_t n) { return 1e-6 * static_cast<double>(n); };
     fail(Fault::failed,
-         "the images take {:.1f} MB, more than half of the {:.1f} MB of memory that are free, and no file can hold "
-         "them: {}. Make them smaller (--image-size), or let $XDG_CACHE_HOME name a folder with room",
+         "the images need {:.1f} MB, more than half of the {:.1f} MB of free memory, and the file for them failed: {}. "
+         "Make them smaller (--image-size), or set $XDG_CACHE_HOME to a folder with more space",
          megabytes(bytes), megabytes(available), error.what());
   }
 }

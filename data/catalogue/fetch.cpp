@@ -164,7 +164,7 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
     std::error_code ignored;
     fs::remove(target, ignored);
   }
-  fail(fault, "fetch: no mirror gave {}:{}", download.file, failures);
+  fail(fault, "fetch: no mirror delivered {}:{}", download.file, failures);
 }
 
 fs::path fetch_dataset(const Source& source, const std::string& data_dir, const std::string& mirror_option,

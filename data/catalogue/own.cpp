@@ -143,7 +143,7 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   if (!fs::is_directory(folder)) fail(Fault::missing, "{}: there is no such folder", path);
   std::optional<Source> source = idx_source(folder, beginning);
   if (!source && !beginning.empty())
-    fail(Fault::missing, "{}: there is no such folder, nor IDX files that begin so", path);
+    fail(Fault::missing, "{}: there is no such folder, and no IDX file whose name begins so", path);
   if (!source) source = cifar_source(folder);
   if (!source && is_npy_set(path)) return load_arrays(path, options, report);
   if (!source) return read_image_folder(path, options, report);

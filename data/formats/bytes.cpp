@@ -47,7 +47,7 @@ struct ByteReader::Unzip {
       if (status == Z_MEM_ERROR) throw std::bad_alloc();
       if (status == Z_BUF_ERROR) fail(Fault::bad_file, "{}: the packed data ends too early", name);
       if (status != Z_OK && status != Z_STREAM_END)
-        fail(Fault::bad_file, "{}: damaged packed data: {}", name, stream.msg ? stream.msg : "unknown form");
+        fail(Fault::bad_file, "{}: damaged packed data: {}", name, stream.msg ? stream.msg : "unknown format");
     }
     return written;
   }

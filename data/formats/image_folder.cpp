@@ -60,8 +60,8 @@ Classes class_folders(const fs::path& root) {
   for (const fs::directory_entry& entry : entries(root)) {
     if (!entry.is_directory()) continue;
     const std::string name = on_one_line(entry.path().filename().string());
-    check(classes.emplace(name, entry).second, "{}: two folders are called {} when what is not UTF-8 is written out",
-          root.string(), name);
+    check(classes.emplace(name, entry).second,
+          "{}: two folders have the name {} after bytes that are not UTF-8 are escaped", root.string(), name);
   }
   return classes;
 }
@@ -138,8 +138,8 @@ void check_bad(const std::vector<std::string>& errors, const PictureOptions& opt
   if (bad > 5) list += "\n  ...";
   const std::string found = fmt::format("{} file{} cannot be used", bad, bad == 1 ? "" : "s");
   if (!options.skip_bad)
-    fail(Fault::bad_file, "{}: {}; --skip-bad passes over {}:{}", path, found, bad == 1 ? "it" : "them", list);
-  report.note(fmt::format("{}: {}, passed over:{}", path, found, list));
+    fail(Fault::bad_file, "{}: {}; --skip-bad skips {}:{}", path, found, bad == 1 ? "it" : "them", list);
+  report.note(fmt::format("{}: {}, skipped:{}", path, found, list));
 }
 
 // The common shape of all pictures.
@@ -161,7 +161,7 @@ Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::s
     return {32, 32, channels};
   }
   check(first->height <= 1024 && first->width <= 1024,
-        "{}: its pictures are {}x{}; say to which size they are to be brought: --image-size "
+        "{}: its pictures are {}x{}; give a smaller size: --image-size "
         "HEIGHTxWIDTH, at most 1024",
         path, first->height, first->width);
   return {first->height, first->width, channels};

@@ -94,8 +94,7 @@ Header read_header(const std::string& name, ByteReader& reader) {
   h.bytes = static_cast<size_t>(type[3] - '0');
   h.big = type[1] == '>';
   if (!behind("fortran_order").starts_with("False"))
-    fail(Fault::bad_file, "{}: is stored column by column; save it by numpy.save(..., numpy.ascontiguousarray(a))",
-         name);
+    fail(Fault::bad_file, "{}: is in Fortran order; save it by numpy.save(..., numpy.ascontiguousarray(a))", name);
   std::string_view shape = behind("shape");
   if (!shape.starts_with('(')) fail(Fault::bad_file, "{}: its header has no shape", name);
   shape = shape.substr(1, shape.find(')') - 1);
@@ -108,7 +107,7 @@ Header read_header(const std::string& name, ByteReader& reader) {
       const auto [rest, error] = std::from_chars(extent.data(), extent.data() + extent.size(), d);
       if (error != std::errc() || rest != extent.data() + extent.size() || d < 0 || h.shape.size() == 8 ||
           __builtin_mul_overflow(total, static_cast<uint64_t>(std::max<int64_t>(d, 1)), &total) || total >> 48)
-        fail(Fault::bad_file, "{}: its shape cannot be: \"{}\"", name, on_one_line(extent));
+        fail(Fault::bad_file, "{}: its shape is invalid: \"{}\"", name, on_one_line(extent));
       h.shape.push_back(d);
     }
     shape.remove_prefix(std::min(end + 1, shape.size()));
@@ -175,7 +174,7 @@ struct Pair {
 void keep(Pair (&pairs)[3], const Place& place, Array array) {
   std::optional<Array>& slot = place.role == images ? pairs[place.part].images : pairs[place.part].labels;
   if (slot)
-    fail(Fault::bad_file, "{} and {} are both {} of one part by their names", slot->name, array.name,
+    fail(Fault::bad_file, "by their names, {} and {} are both {} of the same part", slot->name, array.name,
          place.role == images ? "images" : "labels");
   slot = std::move(array);
 }
@@ -319,10 +318,8 @@ DataSplit read_npy_set(const std::string& path, const PictureOptions& options, c
     report.note(fmt::format("{}: the validation images are not read, since test images are there", path));
   Pair& tested = pairs[test].images ? pairs[test] : pairs[validation];
   if (!pairs[train].images && !tested.images)
-    fail(
-        Fault::bad_file,
-        "{}: holds no pair of images and labels; their names must be such as x_train and y_train, or images and labels",
-        path);
+    fail(Fault::bad_file,
+         "{}: has no pair of images and labels; names must be like x_train and y_train, or images and labels", path);
 
   Range range;
   bool floats = false;

@@ -47,7 +47,7 @@ void check_named(Sequential& network, const Tensor& x, const Tensor& loss) {
 }
 
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
-  check(x.size() > 0, "percentiles: there are none of no values, x is {}", x.shape());
+  check(x.size() > 0, "percentiles: x must have values, got {}", x.shape());
   const int64_t rows = x.rows(), channels = x.channels(), count = static_cast<int64_t>(shares.size());
   Tensor result = Tensor::empty({count, channels});
   std::vector<real> column(static_cast<size_t>(rows));

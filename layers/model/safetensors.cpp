@@ -155,7 +155,7 @@ std::string format_safetensors(const SafeTensors& contents) {
   size_t size = 0;
   for (const StoredTensor& t : contents.tensors) sum = crc(t.bytes, sum), size += t.bytes.size();
   parse_header(zeroed, size, [](bool holds, const std::string& what) {
-    check(holds, "safetensors: a file is not written that nobody could read: {}", what);
+    check(holds, "safetensors: these contents cannot be written as a valid file: {}", what);
   });
   const std::string header = header_text(contents, checksum_text(sum));
   std::string file;
@@ -177,7 +177,7 @@ namespace {
 SafeTensors read(const std::string& name, uint64_t size, std::string_view front,
                  const std::function<void(char* out, size_t count)>& take) {
   const Need need = [&](bool holds, const std::string& what) {
-    if (!holds) fail(Fault::bad_file, "{}: not a good safetensors file: {}", name, what);
+    if (!holds) fail(Fault::bad_file, "{}: not a valid safetensors file: {}", name, what);
   };
   if (const ForeignFormat* format = front.size() > 8 && front[8] == '{' ? nullptr : foreign_format(front))
     fail(Fault::bad_file, "{}: it is {}, not a safetensors file; {}", name, format->what, format->remedy);

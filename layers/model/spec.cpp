@@ -127,8 +127,8 @@ class SpecBuilder {
   // Builds a sequence of items for one example of `shape`, and sets `shape` to that of the output.
   std::unique_ptr<Sequential> build(const std::vector<Item>& items, Shape& shape) {
     // The parser limits a text's depth, but `norm` may stand for a spec that contains `norm`.
-    check(++depth_ <= max_depth + 1,
-          "model: layers stand in one another more than {} deep; does norm or act stand in itself?", max_depth);
+    check(++depth_ <= max_depth + 1, "model: layers are nested more than {} deep; does norm or act contain itself?",
+          max_depth);
     std::vector<const Item*> flat;
     expand(items, flat);
     auto sequence = std::make_unique<Sequential>();

@@ -236,7 +236,7 @@ TEST_CASE("doctor: each finding has its advice, and a network that ails nothing 
   };
   well();
   const std::string healthy = doctor({"--lr", "0.01"});
-  CHECK_MESSAGE(contains(healthy, "nothing to complain of\n"), healthy);
+  CHECK_MESSAGE(contains(healthy, "no findings\n"), healthy);
   CHECK(advice(healthy) == 0);
   CHECK(contains(healthy, "logits differ by 0.0 % of their size, 0.00 % of 150 predictions change"));
 
@@ -367,6 +367,6 @@ TEST_CASE(
   fill(s.norm(2).beta, {0});
   const Outcome far = run(with_data({"fold", s.save(), "--out", s.folder / "far.safetensors"}));
   CHECK_MESSAGE(far.status == 1, far.out);
-  CHECK_MESSAGE(contains(far.err, "that is more than rounding, nothing was written"), far.err);
+  CHECK_MESSAGE(contains(far.err, "the difference is larger than rounding, so no file was written"), far.err);
   CHECK_FALSE(std::filesystem::exists(s.folder / "far.safetensors"));
 }

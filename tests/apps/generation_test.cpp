@@ -50,8 +50,9 @@ TEST_CASE(
   CHECK(refused.status == 4);
   CHECK_MESSAGE(
       refused.err.find(
-          folder + "/last.safetensors: the run cannot go on to the same bits: it is of generation 1, this program of "
-                   "generation 2, with other random streams") != std::string::npos,
+          folder +
+          "/last.safetensors: the run cannot be resumed to the same bits: it is of generation 1, this program of "
+          "generation 2, with other random streams") != std::string::npos,
       refused.err);
   for (const char* file : {"config.json", "last.safetensors", "log.csv"})
     CHECK(slurp(folder + "/" + file) == slurp(run_of_old + "/" + file));
@@ -71,7 +72,7 @@ TEST_CASE("a run of this program goes on; the same state with another generation
     evenkeel::write_safetensors(last, file);
     const Outcome refused = run({"train", "--resume", out});
     CHECK(refused.status == 4);
-    CHECK(refused.err.find("cannot go on to the same bits") != std::string::npos);
+    CHECK(refused.err.find("cannot be resumed to the same bits") != std::string::npos);
   }
 }
 

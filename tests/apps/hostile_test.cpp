@@ -145,7 +145,7 @@ TEST_CASE("hostile files: a network that a file names is not built where the fil
       {"batch on (1073741824) would have", {{"model", "flatten batch dense:classes"}, {"input", "32768x32768x1"}}},
       {"at most 10000 layers", {{"model", "10000*residual(" + many + ") flatten dense:classes"}}},
       {"at most 10000", {{"model", "10000*(10000*(10000*(norm))) flatten dense:classes"}}},
-      {"norm or act stand in itself", {{"model", "flatten norm dense:classes"}, {"norm", "residual(norm)"}}},
+      {"norm or act contain itself", {{"model", "flatten norm dense:classes"}, {"norm", "residual(norm)"}}},
       // This one fits its claims: a convolution of 1000 x 1000 taps at each of 1024 x 1024 places, were it run.
       {"it does not fit the network",
        {{"model", "conv:1:1000 global_avgpool dense:classes"}, {"input", "1024x1024x1"}}}};

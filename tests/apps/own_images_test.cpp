@@ -168,7 +168,7 @@ TEST_CASE("own pictures: a file that is no picture stops the start by its name, 
   }
   const Outcome skipped = run(small_run(scratch / "data", scratch / "out") + Arguments{"--skip-bad"});
   CHECK_MESSAGE(skipped.status == 0, skipped.err);
-  CHECK_MESSAGE(contains(skipped.err, "1 file cannot be used, passed over:"), skipped.err);
+  CHECK_MESSAGE(contains(skipped.err, "1 file cannot be used, skipped:"), skipped.err);
   CHECK(run({"eval", scratch / "out/best.safetensors"}).status == 4);
   CHECK(run({"eval", scratch / "out/best.safetensors", "--skip-bad"}).status == 0);
 }
@@ -269,7 +269,7 @@ TEST_CASE(
         run(Arguments{"train", "--data", "mnist", "--data-dir", tiny.folder.path, "--out", scratch / "no"} + one);
     CHECK(refused.status == 2);
     CHECK_MESSAGE(
-        contains(refused.err, "--image-size and --color are of images of your own, by their path; mnist has its own"),
+        contains(refused.err, "--image-size and --color are for your own images, given by a path; mnist has a fixed"),
         refused.err);
   }
 }

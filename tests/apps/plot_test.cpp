@@ -516,7 +516,7 @@ TEST_CASE("plot: the curves of two runs in one picture, under the names of their
                             scratch / "both.svg"});
   CHECK_MESSAGE(some.status == 0, some.err);
   for (const char* name : {"empty", "text.txt", "both.svg", "nowhere"})
-    CHECK_MESSAGE(some.err.find(scratch / name + " is no run, passed over\n") != std::string::npos, some.err);
+    CHECK_MESSAGE(some.err.find(scratch / name + " is no run, skipped\n") != std::string::npos, some.err);
   const svg::Picture passed = svg::read(slurp(scratch / "both.svg"), 2, 2);
   REQUIRE(passed.charts[0].curves.size() == 2);
   check_curve(passed.charts[0], "2", {1, 2}, {2, 0.5});

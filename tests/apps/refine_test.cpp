@@ -41,7 +41,7 @@ TEST_CASE("refine: --init takes model, norm and activation from the file, but fo
   const Outcome o = run(train({"--init", file, "--epochs", "1", "--out", scratch / "second"}));
   REQUIRE_MESSAGE(o.status == 0, o.err);
   CHECK_MESSAGE(o.err.find("--init " + file +
-                           ": as it says, model flatten dense:8 norm act dense:classes, norm layer, "
+                           ": from the file, model flatten dense:8 norm act dense:classes, norm layer, "
                            "activation tanh\n") != std::string::npos,
                 o.err);
   CHECK(options_of(scratch / "second")["norm"] == "layer");

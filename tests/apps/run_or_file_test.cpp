@@ -26,7 +26,7 @@ TEST_CASE("run or file: each command reads best.safetensors of a run's folder, o
       CHECK_MESSAGE(by_file.status == 0, by_file.err);
       CHECK_MESSAGE(by_folder.status == 0, by_folder.err);
       CHECK(by_file.out == by_folder.out);
-      CHECK(by_folder.err == folder + ": its " + name + ".safetensors is read\n" + by_file.err);
+      CHECK(by_folder.err == folder + ": reading its " + name + ".safetensors\n" + by_file.err);
     };
     same({"eval"}, data);
     same({"predict"}, {scratch / "pictures"});
@@ -37,7 +37,7 @@ TEST_CASE("run or file: each command reads best.safetensors of a run's folder, o
     CHECK(fs::exists(folder + "/" + name + ".npz"));
     CHECK(run({"export", folder, "--format", "safetensors", "--out", file}).status == 2);
     const Outcome start = run(train + data + Arguments{"--init", folder, "--out", scratch / ("from-" + name)});
-    CHECK_MESSAGE(start.err.find(folder + ": its " + name + ".safetensors is read") != std::string::npos, start.err);
+    CHECK_MESSAGE(start.err.find(folder + ": reading its " + name + ".safetensors") != std::string::npos, start.err);
   }
   const Outcome none = run({"eval", scratch / "pictures"});
   CHECK(none.status == 3);
@@ -72,7 +72,8 @@ TEST_CASE(
     CHECK_MESSAGE(o.err.find(words) != std::string::npos, o.err);
   };
   const std::string best = first + "/best.safetensors", alone = scratch / "last.safetensors";
-  refused(best, 2, "name that or the run's folder, or begin a new run with the weights of this file: --init " + best);
+  refused(best, 2,
+          "name that file or the run's folder, or start a new run from the weights of this file: --init " + best);
   fs::copy(first + last, alone);
   refused(alone, 3, "there is no config.json beside it, so this is not a run's folder");
   refused(scratch / "none.safetensors", 3, "there is no folder");

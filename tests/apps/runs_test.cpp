@@ -51,7 +51,7 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   CHECK(table[2] == Arguments{"b", "0.8500", "3", "0.8500", "3", "1", "3", "0.2"});
   CHECK(table[3] == Arguments{"c", "0.6000", "1", "0.6000", "2", "of", "5,", "unfinished", "-", "5", "0.2"});
   CHECK(table[4] == Arguments{"d", "-", "-", "-", "0", "of", "5,", "unfinished", "-", "5", "0.2"});
-  CHECK(o.err.find("runs/pictures is no run, passed over\n") != std::string::npos);
+  CHECK(o.err.find("runs/pictures is no run, skipped\n") != std::string::npos);
   CHECK(o.err.find("odd/config.json: must be a JSON object") != std::string::npos);
   CHECK(o.err.find("hidden") == std::string::npos);
   CHECK(o.err.find("file.svg") == std::string::npos);

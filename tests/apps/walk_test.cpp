@@ -364,7 +364,7 @@ class Walk {
     if (short_of_space) may.insert(5);
     if (t.signal) may.insert(-t.signal);
     // Every command catches a signal while it opens its inputs, a training run to its end.
-    const bool begun = o.err.find("nothing was begun") == std::string::npos;
+    const bool begun = o.err.find("before any work") == std::string::npos;
     const bool caught = t.signal && t.signal != SIGKILL;
     if (caught && (training || !begun)) may.insert(128 + t.signal);
     CHECK_MESSAGE(may.contains(o.status), o.status);

@@ -76,10 +76,9 @@ TEST_CASE("pixels: what would take more than half of the free memory lies in a f
   const Variable nowhere("XDG_CACHE_HOME", scratch / "file");
   assume_free_memory(size_t{2} << 20);
   const std::string refused = error_of(Fault::failed, [] { noise(6144); });
-  CHECK_MESSAGE(
-      refused.find("the images take 1.6 MB, more than half of the 2.1 MB of memory that are free, and no file "
-                   "can hold them: cannot make a file in " +
-                   (scratch / "file/evenkeel")) == 0,
-      refused);
+  CHECK_MESSAGE(refused.find("the images need 1.6 MB, more than half of the 2.1 MB of free memory, and the file "
+                             "for them failed: cannot make a file in " +
+                             (scratch / "file/evenkeel")) == 0,
+                refused);
   assume_free_memory(0);
 }

@@ -183,13 +183,13 @@ TEST_CASE("npy: what is no pair of images and labels is refused by its name") {
   refused(npy("<c8", "2, 1, 2", std::string(32, '\0')), good_y, "x.npy: its type '<c8' is not read");
   refused(npy("|O", "2, 1, 2", ""), good_y, "its type '|O' is not read");
   refused(npy("<f2", "2, 1, 2", std::string(8, '\0')), good_y, "its type '<f2' is not read");
-  refused(npy("|u1", "2, 1, 2", "abcd", 1, "True"), good_y, "is stored column by column");
+  refused(npy("|u1", "2, 1, 2", "abcd", 1, "True"), good_y, "is in Fortran order");
   refused(npy("|u1", "2, 2", "abcd"), good_y, "images must be (N, H, W), (N, H, W, C) or (N, C, H, W), it is (2, 2)");
   refused(npy("|u1", "1, 1, 2, 2", "abcd"), good_y, "1 or 3 channels");
   refused(npy("|u1", "2, 1, 2", "abc"), good_y, "x.npy: its header promises 4 bytes of data, 3 are there");
   refused(npy("|u1", "2, 1, 2", "abcde"), good_y, "promises 4 bytes of data, 5 are there");
-  refused(npy("|u1", "4000000000, 4000000000, 4000000000", ""), good_y, "its shape cannot be");
-  refused(npy("|u1", "2, -1, 2", ""), good_y, "its shape cannot be: \"-1\"");
+  refused(npy("|u1", "4000000000, 4000000000, 4000000000", ""), good_y, "its shape is invalid");
+  refused(npy("|u1", "2, -1, 2", ""), good_y, "its shape is invalid: \"-1\"");
   refused(npy("|u1", "2, 1, 2", "abcd", 4), good_y, "version 1, 2 or 3");
   refused("text that is long enough to be read", good_y, "x.npy: is no NumPy array");
   refused("", good_y, "x.npy: ends after 0 bytes");
@@ -228,6 +228,6 @@ TEST_CASE("npy: what is no pair of images and labels is refused by its name") {
   Zip none;
   none.add("readme", "text", true);
   save(s / "none.npz", none.bytes());
-  CHECK(refusal([&] { read_npy_set(s / "none.npz", {}, {}); }).find("holds no pair of images and labels") !=
+  CHECK(refusal([&] { read_npy_set(s / "none.npz", {}, {}); }).find("has no pair of images and labels") !=
         std::string::npos);
 }

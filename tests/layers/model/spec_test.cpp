@@ -98,7 +98,7 @@ TEST_CASE("wrong specs are refused with the reason") {
   refused("flatten norm dense:10", "must be one layer", "batch relu");
   refused("mlp:100-x", "mlp:WIDTH");
   refused("flatten dense:" + std::string(1000, '0') + "10", "at most 1000 characters");
-  refused("flatten norm dense:10", "does norm or act stand in itself", "residual(norm)");
+  refused("flatten norm dense:10", "does norm or act contain itself", "residual(norm)");
   refused("100*(100*(100*(100*(norm)))) flatten dense:10", "at most 10000 layers", "none");  // counts of nothing
 }
 
