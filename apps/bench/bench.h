@@ -1,4 +1,4 @@
-// Measurements of speed: the standard workloads, single layers, and what the machine can do at most.
+// Measurements of speed: the standard workloads, single layers, and the machine's limits.
 #pragma once
 #include <functional>
 #include <string>
@@ -21,7 +21,7 @@ const std::vector<Workload>& workloads();
 struct Timing {
   double ms = 0, ms_min = 0, ms_p90 = 0;  // median, minimum and 90th percentile of the counted calls
 };
-// Calls f until `steps` calls are counted; the `warmup` first ones are not.
+// Calls f `warmup` times, then measures `steps` calls.
 Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup = 3);
 
 struct WorkloadResult {
@@ -29,14 +29,14 @@ struct WorkloadResult {
   int64_t batch = 0, parameters = 0;
   double gflop = 0;         // of direct convolutions and products, backward counted as twice forward
   double first_step_s = 0;  // from the start of the process to the end of the first step
-  double tensor_mib = 0;    // the most that tensors took at a time
-  double rss_mib = 0;       // the most that the process took
+  double tensor_mib = 0;    // peak memory of tensors
+  double rss_mib = 0;       // peak memory of the process
 };
-// batch 0: the workload's own.
+// batch 0: the workload's.
 WorkloadResult run_workload(const Workload& workload, const std::string& norm, int64_t batch, int64_t steps);
 
 struct Ceilings {
-  double sgemm_gflops = 0;  // products of 1024 x 1024 matrices, one a thread
+  double sgemm_gflops = 0;  // products of 1024 x 1024 matrices, one per thread
   double copy_gbs = 0;      // a copy far larger than the caches, bytes read and bytes written both counted
 };
 Ceilings measure_ceilings();
@@ -45,7 +45,7 @@ struct LayerTiming {
   std::string name;
   Timing forward, backward;
   double gflop = 0;                              // of the forward pass; backward does twice as much
-  double forward_bytes = 0, backward_bytes = 0;  // that must move at least, each tensor read or written once
+  double forward_bytes = 0, backward_bytes = 0;  // lower bounds: each tensor read or written once
 };
 std::vector<LayerTiming> time_layers(int64_t steps);
 

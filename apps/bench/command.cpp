@@ -1,4 +1,4 @@
-// evenkeel bench: how fast it is here, beside what the machine can do and beside other programs.
+// evenkeel bench: the speed on this machine, compared with the machine's limits and with other programs.
 #include "apps/cli/command.h"
 
 #include <fmt/core.h>
@@ -61,7 +61,7 @@ double median(std::vector<double> v) {
 using Arguments = std::vector<std::string>;
 const std::string self = "/proc/self/exe";
 
-// A run of one workload in a process of its own: its memory and its first step are then its own too.
+// Runs one workload in a separate process, so that peak memory and first step are its own.
 Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
   return {self,           "bench",
           "--workload",   w.name,
@@ -73,7 +73,7 @@ Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, 
           "--json"};
 }
 
-// Runs a program; the last line that it prints, which must be JSON with "ms".
+// Runs a program, and returns the last line of its output, which must be JSON with "ms".
 Json json_of(const Arguments& command) {
   const ProcessResult r = run_process(command);
   const std::string last = r.text.substr(r.text.rfind('\n') + 1);
@@ -86,7 +86,7 @@ Json json_of(const Arguments& command) {
   return json;
 }
 
-// The two programs in turn, so that both see the machine as it is at the time.
+// Runs the two programs in turn, so that both see the same machine load.
 void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
   std::vector<double> a, b, ratio;
   say("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
@@ -155,15 +155,14 @@ Action bench_command(CLI::App& app, const Registry&) {
     bool json = false, against = false;
   };
   const auto o = std::make_shared<Options>();
-  add_text(app, "--workload", o->workload, "NAME", "only this one: W1 to W6")->group("What");
+  add_text(app, "--workload", o->workload, "NAME", "only this workload: W1 to W6")->group("What");
   add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")
       ->group("What");
   add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
   add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
-  add_integer(app, "--steps", o->steps, 1, 1'000'000, "steps that are counted, after three that are not")
-      ->group("What");
+  add_integer(app, "--steps", o->steps, 1, 1'000'000, "measured steps, after three warm-up steps")->group("What");
   add_flag(app, "--against", o->against,
-           "run another program in turn with this, --against -- PROGRAM ARG...; it prints a line of JSON with \"ms\"")
+           "run another program in turn: --against -- PROGRAM ARG...; it must print a line of JSON with \"ms\"")
       ->group("Comparison");
   app.add_option("PROGRAM", o->other, "the other program and its arguments, after -- ");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
@@ -173,7 +172,7 @@ Action bench_command(CLI::App& app, const Registry&) {
   for (const Workload& w : workloads()) footer += fmt::format("  {}  {}, batch {}\n", w.name, w.what, w.batch);
   app.footer(footer);
   return [o] {
-    check(o->against == !o->other.empty(), "bench: another program is given as --against -- PROGRAM ARG...");
+    check(o->against == !o->other.empty(), "bench: give the other program as --against -- PROGRAM ARG...");
     check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
     if (o->workload.empty()) {
       report_all(o->norm, o->steps, o->json);

@@ -1,4 +1,4 @@
-// A sub-command: its options, and what it does once they are read. One file each; the table is in program.cpp.
+// A sub-command: its options and its action. One file each; program.cpp has the table.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -9,7 +9,7 @@ namespace evenkeel {
 
 using Action = std::function<int()>;  // returns the exit status
 
-// Adds the sub-command's options to `app`; what it returns runs after the command line has been read.
+// Adds the sub-command's options to `app`, and returns the action to run after parsing.
 using Command = Action (*)(CLI::App& app, const Registry& registry);
 
 Action train_command(CLI::App& app, const Registry& registry);

@@ -22,7 +22,7 @@ bool set(const char* variable) {
   return value && *value;
 }
 
-// No line of a text but its first begins at the margin: a name with an end of line in it cannot begin a message.
+// Indents all lines but the first, so that a name with a newline in it cannot fake a message.
 std::string indented(const std::string& text) {
   std::string lines;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -76,7 +76,8 @@ void Console::clear() {
   std::fflush(stdout);
 }
 
-// By spaces; where the terminal has become narrower the line has run over several, which takes an escape sequence.
+// Overwrites with spaces. If the terminal has become narrower, the line has wrapped, and erasing takes an escape
+// sequence.
 void Console::erase() {
   const size_t rows = (live_width_ - 1) / (columns() + 1);
   if (rows > 0)
@@ -98,7 +99,7 @@ void note(const std::string& line) { std::fputs((printable(indented(line)) + "\n
 bool hold_standard_streams() {
   const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
   for (int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (fcntl(number, F_GETFD) < 0) open("/dev/null", O_RDWR);  // gets the lowest number that is free: this one
+    if (fcntl(number, F_GETFD) < 0) open("/dev/null", O_RDWR);  // gets the lowest free number: this one
   }
   return writable;
 }

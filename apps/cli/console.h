@@ -1,6 +1,6 @@
-// What the program prints: lines on stdout that stay, and on a terminal one live line below them.
+// The program's output: permanent lines on stdout, and on a terminal one live line below them.
 //
-// Colours and everything else that needs an escape sequence appear on terminals alone, and not where NO_COLOR is set.
+// Colours and other escape sequences go only to a terminal, and not if NO_COLOR is set.
 #pragma once
 #include <fmt/core.h>
 
@@ -17,33 +17,33 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   enum class Style { plain, bold, green };
-  void print(const std::string& line, Style style = Style::plain);  // a line that stays
-  void note(const std::string& line);  // one for the reader, not for a program that reads the output: on stderr
-  void live(const std::string& line);  // replaces the live line; nothing where stdout is not a terminal
-  void clear();                        // removes it
-  void wipe();                         // the whole terminal, to begin a screen at its top
+  void print(const std::string& line, Style style = Style::plain);  // a permanent line
+  void note(const std::string& line);  // on stderr: for a person, not for a program that reads the output
+  void live(const std::string& line);  // replaces the live line; does nothing if stdout is not a terminal
+  void clear();                        // removes the live line
+  void wipe();                         // clears the whole terminal
 
   bool terminal() const { return terminal_; }
   size_t columns() const;  // of the live line
 
  private:
   bool terminal_, color_;
-  size_t live_width_ = 0;  // with the spaces that are over a longer line before it: they too run over when it narrows
+  size_t live_width_ = 0;  // including spaces over an earlier, longer line: they wrap too when the terminal narrows
   void erase();
 };
 
-// All text that leaves the program for a terminal or a pipe goes through printable(), here and in Console: what a file
-// or a path says is data.
-void put(const std::string& text);  // to stdout; a failure stays noted in the stream, for run_program to end with
+// All text for a terminal or a pipe goes through printable(), here and in Console, because it may come from a file or a
+// path.
+void put(const std::string& text);  // to stdout; run_program checks the stream for failures at the end
 template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
   put(fmt::format(format, std::forward<Args>(args)...));
 }
-// A line on stderr. Where that cannot be written nothing happens: there is nobody to tell.
+// A line on stderr; ignores failures.
 void note(const std::string& line);
 
-// Puts /dev/null in the place of a closed standard input or error, so that no file that is opened later gets messages
-// written into it. False where standard output is closed.
+// Opens /dev/null for a closed standard input or error, so that messages never go into a file opened later. False if
+// standard output is closed.
 bool hold_standard_streams();
 
 // A bar of `width` characters, `fraction` of it filled.

@@ -21,33 +21,32 @@ std::vector<std::string> dataset_names() {
 
 CLI::Option* add_data_dir(CLI::App& app, std::string& data_dir) {
   return add_text(app, "--data-dir", data_dir, "DIR",
-                  "the folder of data sets, the only one looked in; left out: $EVENKEEL_DATA, ~/.cache/evenkeel, where "
-                  "Debian puts data sets");
+                  "the only folder to search for data sets; default: $EVENKEEL_DATA, ~/.cache/evenkeel, Debian's "
+                  "folder of data sets");
 }
 
 CLI::Option* add_data_options(CLI::App& app, std::string& name, std::string& data_dir) {
-  CLI::Option* data = add_text(
-      app, "--data", name, "NAME",
-      joined(dataset_names()) +
-          ", or the path of your own: a folder of pictures in a folder for each class, of IDX files or of .npy "
-          "files, or an .npz file");
+  CLI::Option* data = add_text(app, "--data", name, "NAME",
+                               joined(dataset_names()) +
+                                   ", or the path of your own: a folder with a folder of pictures for each class, a "
+                                   "folder of IDX or .npy files, or an .npz file");
   data->group("Data");
   add_data_dir(app, data_dir)->group("Data");
   return data;
 }
 
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad) {
-  CLI::Option* option = add_flag(app, "--skip-bad", skip_bad,
-                                 "of a folder of pictures: pass over the files that cannot be read, and count them");
+  CLI::Option* option =
+      add_flag(app, "--skip-bad", skip_bad, "for a folder of pictures: skip and count the files that cannot be read");
   option->group("Data");
   return option;
 }
 
 void add_picture_options(CLI::App& app, PictureWords& w) {
   add_text(app, "--image-size", w.image_size, "SIZE",
-           "of images of your own: bring each to 32 or HEIGHTxWIDTH; left out: as they are where all agree, else 32x32")
+           "for your own images: resize to 32 or HEIGHTxWIDTH; default: their own size if all are equal, else 32x32")
       ->group("Data");
-  add_text(app, "--color", w.color, "WORD", "of images of your own: gray or rgb; left out: gray where all are")
+  add_text(app, "--color", w.color, "WORD", "for your own images: gray or rgb; default: gray if all are gray")
       ->group("Data")
       ->check(CLI::Validator(
           [](std::string& text) {
@@ -56,12 +55,10 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
                        : fmt::format("must be gray or rgb, got \"{}\"", text);
           },
           ""));
-  add_number(
-      app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
-      "of pictures or arrays without a test set: the part of every class that is held out by the seed to test on")
+  add_number(app, "--holdout", w.holdout, {.low = 0, .high = 0.9, .above = true},
+             "for your own images without a test set: the part of every class to hold out as the test set, by the seed")
       ->group("Data");
-  add_flag(app, "--channels-first", w.channels_first,
-           "of .npy and .npz images: they are (N, C, H, W), not (N, H, W, C)")
+  add_flag(app, "--channels-first", w.channels_first, ".npy and .npz images are (N, C, H, W), not (N, H, W, C)")
       ->group("Data");
   add_skip_bad(app, w.skip_bad);
 }
@@ -69,7 +66,7 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
 PictureOptions picture_options(const PictureWords& w, const std::string& data, const std::string& data_dir,
                                uint64_t seed) {
   check(is_path(data, data_dir) || (w.image_size.empty() && w.color.empty()),
-        "--image-size and --color are of images of your own, by their path; {} has its own size and colour", data);
+        "--image-size and --color are for your own images, given by a path; {} has a fixed size and colour", data);
   PictureOptions o{.channels = w.color == "gray"  ? 1
                                : w.color == "rgb" ? 3
                                                   : 0,
@@ -93,8 +90,8 @@ PictureOptions picture_options(const PictureWords& w, const std::string& data, c
 
 void add_augmentation_options(CLI::App& app, AugmentWords& w) {
   add_flag(app, "--augment", w.on,
-           "crop at random and, where the images allow it, mirror them (those of your own, and digits, only with "
-           "--augmentation flip=on)")
+           "crop at random and, if the data set allows it, mirror (your own images and digits only with --augmentation "
+           "flip=on)")
       ->group("Data");
   add_text(app, "--augmentation", w.how, "HOW",
            "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on], as in "
@@ -103,7 +100,7 @@ void add_augmentation_options(CLI::App& app, AugmentWords& w) {
 }
 
 Augmentation parse_augmentation(const AugmentWords& w) {
-  check(w.on || w.how.empty(), "--augmentation: says how --augment does it, which is not given");
+  check(w.on || w.how.empty(), "--augmentation: needs --augment, which is not given");
   if (w.how.empty()) return {};
   SpecArguments arguments("augmentation", "how:" + w.how);
   const auto how = arguments.options<Augmentation>();
@@ -146,7 +143,7 @@ DataSplit load_named_dataset(const DataSets& own, const std::string& name, const
   pictures.cache = picture_cache_folder();
   Interrupt interrupt;
   Console console;
-  double shown = 1;  // nothing is shown of what takes less
+  double shown = 1;  // seconds; no progress for shorter work
   LoadReport report;
   report.note = [&](const std::string& line) { console.note(line); };
   report.progress = [&](int64_t done, int64_t total) {
@@ -164,7 +161,7 @@ DataSplit load_named_dataset(const DataSets& own, const std::string& name, const
   const bool both = path && std::find(names.begin(), names.end(), name) != names.end();
   if (!split.folder.empty())
     console.note(fmt::format("{} is read from {}{}", name, both ? "./" : "", split.folder) +
-                 (both ? ", which goes before the data set of this name" : ""));
+                 (both ? ", which takes precedence over the data set of this name" : ""));
   return split;
 }
 

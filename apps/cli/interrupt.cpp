@@ -7,7 +7,7 @@ namespace evenkeel {
 namespace {
 
 constexpr int numbers[] = {SIGINT, SIGTERM};
-std::atomic<int> received{0};  // a signal handler can reach nothing but a global
+std::atomic<int> received{0};  // a signal handler can only reach globals
 
 void remember(int number) { received = number; }
 

@@ -14,7 +14,7 @@ std::vector<std::string> layer_names(const Vocabulary& vocabulary) {
   return names;
 }
 
-// Refuses one word that names nothing: what a spec's parser would say about it helps less.
+// Error for one unknown word, with a suggestion, which the spec's parser does not give.
 void check_name(const std::string& what, const std::string& text, const std::vector<std::string>& known) {
   if (text.find_first_of(" (*") != std::string::npos) return;  // a spec
   const std::string wrong = unknown_word(what, text.substr(0, text.find(':')), known);
@@ -31,13 +31,11 @@ void add_network_options(CLI::App& app, ModelOptions& o) {
           joined(model_names())))
       ->group("Network");
   add_text(app, "--norm", o.norm, "LAYER",
-           "what stands at every normalisation point: none, batch, renorm, layer, group:GROUPS, instance, or a layer "
-           "with arguments, as in batch:ghost=32 or batch:new=0.01 (weight "
-           "of the "
-           "new value in the running averages)")
+           "the layer at every normalisation point: none, batch, renorm, layer, group:GROUPS, instance, or a layer "
+           "with arguments, as in batch:ghost=32 or batch:new=0.01 (weight of the new value in the running averages)")
       ->group("Network");
   add_text(app, "--activation", o.activation, "LAYER",
-           "what stands at every activation: relu, sigmoid, tanh, gelu, softplus, leaky_relu, none")
+           "the layer at every activation: relu, sigmoid, tanh, gelu, softplus, leaky_relu, none")
       ->group("Network");
 }
 

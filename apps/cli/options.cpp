@@ -12,7 +12,7 @@
 namespace evenkeel {
 namespace {
 
-// The whole text as a number, or not.
+// The number, if the whole text is one.
 template <class Number>
 bool parse(const std::string& text, Number& value) {
   const char* end = text.data() + text.size();
@@ -107,7 +107,7 @@ CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const
 CLI::Option* add_threads(CLI::App& app) {
   auto set = [](const int64_t& n) { set_threads(static_cast<int>(n)); };
   CLI::Option* option = app.add_option_function<int64_t>(
-      "--threads", set, "threads to compute on; results are the same to the bit for any number");
+      "--threads", set, "number of threads; results have the same bits for any number");
   return checked_integer(option, 1, 256)->default_str(std::to_string(threads()));
 }
 

@@ -1,5 +1,4 @@
-// Options of the program: each value is checked against what it must be before anything runs, and --help is laid out
-// here.
+// Options of the program: every value is checked before a command runs; and the layout of --help.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -16,7 +15,7 @@ struct Limits {
   bool above = false;
 };
 
-// The present value is the default that --help shows.
+// The current value is the default that --help shows.
 CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, Limits limits, const std::string& help);
 CLI::Option* add_integer(CLI::App& app, const std::string& name, int64_t& value, int64_t low, int64_t high,
                          const std::string& help);
@@ -26,7 +25,7 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& value
 CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& value,
                         const std::vector<std::string>& choices, const std::string& help);
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help);
-// Sets the number of threads as soon as it is read; the default is the number of cores.
+// Sets the number of threads during parsing; default: the number of cores.
 CLI::Option* add_threads(CLI::App& app);
 
 struct HelpLayout : CLI::Formatter {

@@ -46,7 +46,7 @@ int report(Fault fault, const std::string& message) {
   return static_cast<int>(fault);
 }
 
-// The innermost sub-command that the command line named.
+// The innermost sub-command of the command line.
 CLI::App& innermost(CLI::App& app) {
   const std::vector<CLI::App*> chosen = app.get_subcommands();
   return chosen.empty() ? app : innermost(*chosen.front());
@@ -58,7 +58,7 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
   for (CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
   const std::string help = "\nTry " + path + " --help";
 
-  // A word nobody knows explains more than what is missing because of it.
+  // Reports an unknown word first: it is often the reason why something else is missing.
   const std::vector<std::string> unknown = command.remaining();
   if (unknown.empty()) return (std::string(error.what()).empty() ? "the command line is wrong" : error.what()) + help;
   const std::string word = unknown.front().substr(0, unknown.front().find('='));
@@ -96,7 +96,7 @@ int run(int argc, char** argv, const Registry& registry) {
     }
     // Last: sub-commands inherit what is set before them.
     app.footer(
-        "Exit status: 0 done, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
+        "Exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
         "5 input or output failed, 130 interrupted. Try evenkeel train --help");
     try {
       app.parse(argc, argv);
@@ -107,7 +107,7 @@ int run(int argc, char** argv, const Registry& registry) {
     }
     return action();
   } catch (const Stopped& stopped) {
-    note(fmt::format("evenkeel: stopped by {}; nothing was begun", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));
+    note(fmt::format("evenkeel: stopped by {} before any work", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));
     return 128 + stopped.signal;
   } catch (const Error& error) {
     return report(error.fault, error.what());
@@ -122,7 +122,7 @@ int run(int argc, char** argv, const Registry& registry) {
 }  // namespace
 
 int run_program(int argc, char** argv, const Registry& registry) {
-  // A write beyond a limit of file sizes, or to a closed pipe, fails like any other one: it has a message and a status.
+  // A write beyond the file size limit or to a closed pipe then fails like any other, with a message and a status.
   for (int number : {SIGXFSZ, SIGPIPE}) std::signal(number, SIG_IGN);
   const bool closed = !hold_standard_streams();
   const int status = closed ? 0 : run(argc, argv, registry);

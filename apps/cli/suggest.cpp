@@ -25,10 +25,9 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
   const std::string* nearest = nullptr;
-  size_t least =
-      1 + std::max<size_t>(1, std::min<size_t>(word.size(), 100) / 3);  // more changes than this is another word
+  size_t least = 1 + std::max<size_t>(1, std::min<size_t>(word.size(), 100) / 3);  // more changes: a different word
   for (const std::string& candidate : known) {
-    // A word begun and not ended is as near as one letter missing.
+    // The beginning of a word counts as one missing letter.
     const bool prefix = word.size() >= 3 && candidate.starts_with(word);
     const size_t distance = prefix ? 1 : word.size() > 100 ? least : edit_distance(word, candidate);
     if (distance < least) {

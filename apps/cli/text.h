@@ -1,4 +1,4 @@
-// Small things with text, and what every text goes through that leaves the program.
+// Text helpers, and the filters for all output.
 #pragma once
 #include <fmt/core.h>
 
@@ -6,7 +6,7 @@
 
 namespace evenkeel {
 
-// The elements, written out, with a separator between them.
+// The formatted elements, with a separator between them.
 template <class Range>
 std::string joined(const Range& elements, const std::string& separator = ", ") {
   std::string text;
@@ -24,11 +24,11 @@ bool is_utf8(const std::string& text);
 std::string legal_text(const std::string& text);
 // legal_text() for HTML and SVG: &, <, > and " become entities, control characters are removed.
 std::string markup_text(const std::string& text);
-// As it can be shown on a terminal, which it cannot steer: bytes that are not UTF-8, control characters but tabs and
-// ends of lines, and the marks that turn the direction of writing are written out, as in \x1b and \u202e.
+// Text that is safe on a terminal: escapes bytes that are not UTF-8, control characters except tab and newline, and
+// direction marks, as in \x1b and \u202e.
 std::string printable(const std::string& text);
 
-// A name that takes at most `most` characters: its beginning, and an ellipsis where it is longer.
+// A name cut to at most `most` characters, with an ellipsis if it is longer.
 std::string shortened(const std::string& name, size_t most);
 
 }  // namespace evenkeel

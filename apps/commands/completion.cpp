@@ -1,4 +1,4 @@
-// evenkeel completion: what shells and man need to know, from the options as they are declared.
+// evenkeel completion: shell completion and the manual page, generated from the declared options.
 #include <algorithm>
 #include <cctype>
 #include <functional>
@@ -26,7 +26,7 @@ Apps children(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-// The program and all its commands, each before those below it.
+// The program and all its commands, parents first.
 Apps all_of(const CLI::App& app) {
   Apps all{&app};
   for (const CLI::App* child : children(app))
@@ -50,7 +50,7 @@ std::string replaced(std::string text, const std::vector<std::pair<char, std::st
 // In a shell's single quotes.
 std::string in_quotes(const std::string& text) { return "'" + replaced(text, {{'\'', "'\\''"}, {'\n', " "}}) + "'"; }
 
-// The path of commands typed so far, by a loop that bash and zsh both understand.
+// The commands typed so far, by a loop for both bash and zsh.
 std::string walk(const CLI::App& program) {
   std::string known;
   for (const CLI::App* app : all_of(program))
@@ -79,7 +79,7 @@ std::string bash(const CLI::App& program) {
 }
 
 std::string zsh(const CLI::App& program) {
-  // A colon parts a name from its description.
+  // A colon separates a name from its description.
   const auto described = [](const std::string& name, const std::string& help) {
     return " " + in_quotes(replaced(name, {{':', "\\:"}}) + ":" + help);
   };
@@ -104,7 +104,7 @@ std::string zsh(const CLI::App& program) {
 std::string fish(const CLI::App& program) {
   std::string text;
   for (const CLI::App* app : all_of(program)) {
-    std::string here;  // fish's condition: this command stands on the line, and no sub-command of it
+    std::string here;  // fish's condition: this command is on the line, without a sub-command
     for (const CLI::App* a = app; a->get_parent(); a = a->get_parent())
       here = "__fish_seen_subcommand_from " + a->get_name() + (here.empty() ? "" : "; and " + here);
     std::string below;
@@ -123,7 +123,7 @@ std::string fish(const CLI::App& program) {
   return text;
 }
 
-// roff. A point or an apostrophe at the beginning of a line would be a request.
+// Escapes for roff: a period or an apostrophe at the start of a line would be a request.
 std::string man(const CLI::App& program) {
   const auto plain = [](const std::string& text) {
     std::string safe = replaced(text, {{'\\', "\\e"}, {'-', "\\-"}});

@@ -1,4 +1,4 @@
-// evenkeel data: the data sets that are here, fetching one, showing one, and forgetting decoded pictures.
+// evenkeel data: list, fetch and show data sets, and empty the cache of decoded pictures.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -54,7 +54,7 @@ int fetch(const ListOptions& o) {
     console.print(fetch_dataset(o.name, o.data_dir, o.mirror, report).string());
     return 0;
   } catch (const Stopped&) {
-    console.note("evenkeel: stopped; what was not complete is removed");
+    console.note("evenkeel: stopped; incomplete files are removed");
     return 128 + interrupt.signal();
   }
 }
@@ -82,7 +82,7 @@ Action data_command(CLI::App& app, const Registry& registry) {
   fetching.add_option("NAME", o->name, "the data set")->required();
   add_data_dir(fetching, o->data_dir);
   add_text(fetching, "--mirror", o->mirror, "URL",
-           "look for NAME/FILE below this URL (http, https or file) and nowhere else; also $EVENKEEL_MIRROR");
+           "the only base URL of NAME/FILE (http, https or file); also $EVENKEEL_MIRROR");
   fetching.final_callback([o] { o->action = [&options = *o] { return fetch(options); }; });
 
   CLI::App& showing =
@@ -91,10 +91,9 @@ Action data_command(CLI::App& app, const Registry& registry) {
   const Action show = data_show_command(showing, registry);
   showing.final_callback([o, show] { o->action = show; });
 
-  CLI::App& clearing = *app.add_subcommand("clear-cache",
-                                           "Remove the decoded pictures of folders, which train keeps below the user's "
-                                           "cache to start sooner the next time.")
-                            ->group("Commands");
+  CLI::App& clearing =
+      *app.add_subcommand("clear-cache", "Remove the cache of decoded pictures, with which train starts faster.")
+           ->group("Commands");
   clearing.final_callback([o] { o->action = clear_cache; });
   return [o] { return o->action(); };
 }

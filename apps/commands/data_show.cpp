@@ -35,7 +35,7 @@ void print_counts(const DataSplit& split) {
   for (const int32_t label : split.train.labels) ++train[static_cast<size_t>(label)];
   for (const int32_t label : split.test.labels) ++test[static_cast<size_t>(label)];
   std::vector<std::string> names;
-  size_t widest = 5;  // bytes, which are at least as many as columns
+  size_t widest = 5;  // in bytes, an upper bound of columns
   for (size_t i = 0; i < classes; ++i) {
     names.push_back(shortened(printable(class_name(split.train, i)), 30));
     widest = std::max(widest, names.back().size());
@@ -59,7 +59,7 @@ void print_channels(const Dataset& d) {
     say("{:<7}  {:>7.2f}  {:>9.2f}  {:>5}  {:>7}\n", c, by.mean[c], by.deviation[c], low[c], high[c]);
 }
 
-// The first examples of each class in an order drawn by the seed, class by class.
+// Examples of each class, drawn by the seed, class by class.
 std::vector<int64_t> examples(const Dataset& d, int64_t each, uint64_t seed) {
   std::vector<std::vector<int64_t>> of(static_cast<size_t>(d.classes));
   for (const int64_t i : Random(seed).split("sheet").permutation(d.size())) {
@@ -71,7 +71,7 @@ std::vector<int64_t> examples(const Dataset& d, int64_t each, uint64_t seed) {
   return all;
 }
 
-// What the loader makes of them, on the scale of the pixels again.
+// The loader's output, converted back to the scale of pixels.
 std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, const SheetOptions& o) {
   std::vector<SheetRow> rows(static_cast<size_t>(shown.classes));
   for (size_t i = 0; i < rows.size(); ++i) rows[i].name = class_name(shown, i);
@@ -103,7 +103,7 @@ std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, con
 }
 
 int show(const SheetOptions& o, const DataSets& own) {
-  parse_augmentation(o.augment);  // before the data are read
+  parse_augmentation(o.augment);  // fail before the data is read
   DataSplit split =
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
   allow_flips(o.augment, split);
@@ -129,7 +129,7 @@ Action data_show_command(CLI::App& app, const Registry& registry) {
   add_choice(app, "--split", o->split, {"train", "test"}, "which images the sheet shows")->group("Data");
   add_augmentation_options(app, o->augment);
   add_integer(app, "--each", o->each, 1, 100, "images of each class")->group("Running");
-  add_seed(app, "--seed", o->seed, "draws the images, what is held out, and the augmentation")->group("Running");
+  add_seed(app, "--seed", o->seed, "of the drawn and held-out images, and of the augmentation")->group("Running");
   add_text(app, "--out", o->out, "FILE", "the PNG file to write")->group("Running");
   return [o, &registry] { return show(*o, registry.data); };
 }

@@ -1,4 +1,4 @@
-// evenkeel data show: examples of each class, as the network sees them, and numbers about a data set.
+// evenkeel data show: examples of each class as the network sees them, and statistics of a data set.
 #pragma once
 #include "apps/cli/command.h"
 

@@ -1,4 +1,4 @@
-// evenkeel doctor: what ails a network's batch normalisations, layer by layer, with advice.
+// evenkeel doctor: finds problems of a network's batch normalisations, layer by layer, with advice.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 namespace evenkeel {
 namespace {
 
-// One normalisation and what stands around it.
+// One normalisation and its neighbours.
 struct Patient {
   std::string name;
   RunningNorm* norm;
@@ -57,13 +57,12 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
   o->subject.samples = 2000;
   o->subject.batch_size = 64;
   add_subject_options(app, o->subject);
-  add_number(app, "--lr", o->lr, {.low = 0, .above = true}, "the learning rate it is trained with")->group("Training");
-  add_number(app, "--weight-decay", o->weight_decay, {.low = 0}, "and the weight decay")->group("Training");
+  add_number(app, "--lr", o->lr, {.low = 0, .above = true}, "the learning rate of its training")->group("Training");
+  add_number(app, "--weight-decay", o->weight_decay, {.low = 0}, "the weight decay of its training")->group("Training");
   app.footer(
-      "mean gap, var gap  running against population statistics on these images, the largest of a channel: |difference "
-      "of means| in standard\n"
-      "                   deviations, and the ratio of the variances' roots, less 1\n"
-      "active             values above zero after it: Phi(beta / |gamma|), the prediction, and what was counted\n"
+      "mean gap, var gap  running against population statistics on these images, largest value over the channels:\n"
+      "                   |difference of means| in standard deviations; ratio of standard deviations, minus 1\n"
+      "active (pred.)     fraction of values above zero after it, measured; the prediction Phi(beta / |gamma|)\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
   return [o, &registry] {
@@ -81,7 +80,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
     });
     check(!all.empty(), "doctor: {} has no normalisation with running statistics", o->subject.file);
 
-    // With a batch's statistics and with the running ones: the same image, other logits.
+    // How far logits differ between batch statistics and running ones.
     double apart = 0, size = 0, changed = 0, images = 0;
     const std::vector<Parameter> own = parameters(network);
     std::vector<Movement> moves;
@@ -172,7 +171,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       advice.push_back(
           "train and eval disagree on one image in twenty or more: larger batches, recalibrate, renorm or group norm.");
     for (const std::string& line : advice) say("- {}\n", line);
-    if (advice.empty()) say("nothing to complain of\n");
+    if (advice.empty()) say("no findings\n");
     return 0;
   };
 }

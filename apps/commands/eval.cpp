@@ -25,14 +25,14 @@ struct EvalOptions {
   bool skip_bad = false, views = false;
 };
 
-// What the file says it is; with --model, what the options say.
+// The network of the file; with --model, that of the options.
 std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& registry) {
   if (o.model.model.empty()) {
     NetworkFile file = open_network(o.file, registry.layers);
     DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.skip_bad);
     return {std::move(file), std::move(split)};
   }
-  check(!o.data.empty(), "eval: with --model it needs --data: the images' shape, and by what to normalise them");
+  check(!o.data.empty(), "eval: --model needs --data, for the images' shape and normalisation");
   DataSplit split = load_named_dataset(registry.data, o.data, o.data_dir, {.skip_bad = o.skip_bad});
   NetworkInfo info{o.model, o.data, measure(split.train)};
   info.model.input = split.train.image;
@@ -41,7 +41,7 @@ std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& reg
   return {open_weights(o.file, info, registry.layers), std::move(split)};
 }
 
-// The network's outputs and the labels, as the batches come.
+// Collects outputs and labels, batch by batch.
 struct Logits {
   explicit Logits(const Dataset& data)
       : logits{"logits", "", {data.size(), data.classes}, ""}, labels{"labels", "I64", {data.size()}, ""} {}
@@ -54,7 +54,7 @@ struct Logits {
   StoredTensor logits, labels;
 };
 
-// The most probable class of each row, of equal ones the first, and its probability exp(x) / sum of exp.
+// The most probable class of each row (the first of equal ones) and its softmax probability.
 void add_answers(const Tensor& logits, const Labels& labels, std::vector<Answer>& answers) {
   const int64_t classes = logits.channels();
   for (int64_t i = 0; i < logits.rows(); ++i) {
@@ -65,7 +65,7 @@ void add_answers(const Tensor& logits, const Labels& labels, std::vector<Answer>
   }
 }
 
-// Where the set does not say where its images are from: their numbers in their part of it.
+// Images without an origin get their number within the split.
 void number_images(Dataset& data, const char* part) {
   if (!data.sources.empty()) return;
   for (int64_t i = 0; i < data.size(); ++i) data.sources.push_back(fmt::format("{} image {}", part, i));
@@ -95,26 +95,26 @@ void write_report(const std::string& path, const EvalOptions& o, const NetworkIn
 
 Action eval_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<EvalOptions>();
-  app.add_option("FILE", o->file, "a .safetensors file, with --model of any program's; or a run's folder")->required();
-  add_data_options(app, o->data, o->data_dir)->description("the data set; left out: the one it was trained on");
+  app.add_option("FILE", o->file, "a .safetensors file (of any program with --model), or a run's folder")->required();
+  add_data_options(app, o->data, o->data_dir)->description("the data set; default: the one it was trained on");
   add_skip_bad(app, o->skip_bad);
   add_choice(app, "--split", o->split, {"test", "train", "all"}, "which images")->group("Data");
   add_integer(app, "--samples", o->samples, 0, 1'000'000'000,
-              "N images only, drawn as evenkeel train does with the network's seed; 0: all")
+              "only N images, drawn like evenkeel train with the network's seed; 0: all")
       ->group("Data");
   add_network_options(app, o->model);
   CLI::Option* model = app.get_option("--model");
-  model->description("what network the weights are for, as in evenkeel train; left out: what the file says");
+  model->description("the network of the weights, as for evenkeel train; default: as the file says");
   for (const char* name : {"--norm", "--activation"}) app.get_option(name)->needs(model);
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images evaluated at a time")->group("Running");
   add_flag(app, "--test-views", o->views,
-           "test on six views of each image, as train --test-views does (three where images may not be mirrored)")
+           "test on six views of each image, like train --test-views (three if images must not be mirrored)")
       ->group("Running");
   add_text(app, "--logits", o->logits, "FILE", "write the network's outputs and the labels there, as an .npz file")
       ->group("Running");
   add_text(app, "--report", o->report, "FILE",
-           "print each class's precision and recall and what is taken for what, and write a page with them, the "
-           "calibration and the most confident mistakes there (HTML)")
+           "print each class's precision, recall and confusions, and write an HTML page with them, the calibration and "
+           "the most confident mistakes")
       ->group("Running");
   add_threads(app)->group("Running");
   return [o, &registry] {

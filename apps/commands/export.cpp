@@ -1,4 +1,4 @@
-// evenkeel export: a trained network in a form that other programs read.
+// evenkeel export: a trained network in a format of other programs.
 #include <fmt/core.h>
 
 #include <filesystem>
@@ -23,15 +23,14 @@ Action export_command(CLI::App& app, const Registry& registry) {
   app.add_option("FILE", o->file, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   add_choice(app, "--format", o->format, {"safetensors", "npz", "onnx"}, "of the file to write")->required();
   add_text(app, "--out", o->out, "FILE", "the file to write")
-      ->default_str("FILE with .export.safetensors, .npz or .onnx for its ending");
+      ->default_str("FILE with the extension .export.safetensors, .npz or .onnx");
   add_flag(app, "--fold", o->fold,
-           "make every batch normalisation after a convolution or dense layer part of that layer's weights");
+           "fold every batch normalisation after a convolution or dense layer into that layer's weights");
   app.footer(
-      "safetensors and npz: the weights and running averages under PyTorch's names and with its shapes, and nothing "
-      "else.\n"
-      "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata say with which mean and deviation "
-      "pixels on the\n"
-      "scale 0 .. 255 are normalised before they go in.");
+      "safetensors and npz: only the weights and running averages, with PyTorch's names and shapes.\n"
+      "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata have the mean and deviation by "
+      "which\n"
+      "pixels on the scale 0 .. 255 are normalised.");
   return [o, &registry] {
     o->file = network_path(o->file);
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
@@ -41,7 +40,7 @@ Action export_command(CLI::App& app, const Registry& registry) {
     if (o->fold) {
       fold_batch_norms(*file.network);
       file.info.model.model = file.network->describe();
-      file.info.model.norm = file.info.model.activation = "none";  // the text says all
+      file.info.model.norm = file.info.model.activation = "none";  // the text has them
     }
     const SafeTensors packed = pack_network(*file.network, file.info, Part::weights);
     write_file(out, o->format == "safetensors" ? format_safetensors(packed)

@@ -1,4 +1,4 @@
-// evenkeel fold: a network without its batch normalisations that computes the same.
+// evenkeel fold: an equivalent network without batch normalisations.
 #include "layers/model/fold.h"
 
 #include <fmt/core.h>
@@ -23,8 +23,8 @@ Action fold_command(CLI::App& app, const Registry& registry) {
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network without normalisations here")->required();
   app.footer(
-      "The logits of both networks are compared on the images; above 1 in 1000 of the largest logit nothing is "
-      "written.");
+      "Compares the logits of both networks on the images. If they differ by more than 1/1000 of the largest logit, no "
+      "file is written.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
     check_output(o->out, {o->subject.file, subject.folder});
@@ -32,7 +32,7 @@ Action fold_command(CLI::App& app, const Registry& registry) {
     const int norms = fold_batch_norms(*plain.network);
     check(norms > 0, "fold: {} has no batch normalisation right after a convolution or dense layer", o->subject.file);
     plain.info.model.model = plain.network->describe();
-    plain.info.model.norm = plain.info.model.activation = "none";  // the text says all
+    plain.info.model.norm = plain.info.model.activation = "none";  // the text has them
     double apart = 0, largest = 0;
     int64_t changed = 0;
     subject.each_batch([&](const Batch& batch) {
@@ -56,8 +56,8 @@ Action fold_command(CLI::App& app, const Registry& registry) {
         norms, subject.images.size(), subject.images.name, apart, largest, changed);
     if (!(apart <= 1e-3 * largest))
       fail(Fault::failed,
-           "fold: that is more than rounding, nothing was written; running statistics near zero variance amplify it "
-           "(see evenkeel doctor)");
+           "fold: the difference is larger than rounding, so no file was written; running variances near zero amplify "
+           "rounding (see evenkeel doctor)");
     write_safetensors(o->out, pack_network(*plain.network, plain.info));
     say("{}\n", o->out);
     return 0;

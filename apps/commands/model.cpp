@@ -1,4 +1,4 @@
-// evenkeel model: a network's table, and what networks are made of.
+// evenkeel model: a network's table, and the known models and layers.
 #include <fmt/core.h>
 
 #include "apps/cli/command.h"
@@ -31,14 +31,12 @@ Action model_command(CLI::App& app, const Registry& registry) {
   add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
   add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");
-  app.add_flag("--list", o->list, "instead: the named models as layers in order, and every layer with its arguments")
+  app.add_flag("--list", o->list, "list the named models and every layer with its arguments, instead")
       ->group("Network");
   app.footer(
-      "MFLOP are those of the forward pass of one image, a multiplication and an addition being two; training needs "
-      "about three\n"
-      "times as many. Memory is what the layers' outputs take for a batch; training keeps them all, but for a ReLU "
-      "done in the\n"
-      "same pass as the layer before it.");
+      "MFLOP: the forward pass of one image, a multiply-add counts as two; training needs about three times as many.\n"
+      "Memory: the layers' outputs for a batch; training keeps all of them, except those of a ReLU that is fused into\n"
+      "the layer before it.");
   return [o, &registry] {
     if (o->list) return list(registry);
     o->model.input = parse_shape(o->input);
@@ -67,7 +65,7 @@ Action model_command(CLI::App& app, const Registry& registry) {
       values += outputs;
     }
     print("", "total", "", thousands(parameters), fmt::format("{:.3f}", mflop), mebibytes(values));
-    say("\ninput {}, {} classes; memory of a batch of {}, the parameters take {} besides\n", o->model.input,
+    say("\ninput {}, {} classes; memory for a batch of {}; the parameters take another {}\n", o->model.input,
         o->model.classes, o->batch_size, mebibytes(parameters));
     return 0;
   };

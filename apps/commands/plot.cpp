@@ -14,14 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The log of a run: of a folder, or of a checkpoint in it, its log.csv.
+// The log.csv of a run's folder, or beside a checkpoint.
 fs::path log_of(const fs::path& given) {
   std::error_code ignored;  // opening the path reports the error
   if (fs::is_directory(given, ignored)) return given / "log.csv";
   return given.extension() == ".safetensors" ? given.parent_path() / "log.csv" : given;
 }
 
-// A log that is not there, or a file that does not begin as one.
+// No log, or a file that does not start like one.
 bool no_run(const fs::path& log) {
   std::error_code ignored;
   if (!fs::exists(log, ignored)) return true;
@@ -41,16 +41,16 @@ Action plot_command(CLI::App& app, const Registry&) {
   };
   const auto o = std::make_shared<Options>();
   app.add_option("RUN", o->runs,
-                 "folders that evenkeel train wrote, or their checkpoints or log.csv; what is no run is passed over")
+                 "folders that evenkeel train wrote, or their checkpoints or log.csv; others are skipped")
       ->required();
-  app.add_option("--label", o->labels, "what to call the runs, in their order; again for each [the folders' names]")
+  app.add_option("--label", o->labels, "the name of a run; once for each run, in order [the folders' names]")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   add_flag(app, "--test", o->picture.test, "draw the curves on the test images too");
   add_number(app, "--smooth", o->picture.smooth, {.low = 0, .high = 0.999},
-             "each point is the mean of all up to it, so many times less weight for each epoch before; 0: as measured");
+             "decay of an exponential moving average over epochs; 0: as measured");
   add_text(app, "--title", o->title, "TEXT", "above the picture");
   add_text(app, "--out", o->out, "FILE", "the SVG file to write");
   return [o] {
@@ -60,7 +60,7 @@ Action plot_command(CLI::App& app, const Registry&) {
     for (size_t i = 0; i < o->runs.size(); ++i) {
       const fs::path file = log_of(o->runs[i]);
       if (no_run(file) && !(logs.empty() && i + 1 == o->runs.size())) {
-        note(fmt::format("{} is no run, passed over", o->runs[i]));
+        note(fmt::format("{} is no run, skipped", o->runs[i]));
         continue;
       }
       const fs::path folder = fs::absolute(file).lexically_normal().parent_path();

@@ -1,4 +1,4 @@
-// evenkeel predict: what a trained network sees in pictures, a line for each.
+// evenkeel predict: classifies pictures, one line each.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -148,14 +148,12 @@ Action predict_command(CLI::App& app, const Registry& registry) {
   app.add_option("FILE", o->network, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
   app.add_option("IMAGE", o->images, "PNG and JPEG files, folders of them, or - for a picture on standard input")
       ->required();
-  add_flag(app, "--json", o->json, "print a JSON object a line, with the probability of every class");
+  add_flag(app, "--json", o->json, "print one JSON object per line, with the probability of every class");
   add_threads(app);
   app.footer(
-      "A line for each picture, in the order given, those of a folder in byte order: its file, and the three most "
-      "probable classes\n"
-      "with their probabilities. Pictures are brought to the size and colour that the network was trained on. What is "
-      "no picture\n"
-      "is named on standard error; the others are done, and the exit status is 4.");
+      "One line per picture, in the given order (a folder's in byte order): its file, and the three most probable\n"
+      "classes with their probabilities. Pictures are converted to the size and colour of the training images. A file\n"
+      "that is no picture is named on standard error; the others are processed, and the exit status is 4.");
   return [o, &registry] { return Predictor(*o, registry)(); };
 }
 

@@ -1,4 +1,4 @@
-// evenkeel recalibrate: a network's running statistics, replaced by those of a data set.
+// evenkeel recalibrate: replaces a network's running statistics by those of a data set.
 #include "layers/norm/recalibrate.h"
 
 #include <fmt/core.h>
@@ -20,9 +20,8 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network with its new statistics here")->required();
   app.footer(
-      "The first normalisation's statistics become those of its inputs, the second's those of what inference then "
-      "gives it, and so on:\n"
-      "one pass over the images for each.");
+      "The first normalisation gets the statistics of its inputs, then the second those of its inputs in inference,\n"
+      "and so on: one pass over the images for each.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
     check_output(o->out, {o->subject.file, subject.folder});

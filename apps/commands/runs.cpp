@@ -34,25 +34,23 @@ Action runs_command(CLI::App& app, const Registry&) {
     std::string folder = "runs", sort = "best";
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("DIR", o->folder, "a folder of runs, as evenkeel train makes it")->capture_default_str();
+  app.add_option("DIR", o->folder, "a folder of runs, as evenkeel train writes it")->capture_default_str();
   add_choice(app, "--sort", o->sort, {"best", "newest"}, "which is first");
   app.footer(
-      "The best epoch of a run is the one with the best accuracy on its validation images, or without any on the test "
-      "images.\n"
-      "Options in which the runs differ have a column; --threads, --data-dir and --checkpoint-every, which change no "
-      "result,\n"
-      "have none.");
+      "The best epoch of a run has the best accuracy on its validation images, or without any on the test images.\n"
+      "Options in which the runs differ have a column, except --threads, --data-dir and --checkpoint-every, which\n"
+      "change no result.");
   return [o] {
     std::vector<RunRecord> runs;
     for (const std::string& folder : folders(o->folder)) {
       try {
         runs.push_back(read_run(folder));
       } catch (const Error& error) {
-        note(error.fault == Fault::missing ? fmt::format("{} is no run, passed over", folder)
-                                           : fmt::format("passed over: {}", error.what()));
+        note(error.fault == Fault::missing ? fmt::format("{} is no run, skipped", folder)
+                                           : fmt::format("skipped: {}", error.what()));
       }
     }
-    check(!runs.empty(), "runs: there is no run in {}; evenkeel train makes one", o->folder);
+    check(!runs.empty(), "runs: there is no run in {}; evenkeel train writes one", o->folder);
     put(runs_table(std::move(runs), o->sort == "best" ? RunOrder::best : RunOrder::newest));
     return 0;
   };

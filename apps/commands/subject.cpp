@@ -7,11 +7,11 @@ namespace evenkeel {
 
 void add_subject_options(CLI::App& app, SubjectOptions& o) {
   app.add_option("FILE", o.file, "a .safetensors file that evenkeel train wrote, or its run's folder")->required();
-  add_data_options(app, o.data, o.data_dir)->description("the data set; left out: the one it was trained on");
+  add_data_options(app, o.data, o.data_dir)->description("the data set; default: the one it was trained on");
   add_choice(app, "--split", o.split, {"train", "test", "all"}, "which images")->group("Data");
   add_skip_bad(app, o.skip_bad);
   add_integer(app, "--samples", o.samples, 0, INT64_MAX,
-              "N images only, drawn as evenkeel train does with the network's seed; 0: all")
+              "only N images, drawn like evenkeel train with the network's seed; 0: all")
       ->group("Data");
   add_integer(app, "--batch-size", o.batch_size, 2, 1 << 20, "images at a time")->group("Running");
   add_threads(app)->group("Running");

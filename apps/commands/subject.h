@@ -1,4 +1,4 @@
-// A trained network and the images it is to be run on, for the sub-commands that look into one.
+// A trained network and its input images, for the sub-commands that inspect a network.
 #pragma once
 #include "apps/cli/command.h"
 #include "apps/formats/network_file.h"
@@ -15,12 +15,12 @@ void add_subject_options(CLI::App& app, SubjectOptions& options);
 struct Subject {
   NetworkFile file;
   Dataset images;
-  std::string folder;  // they are read from; empty: they were drawn
+  std::string folder;  // of the images; empty if they are drawn by a program
   int64_t batch_size;
   Sequential& network() { return *file.network; }
   void each_batch(const std::function<void(const Batch&)>& see) const;
 };
-// The options' file becomes the one that is read, where a run's folder was given.
+// If a run's folder was given, sets options.file to the file that is read.
 Subject open_subject(SubjectOptions& options, const Registry& registry);
 
 }  // namespace evenkeel

@@ -43,8 +43,7 @@ const std::string& metadata(const SafeTensors& stored, const std::string& key, c
   const auto found = stored.metadata.find(key);
   if (found == stored.metadata.end())
     fail(Fault::bad_file,
-         "{}: its metadata lack \"{}\", which evenkeel train writes; for a file of another program's say what network "
-         "it is for "
+         "{}: its metadata lack \"{}\", which evenkeel train writes; for another program's file give the network "
          "(evenkeel eval --model ... --norm ... --data ...)",
          path, key);
   return found->second;
@@ -56,12 +55,12 @@ std::string network_path(const std::string& given) {
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
     const std::string file = (std::filesystem::path(given) / name).string();
     if (!std::filesystem::exists(file, ignored)) continue;
-    note(fmt::format("{}: its {} is read", given, name));
+    note(fmt::format("{}: reading its {}", given, name));
     return file;
   }
   fail(Fault::missing,
-       "{}: a run's folder holds best.safetensors or last.safetensors, this one neither; name a file, or the folder of "
-       "a run that has saved something",
+       "{}: a run's folder has best.safetensors or last.safetensors, this one has neither; name a file, or the folder "
+       "of a run that has saved an epoch",
        given);
 }
 
@@ -128,13 +127,13 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
       check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}",
             file.info.held_out);
     }
-    // A network that fits the file has about as many numbers as it: a larger one is not built to find that out. More
-    // than these bytes no number of the network's takes, and the constant is for what such files may lack.
+    // A network that fits the file has about as many numbers as the file; larger networks are refused before they are
+    // built. A number takes at most these bytes; the constant allows for values that such files may lack.
     m.limits.weights = 1 << 20;
     for (const StoredTensor& t : stored.tensors) m.limits.weights += static_cast<int64_t>(t.bytes.size());
     file.network = make_model(m, vocabulary);
     restore(*file.network, stored, Part::weights);
-  } catch (const Error& error) {  // what would be a wrong option is here a wrong file
+  } catch (const Error& error) {  // a bad option here means a bad file
     fail(Fault::bad_file, "{}: {}", path, error.what());
   }
   return file;

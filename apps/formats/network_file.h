@@ -1,4 +1,4 @@
-// A trained network in a file: its weights, and in the metadata all that is needed to use it on images.
+// A trained network in a file: its weights, and in the metadata everything needed to use it on images.
 #pragma once
 #include "data/catalogue/load.h"
 #include "data/loader.h"
@@ -8,13 +8,13 @@
 namespace evenkeel {
 
 struct NetworkInfo {
-  ModelOptions model;                         // its text written out: named models may change, files stay
-  std::string data;                           // the set it was trained on
+  ModelOptions model;                         // as a full spec: the meaning of a model's name may change
+  std::string data;                           // its training set
   Normalization normalization;                // of the pixels
-  std::vector<std::string> class_names = {};  // by label; empty: a file of evenkeel 0.1.0's, or another program's
+  std::vector<std::string> class_names = {};  // by label; empty for a file of evenkeel 0.1.0 or of another program
   double held_out = 0;                        // DataSplit::held_out
 };
-// Size, colour and classes of the network's training images: a folder of pictures is read with the same preprocessing.
+// Size, colour and classes of the training images, to read a folder of pictures with the same preprocessing.
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);
 
 struct NetworkFile {
@@ -22,27 +22,26 @@ struct NetworkFile {
   std::unique_ptr<Sequential> network;
 };
 
-// The file of a network that is named by its file or by its run's folder: of that best.safetensors, or last.safetensors
-// where no epoch is finished, which a line on stderr says. Error(Fault::missing) where the folder has neither.
+// The network's file, given by itself or by its run's folder: then best.safetensors, or last.safetensors if no epoch is
+// finished (with a line on stderr). Error(Fault::missing) if the folder has neither.
 std::string network_path(const std::string& given);
 
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
-// The network that options describe with the weights of a file, which may be another program's.
+// Builds the network that the options describe, with the weights of a file, possibly another program's.
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
-// Part::weights of a file into a network; Error(Fault::bad_file) with the path where they do not fit.
+// Loads Part::weights of a file into a network; Error(Fault::bad_file), with the path, if they do not fit.
 void load_weights(const std::string& path, Sequential& network);
-// As load_weights, but for fine-tuning: a last layer that differs only in the number of classes keeps its initial
-// weights. Returns a line that says so, or "" where all weights were loaded.
+// Like load_weights, for fine-tuning: a last layer that differs only in the number of classes keeps its initial
+// weights. Returns a line that says so, or "" if all weights were loaded.
 std::string load_start(const std::string& path, Sequential& network);
-// Error(Fault::bad_file) with the path where the file does not hold a network.
+// Error(Fault::bad_file), with the path, if the file has no network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
-// The images of the set that `data` names or, where that is empty, that the network was trained on:
-// Error(Fault::bad_file) where the file names none that there is.
+// Loads the set `data` or, if empty, the network's training set. Error(Fault::bad_file) if the file names no known set.
 DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad);
 
-// The value of a key of the metadata; Error(Fault::bad_file) where there is none.
+// The value of a metadata key; Error(Fault::bad_file) if there is none.
 const std::string& metadata(const SafeTensors& stored, const std::string& key, const std::string& path);
 
 }  // namespace evenkeel

@@ -8,7 +8,7 @@
 namespace evenkeel {
 namespace {
 
-void append(std::string& out, int bytes, uint64_t value) {  // least byte first
+void append(std::string& out, int bytes, uint64_t value) {  // little-endian
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> 8 * i & 0xff);
 }
 
@@ -34,7 +34,7 @@ std::string format_npz(const std::vector<StoredTensor>& arrays) {
     const std::string file = format_npy(t), name = t.name + ".npy";
     const size_t offset = archive.size();
     check(offset + file.size() < UINT32_MAX, "npz: more than 4 GiB do not fit");
-    std::string common;             // what the local header and the directory have in common
+    std::string common;             // the fields common to the local header and the directory
     append(common, 2, 20);          // version of ZIP needed
     append(common, 2, 1 << 11);     // names are UTF-8
     append(common, 2, 0);           // stored

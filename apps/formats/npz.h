@@ -1,4 +1,4 @@
-// NumPy's .npz: named arrays as .npy files in a ZIP archive, not compressed.
+// NumPy's .npz: named arrays as .npy files in an uncompressed ZIP archive.
 #pragma once
 #include "layers/model/safetensors.h"
 

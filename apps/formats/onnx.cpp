@@ -73,7 +73,7 @@ Message value_info(const std::string& name, const std::vector<int64_t>& extents)
 
 class Graph {
  public:
-  // Appends the layers; `x` is the name of what goes in, the result that of what comes out.
+  // Appends the layers; `x` is the input's name; returns the output's name.
   std::string add(Sequential& layers, std::string x, Shape& shape, const std::string& prefix) {
     for (size_t i = 0; i < layers.size(); ++i) {
       x = add(layers[i], x, shape, prefix + std::to_string(i));
@@ -81,7 +81,7 @@ class Graph {
     }
     return x;
   }
-  // The lowest version of the operators that has all that were added.
+  // The lowest opset that has all added operators.
   int opset() const { return opset_; }
   Message message(const std::string& result, const Shape& input, int64_t classes) {
     node("Identity", {result}, "logits");
@@ -138,7 +138,7 @@ class Graph {
       return node("Gemm", inputs, name, {attribute("transB", int64_t{1})});
     }
     if (auto* l = dynamic_cast<RunningNorm*>(&layer)) {
-      // A renorm's sigma has eps in it, as statistics() say.
+      // A renorm's sigma includes eps, see statistics().
       const auto* batch = dynamic_cast<const BatchNorm*>(l);
       const RunningNorm::Statistics s = l->statistics();
       return node("BatchNormalization",
@@ -175,13 +175,12 @@ class Graph {
       return node("Add", {y, shortcut(x, shape, behind, l->stride(), name + ".shortcut")}, name);
     }
     fail(Fault::usage,
-         "onnx: layer {} ({}) is none that evenkeel can write in ONNX's operators; safetensors and npz hold "
-         "any network",
-         name, layer.describe());
+         "onnx: layer {} ({}) cannot be written in ONNX's operators; safetensors and npz take any network", name,
+         layer.describe());
   }
 
-  // The operator that needs the lowest version: a group a channel is an instance norm, one group a layer norm, whose
-  // weights are one for each value of an example in its definition.
+  // Chooses the operator with the lowest opset: one channel per group is an instance norm, one group a layer norm,
+  // which in ONNX has a weight for each value of an example.
   std::string group_norm(const std::string& x, const Shape& shape, const std::string& name, int64_t groups,
                          const Tensor& gamma, const Tensor& beta, real eps) {
     const Message epsilon = attribute("epsilon", static_cast<float>(eps));
@@ -205,7 +204,7 @@ class Graph {
     return all;
   }
 
-  // x / 2 (1 + erf(x / sqrt(2))): in every runtime, where the operator Gelu needs version 20
+  // x / 2 (1 + erf(x / sqrt(2))): works in every runtime; the operator Gelu needs opset 20
   std::string gelu(const std::string& x, const std::string& name) {
     const auto number = [&](const char* what, double v) {
       return constant(name + what, Tensor::scalar(static_cast<real>(v)));
@@ -217,8 +216,7 @@ class Graph {
     return node("Mul", {half, cdf}, name);
   }
 
-  // Every stride-th pixel, and zeros as further channels, as a convolution with a weight of 1 where a channel is kept:
-  // one operation that every runtime has, and exact.
+  // Strided subsampling and zero-padded channels, as a convolution with weights 0 and 1: exact, and in every runtime.
   std::string shortcut(const std::string& x, const Shape& in, const Shape& out, int64_t stride,
                        const std::string& name) {
     if (in == out) return x;

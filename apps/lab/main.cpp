@@ -131,11 +131,11 @@ int program(int argc, char** argv) {
   app.add_option("--set", set, "a parameter of the experiment; `lab list` shows their names and values")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  add_flag(app, "--next", next, "make the change that each experiment proposes, and judge whether it has its effect");
+  add_flag(app, "--next", next, "make the change that each experiment proposes, and judge its effect");
   add_text(app, "--out", out, "DIR", "write the report here: index.html and the figures");
-  add_text(app, "--data-dir", settings.data_dir, "DIR", "the folder of data sets, the only one looked in");
+  add_text(app, "--data-dir", settings.data_dir, "DIR", "the only folder to search for data sets");
   add_threads(app);
-  app.footer("Exit status: 0 every verdict is the expected one, 1 one is not, 2 usage.");
+  app.footer("Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage.");
   try {
     app.parse(argc, argv);
     settings.set = as_arguments(set);

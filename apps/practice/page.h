@@ -1,9 +1,9 @@
-// The tutor's page: every task without its answer, to print.
+// The tutor's page: all tasks without answers, to print.
 #pragma once
 #include <string>
 
 namespace evenkeel::practice {
 
-std::string tasks_page();  // HTML that needs no other file
+std::string tasks_page();  // self-contained HTML
 
 }  // namespace evenkeel::practice

@@ -1,4 +1,4 @@
-// What the learner sees, as lines.
+// The learner's screen, as lines.
 #pragma once
 #include <string>
 #include <vector>

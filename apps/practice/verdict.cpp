@@ -106,7 +106,7 @@ void side_by_side(std::vector<std::string>& detail, const std::string& what, con
   };
   for (size_t i = 0; i < marked.size(); ++i) worst = std::max(worst, apart(i));
   for (size_t i = 0; i < marked.size(); ++i) marked[i] = apart(i) > 1e-3 * worst;
-  // As many digits as it takes to see the difference.
+  // With enough digits to show the difference.
   int digits = 5;
   const auto seen = [&] {
     for (size_t i = 0; i < marked.size(); ++i)
@@ -140,7 +140,7 @@ void side_by_side(std::vector<std::string>& detail, const std::string& what, con
 
 // ---- what went wrong
 
-// The compiler's words, the learner's own line first: where an error lies in a header, the place that led there.
+// The compiler's messages, the learner's own line first: for an error in a header, the line that led there.
 Verdict not_compiled(const std::string& said, const std::string& file, const std::string& source) {
   Verdict v;
   v.fault = "compile";
@@ -174,7 +174,7 @@ std::string demangled_missing(const std::string& error) {  // "...: undefined sy
   return run_process({"c++filt", error.substr(at, error.find_first_of(" ,)\n", at) - at)}).text;
 }
 
-// The library's functions that the object calls, of those that the exercise forbids; "" if none.
+// The forbidden library functions that the object calls; "" if none.
 std::string forbidden_call(const Exercise& exercise, const std::string& object) {
   if (exercise.forbidden.empty()) return "";
   const ProcessResult r = run_process({"nm", "-D", "-C", "--undefined-only", object}, {.most_text = size_t{16} << 20});
@@ -184,7 +184,7 @@ std::string forbidden_call(const Exercise& exercise, const std::string& object) 
   return "";
 }
 
-// The line of the first address that lies in a file of code: what the file took from headers lies in the object, too.
+// The line of the first address in the learner's file: the object also has code from headers.
 int line_of(const std::string& object, const Json& addresses) {
   std::vector<std::string> command{"addr2line", "-e", object};
   for (const auto& at : addresses) command.push_back(fmt::format("{:#x}", at.get<long>()));

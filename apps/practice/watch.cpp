@@ -16,9 +16,9 @@ namespace fs = std::filesystem;
 namespace evenkeel::practice {
 namespace {
 
-constexpr int wait_ms = 50;  // between two looks at the file: no file system is too strange for that
+constexpr int wait_ms = 50;  // polling works on every file system
 
-// Keys come one by one and are not shown; the terminal is as it was afterwards.
+// Reads single keys without echo; restores the terminal at the end.
 struct SingleKeys {
   SingleKeys() {
     ::tcgetattr(STDIN_FILENO, &before);
@@ -38,7 +38,7 @@ class Watch {
 
   int run() {
     const SingleKeys keys;
-    const Interrupt interrupt;  // so that the terminal is put right
+    const Interrupt interrupt;  // so that the terminal is restored
     go_to_open(0);
     while (interrupt.signal() == 0) {
       if (const std::optional<std::string> now = text(); now != judged_) see(now);
@@ -64,7 +64,7 @@ class Watch {
     }
   }
 
-  // The first exercise from `from` on, around the end, that is open; `from` itself where all are solved.
+  // The next open exercise from `from` on, cyclically; `from` if all are solved.
   void go_to_open(size_t from) {
     const size_t count = exercises().size();
     for (size_t i = 0; i < count; ++i) {
@@ -155,7 +155,7 @@ class Watch {
   Workshop& workshop_;
   Console console_;
   size_t at_ = 0;
-  std::optional<std::string> judged_;  // the text that the verdict is of
+  std::optional<std::string> judged_;  // the text that was judged
   Verdict verdict_;
   std::string note_;
 };

@@ -1,11 +1,11 @@
-// The screen that follows a learner's file: one exercise, a verdict at each save, single keys.
+// The screen that watches a learner's file: one exercise, a verdict at each save, single keys.
 #pragma once
 #include "apps/practice/folder.h"
 #include "apps/practice/workshop.h"
 
 namespace evenkeel::practice {
 
-// Until the learner quits. Standard input and output must be a terminal.
+// Runs until the learner quits. Standard input and output must be a terminal.
 int watch(Folder& folder, Workshop& workshop);
 
 }  // namespace evenkeel::practice

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 namespace evenkeel::practice {
 namespace {
 
-// What the build says: EVENKEEL_PRACTICE_* of apps/CMakeLists.txt.
+// Constants of the build: EVENKEEL_PRACTICE_* of apps/CMakeLists.txt.
 std::vector<std::string> words(const std::string& text) {
   std::vector<std::string> all;
   std::istringstream in(text);
@@ -37,7 +37,7 @@ fs::path cache_root() {
   fail(Fault::missing, "practice: no folder for what is compiled: neither HOME nor XDG_CACHE_HOME is set");
 }
 
-// Tells whether a program or a header was replaced.
+// Changes when a program or a header is replaced.
 std::string stamp(const fs::path& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);
@@ -92,12 +92,12 @@ Workshop::Workshop(const std::string& program) {
     fail(Fault::missing, "practice: {} is not there; build all targets, or install evenkeel", runner_);
 
   flags_ = words(EVENKEEL_PRACTICE_FLAGS);
-  // An installed program finds its headers beside it; one in its build tree, where the build left them.
+  // An installed program has its headers beside it; a program in a build tree uses the build's.
   const bool built = fs::path(EVENKEEL_PRACTICE_BUILD) == folder;
   const fs::path headers = built ? folder / "include" : (folder / EVENKEEL_PRACTICE_INSTALLED).lexically_normal();
   flags_.push_back("-I" + headers.string());
   key_ += stamp(headers / "evenkeel/apps/practice/runner/practice.h") + "\n";
-  // The runner is newer than every other header, since the library is in it.
+  // The runner contains the library, so it is newer than every header.
   key_ += stamp(compiler_) + "\n" + stamp(runner_) + "\n" + shell_text(flags_);
   cache_ = cache_root() / "practice" / sha256(compiler_ + folder.string()).substr(0, 12);
 }
@@ -133,7 +133,7 @@ std::string Workshop::prepare(const Exercise& exercise, const std::function<void
   }
   const fs::path source = cache_ / (exercise.name + ".grader.cpp"), object = cache_ / (exercise.name + ".grader.so"),
                  sum = cache_ / (exercise.name + ".grader.sum");
-  // The sum of the object, and of the text it was made from.
+  // The checksums of the object and of its source.
   const auto sums = [&] { return sha256(exercise.grader) + " " + sha256(read_file(object.string())); };
   const bool known = fs::exists(sum), there = known && fs::exists(object) && fs::exists(source);
   if (there && holds(source, exercise.grader) && holds(sum, sums())) return object.string();

@@ -1,4 +1,4 @@
-// The workshop: the compiler that the program was built with, what it has compiled already, and the runner.
+// The workshop: the compiler, the cache of compiled files, and the runner.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -9,24 +9,23 @@
 
 namespace evenkeel::practice {
 
-// Shared objects that are loaded by evenkeel-practice, a program with the whole library inside: nothing is linked with
-// the library, and CMake has no part in it. Headers are precompiled once, a grader when its exercise is first run; both
-// are kept in the user's cache, in one folder for each installation and compiler, and made anew when one of these has
-// changed.
+// Compiles shared objects, which evenkeel-practice loads. That program contains the whole library, so the objects are
+// not linked with it. Headers are precompiled once, a grader when its exercise first runs; both are in the user's
+// cache, in one folder for each installation and compiler, and are rebuilt when one of these changes.
 class Workshop {
  public:
-  // `program`: the path of evenkeel. The compiler is $CXX where that is set: one of the make that
-  // evenkeel was built with, since they must name its functions in the same way.
+  // `program`: the path of evenkeel. The compiler is $CXX, or the one that built evenkeel. $CXX must be of the same
+  // kind (GCC or clang), so that symbols have the same names.
   explicit Workshop(const std::string& program);
 
-  // The precompiled headers and the exercise's grader are there afterwards; returns the grader. `log` is told what
-  // takes seconds. Error(Fault::missing) without a compiler or headers.
+  // Builds the precompiled headers and the exercise's grader if needed; returns the grader. `log` gets a line for work
+  // that takes seconds. Error(Fault::missing) without a compiler or headers.
   std::string prepare(const Exercise& exercise, const std::function<void(const std::string&)>& log);
 
-  // Compiles a file into a shared object; returns what the compiler said, "" if it succeeded.
+  // Compiles a file into a shared object; returns the compiler's messages, or "" on success.
   std::string compile(const std::string& source, const std::string& object) const;
 
-  int most_seconds = 10;  // that a learner's file may run
+  int most_seconds = 10;  // time limit of a learner's file
 
   const std::string& compiler() const { return compiler_; }
   const std::string& runner() const { return runner_; }

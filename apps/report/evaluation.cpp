@@ -109,7 +109,7 @@ std::string evaluation_text(const Evaluation& e) {
   } else {
     out += '\n';
   }
-  size_t widest = 5;  // bytes, which are at least as many as columns
+  size_t widest = 5;  // in bytes, an upper bound of columns
   for (const size_t i : rows) widest = std::max(widest, names[i].size());
   const auto padded = [&](const std::string& name) { return fmt::format("{:<{}}", name, widest); };
   add("{}  images  precision  recall      F1\n", padded("class"));

@@ -1,5 +1,4 @@
-// What a classifier's answers on labelled images say: accuracy, each class by itself, what is taken for what,
-// calibration.
+// Evaluates a classifier's answers on labelled images: accuracy, measures per class, confusions, calibration.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,7 +8,7 @@
 
 namespace evenkeel {
 
-// On one image: the label, the most probable class, and the probability that the network gives it.
+// For one image: the label, the most probable class, and its probability.
 struct Answer {
   int32_t label = 0, guess = 0;
   double confidence = 0;
@@ -24,18 +23,18 @@ Interval wilson_interval(int64_t right, int64_t count);
 
 struct ClassMeasures {
   int64_t images = 0, guesses = 0, right = 0;
-  // Of the images taken for this class, the part that is of it; NaN where there are none.
+  // The correct fraction of the images predicted as this class; NaN if there are none.
   double precision() const { return static_cast<double>(right) / static_cast<double>(guesses); }
-  // Of the images of this class, the part that is taken for it; NaN where there are none.
+  // The correct fraction of the images of this class; NaN if there are none.
   double recall() const { return static_cast<double>(right) / static_cast<double>(images); }
-  // The harmonic mean of the two, 2 right / (images + guesses); NaN where there is neither image nor guess.
+  // The harmonic mean of the two, 2 right / (images + guesses); NaN if there is neither image nor guess.
   double f1() const { return 2 * static_cast<double>(right) / static_cast<double>(images + guesses); }
 };
 
 // The answers whose confidence is in ((b - 1) / 15, b / 15].
 struct ConfidenceBin {
   int64_t count = 0, right = 0;
-  double confidence = 0;  // its mean over them
+  double confidence = 0;  // mean over the bin
 };
 
 struct Confusion {
@@ -55,11 +54,11 @@ class Evaluation {
   int64_t count() const { return static_cast<int64_t>(answers_.size()); }
   int64_t right() const { return right_; }
   double accuracy() const { return static_cast<double>(right_) / static_cast<double>(count()); }
-  double mean_f1() const;  // over the classes that have one, each counting the same
+  double mean_f1() const;  // unweighted, over the classes that have one
   // Expected calibration error (Guo et al. 2017): the mean over the bins, weighted by their answers, of
   // |right answers - confidence|.
   double calibration_error() const;
-  // How many images of a class are taken for another, or for itself; pairs without any are not in it.
+  // Counts of (label, prediction) pairs, correct ones included; pairs without images are left out.
   const std::map<std::pair<int32_t, int32_t>, int64_t>& confusion() const { return confusion_; }
   std::vector<Confusion> mistakes() const;                 // the confusion without right answers, most frequent first
   std::vector<size_t> surest_mistakes(size_t most) const;  // numbers of the answers, most confident first
@@ -73,8 +72,8 @@ class Evaluation {
   int64_t right_ = 0;
 };
 
-// For a terminal: the interval, a table of the classes (of more than 20 those of the lowest F1), and the confusion
-// matrix, or of more than 12 classes the most frequent mistakes.
+// For a terminal: the interval, a table of the classes (at most 20: those of the lowest F1), and the confusion matrix
+// (for more than 12 classes the most frequent mistakes).
 std::string evaluation_text(const Evaluation& e);
 
 }  // namespace evenkeel

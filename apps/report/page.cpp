@@ -14,7 +14,7 @@ namespace evenkeel {
 namespace {
 
 constexpr int64_t largest_side = 96;                      // pixels of a picture in the page
-constexpr size_t most_numbers = 40, most_drawn = 200;     // classes whose matrix has numbers, and is drawn at all
+constexpr size_t most_numbers = 40, most_drawn = 200;     // most classes for a matrix with numbers, and for a matrix
 constexpr double letter = 7.2, label_size = 14 * letter;  // pixels of the matrix's names
 
 constexpr const char* head = R"(<!doctype html>
@@ -140,7 +140,7 @@ class Page {
         "the class's images, the part that is taken for it. F1: their harmonic mean.</p>\n";
   }
 
-  // 0 to 1 along x and upwards, and below it how many answers each bin has.
+  // Both axes from 0 to 1; below them the number of answers in each bin.
   void calibration() {
     constexpr double left = 40, top = 10, size = 250, foot = top + size + 14, bars = 50;
     const auto x = [](double v) { return left + size * v; };
@@ -201,7 +201,7 @@ class Page {
     out_ += "</tbody></table></div>\n";
   }
 
-  // Rows are labels, columns answers; how dark a cell is says its part of the row.
+  // Rows are labels, columns predictions; a cell's darkness is its fraction of the row.
   void matrix() {
     const size_t classes = e_.names().size();
     const bool numbers = classes <= most_numbers;
@@ -218,7 +218,7 @@ class Page {
         "height=\"{0:.0f}\" role=\"img\" "
         "aria-label=\"confusion matrix\">\n",
         size);
-    std::string paths[2][11], texts;  // of errors and right answers, by the part of the row in tenths
+    std::string paths[2][11], texts;  // of errors and correct answers, by the fraction of the row in tenths
     for (const auto& [pair, count] : e_.confusion()) {
       const double part =
           static_cast<double>(count) / static_cast<double>(e_.classes()[static_cast<size_t>(pair.first)].images);

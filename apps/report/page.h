@@ -1,4 +1,4 @@
-// An evaluation as one HTML page that needs nothing beside it, light or dark as the reader's system is.
+// An evaluation as one self-contained HTML page, light or dark like the reader's system.
 #pragma once
 #include <string>
 #include <vector>

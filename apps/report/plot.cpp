@@ -11,14 +11,15 @@
 namespace evenkeel {
 namespace {
 
-// Okabe and Ito's palette, a grey in the place of its yellow. Any two are 16 apart in CIELAB, for the colour-blind too.
+// Okabe and Ito's palette, with grey in place of yellow. Any two differ by at least 16 in CIELAB, for colour-blind
+// readers too.
 constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                   "#e69f00", "#56b4e9", "#000000", "#606060"};
 
-// Pixels: one chart's place, the margins around its plotting area, a legend's row.
+// In pixels: a chart's size, the margins around its plotting area, a legend's row.
 constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, top = 52, bottom = 46, legend_row = 19;
 
-// The range of the finite values, widened so that it has an inside.
+// The range of the finite values, widened if it is empty.
 struct Range {
   double low = INFINITY, high = -INFINITY;
   void include(double v) {
@@ -28,7 +29,7 @@ struct Range {
   }
   void widen(double share) {
     if (low > high) low = high = 0;
-    // Nearly equal values are drawn as equal ones: there are no ticks between neighbouring numbers.
+    // Nearly equal values are drawn as equal: doubles have no room for ticks between them.
     const double extent = high - low, least = std::max(1e-9 * std::max(std::abs(low), std::abs(high)), 1e-30);
     const double margin = extent > least ? share * extent : std::max(std::abs(low) * 0.1, 0.5);
     low -= margin;
@@ -82,7 +83,7 @@ std::vector<Tick> decades(const Range& logs) {
   return ticks;
 }
 
-// With as many decimals as tell the ticks apart.
+// With enough decimals to distinguish the ticks.
 std::string tick_label(double v, const std::vector<double>& ticks) {
   const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1,
                largest = std::max(std::abs(ticks.front()), std::abs(ticks.back()));
@@ -119,7 +120,7 @@ struct Axes {
   }
 };
 
-// The axes of a chart whose plotting area has these edges; `x_count`: about how many ticks there is room for.
+// The axes of a chart whose plotting area has these edges; `x_count`: about the number of ticks that fit.
 Axes axes_of(const Chart& chart, double x_left, double x_right, double y_top, double y_bottom, int x_count) {
   Axes a{{chart.log_x, {}, x_left, x_right}, {chart.log_y, {}, y_bottom, y_top}, {}, {}};
   bool whole = true;  // x counts something
@@ -158,7 +159,7 @@ void grid_lines(std::string& out, const Axes& a, double tick_space, double label
 }
 
 void lines(std::string& out, const Chart& chart, const Axes& a) {
-  for (bool dashed : {false, true}) {  // a dashed line is seen on one drawn through, not under it
+  for (bool dashed : {false, true}) {  // dashed lines go over solid ones, to be visible
     for (const Series& s : chart.series) {
       if ((s.dashed > 0) != dashed) continue;
       std::string path;
@@ -179,8 +180,8 @@ void lines(std::string& out, const Chart& chart, const Axes& a) {
   }
 }
 
-// A square with a field for each number: blue above 0, orange below, the stronger the larger, and the number in it
-// where there is room.
+// A square with a field for each number: blue above 0, orange below, stronger for larger numbers, with the number if
+// there is room.
 void heat_map(std::string& out, const std::vector<std::vector<double>>& cells, double x0, double y0, double side) {
   double largest = 1e-300;
   size_t columns = 1;
@@ -215,7 +216,7 @@ void draw(std::string& out, const Chart& chart, double x0, double y0) {
   lines(out, chart, a);
 }
 
-// Where names stand at their lines.
+// Places names beside their lines.
 struct Box {
   double x, y, width, height;
   bool overlaps(const Box& b) const {
@@ -224,7 +225,7 @@ struct Box {
   bool holds(double px, double py) const { return px > x && px < x + width && py > y && py < y + height; }
 };
 
-// A name in lines of at most `most` letters.
+// Wraps a name into lines of at most `most` letters.
 std::vector<std::string> wrapped(const std::string& name, size_t most) {
   std::vector<std::string> all{""};
   size_t letters = 0, begin = 0;
@@ -258,8 +259,8 @@ std::vector<std::pair<double, double>> along(const Series& s, const Axes& a) {
   return points;
 }
 
-// Every name above or below its line, where it covers the least of all lines and no other name; near the line and on
-// the right if it may choose.
+// Puts every name above or below its line, where it covers the least of all lines and no other name; near the line and
+// on the right if possible.
 void names_at_lines(std::string& out, const Chart& chart, const Axes& a) {
   constexpr double key = 22, letter = 6.8, row = 15;
   std::vector<std::vector<std::pair<double, double>>> curves;
@@ -413,7 +414,7 @@ std::string svg_picture(const std::string& title, const std::vector<Chart>& char
 
 std::string svg_rows(const std::string& title, const std::vector<Chart>& charts) {
   const std::vector<Series>& series = charts.at(0).series;
-  // A column of the legend is wide enough for the longest name, of which a letter takes about 6.5 pixels.
+  // A column of the legend fits the longest name, at about 6.5 pixels a letter.
   const size_t columns = series.size() > 8 ? 3 : 2, letters = columns == 3 ? 36 : 58,
                rows = (series.size() + columns - 1) / columns;
   const double head = head_of(title), width = 2 * chart_width,
@@ -421,7 +422,7 @@ std::string svg_rows(const std::string& title, const std::vector<Chart>& charts)
   std::string out = picture(title, width, charts_end + legend_row * static_cast<double>(rows) + 8);
   for (size_t i = 0; i < charts.size(); ++i)
     draw(out, charts[i], chart_width * static_cast<double>(i % 2), head + chart_height * static_cast<double>(i / 2));
-  for (size_t i = 0; i < series.size(); ++i)  // down the columns
+  for (size_t i = 0; i < series.size(); ++i)  // column by column
     legend_entry(out, series[i], left + (width - left) / static_cast<double>(columns) * static_cast<double>(i / rows),
                  charts_end + 12 + legend_row * static_cast<double>(i % rows), shortened(series[i].name, letters));
   return out + "</svg>\n";

@@ -32,7 +32,7 @@ Series curve(const std::string& name, const std::vector<EpochRow>& rows, Value v
   return s;
 }
 
-// s_t = sum_k w^(t-k) y_k / sum_k w^(t-k), k <= t; what is not finite stays and counts for nothing.
+// s_t = sum_k w^(t-k) y_k / sum_k w^(t-k), k <= t; values that are not finite stay and are left out of the sums.
 void smooth(std::vector<double>& y, double w) {
   double sum = 0, weight = 0;
   for (double& v : y) {
@@ -60,7 +60,7 @@ std::string log_csv(const std::vector<EpochRow>& rows, bool validation) {
 }
 
 std::vector<EpochRow> read_log_csv(const std::string& path) {
-  return parse_log_csv(read_file(path, 128 << 20), path);  // a million epochs, the most that a run has, are less
+  return parse_log_csv(read_file(path, 128 << 20), path);  // more than a million epochs, the most that a run has
 }
 
 std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& name) {
@@ -119,7 +119,7 @@ std::string draw_run(const std::string& title, const std::vector<EpochRow>& rows
 }
 
 std::string draw_runs(const std::string& title, const std::vector<NamedLog>& runs, const RunsPicture& options) {
-  check(runs.size() <= most_styles, "plot: at most {} runs are told apart, got {}", most_styles, runs.size());
+  check(runs.size() <= most_styles, "plot: at most {} runs can be drawn, got {}", most_styles, runs.size());
   const bool validation = std::any_of(runs.begin(), runs.end(), [](const NamedLog& run) {
     return !run.rows.empty() && run.rows[0].validation_loss.has_value();
   });

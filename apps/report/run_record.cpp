@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The names of the options that not all runs have in common.
+// The names of the options in which the runs differ.
 std::vector<std::string> differences(const std::vector<RunRecord>& runs) {
   std::set<std::string> names;
   for (const RunRecord& run : runs) {
@@ -94,7 +94,7 @@ std::string runs_table(std::vector<RunRecord> runs, RunOrder order) {
     }
   }
   std::string out;
-  std::vector<size_t> widths(table[0].size());  // bytes, which are at least as many as columns
+  std::vector<size_t> widths(table[0].size());  // in bytes, an upper bound of columns
   for (const auto& row : table) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }

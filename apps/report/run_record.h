@@ -1,4 +1,4 @@
-// What a run's folder says of it: the options it was begun with, and what came of every epoch.
+// A run's folder: the options of the run, and the results of every epoch.
 #pragma once
 #include <map>
 #include <string>
@@ -10,23 +10,23 @@ namespace evenkeel {
 
 struct RunRecord {
   std::string name;                            // its folder's
-  std::map<std::string, std::string> options;  // as config.json has them
-  int64_t epochs = 0;                          // that it was begun for
+  std::map<std::string, std::string> options;  // from config.json
+  int64_t epochs = 0;                          // planned
   std::vector<EpochRow> rows;                  // one for each finished epoch
-  int64_t changed = 0;                         // when its log was last written: nanoseconds of the file system's clock
-  int64_t patience = 0;                        // epochs without a better one after which it ends; 0: it goes on
+  int64_t changed = 0;                         // time of the last write to its log, in ns
+  int64_t patience = 0;                        // ends after this many epochs without improvement; 0: never
   bool finished() const;                       // has all its epochs, or ran out of patience
-  // The epoch that best.safetensors is of: by the validation images where there are some, else by the test images; of
-  // equal ones the first. Null where none is finished.
+  // The epoch of best.safetensors: the first with the best accuracy on the validation images, or without any on the
+  // test images. Null if no epoch is finished.
   const EpochRow* best() const;
 };
 
-// Error where the folder has no config.json or files that are not as a run's must be.
+// Error if the folder has no config.json, or has invalid files.
 RunRecord read_run(const std::string& folder);
 
 enum class RunOrder { best, newest };
-// A table: a line a run, with the options in which they differ, but for those that change no result. The best is the
-// one with the highest test accuracy at its best epoch.
+// A table with one line per run, and the options in which they differ, except those that change no result. The best run
+// has the highest test accuracy at its best epoch.
 std::string runs_table(std::vector<RunRecord> runs, RunOrder order);
 
 }  // namespace evenkeel

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t gap = 4, letter_scale = 2, letter_width = 4 * letter_scale, letter_height = 5 * letter_scale;
 constexpr size_t letters = 14;
 
-// 3 x 5 points: a row of them an octal digit.
+// A font of 3 x 5 points; an octal digit is a row.
 int glyph(char c) {
   constexpr std::string_view known = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_. ";
   constexpr int glyphs[] = {075557, 026227, 071747, 071717, 055711, 074717, 074757, 071111, 075757, 075717,
@@ -25,7 +25,7 @@ int glyph(char c) {
   return place == std::string_view::npos ? 007770 : glyphs[place];
 }
 
-// What is shown of a name, a byte a character.
+// The part of a name to show, one byte per character.
 std::string letters_of(const std::string& name) {
   std::string shown;
   for (size_t at = 0; at < name.size() && shown.size() < letters;) {

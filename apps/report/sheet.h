@@ -1,4 +1,4 @@
-// A contact sheet: rows of pictures, a name at the left of each row.
+// A contact sheet: rows of pictures, with a name on the left.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,9 +12,9 @@ struct SheetRow {
   std::vector<Picture> pictures;
 };
 
-// All pictures are of one size and of one number of channels; so is the sheet. Small ones are enlarged by a whole
-// factor, ones of more than 128 pixels made smaller. Names are drawn in capitals, at most 14 characters of them; a
-// character that is neither a letter or digit of ASCII, nor one of - _ . and the blank, is a block.
+// All pictures must have the same size and channels, which are also the sheet's. Small ones are enlarged by an integer
+// factor; ones above 128 pixels are reduced. Names are in capitals, at most 14 characters; characters other than ASCII
+// letters, digits, - _ . and the space become a block.
 Picture contact_sheet(const std::vector<SheetRow>& rows);
 
 }  // namespace evenkeel

@@ -1,4 +1,4 @@
-// evenkeel train: the options, config.json, and going on from it.
+// evenkeel train: the options, config.json, and --resume.
 #include "apps/cli/command.h"
 
 #include <fmt/format.h>
@@ -26,25 +26,25 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The options that make the run what it is: what config.json keeps.
+// The options that define the run, as config.json stores them.
 void add_run_options(CLI::App& app, TrainOptions& o) {
   constexpr int64_t many = 1'000'000'000;
   add_data_options(app, o.data, o.data_dir);
   add_picture_options(app, o.pictures);
   add_integer(app, "--samples", o.samples, 0, many,
-              "train on N images only, of all classes in proportion, drawn by the seed; 0: all")
+              "train on only N images, of all classes in proportion, drawn by the seed; 0: all")
       ->group("Data");
-  add_integer(app, "--validation", o.validation, 0, many,
-              "hold out N training images and choose the best epoch by them; 0: by the test images, which flatters")
+  add_integer(
+      app, "--validation", o.validation, 0, many,
+      "hold out N training images and choose the best epoch by them; 0: by the test images, which is biased upwards")
       ->group("Data");
   add_augmentation_options(app, o.augment);
 
   add_network_options(app, o.model);
   add_text(app, "--init", o.model.init, "INIT",
-           "initial weights: he, glorot, uniform, dirac, gaussian:DEVIATION, or a safetensors file of evenkeel's or "
-           "PyTorch's (a name "
-           "with a dot or a slash), with its running averages; evenkeel's says the model, norm and activation, where "
-           "these are not given")
+           "initial weights: he, glorot, uniform, dirac, gaussian:DEVIATION, or a safetensors file of evenkeel or "
+           "PyTorch (a name with a dot or a slash), with its running averages; evenkeel's file also sets model, norm "
+           "and activation, unless they are given")
       ->group("Network");
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
@@ -56,36 +56,36 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
   }
   add_text(app, "--optimizer", o.optimizer, "NAME", joined(usages, " or "))->group("Training");
   add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true},
-             "learning rate; left out: the optimiser's own, " + joined(rates))
+             "learning rate; default: the optimiser's, " + joined(rates))
       ->default_str("")
       ->group("Training");
   add_text(app, "--groups", o.groups, "GROUPS",
-           "parameters by name whose learning rate and weight decay are multiplied, the first word that fits: "
+           "factors on the learning rate and weight decay of parameters by name; the first matching word counts: "
            "\"PATTERN[:lr=1][:decay=1] ...\", as in \"*.bias:lr=64:decay=0.015625\"")
       ->group("Training");
   add_text(app, "--schedule", o.schedule, "SCHEDULE",
            "learning rate over the run: constant, cosine, step:0.5,0.75 (ten times smaller after half and three "
            "quarters of it), "
-           "step:60,80:0.2 (five times, after 60 and 80 epochs), linear:0=0.2,0.25=1,1=0 (in lines: a fifth of it at "
-           "first, all of it after a quarter of the run, 0 at the end)")
+           "step:60,80:0.2 (five times smaller after 60 and 80 epochs), linear:0=0.2,0.25=1,1=0 (piecewise linear: a "
+           "fifth at first, the full rate after a quarter of the run, 0 at the end)")
       ->group("Training");
   add_number(app, "--warmup", o.warmup, {.low = 0, .high = 1e6},
-             "epochs over which the learning rate grows to its value")
+             "epochs over which the learning rate grows linearly to its value")
       ->group("Training");
   add_number(app, "--clip", o.clip, {.low = 0, .high = 1e30}, "largest norm of all gradients together; 0: no limit")
       ->group("Training");
   add_number(app, "--label-smoothing", o.label_smoothing, {.low = 0, .high = 0.999},
-             "share of the target spread over all classes")
+             "fraction of the target distribution that is uniform over all classes")
       ->group("Training");
   add_integer(app, "--freeze", o.freeze, 0, 10'000,
-              "leave the first N layers as they are, numbered as evenkeel model does, with their running averages")
+              "do not change the first N layers (numbers as in evenkeel model) and their running averages")
       ->group("Training");
   add_integer(app, "--patience", o.patience, 0, 1'000'000,
-              "end when the accuracy on the --validation images was not better for N epochs; 0: never")
+              "end when the accuracy on the --validation images has not improved for N epochs; 0: never")
       ->group("Training");
   add_number(app, "--average", o.average, {.low = 0, .high = 0.9999999},
-             "also keep an average of the weights, of which a step leaves so much, as 0.999, and save it with running "
-             "averages of its own in average.safetensors; 0: none")
+             "also keep an exponential moving average of the weights with this decay per step (as 0.999), and save it "
+             "with its own running averages in average.safetensors; 0: none")
       ->group("Training");
   add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")
       ->group("Training");
@@ -93,15 +93,16 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
               "save last.safetensors after every N steps too; 0: after every epoch only")
       ->group("Running");
   add_flag(app, "--test-views", o.test_views,
-           "at the end also test on six views of each image: in its place and moved by a pixel two ways, each as it is "
-           "and mirrored (three of images that --augment would not mirror)")
+           "at the end also test on six views of each image: unshifted and shifted by a pixel in two directions, each "
+           "also mirrored (three views if --augment would not mirror)")
       ->group("Running");
-  add_flag(app, "--blas", o.blas, "multiply by OpenBLAS, whose last bits depend on the processor")->group("Running");
+  add_flag(app, "--blas", o.blas, "compute matrix products by OpenBLAS, whose last bits depend on the processor")
+      ->group("Running");
   add_threads(app)->group("Running");
   for (CLI::Option* option : app.get_options()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-// A scratch application with these options alone, to read config.json by.
+// A CLI::App with only these options, to read config.json.
 struct RunOptions {
   CLI::App app;
   TrainOptions values;
@@ -126,7 +127,7 @@ Json option_values(const CLI::App& app, bool all) {
     const std::string text = option->count() > 0 ? option->results().back() : option->get_default_str();
     if (text.empty()) continue;
     check(is_utf8(text), "--{}: must be text in UTF-8, since config.json keeps it, got \"{}\"", name, legal_text(text));
-    // A number where JSON writes it as it was typed; else the text: 1e3 may be a folder's name.
+    // A number if JSON would write it as typed; else a text: 1e3 may be a folder's name.
     const Json number = Json::parse(text, nullptr, false);
     values[name] = number.is_number() && number.dump() == text ? number : Json(text);
   }
@@ -152,7 +153,7 @@ std::string quoted(const std::string& argument) {
   return text + "'";
 }
 
-// The optimiser in the options of evenkeel 0.1.0's config.json, where it stood in four of them.
+// Converts the four options of the optimiser in evenkeel 0.1.0's config.json.
 void read_old_optimizer(nlohmann::json& options) {
   std::string text = "sgd";
   bool old = false;
@@ -169,11 +170,11 @@ void read_old_optimizer(nlohmann::json& options) {
   if (old) options.emplace("optimizer", text);
 }
 
-// The options of a config.json, the arguments given before them.
+// The options of a config.json, after the arguments on the command line.
 std::unique_ptr<RunOptions> read_config(const std::string& path, const std::string& json,
                                         const std::vector<std::string>& given) {
   check_json(json, path);
-  nlohmann::json config = nlohmann::json::parse(json);  // an ordered one takes quadratic time
+  nlohmann::json config = nlohmann::json::parse(json);  // ordered_json takes quadratic time
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object()) {
     fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", path);
   }
@@ -187,7 +188,7 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
   }
   std::vector<std::string> arguments = as_arguments(config["options"]);
   arguments.insert(arguments.end(), given.begin(), given.end());
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+  std::reverse(arguments.begin(), arguments.end());  // CLI11's order
   try {
     options->app.parse(std::move(arguments));
   } catch (const CLI::Error& error) {
@@ -196,8 +197,8 @@ std::unique_ptr<RunOptions> read_config(const std::string& path, const std::stri
   return options;
 }
 
-// What a config.json says of the images and the network that must be so again: all but what options given beside it are
-// to change.
+// The facts in config.json on images and network that must still hold: all except those that options on the command
+// line change.
 Json known_facts(const nlohmann::json& config, const Json& given) {
   const auto changed = [&](std::initializer_list<const char*> names) {
     return std::any_of(names.begin(), names.end(), [&](const char* name) { return given.contains(name); });
@@ -215,7 +216,7 @@ Json known_facts(const nlohmann::json& config, const Json& given) {
 
 std::string default_folder(const TrainOptions& o) {
   std::string data = o.data;
-  if (is_path(data, o.data_dir)) {  // its folder's own name
+  if (is_path(data, o.data_dir)) {  // the name of its folder
     while (data.size() > 1 && data.ends_with('/')) data.pop_back();
     data = data.substr(data.rfind('/') + 1).substr(0, 60);
   }
@@ -227,8 +228,7 @@ std::string default_folder(const TrainOptions& o) {
   return "runs/" + name;
 }
 
-// What the options leave open, and config.json says: the learning rate is the optimiser's, a network is that of the
-// --init file.
+// Completes the options for config.json: the optimiser's learning rate, the network of the --init file.
 void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
   std::vector<std::string> names;
   for (const auto& [name, kind] : registry.optimizers) names.push_back(name);
@@ -240,10 +240,10 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
     app.get_option("--lr")->default_str(fmt::format("{}", o.lr));
   }
   parse_augmentation(o.augment);
-  check(o.patience == 0 || o.validation > 0, "--patience: needs --validation N, the images that it looks at");
+  check(o.patience == 0 || o.validation > 0, "--patience: needs held-out images, --validation N");
 }
 
-// The network of the --init file, but for what is given.
+// The network of the --init file, except for given options.
 void take_network(CLI::App& app, ModelOptions& m) {
   std::string said;
   const auto stored = read_safetensors(m.init).metadata;
@@ -257,7 +257,7 @@ void take_network(CLI::App& app, ModelOptions& m) {
     option->default_str(*value);
     said += fmt::format("{}{} {}", said.empty() ? "" : ", ", key, *value);
   }
-  if (!said.empty()) note(fmt::format("--init {}: as it says, {}", m.init, said));
+  if (!said.empty()) note(fmt::format("--init {}: from the file, {}", m.init, said));
 }
 
 }  // namespace
@@ -278,31 +278,28 @@ Action train_command(CLI::App& app, const Registry& registry) {
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
-  add_text(app, "--out", o->out, "DIR", "folder of the results; where the default is taken, with -2, -3 ... after it")
+  add_text(app, "--out", o->out, "DIR", "folder of the results; if the default is not free, -2, -3 ... is appended")
       ->default_str("runs/DATA-MODEL-NORM-SEED")
       ->group("Running");
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
   add_text(app, "--recipe", o->recipe, "NAME",
-           "take the options from a recipe; those given here replace them. --list-recipes shows all")
+           "take the options from a recipe; options given here override it. --list-recipes shows all")
       ->group("Running");
-  add_flag(app, "--list-recipes", o->list_recipes, "print every recipe with its options, and end")->group("Running");
+  add_flag(app, "--list-recipes", o->list_recipes, "print every recipe with its options, and exit")->group("Running");
   add_text(app, "--config", o->config, "FILE",
-           "take the options from a run's config.json; those given here replace them")
+           "take the options from a run's config.json; options given here override it")
       ->group("Running");
   add_text(app, "--resume", o->resume, "RUN",
-           "go on with the run of a folder, or of a last.safetensors in it, that was stopped, or with --epochs for "
-           "longer than it was begun for; its options are in its config.json")
+           "resume the stopped run of a folder (or its last.safetensors), or extend it with --epochs; the options come "
+           "from its config.json")
       ->group("Running");
   app.footer(
-      "Written to the folder: config.json (to run it again: --config), log.csv (a row an epoch), curves.svg, "
-      "last.safetensors\n"
-      "(after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on the held-out "
-      "images, or\n"
-      "without --validation on the test images). The last line gives the test accuracy of both. train loss and train "
-      "acc are\n"
-      "means over the epoch's batches as they were when trained on; test and valid are measured after the epoch; "
-      "seconds\n"
-      "include that.\n"
+      "Written to the folder: config.json (to run it again: --config), log.csv (one row per epoch), curves.svg,\n"
+      "last.safetensors (after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on\n"
+      "the held-out images, or without --validation on the test images). The last line gives the test accuracy of\n"
+      "both. train loss and train acc are means over the epoch's training steps; test and valid are measured after "
+      "the\n"
+      "epoch; seconds include them.\n"
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
   return [o, &app, &registry] {
@@ -343,7 +340,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
     }
     TrainOptions& options = from_file ? from_file->values : o->run;
     CLI::App& chosen = from_file ? from_file->app : app;
-    blaming(options.file, [&] { complete(chosen, options, registry); });  // before the data are read
+    blaming(options.file, [&] { complete(chosen, options, registry); });  // fail before the data is read
     if (names_file(options.model.init) && !folder) {
       options.model.init = network_path(options.model.init);
       take_network(chosen, options.model);
@@ -356,8 +353,9 @@ Action train_command(CLI::App& app, const Registry& registry) {
       kept.update(Json{{"command", command}, {"options", values}});
       const Json level = kept.contains("level") ? kept["level"] : Json(instruction_level());
       if (level != instruction_level())
-        note(fmt::format("--resume: begun with the instructions of {}, goes on with those of {}: the last bits differ",
-                         level.dump(), instruction_level()));
+        note(fmt::format(
+            "--resume: the run began with the instructions of {} and continues with those of {}: the last bits differ",
+            level.dump(), instruction_level()));
       return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry);
     }
     options.overwrite = o->overwrite;

@@ -33,7 +33,7 @@ void check_same(const std::string& file, const nlohmann::json& before, const nlo
     const std::string here = is.contains(key) ? is[key].dump() : "nothing";
     if (there.dump() != here) differences += fmt::format("\n  {}: {} there, {} now", key.substr(1), there.dump(), here);
   }
-  check(differences.empty(), "{} is of a run with other data or options; this one cannot go on from it:{}", file,
+  check(differences.empty(), "{} belongs to a run with other data or options, so it cannot be resumed:{}", file,
         differences);
 }
 

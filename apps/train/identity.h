@@ -1,4 +1,4 @@
-// What a run is, so that another process goes on with it only where it is the same.
+// A run's identity: a run can be resumed only with the same network, images and options.
 #pragma once
 #include <nlohmann/json.hpp>
 
@@ -7,14 +7,13 @@
 
 namespace evenkeel {
 
-// Of the network and the images, as config.json keeps them: "network", "images", "normalization".
+// Facts on the network and the images, as in config.json: "network", "images", "normalization".
 nlohmann::ordered_json run_facts(const TrainOptions& options, Sequential& network, const NetworkInfo& info,
                                  const TrainingData& data);
-// The facts with the options that a run's outcome depends on, as last.safetensors keeps them.
+// These facts and the options that determine a run's result, as in last.safetensors.
 nlohmann::ordered_json run_identity(nlohmann::ordered_json facts, nlohmann::ordered_json options);
 
-// Refuses to go on with other images, another network or other options than the run before: all differences, both
-// values.
+// Error if images, network or options differ from the earlier run's; lists all differences with both values.
 void check_same(const std::string& file, const nlohmann::json& before, const nlohmann::json& now);
 
 }  // namespace evenkeel

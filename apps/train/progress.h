@@ -1,4 +1,4 @@
-// What a training run says while it goes on: the table of its epochs, and the live line.
+// A training run's output: the table of epochs, and the live line.
 #pragma once
 #include <chrono>
 
@@ -17,7 +17,8 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-// The live line of a training step in so many columns: what matters most comes first, the last goes first.
+// The live line of a training step for a terminal of `columns` columns. The most important parts come first; parts that
+// do not fit are left out.
 std::string training_line(const TrainState& state, int64_t epochs, int64_t batches, double left,
                           double images_per_second, size_t columns);
 
@@ -28,7 +29,7 @@ class Progress {
   void begin(const std::vector<EpochRow>& rows, bool validation);  // the table's head, and the rows so far
   void begin_epoch();
   void trained(int64_t images) { images_here_ += images, epoch_images_ += images; }  // in a step
-  // The live line; where there is no terminal, one line that stays after twenty steps.
+  // Shows the live line; without a terminal, prints one line after twenty steps.
   void show_training(const TrainState& state);
   void show_scoring(const TrainState& state, const char* doing, double part);
   void row(const EpochRow& row, bool best);
@@ -39,12 +40,12 @@ class Progress {
 
  private:
   bool due();
-  double left(const TrainState& state) const;  // seconds of the run, at the pace of this process so far
+  double left(const TrainState& state) const;  // remaining seconds, at this process's speed so far
 
   int64_t epochs_, images_, batches_;
   Stopwatch run_clock_, epoch_clock_;
   double shown_ = -1;         // when the live line was last written
-  int64_t images_here_ = 0;   // trained on by this process,
+  int64_t images_here_ = 0;   // images that this process has trained on,
   int64_t epoch_images_ = 0;  // in this epoch
   int64_t steps_here_ = 0;
 };

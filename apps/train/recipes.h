@@ -1,4 +1,4 @@
-// Recipes: complete settings by name, each a file in apps/train/recipes that reads like a run's config.json.
+// Recipes: complete settings by name, each a file in apps/train/recipes in the format of config.json.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,7 +10,7 @@ struct Recipe {
 };
 extern const std::vector<Recipe> recipes;  // by name; written by CMake from the files
 
-const Recipe& find_recipe(const std::string& name);  // Error(Fault::usage) with the nearest name where there is none
-std::string recipe_list();                           // a paragraph for each: its name, what it reaches, its options
+const Recipe& find_recipe(const std::string& name);  // Error(Fault::usage) with the nearest name
+std::string recipe_list();                           // a paragraph for each: name, result, options
 
 }  // namespace evenkeel

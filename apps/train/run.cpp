@@ -114,7 +114,7 @@ class Run {
   TrainState state_;
   std::vector<EpochRow> rows_;
   std::optional<RunFolder> folder_;
-  std::string identity_;  // what last.safetensors says of the run it belongs to
+  std::string identity_;  // the run's identity in last.safetensors
 
   Progress progress_;
   Console& console_ = progress_.console;
@@ -150,7 +150,7 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
   check_json(metadata(stored, "run", file), file + ": its \"run\"");
   nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
   if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
-  int64_t epochs = o_.epochs;  // that the run was to have
+  int64_t epochs = o_.epochs;  // planned
   if (longer && before.contains("options") && before["options"].is_object()) {
     nlohmann::json& there = before["options"]["epochs"];
     if (there.is_number_integer()) epochs = there.get<int64_t>();
@@ -174,13 +174,13 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
                     "{:.3g} and goes on from "
                     "{:.3g}",
                     o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
-    // The state first: where only one of the two files gets written, the same command goes on all the same.
+    // The state first: if only one of the two files is written, the same command can still resume.
     save_last();
     write_file(path("config.json"), config.dump(2) + "\n");
   }
   if (state_.epoch == 1) return;
   rows_ = read_log_csv(path("log.csv"));
-  // A row may be ahead of the checkpoint, never behind it.
+  // The log may be ahead of the checkpoint, never behind it.
   if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1)
     fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
   rows_.resize(static_cast<size_t>(state_.epoch - 1));
@@ -266,7 +266,7 @@ void Run::step(const Batch& batch) {
   progress_.trained(result.count);
 }
 
-// Nothing where a signal stopped it.
+// Empty if a signal stopped it.
 std::optional<Score> Run::score(const Dataset& data, const char* what, const Views& views) {
   const auto go_on = [&](double part) {
     progress_.show_scoring(state_, what, part);
@@ -282,7 +282,7 @@ std::optional<Score> Run::score(const Dataset& data, const char* what, const Vie
   return s;
 }
 
-// The log is never behind the checkpoint, so that a run killed in between goes on from the checkpoint.
+// The log is written first, so that a run killed in between resumes from the checkpoint.
 void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& chooser) {
   rows_.push_back(row);
   const bool best = chooser.correct > state_.best_correct;
@@ -308,7 +308,7 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
 
 void Run::save_last() {
   for (const Tensor& w :
-       values(optimizer_->parameters())) {  // the step just done may have gone wrong, which its own loss could not show
+       values(optimizer_->parameters())) {  // the last step may have diverged after its loss was computed
     if (std::all_of(w.data(), w.data() + w.size(), [](real v) { return std::isfinite(v); })) continue;
     fail(Fault::failed, "the run diverged: after epoch {}, step {}, weights are not finite. {}", state_.epoch,
          step_number(), advice());
@@ -329,7 +329,7 @@ int Run::stop() {
   return 128 + number;
 }
 
-// What must go on besides weights, running averages and random streams.
+// The state to save besides weights, running averages and random streams.
 std::vector<Parameter> Run::kept_state() const {
   std::vector<Parameter> kept = optimizer_->state();
   if (average_)
@@ -337,12 +337,12 @@ std::vector<Parameter> Run::kept_state() const {
   return kept;
 }
 
-// Once, when all else is saved: the averaged weights take the place of the last ones, and the running averages that of
-// their own. False where a signal stopped it.
+// Once, after everything else is saved: replaces the last weights by the averaged ones, and recomputes the running
+// averages for them. False if a signal stopped it.
 bool Run::finish_average() {
   average_->put();
   Random random = Random(o_.model.seed).split("recalibrate");
-  const int64_t most = 10'000;  // images; each normalisation takes a pass over them
+  const int64_t most = 10'000;  // images; each normalisation needs one pass over them
   const bool many = data_.train.size() > most;
   const Dataset drawn = many ? draw_in_proportion(data_.train, most, random) : Dataset();
   const Dataset& images = many ? drawn : data_.train;
@@ -364,7 +364,7 @@ bool Run::finish_average() {
   return true;
 }
 
-// Of the last network. False where a signal stopped it.
+// Tests the last network on several views. False if a signal stopped it.
 bool Run::test_on_views() {
   const Views views = test_views(data_.test.flips);
   const std::optional<Score> test = score(data_.test, "testing", views);
@@ -374,7 +374,7 @@ bool Run::test_on_views() {
   return true;
 }
 
-// Training images, drawn by the seed, as the network gets them: to measure them.
+// Training images, drawn by the seed and normalised, to fit whitening.
 Tensor Run::some_images() const {
   Random random = Random(o_.model.seed).split("measure");
   const int64_t most = 5'000;
@@ -386,7 +386,7 @@ Tensor Run::some_images() const {
   return batch.x;
 }
 
-// After a divergence.
+// Advice after a divergence.
 std::string Run::advice() const {
   std::error_code ignored;
   return "A smaller --lr, --warmup or --clip may help. " +
@@ -403,7 +403,7 @@ std::unique_ptr<Run> make_run(const TrainOptions& options, const Registry& regis
 int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry) {
   set_blas(options.blas);
   const bool numbered = options.numbered && !options.overwrite;
-  if (!numbered && !options.overwrite) check_free(options.out);  // before the data are read
+  if (!numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
   const std::unique_ptr<Run> run = make_run(options, registry);
   Json facts = run->facts();
   for (const char* name : {"network", "images", "normalization"}) {

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// In the order in which they take their places: what --resume reads comes last.
+// In the order of replacement: the file that --resume reads comes last.
 constexpr const char* run_files[] = {"log.csv",          "curves.svg",  "average.safetensors",
                                      "best.safetensors", "config.json", "last.safetensors"};
 
@@ -34,7 +34,7 @@ std::string contents(const Descriptor& file) {
   return n > 0 ? std::string(text, static_cast<size_t>(n)) : "another process";
 }
 
-// Whether there is nothing, or an empty folder.
+// Whether the path does not exist or is an empty folder.
 bool is_free(const std::string& folder) {
   std::error_code error;
   const fs::directory_iterator entries(folder, error);
@@ -49,10 +49,8 @@ bool is_free(const std::string& folder) {
 
 void check_free(const std::string& path) {
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_directory(path, error))
-    fail(Fault::io, "{} is there and is not a folder", path);
-  check(is_free(path), "{} is not empty; choose another --out, or --overwrite what is there, or --resume {}", path,
-        path);
+  if (fs::exists(path, error) && !fs::is_directory(path, error)) fail(Fault::io, "{} exists and is not a folder", path);
+  check(is_free(path), "{} is not empty; choose another --out, or --overwrite its results, or --resume {}", path, path);
 }
 
 std::string resumed_folder(const std::string& given) {
@@ -61,15 +59,15 @@ std::string resumed_folder(const std::string& given) {
   const bool last = file.filename() == "last.safetensors";
   if (fs::is_directory(file, ignored) || (!last && !fs::exists(file, ignored))) return given;
   check(last,
-        "--resume {}: how far a run is stands in last.safetensors alone; name that or the run's folder, or begin a new "
-        "run with the weights of this file: --init {}",
+        "--resume {}: only last.safetensors has a run's state; name that file or the run's folder, or start a new run "
+        "from the weights of this file: --init {}",
         given, given);
   const auto above = [](const fs::path& p) { return p.has_parent_path() ? p.parent_path() : fs::path("."); };
   const fs::path folder = above(file);
   if (!fs::exists(folder / "config.json", ignored))
     fail(Fault::missing,
-         "--resume {}: there is no config.json beside it, so this is not a run's folder; name the file where the run "
-         "has written it, or begin a new run with its weights: --init {}",
+         "--resume {}: there is no config.json beside it, so this is not a run's folder; name the file in the run's "
+         "own folder, or start a new run from its weights: --init {}",
          given, given);
   const bool unfinished = folder.filename() == ".next" || folder.filename() == ".ready";
   return (unfinished ? above(folder) : folder).string();
@@ -80,11 +78,11 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
   if (use == Use::fresh) check_free(path);
   created_ = fs::create_directories(path, error);
-  if (error) fail(Fault::io, "{}: the folder cannot be made: {}", path, error.message());
+  if (error) fail(Fault::io, "{}: the folder cannot be created: {}", path, error.message());
   lock();
   for (const char* file : run_files) remove_unfinished(path + "/" + file);
   install();
-  if (use == Use::fresh) check_free(path);  // again: now nobody else writes there
+  if (use == Use::fresh) check_free(path);  // again: now the folder is locked
   const fs::path next = fs::path(path) / ".next";
   if (use == Use::overwrite) {
     fs::remove_all(next, error);
@@ -93,7 +91,7 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
       where_ = next.string();
       made_next_ = true;
       if (!fs::create_directory(next, error) && error)
-        fail(Fault::io, "{}: the folder cannot be made: {}", where_, error.message());
+        fail(Fault::io, "{}: the folder cannot be created: {}", where_, error.message());
     }
   }
   if (use == Use::resume && fs::exists(next, error)) where_ = next.string();
@@ -106,7 +104,7 @@ RunFolder RunFolder::first_free(const std::string& path) {
     try {
       return RunFolder(name, Use::fresh);
     } catch (const Error& error) {
-      if (error.fault != Fault::usage) throw;  // else another run has taken it in this moment
+      if (error.fault != Fault::usage) throw;  // otherwise another run has just taken it
     }
   }
 }
@@ -117,14 +115,14 @@ RunFolder::~RunFolder() {
   if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored))
     fs::remove_all(where_, ignored);
   ::unlink((path_ + "/.lock").c_str());
-  if (created_) ::rmdir(path_.c_str());  // only where it is empty
+  if (created_) ::rmdir(path_.c_str());  // fails unless it is empty
 }
 
 void RunFolder::lock() {
   const std::string file = path_ + "/.lock";
   struct stat here {
   }, there{};
-  do {  // again, where the one that held it has removed the file meanwhile
+  do {  // again if the previous owner has removed the file meanwhile
     lock_ = Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
     if (!lock_.open()) fail(Fault::io, "{}: the folder cannot be locked: {}", path_, std::strerror(errno));
     if (::flock(*lock_, LOCK_EX | LOCK_NB) != 0) {
@@ -155,7 +153,7 @@ void RunFolder::install() {
   const fs::path ready = fs::path(path_) / ".ready";
   std::error_code error;
   if (!fs::exists(ready, error)) return;
-  fs::remove(fs::path(path_) / "average.safetensors", error);  // the earlier run's: a run writes its own at its end
+  fs::remove(fs::path(path_) / "average.safetensors", error);  // of the earlier run; a run writes its own at the end
   for (const char* file : run_files) {
     const fs::path from = ready / file, to = fs::path(path_) / file;
     if (!fs::exists(from, error)) continue;

@@ -1,5 +1,5 @@
-// The folder of a training run: one process works in it at a time, and an earlier run's results stay until there are
-// better ones.
+// The folder of a training run: one process uses it at a time, and an earlier run's results stay until the new run has
+// saved its first epoch.
 //
 //   FOLDER/.lock   who works in it; locked for as long as that process lives, however it ends
 //   FOLDER/.next   the files of a run that overwrites an earlier one and has not finished an epoch yet
@@ -15,20 +15,18 @@ namespace evenkeel {
 class RunFolder {
  public:
   enum class Use { fresh, overwrite, resume };
-  // Takes the folder, and makes it where it is not there. Error(Fault::usage) where another process works in it, and
-  // for a fresh run where something is in it.
+  // Locks the folder, and creates it if it is missing. Error(Fault::usage) if another process uses it, or if it is not
+  // empty and `use` is fresh.
   RunFolder(const std::string& path, Use use);
-  // For a fresh run: the first of path, path-2, path-3 ... that is free.
+  // For a fresh run: the first free one of path, path-2, path-3 ...
   static RunFolder first_free(const std::string& path);
   ~RunFolder();
   RunFolder(RunFolder&&) = default;
 
   const std::string& path() const { return path_; }
-  std::string operator/(const std::string& file) const {
-    return where_ + "/" + file;
-  }  // where the run's file of this name is
+  std::string operator/(const std::string& file) const { return where_ + "/" + file; }  // the path of the run's file
 
-  // To be called when the run has saved its first epoch: its files take the places of the earlier run's.
+  // Call it when the run has saved its first epoch: replaces the earlier run's files.
   void replace_earlier();
 
  private:
@@ -41,11 +39,11 @@ class RunFolder {
   Descriptor lock_;
 };
 
-// Refuses, as a fresh run does, a folder in which something is.
+// Error, as for a fresh run, if the folder is not empty.
 void check_free(const std::string& path);
 
-// The folder of the run to go on with, which is named by itself or by its last.safetensors. Error where another file is
-// named, or one beside which there is no config.json.
+// The folder of the run to resume, given by itself or by its last.safetensors. Error for another file, or if no
+// config.json is beside it.
 std::string resumed_folder(const std::string& given);
 
 }  // namespace evenkeel

@@ -10,7 +10,7 @@
 namespace evenkeel {
 namespace {
 
-// The members by name, for both directions.
+// The members by name, for reading and writing.
 template <class State, class Visit>
 void each_member(State& s, Visit visit) {
   visit("epoch", s.epoch);
@@ -40,9 +40,9 @@ void check_generation(const SafeTensors& file, const std::string& path) {
   const std::string from = generation == file.metadata.end() ? "1" : generation->second;
   if (from == std::to_string(training_generation)) return;
   fail(Fault::bad_file,
-       "{}: the run cannot go on to the same bits: it is of generation {}, this program of generation {}, with other "
-       "random streams (1 is evenkeel 0.1.0's). Its weights can be read as before: by eval, by export, and by train "
-       "--init {}",
+       "{}: the run cannot be resumed to the same bits: it is of generation {}, this program of generation {}, with "
+       "other random streams (evenkeel 0.1.0 has 1). Its weights can still be read: by eval, export, and train --init "
+       "{}",
        path, from, training_generation, path);
 }
 
@@ -54,7 +54,7 @@ TrainState unpack_training(const SafeTensors& file, const std::vector<Parameter>
   each_member(state, [&](const char* name, auto& value) {
     const nlohmann::json stored = members.is_object() && members.contains(name) ? members[name] : nlohmann::json();
     constexpr bool whole = std::is_same_v<decltype(value), int64_t&>;
-    // Whole numbers up to 2^53, which no conversion changes.
+    // Integers up to 2^53, which a double holds exactly.
     const bool good = whole ? stored.is_number_integer() && std::abs(stored.get<double>()) <= 0x1p53
                             : stored.is_number() && std::isfinite(stored.get<double>());
     if (!good)

@@ -1,9 +1,9 @@
 // evenkeel-practice GRADER LEARNER OUTPUT SECONDS [SYMBOL]: loads the learner's functions and the grader that calls
-// them, two shared objects, and reports on standard output, one JSON object a line. It has the whole library inside, in
-// double, so that neither object is linked with it: that is what makes a verdict quick.
+// them, two shared objects, and reports on standard output, one JSON object a line. It contains the whole library, in
+// double, so neither object is linked with it, which makes a verdict quick.
 //
 // What the learner's code prints goes into the file OUTPUT, of at most a megabyte. A process that runs too long, prints
-// too much or crashes ends itself, and says where: the addresses in the learner's object that are on the stack.
+// too much or crashes ends itself and reports where: the addresses on the stack that are in the learner's object.
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -39,8 +39,8 @@ void report(const Json& event) {
   write_all(line.data(), line.size());
 }
 
-// Of a process that has no other future: what POSIX forbids in a handler matters no more. The alternate stack is for a
-// recursion that has no end.
+// The process ends here, so calls that POSIX forbids in a handler do no harm. The alternate stack is for infinite
+// recursion.
 void stop(int signal) {
   void* frames[64];
   const int count = ::backtrace(frames, 64);
@@ -49,7 +49,7 @@ void stop(int signal) {
   for (int i = 1, found = 0; i < count && found < 16; ++i) {
     Dl_info info{};
     if (!::dladdr(frames[i], &info) || !info.dli_fname || std::strcmp(info.dli_fname, learner_object) != 0) continue;
-    // Behind the second frame, where the signal came, they are the addresses to return to.
+    // After the second frame, where the signal occurred, these are return addresses.
     const long at = static_cast<char*>(frames[i]) - static_cast<char*>(info.dli_fbase) - (i == 2 ? 0 : 1);
     size += std::snprintf(line + size, sizeof line - static_cast<size_t>(size), "%s%ld", found++ ? "," : "", at);
   }
@@ -139,12 +139,12 @@ int main(int argc, char** argv) {
   const int output = ::open(argv[3], O_WRONLY | O_CREAT | O_TRUNC, 0600);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);  // the keys are not for the learner's code
-  std::setvbuf(stdout, nullptr, _IOLBF, 4096);          // what was printed before a crash is there to be seen
+  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);  // the learner's code must not read keys
+  std::setvbuf(stdout, nullptr, _IOLBF, 4096);          // output before a crash is not lost
   learner_object = argv[2];
   evenkeel::set_threads(1);
   guard(static_cast<unsigned>(std::atoi(argv[4])));
   const int status = run(argv[1], argc > 5 ? argv[5] : "_Z5gradeRN12evenkeel_f648practice5GradeE");
   std::fflush(stdout);
-  ::_exit(status);  // what the learner's static objects do at the end is nobody's business
+  ::_exit(status);  // skips destructors of the learner's static objects
 }
