@@ -65,39 +65,33 @@ inline const std::vector<Chapter> chapters{
      "normalisation called this "
      "internal covariate shift and gave it as the reason for their method. Standardising the data that enter the "
      "network is not enough: "
-     "affine layers and ReLUs undo it within a few layers. Here is measured how far it reaches, how much of the drift "
-     "batch normalisation "
-     "really removes, and that by another definition of the same name it removes little: part of its success must have "
-     "other reasons."},
+     "affine layers and ReLUs undo it within a few layers. This chapter measures how far standardised inputs reach, "
+     "how much of the drift batch normalisation really removes, and that it removes little by another definition of "
+     "internal covariate shift: part of its success must have other reasons."},
     {"Gradient flow",
-     "A sigmoid or tanh is flat far from zero, and passes hardly any gradient on there; a ReLU whose input is always "
-     "negative passes none. "
-     "Centring what enters an activation keeps it where it has a slope. How much that gains can be computed, and "
-     "depends on more than the "
-     "mean."},
+     "A sigmoid or tanh is flat far from zero, and passes hardly any gradient there; a ReLU whose input is always "
+     "negative passes none. Centring the input of an activation keeps it where the activation has a slope. The gain "
+     "can be computed, and depends on more than the mean."},
     {"Smoothing the landscape",
      "Curvature limits the learning rate: gradient descent on a parabola diverges beyond 2 over its curvature. "
      "Networks with batch "
      "normalisation are said to have a smoother loss, measured by the largest eigenvalue lambda of the Hessian, the "
      "matrix of second "
      "derivatives. In training every output depends on the whole batch, so that its Jacobian, the matrix of dy_i / "
-     "dx_j, is dense: from "
-     "that matrix and its derivatives follow the gradients, the curvature, and the noise that the other examples of a "
-     "batch add to each."},
+     "dx_j, is dense: that matrix and its derivatives determine the gradients, the curvature, and the noise that the "
+     "other examples of a batch add to each one."},
     {"Inference",
-     "At test time an answer must not depend on who else is in the batch. Batch normalisation then uses a mean and a "
+     "At test time an answer must not depend on the other examples in the batch. Batch normalisation then uses a mean "
+     "and a "
      "variance of the whole "
      "population, kept during training as running averages, $r <- (1 - a) r$ + a (value of the batch), and becomes a "
      "fixed straight line per "
      "feature. Averages that start at zero are biased, and population statistics of one data set may be wrong for "
-     "another. Both have "
-     "formulas, and remedies."},
+     "another. Both errors have formulas, and remedies."},
     {"Weight decay",
      "Multiplying all weights before a batch normalisation by a positive number changes nothing that comes out of it. "
-     "So a penalty on "
-     "their size cannot restrict the function. What it does instead is to set how far a step of given length turns "
-     "them: weight decay is a "
-     "learning-rate schedule in disguise."},
+     "So a penalty on their size cannot restrict the function. Instead it determines how far a step of given length "
+     "turns the weights: weight decay is a hidden learning-rate schedule."},
     {"Batch renormalisation",
      "Training with a batch's statistics and testing with the population's are two different functions, the more so "
      "the smaller the batch. "
@@ -105,15 +99,16 @@ inline const std::vector<Chapter> chapters{
      "will, and treats both "
      "as constants when gradients are taken. Group normalisation avoids the batch altogether."},
     {"Applications",
-     "Sequences of unequal length are padded; laboratories measure with unequal instruments; privacy asks that no "
-     "example's influence be "
-     "felt beyond a limit. In each case what matters is which values share a mean and a variance. (Networks for images "
+     "Sequences of unequal length are padded; laboratories measure with unequal instruments; privacy requires a limit "
+     "on the influence of one example. In each case the question is which values share a mean and a variance. "
+     "(Networks for images "
      "are trained by "
      "`evenkeel train`, with and without.)"},
     {"Hands-on practices",
      "Most trouble with batch normalisation comes from a short list of mistakes, which users of every framework report "
      "year after year. "
-     "Each is computed here beside what is right; in this framework most of them are errors, or cannot be written."},
+     "Each is computed here beside the correct result; in this framework most of them raise an error or are "
+     "impossible."},
 };
 
 }  // namespace evenkeel::lab

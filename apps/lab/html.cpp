@@ -1,5 +1,4 @@
-// The report as one page that needs nothing beside it: for every experiment a question, an answer, a picture, and the
-// rest folded away.
+// The report as one self-contained page: for every experiment a question, an answer and a picture; the rest is folded.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,13 +59,13 @@ code { font-family: ui-monospace, 'DejaVu Sans Mono', monospace }
 }
 )";
 
-// Script: marks the section being read in the contents list, and folds the list where it would cover the text.
+// Script: marks the current section in the contents, and folds the contents if they would cover the text.
 constexpr const char* script = R"(<script>
 const toc = document.querySelector('nav details'), wide = matchMedia('(min-width: 75rem)');
 const fit = () => { toc.open = wide.matches; };
 fit(); wide.addEventListener('change', fit);
 toc.addEventListener('click', e => { if (e.target.closest('a') && !wide.matches) toc.open = false; });
-// On paper all is unfolded but the pictures' numbers, and folded again afterwards.
+// Unfolds everything except the pictures' numbers for printing, and folds it again afterwards.
 let folded = [];
 addEventListener('beforeprint', () => {
   folded = [...document.querySelectorAll('details:not(.data):not([open])')];
@@ -92,7 +91,7 @@ std::string css_class(Verdict v) {
   return name;
 }
 
-// How many rows have which verdict: "12 hold, 1 only under a condition".
+// Counts the verdicts: "12 hold, 1 only under a condition".
 std::string summary(const std::vector<const Row*>& rows) {
   const auto count = [&](Verdict v) {
     return std::count_if(rows.begin(), rows.end(), [v](const Row* r) { return r->verdict == v; });
@@ -132,7 +131,7 @@ class Page {
           entries += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", r.experiment->name, html(r.experiment->question));
       if (!entries.empty()) add("<li>{}\n<ul>{}</ul></li>\n", c.title, entries);
     }
-    text += "<li><a href=\"#claims\">The claims, and who judges them</a></li></ol></details></nav>\n";
+    text += "<li><a href=\"#claims\">The claims and their experiments</a></li></ol></details></nav>\n";
   }
 
   void section(const Result& r) {
@@ -165,8 +164,8 @@ class Page {
   // Every claim, and the experiments that have rows for it.
   void judged(const std::vector<Claim>& claims, const std::vector<Result>& results) {
     text +=
-        "<section id=\"claims\" aria-labelledby=\"claims-title\"><h2 id=\"claims-title\">The claims, and who judges "
-        "them</h2>\n<p>What the chapter says, or what must be true if it is. The last column leads to the "
+        "<section id=\"claims\" aria-labelledby=\"claims-title\"><h2 id=\"claims-title\">The claims and their "
+        "experiments</h2>\n<p>Statements of the chapter, or consequences of them. The last column leads to the "
         "experiments.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Table of claims\"><table>"
         "<thead><tr><th scope=\"col\">claim<th scope=\"col\">what is said<th scope=\"col\">judged by</tr></thead>"
         "<tbody>\n";
@@ -256,18 +255,18 @@ std::string html_report(const std::vector<Chapter>& chapters, const std::vector<
            quick ? " This was a quick run: smaller samples, shorter training, one seed." : "");
   page.text +=
       "<details><summary>How to read pictures, numbers and verdicts</summary>\n"
-      "<p>In pictures, what was predicted is dashed and what was measured is drawn through. A number such as A4.1 "
+      "<p>In pictures, predictions are dashed and measurements are solid. A number such as A4.1 "
       "names a claim, and leads to its text at the end.</p>\n"
       "<p>An <em>exact</em> statement is computed in double precision and held to the tolerance in the column "
       "<em>allowed</em> (times 1 + the predicted value); a number from a table, to its digits. A <em>Monte-Carlo</em> "
       "statement must come within four standard errors (s.e.). A <em>statistical</em> one, about networks that train "
       "on images, must fall into its band for every seed. The band was fixed before the run.</p>\n"
       "<p>A statement <span class=\"holds\">holds</span>, <span class=\"fails\">FAILS</span>, or holds <span "
-      "class=\"onlyif\">only if</span>: it was measured to be true under the condition beside it, and false "
+      "class=\"onlyif\">only if</span>: by measurement it is true under the condition beside it, and false "
       "without.</p>\n"
       "<p><em>PyTorch</em> with a number: the same network on the same data, trained once with PyTorch 1.13 before "
       "this laboratory was written. <em>NumPy</em>, <em>table</em>: computed beforehand in double precision by other "
-      "code. Other sources are named where they stand.</p></details></header>\n";
+      "code. Other sources are named beside the number.</p></details></header>\n";
   page.contents(chapters, results);
   page.text += "<main id=\"main\">\n";
   size_t sections = 0;

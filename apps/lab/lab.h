@@ -1,5 +1,4 @@
-// The laboratory's bench: an experiment is a question, a prediction, and a function that measures; what is here makes
-// it short.
+// The interface of the laboratory: an experiment is a question, a prediction, and a function that measures.
 //
 //     struct Parameters {  // what --set changes; core/base/options.h says how they are declared
 //       double eps = 1e-5;
@@ -40,7 +39,7 @@ struct Row {
   bool as_expected() const { return verdict == expected || verdict == Verdict::not_judged; }
 };
 
-// What makes a figure readable by itself; how to run it again is added by the report.
+// A figure's caption; the report adds how to run it again.
 struct Caption {
   std::string shows;      // what the axes and lines are, in which units
   std::string predicted;  // before the run
@@ -74,8 +73,8 @@ struct Settings {
   std::string set = "";  // parameters that are not the standard ones: ":eps=0.1:batch=16"
 };
 
-// A change that the reader can make: a question, the parameters ("eps=0.1 batch=16"), the first statement that begins
-// with `row`, the band in which its numbers are then, and the answer.
+// A change that the reader can make: a question, the parameters ("eps=0.1 batch=16"), the beginning of the statement
+// that answers (`row`), the band for its numbers after the change, and the answer.
 struct Next {
   const char *text = "", *set = "", *row = "";
   double low = 0, high = 0;
@@ -96,8 +95,8 @@ class Lab {
   // others. A prediction computed from the parameters is always judged.
   bool standard() const { return changed_.empty(); }
   const std::string& changed() const { return changed_; }  // ":eps=0.1"
-  // The experiment's parameters: the standard values, changed by --set. Throws Error(Fault::usage), which lists the
-  // names, where a name is unknown or a value out of range.
+  // The experiment's parameters: the standard values, changed by --set. Throws Error(Fault::usage), with the known
+  // names, if a name is unknown or a value out of range.
   template <class P>
   P parameters(const std::string& experiment) {
     SpecArguments given("lab", experiment + settings_.set);
@@ -118,29 +117,27 @@ class Lab {
             const std::vector<double>& measured, double tolerance = 1e-10);
   // Monte Carlo: within four standard errors.
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
-  // Statistical: one number a seed, all of them within the band; `of_data`: the band is for Fashion-MNIST, and judges
-  // nothing else.
+  // Statistical: one number per seed, all within the band; `of_data`: the band is valid only for Fashion-MNIST.
   void between(const std::string& claim, const std::string& statement, double low, double high,
                const std::vector<double>& measured, bool of_data = false);
-  // The same for a number that others found and this laboratory does not find again: it fails, as expected, and `why`
-  // says what is known.
+  // The same for a published number that this laboratory cannot reproduce: it fails, as expected; `why` gives the known
+  // reasons.
   void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
                        const std::vector<double>& measured, const std::string& why);
-  // Judges the effect of the change under "Try next". An effect on a network that drawn shapes have trained is not
-  // judged.
+  // Judges the effect of the change under "Try next", except on a network trained on drawn shapes.
   void effect(const Next& next);
-  // A number that is shown and not judged, beside what others found.
+  // A number that is shown beside a published one, and not judged.
   void observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,
                 const std::vector<double>& measured);
-  // A sentence of the text that needs a condition: measured to be true under it, and false without it; `of_data` as
-  // above.
+  // A sentence of the text that needs a condition: by measurement it is true under the condition and false without;
+  // `of_data` as above.
   void only_if(const std::string& claim, const std::string& statement, const std::string& condition,
                const std::string& measured, bool true_under_it, bool true_without, bool of_data = false);
 
   void figure(const std::vector<Chart>& charts, const Caption& caption) { figures.push_back({charts, caption}); }
   void say(const std::string& paragraph) { remarks.push_back(paragraph); }
 
-  // Fashion-MNIST, or drawn shapes of the same size where it is not to be found: the report says which, once.
+  // Fashion-MNIST, or drawn shapes of the same size if it is not found; the report says which.
   const DataSplit& images();
   bool synthetic() const { return images_.train.name == "synthetic"; }
 
@@ -173,7 +170,7 @@ struct Experiment {
   Next next;
 };
 
-// A part of the report: its title, which experiments name, and the text at its head.
+// A chapter of the report: its title, by which experiments refer to it, and its introduction.
 struct Chapter {
   const char *title, *text;
 };
@@ -189,7 +186,7 @@ std::string terminal_table(const std::vector<Row>& rows);
 std::string html_report(const std::vector<Chapter>& chapters, const std::vector<Claim>& claims,
                         const std::vector<Result>& results, bool quick);
 
-// f at every x: a curve.
+// The curve of f at every x.
 template <class F>
 Series curve(const std::string& name, const std::vector<double>& x, F f, int color, bool dashed = false) {
   Series s{name, x, {}, color, dashed};
@@ -217,7 +214,7 @@ inline Normalized standardise(const Tensor& x, double eps = 1e-5) {
 
 inline double Phi(double x) { return 0.5 * std::erfc(-x / std::sqrt(2)); }
 inline double phi(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }
-// E f(z), z ~ N(0, 1), by the trapezoidal rule, which for such integrands is exact to rounding.
+// E f(z), z ~ N(0, 1), by the trapezoidal rule, which is exact up to rounding for smooth f.
 template <class F>
 double gaussian_mean(F f) {
   double s = 0;

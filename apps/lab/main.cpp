@@ -1,4 +1,4 @@
-// evenkeel-lab: the program behind `evenkeel lab`. It is one of its own because it computes in double.
+// evenkeel-lab: the program behind `evenkeel lab`. It is separate because it computes in double.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -62,14 +62,13 @@ std::string as_arguments(const std::vector<std::string>& set) {
   for (const std::string& one : set) {
     const size_t equals = one.find('=');
     check(equals > 0 && equals < one.size() - 1 && one.find(':') == std::string::npos,
-          "lab: --set is written NAME=VALUE, got '{}'", one);
+          "lab: --set needs NAME=VALUE, got '{}'", one);
     all += ":" + one;
   }
   return all;
 }
 
-// As many experiments at a time as there are threads, each on one of them; what they compute is the same to the bit,
-// and so is the order of what is printed.
+// Runs one experiment per thread. Results and the order of the output do not depend on the number of threads.
 std::vector<Result> run_all(const std::vector<const Experiment*>& chosen, const Settings& settings, bool next) {
   std::vector<std::optional<Result>> found(chosen.size());
   std::mutex printing;
@@ -118,8 +117,7 @@ int run(const std::vector<std::string>& names, const Settings& settings, bool ne
 }
 
 int program(int argc, char** argv) {
-  CLI::App app("Runs what is claimed of batch normalisation, and puts the prediction beside the measurement.",
-               "evenkeel lab");
+  CLI::App app("Tests claims about batch normalisation: each prediction beside its measurement.", "evenkeel lab");
   app.formatter(std::make_shared<HelpLayout>());
   app.set_help_flag("--help,-h", "print this");
   Settings settings;

@@ -20,7 +20,7 @@ std::string operation(const std::string& sign) {
   return element("mo", sign == "<" ? "&lt;" : sign == ">" ? "&gt;" : sign == "-" ? "−" : sign);
 }
 
-// A piece, and what it is below or above a fraction's line, where its parentheses are not needed.
+// A piece of a formula, and its form in a fraction, without parentheses.
 struct Piece {
   std::string whole, bare;
 };
@@ -52,7 +52,7 @@ class Formula {
     return false;
   }
 
-  // Up to a closing sign, which is taken too.
+  // Up to and including a closing sign.
   std::vector<std::string> pieces(char end) {
     std::vector<std::string> all;
     for (spaces(); next_ < text_.size(); spaces()) {
@@ -79,7 +79,7 @@ class Formula {
     return all;
   }
 
-  // f(x), and all else that a parenthesis follows without a space, is one piece.
+  // f(x), or any name directly followed by a parenthesis, is one piece.
   Piece applied() {
     Piece piece = scripted();
     while (at('(')) piece.whole = piece.bare = element("mrow", piece.whole + scripted().whole);

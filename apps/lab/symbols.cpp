@@ -24,7 +24,7 @@ std::string above(const std::string& text) {
   return out;
 }
 
-// The first number with a power of ten, such as 1.5e-16 or +- 1e-10; empty where there is none.
+// The first number with a power of ten, such as 1.5e-16 or +- 1e-10; empty if there is none.
 std::string_view scientific(std::string_view text) {
   for (size_t e = text.find('e'); e != std::string_view::npos; e = text.find('e', e + 1)) {
     size_t begin = e, end = e + 1;

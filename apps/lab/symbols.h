@@ -1,4 +1,4 @@
-// Formulas as they are typed, set as they are printed: sigma^2 / (sigma^2 + eps), 1.5e-16, +- 2.
+// Typesets formulas in program notation: sigma^2 / (sigma^2 + eps), 1.5e-16, +- 2.
 #pragma once
 #include <string>
 

@@ -1,4 +1,4 @@
-// What the experiments that train have in common: a network of a spec, batches without end, accuracy.
+// Shared by the experiments that train: a network from a spec, an endless stream of batches, accuracy.
 #pragma once
 #include <functional>
 

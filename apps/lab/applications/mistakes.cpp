@@ -1,5 +1,4 @@
-// The failure modes that the third chapter practises, each next to what is right: claims A1.1, A6, A11, and what users
-// ask for.
+// Common mistakes, each beside the correct result: claims A1.1, A6, A11, and reports of users.
 #include "apps/lab/lab.h"
 #include "layers/dense.h"
 #include "layers/model/fold.h"
@@ -67,11 +66,11 @@ void run(Lab& lab, const Parameters& p) {
                wrong_axes = standardise(reshape(images, {6, 16})).y;
   lab.between("A1.7", "statistics over the wrong axes: mean change of the output", .05, INFINITY,
               {mean(abs(reshape(wrong_axes, images.shape()) - standardise(images).y)).item()});
-  // 4. Training mode at test time: the prediction depends on the company.
+  // 4. Training mode at test time: the prediction depends on the rest of the batch.
   const Tensor alone = norm.forward(x, Mode::eval), together = norm.forward(x, Mode::probe);
   lab.between("A6.7", "eval() forgotten: mean change of the output", 1e-3, INFINITY,
               {mean(abs(alone - together)).item()});
-  // 5. A momentum whose meaning is reversed: the average is the last batch.
+  // 5. A reversed momentum: the average is the last batch.
   BatchNorm flipped(1, {.new_weight = p.weight}), meant(1, {.new_weight = .1});
   Sample last, long_run;
   for (int t = 0; t < 2000; ++t) {
@@ -83,7 +82,7 @@ void run(Lab& lab, const Parameters& p) {
       "A6.5",
       "0.9 meant as the weight of the old value: variance of the running mean, times as large ($a/(2-a)$: 15.5)", 12,
       19, {last.variance() / long_run.variance()});
-  // 6. Averages that move where they must not.
+  // 6. Averages that move when they must not.
   const std::vector<double> before = norm.running_mean.values();
   norm.forward(x, Mode::probe), norm.forward(x, Mode::eval);
   lab.same("A6.7", "looking, recomputing and testing leave the averages alone", before, norm.running_mean.values(), 0);
@@ -92,7 +91,7 @@ void run(Lab& lab, const Parameters& p) {
   nan.mutable_data()[0] = NAN;
   poisoned.forward(nan, Mode::train);
   lab.same("A6", "a batch that is not finite never enters them", before, poisoned.running_mean.values(), 0);
-  // 7. Dropout before batch norm: the variance it was trained on is not that of inference.
+  // 7. Dropout before batch norm: the variance in training is not that in inference.
   Sample dropped;
   for (int i = 0; i < lab.quick_or_full(100'000, 1'000'000); ++i)
     dropped.add(std::pow(random.below(2) ? 2 * random.normal() * 3 + 4 - 2 : -2, 2));
@@ -105,7 +104,7 @@ void run(Lab& lab, const Parameters& p) {
   fold_batch_norms(net);
   lab.same("A6.7", "folded into the weights before it: the same outputs", as_was, net.forward(x, Mode::eval).detach(),
            1e-13);
-  // 9. Behind the softmax the outputs are no probabilities any more.
+  // 9. After the softmax, batch norm's outputs are not probabilities.
   const std::vector<double> normalised = standardise(exp(log_softmax(x))).y.values();
   lab.between("A1.2", "batch norm after the softmax: the smallest 'probability'", -INFINITY, -1e-3,
               {*std::min_element(normalised.begin(), normalised.end())});
@@ -135,10 +134,11 @@ extern const Experiment mistakes{
     "What goes wrong most often?",
     "A short list of mistakes, each of a size that can be computed; the picture shows the variance taken in one pass.",
     "A one-pass variance, the unbiased one in the normaliser, wrong axes, a forgotten eval mode, a reversed momentum, "
-    "averages that move when looked at, dropout before batch norm, and statistics after the softmax: each has a size "
+    "averages that move during a measurement, dropout before batch norm, and statistics after the softmax: each has a "
+    "size "
     "that can be computed.",
     run,
-    {"Let the new value get half of the weight instead of 0.9: how much noisier than meant is the running mean?",
+    {"Give the new value half of the weight instead of 0.9: how much noisier than intended is the running mean?",
      "weight=0.5", "0.9 meant as", 5, 8,
      "Six times, a/(2-a) over 0.1/1.9: 6.3. With 0.9 it is 15.5 times. `evenkeel doctor` finds the mistakes that leave "
      "a trace in a trained network."}};

@@ -1,4 +1,4 @@
-// Privacy: with batch statistics no example has a gradient of its own; with group statistics each does: claim A10.4.
+// Privacy: with batch statistics there are no per-example gradients; with group statistics there are: claim A10.4.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -23,7 +23,7 @@ struct Net {
   }
 };
 
-// How far the outputs of the other examples move when the first one changes, at most.
+// The largest change of the other examples' outputs when the first example changes.
 double moved(const Net& net, int64_t m, Random& random) {
   const Tensor x = Tensor::normal({m, features}, random), before = net.logits(x);
   Tensor other = x.clone();
@@ -53,7 +53,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.between("A10.4", "batch norm: slope of log distance over log m, within 0.15 of the -1 of A4.1", -1.15, -.85,
               {std::log(batch.y.back() / batch.y[2]) / std::log(batch.x.back() / batch.x[2])});
 
-  // The batch's gradient is the sum of the examples' own gradients, or there are no such things.
+  // Whether the batch's gradient is the sum of the per-example gradients.
   const int64_t m = 6;
   const Tensor x = Tensor::normal({m, features}, random);
   const Labels labels{0, 1, 2, 0, 1, 2};
@@ -70,7 +70,7 @@ void run(Lab& lab, const Parameters& p) {
                             static_cast<double>(m);
       lab.same("A10.4", "group norm: the batch's gradient is the mean of the examples' own", whole, parts, 1e-13);
     } else {
-      // Leave one out: were there gradients of their own, the others' share would not change.
+      // Leave one out: with per-example gradients, the others' part would not change.
       const Tensor rest =
           grad(cross_entropy(net->logits(Tensor::of({m - 1, features}, {x.data() + features, x.data() + x.size()})),
                              {1, 2, 0, 1, 2}),
@@ -107,8 +107,8 @@ void run(Lab& lab, const Parameters& p) {
                 "(vertical, "
                 "no unit), against the batch's size, both on logarithmic axes.",
        .predicted =
-           "Under batch norm it falls only as 1 / m and is never zero, so that differential privacy, which clips every "
-           "example's own gradient, has nothing to clip. Under group norm it is zero, which this axis cannot show.",
+           "Under batch norm it falls only as 1 / m and is never zero, so differential privacy, which clips "
+           "per-example gradients, cannot be applied. Under group norm it is zero, which this axis cannot show.",
        .seen = fmt::format("{:.2g} in batches of 4, {:.2g} in batches of 256; under group norm {}.", batch.y.front(),
                            batch.y.back(), largest_group)});
 }
@@ -118,12 +118,12 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment privacy{
     "privacy",
     "Applications",
-    "Whom does one example's change reach?",
-    "Under batch norm everybody in the batch, under group norm nobody else.",
-    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), and no example has a "
-    "gradient of its own; under group norm only its own output.",
+    "Which outputs does a change of one example affect?",
+    "Under batch norm the outputs of the whole batch, under group norm only its own.",
+    "Under batch norm every output of the batch, by about 1/m (the off-diagonal entries of A4.1), so there are no "
+    "per-example gradients; under group norm only its own output.",
     run,
-    {"Take groups of two features: does anything reach another example now?", "groups=4", "group norm: how far",
+    {"Take groups of two features: does the change affect another example now?", "groups=4", "group norm: how far",
      -1e-300, 1e-300,
      "No, nothing: however the features are grouped, the moments are those of one example. But a group of two values "
      "is always -1 and +1, whatever they were."}};

@@ -70,7 +70,7 @@ void run(Lab& lab, const Parameters& p) {
       "pooled statistics: deviations between the first and the last step's means, $5.5 / sqrt(1 + 143/48)$ +- 4 s.e.",
       2.4, 3.11, {mean_rows(pooled).data()[steps - 1] - mean_rows(pooled).data()[0]});
 
-  // What a tanh recurrence passes back over 28 steps.
+  // The gradient that a tanh recurrence passes back over 28 steps.
   Chart recurrent{.title = "Gradient left over time",
                   .x_label = "time steps back",
                   .y_label = "expected gradient",
@@ -96,9 +96,8 @@ void run(Lab& lab, const Parameters& p) {
        recurrent},
       {.shows =
            fmt::format("Left: the mean and variance (no units) of a batch whose sequences are filled with {} up to "
-                       "one length, against the share of "
-                       "steps that are real. Right: what a recurrent tanh layer after batch norm passes back, against "
-                       "the number of time steps.",
+                       "one length, against the share of real steps. Right: the gradient that a recurrent tanh layer "
+                       "after batch norm passes back, against the number of time steps.",
                        p.pad),
        .predicted =
            "Left $p mu + (1 - p) pad$ and $p sigma^2 + p (1 - p) (mu - pad)^2$, unless a mask keeps the padding "
@@ -121,7 +120,7 @@ extern const Experiment sequences{
     "With a share p of real steps the mean becomes $p mu$ and the variance $p sigma^2 + p (1 - p) mu^2$; a mask "
     "restores both exactly. Drifting steps need statistics of their own.",
     run,
-    {"Pad with the mean instead of zero: the mean is right; what of the variance?", "pad=3",
+    {"Pad with the mean instead of zero: the mean is right, but is the variance?", "pad=3",
      "50 % real steps: the variance", 0.9999, 1.0001,
      "It is $p sigma^2$: half of the truth at half padding. Only a mask is right."}};
 

@@ -1,5 +1,5 @@
-// Two laboratories with a batch effect: normalising each by itself removes it, and the signal too where they are
-// confounded: claim A10.3.
+// Two laboratories with a batch effect: normalising each separately removes it, and also the signal if laboratory and
+// class are confounded: claim A10.3.
 #include "apps/lab/lab.h"
 #include "layers/norm/batch_norm.h"
 
@@ -91,10 +91,9 @@ void run(Lab& lab, const Parameters& p) {
            "Two laboratories measure five features of 400 samples each; the second one's values are offset "
            "(horizontal, in standard "
            "deviations) and stretched. Vertically the share of samples whose class a linear classifier gets right.",
-       .predicted = "Normalised together, the offset is mistaken for the class. Normalised each by itself, it has no "
-                    "effect at all. But if "
-                    "all of one laboratory's samples are of one class, the class is removed with it: no statistics can "
-                    "tell them apart.",
+       .predicted = "Normalised together, the offset is mistaken for the class. Normalised separately, it has no "
+                    "effect at all. But if all samples of one laboratory are of one class, the class is removed with "
+                    "the offset: no statistics can separate them.",
        .seen = fmt::format(
            "At the largest offset {:.3f} with pooled statistics, {:.3f} with each laboratory's own, {:.3f} where "
            "laboratory and class coincide.",
@@ -106,7 +105,7 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment two_labs{
     "two_labs",
     "Applications",
-    "Can statistics of their own make two laboratories comparable?",
+    "Can separate statistics make two laboratories comparable?",
     "Yes, exactly, if each has both classes; if laboratory and class coincide, the signal goes too.",
     "Yes, exactly, where each has both classes: an affine batch effect leaves no trace. Where laboratory and class "
     "coincide the class difference goes too, and accuracy is a coin's.",

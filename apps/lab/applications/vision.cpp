@@ -48,7 +48,7 @@ void run(Lab& lab, const Parameters& p) {
                .series = {curves[0], curves[1]}}},
              {.shows = "Test accuracy (0 to 1) on Fashion-MNIST against the training step, for two convolutions of 8 "
                        "and 16 filters with and without batch norm after each (seed 1).",
-              .predicted = "With batch norm it is ahead in the first steps, and not behind later.",
+              .predicted = "The network with batch norm is ahead in the first steps, and not behind later.",
               .seen = fmt::format("After {} steps it is {:.1f} points ahead, at the end {:.1f} (seed 1).", every,
                                   early[0], end[0])});
 }
@@ -59,12 +59,13 @@ extern const Experiment vision{
     "vision",
     "Applications",
     "What does batch normalisation give a network for images?",
-    "A head start in the first steps, which is soon made up for; and it is not behind at the end.",
+    "A head start in the first steps, which soon disappears; at the end it is not behind.",
     "After few steps the network with batch normalisation is ahead by at least a point, and at the end it is not "
     "behind by more than one.",
     run,
-    {"Take ten times the learning rate: does batch norm bear it here too?", "lr=1", "accuracy at the end", 0, 0.3,
-     "No: it only guesses. We had expected that it learns, as the dense network of `rates` does at the rate 1. How "
-     "much a network bears differs from one to the next."}};
+    {"Take ten times the learning rate: does the network with batch norm still train?", "lr=1", "accuracy at the end",
+     0, 0.3,
+     "No: it only guesses. We had expected that it learns, as the dense network of `rates` does at the rate 1. The "
+     "largest usable rate differs from network to network."}};
 
 }  // namespace evenkeel::lab

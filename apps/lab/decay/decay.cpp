@@ -1,4 +1,5 @@
-// Weight decay in a batch-norm network is a learning-rate schedule, and settles its norms: claims A8.6, A8.7 and A8.11.
+// Weight decay in a batch-norm network is a learning-rate schedule, and brings its norms to an equilibrium: claims
+// A8.6, A8.7 and A8.11.
 #include "apps/lab/training.h"
 #include "optim/curvature/movement.h"
 
@@ -14,7 +15,8 @@ struct Parameters {
   }
 };
 
-// The losses of a batch-norm network whose hidden weights decay, or whose rate for them grows instead.
+// The losses of a batch-norm network with decay of its hidden weights, or with a growing learning rate for them
+// instead.
 std::vector<double> losses(bool as_schedule, double lr, double decay, int steps) {
   Random random(7);
   const Tensor x = Tensor::normal({40, 6}, random);
@@ -39,8 +41,7 @@ std::vector<double> losses(bool as_schedule, double lr, double decay, int steps)
   return all;
 }
 
-// A real network's 64 x 64 layer, once it has settled: |W|^4 and the angle over what is predicted; its norm at each
-// step.
+// A real network's 64 x 64 layer in equilibrium: |W|^4 and the angle over their predictions; its norm at each step.
 struct Settled {
   double fourth, turned;
   Series norm{"measured", {}, {}, 1};
@@ -110,8 +111,8 @@ void run(Lab& lab, const Parameters& p) {
                 "without decay but with a rate for them that grows as $(1 - lr wd)^(-2t-1)$. Right: the norm of the "
                 "second weight "
                 "matrix of a network that trains on Fashion-MNIST with decay.",
-       .predicted = "Left the two are one curve, to rounding. Right the norm settles where decay and gradients meet; "
-                    "it does not go to zero.",
+       .predicted = "Left, the two curves are equal up to rounding. Right, the norm goes to the equilibrium of decay "
+                    "and gradients, not to zero.",
        .seen = fmt::format(
            "Right the fourth power of the norm settles at {:.2f} of the predicted one, and a step turns the matrix "
            "by {:.2f} of the predicted angle (seed 1).",
@@ -123,8 +124,8 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment decay{
     "decay",
     "Weight decay",
-    "What does weight decay do, if not keep weights small?",
-    "It is a schedule of the learning rate: without decay and with a growing rate the losses are the same.",
+    "What does weight decay do, if the size of weights does not matter?",
+    "It is a learning-rate schedule: without decay, a growing rate gives the same losses.",
     "It is a learning-rate schedule, exactly: $lr (1 - lr wd)^(-2 t - 1)$ without decay gives the same losses. In a "
     "network that trains, $|W|^4$ settles at $lr G^2 / (2 wd)$ and a step's angle at $sqrt(2 lr wd)$.",
     run,

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t dimensions = 500;
 constexpr double times = 8;  // the loss
-// A memory of 100 steps for the squares, short beside the 1 / (2 lr wd) steps in which norms settle. With 0.999, 1000
-// steps, the two hold each other up: settling takes 2.6 times as long.
+// The average of squares has a memory of 100 steps, short compared with the 1 / (2 lr wd) steps in which norms reach
+// equilibrium. With 0.999, 1000 steps, they interact, and equilibrium takes 2.6 times as long.
 constexpr double beta2 = 0.99;
 
 struct Parameters {
@@ -32,7 +32,7 @@ std::unique_ptr<Optimizer> optimizer(Rule rule, const std::vector<Parameter>& al
       all, AdamWOptions{.lr = lr, .beta2 = beta2, .eps = 1e-30, .weight_decay = rule == Rule::adamw ? decay : 0});
 }
 
-// A weight of which only the direction matters, under gradients of norm G / |w| that are orthogonal to it.
+// A scale-invariant weight under gradients of norm G / |w| that are orthogonal to it.
 struct Settled {
   double norm, angle;           // means over the second half
   std::vector<double> history;  // |w| at every step
@@ -59,7 +59,7 @@ Settled settle(Rule rule, double lr, double decay, double gradient, double start
   return s;
 }
 
-// The losses of a network with batch norm that trains by this rule, where its loss counts `factor` times.
+// The losses of a network with batch norm that trains by this rule, with its loss multiplied by `factor`.
 std::vector<double> losses(Rule rule, double factor) {
   Random random(3);
   Sequential net(Dense(16, 24, random), BatchNorm(24), Tanh(), Dense(24, 24, random), BatchNorm(24), Tanh(),
@@ -83,7 +83,7 @@ std::vector<double> losses(Rule rule, double factor) {
 void run(Lab& lab, const Parameters& p) {
   constexpr double beta1 = .9, filter = (1 - beta1) / (1 + beta1), d = dimensions;
   const int64_t steps = lab.quick_or_full(6000, 12000);
-  // In equilibrium what decay takes from |w|^2 in a step is what the steps, orthogonal to w, add.
+  // In equilibrium the steps, orthogonal to w, add as much to |w|^2 as decay subtracts.
   const double adamw_norm = std::sqrt(p.lr * d / (2 * p.decay)), adamw_angle = std::sqrt(2 * p.lr * p.decay * filter);
   const Settled below = settle(Rule::adamw, p.lr, p.decay, 1, .7 * adamw_norm, steps),
                 above = settle(Rule::adamw, p.lr, p.decay, 1, 1.4 * adamw_norm, steps),
@@ -126,30 +126,29 @@ void run(Lab& lab, const Parameters& p) {
     s.name = name, s.color = color, s.dashed = dashed;
     return s;
   };
-  lab.figure(
-      {{.title = "Where the norm settles",
-        .x_label = "step",
-        .y_label = "|w|",
-        .series = {named(at(below), "AdamW, from below", 2), named(at(above), "AdamW, from above", 3),
-                   curve(
-                       "predicted: sqrt(lr d / (2 wd))", index, [&](double) { return adamw_norm; }, 0, true)}},
-       {.title = "Adam, and the scale of the loss",
-        .x_label = "step",
-        .y_label = "|w|",
-        .series = {named(at(coupled), "in the gradient", 1),
-                   named(at(coupled_times), "in the gradient, 8 x the loss", 4),
-                   named(at(adamw_times), "AdamW, 8 x the loss", 2)}}},
-      {.shows = fmt::format("The norm of a weight of {} numbers of which only the direction matters, as before a batch "
-                            "norm, against the step. Its gradients are random, orthogonal to it and of norm 1 / |w|. "
-                            "AdamW has lr {} and decay {}; Adam with the decay in the gradient {} and {}.",
-                            dimensions, p.lr, p.decay, l2_lr, l2),
-       .predicted = "AdamW's norm does not ask how large gradients are, and every step turns w by the same angle. With "
-                    "the decay in the gradient, Adam divides it by their size too, so that a larger loss means larger "
-                    "weights that turn more slowly.",
-       .seen =
-           fmt::format("With 8 times the loss the norm is {:.3f} times as large under AdamW, {:.3f} times with the "
-                       "decay in the gradient; SGD: {:.3f}.",
-                       adamw_times.norm / below.norm, coupled_times.norm / coupled.norm, sgd_times.norm / sgd.norm)});
+  lab.figure({{.title = "Where the norm settles",
+               .x_label = "step",
+               .y_label = "|w|",
+               .series = {named(at(below), "AdamW, from below", 2), named(at(above), "AdamW, from above", 3),
+                          curve(
+                              "predicted: sqrt(lr d / (2 wd))", index, [&](double) { return adamw_norm; }, 0, true)}},
+              {.title = "Adam, and the scale of the loss",
+               .x_label = "step",
+               .y_label = "|w|",
+               .series = {named(at(coupled), "in the gradient", 1),
+                          named(at(coupled_times), "in the gradient, 8 x the loss", 4),
+                          named(at(adamw_times), "AdamW, 8 x the loss", 2)}}},
+             {.shows = fmt::format("The norm of a scale-invariant weight of {} numbers, as before a batch norm, "
+                                   "against the step. Its gradients are random, orthogonal to it and of norm 1 / |w|. "
+                                   "AdamW has lr {} and decay {}; Adam with the decay in the gradient {} and {}.",
+                                   dimensions, p.lr, p.decay, l2_lr, l2),
+              .predicted = "AdamW's norm does not depend on the size of gradients, and every step turns w by the same "
+                           "angle. Adam with the decay in the gradient divides the decay by that size too, so a larger "
+                           "loss means larger weights that turn more slowly.",
+              .seen = fmt::format(
+                  "With 8 times the loss the norm is {:.3f} times as large under AdamW, {:.3f} times with the "
+                  "decay in the gradient; SGD: {:.3f}.",
+                  adamw_times.norm / below.norm, coupled_times.norm / coupled.norm, sgd_times.norm / sgd.norm)});
 }
 
 }  // namespace
@@ -167,7 +166,7 @@ extern const Experiment decoupled{
     run,
     {"Double AdamW's decay: by how much more does a step turn the weight?", "decay=0.5",
      "AdamW: angle of a step, in radians", 0.0100, 0.0106,
-     "By $sqrt(2)$: the angle is 0.0103 instead of 0.0073. Rate and decay count alike; the size of the gradient does "
-     "not."}};
+     "By $sqrt(2)$: the angle is 0.0103 instead of 0.0073. Rate and decay have the same effect; the size of the "
+     "gradient has none."}};
 
 }  // namespace evenkeel::lab

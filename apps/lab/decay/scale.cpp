@@ -1,4 +1,4 @@
-// Weights of which only the direction matters: claims A8.1 to A8.5, A8.9, A8.10 and A8.12.
+// Scale-invariant weights: claims A8.1 to A8.5, A8.9, A8.10 and A8.12.
 #include "apps/lab/training.h"
 #include "layers/dense.h"
 #include "layers/norm/batch_norm.h"
@@ -59,7 +59,7 @@ void invariance(Lab& lab, Random& random) {
   const Tensor hw = hessian_vector_product([&] { return p.loss(w); }, {w}, {w.detach()})[0].detach();
   lab.same("A8.4", "$H w$ is minus the gradient, along w", g * -1.0, hw, 1e-13);
   lab.equal("A8.4", "$w' H w = 0$", 0, dot(w.detach(), hw).item(), 1e-13);
-  // Gradients orthogonal to w: every plain step makes it longer.
+  // Gradients orthogonal to w: every SGD step makes it longer.
   double apart = 0, shorter = 0;
   for (int t = 0; t < 100; ++t) {
     const Tensor step = grad(p.loss(w), {w})[0].detach() * .3;
@@ -94,7 +94,7 @@ void run(Lab& lab, const Parameters& p) {
   Random random(3);
   invariance(lab, random);
   conventions(lab, random);
-  // W -> 0, and gamma that must make up for it? Not before the variance falls to eps.
+  // W -> 0: gamma must grow only once the variance falls to eps.
   const Tensor unit = standardise(Tensor::normal({512, 1}, random), 0).y;
   const auto kept = [&](double c) { return std::sqrt(mean(square(standardise(unit * c, p.eps).y)).item()); };
   if (lab.standard())
@@ -115,12 +115,10 @@ void run(Lab& lab, const Parameters& p) {
         .y_label = "standard deviation of xhat",
         .series = {curve("predicted: c / sqrt(c^2 + eps)", factors, law, 0, true), curve("measured", factors, kept, 1)},
         .log_x = true}},
-      {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
-                "standard deviation of "
-                "what comes out, for a unit whose variance was 1 (no units).",
+      {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the standard "
+                "deviation of the output, for a unit whose variance was 1 (no units).",
        .predicted = "Nothing changes until the variance falls to eps, at $c = sqrt(eps)$. The text's sentence that "
-                    "gamma must counteract "
-                    "W going to 0 is true there only.",
+                    "gamma must counteract W going to 0 is true only there.",
        .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
                            kept(.001))});
 }
@@ -130,13 +128,13 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment scale{
     "scale",
     "Weight decay",
-    "What does the size of weights before batch normalisation matter?",
-    "Nothing to the function, but the larger the weights, the smaller the gradient.",
-    "Nothing to the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, 1/c "
+    "Does the size of weights before batch normalisation matter?",
+    "Not for the function, but the larger the weights, the smaller the gradient.",
+    "Not for the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, 1/c "
     "and $1/c^2$ of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
     run,
     {"Set eps to 0: how small may the weights become now?", "eps=0", "output kept", 0.999999, 1.000001,
-     "As small as you like: without eps the output does not notice the weights' size at all, and gamma has nothing to "
-     "make up for."}};
+     "As small as you like: without eps the output does not depend on the weights' size at all, and gamma need not "
+     "grow."}};
 
 }  // namespace evenkeel::lab

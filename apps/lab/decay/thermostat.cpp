@@ -16,7 +16,7 @@ struct Parameters {
   }
 };
 
-// What decay and gradients of norm G / |w|, G = 1, orthogonal to w, make of a norm.
+// The norm under decay and gradients of norm G / |w|, G = 1, orthogonal to w.
 struct Thermostat {
   Sample angle, fourth;         // of a step, and |w|^4, in the second half
   std::vector<double> history;  // |w|^4 over the predicted one, every step
@@ -83,9 +83,8 @@ void run(Lab& lab, const Parameters& p) {
              {.shows = "The fourth power of a scale-invariant weight's norm (vertical, over its predicted equilibrium) "
                        "under weight decay "
                        "and random gradients orthogonal to it, against the step, from a small and a large start.",
-              .predicted = "Gradients grow as the weight shrinks, and make it longer: it goes to one norm from above "
-                           "and below, within a "
-                           "few times 1 / (4 lr wd) steps; it does not go to zero.",
+              .predicted = "Gradients grow as the weight shrinks, and lengthen it: from above and below it goes to one "
+                           "norm, not to zero, within a few times 1 / (4 lr wd) steps.",
               .seen = fmt::format("After {} steps they stand at {:.4f} and {:.4f} of it.", shown,
                                   at(low.history)(shown), at(high.history)(shown))});
 }
@@ -95,9 +94,9 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment thermostat_experiment{
     "thermostat",
     "Weight decay",
-    "Where does weight decay leave a norm that does not matter?",
-    "At one norm that rate and decay set, from above and from below; it does not go to zero.",
-    "At $|w|^4 = lr G^2 / (2 wd)$, from above and from below, with the time constant $1 / (4 lr wd)$; every step then "
+    "To which norm does weight decay bring a scale-invariant weight?",
+    "From above and from below to one norm, set by learning rate and decay; it does not go to zero.",
+    "To $|w|^4 = lr G^2 / (2 wd)$, from above and from below, with the time constant $1 / (4 lr wd)$; every step then "
     "turns the weight by $sqrt(2 lr wd)$.",
     run,
     {"Halve the rate and double the decay: which of norm, angle and time constant change?", "lr=0.25 decay=0.01",

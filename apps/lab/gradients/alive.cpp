@@ -1,4 +1,4 @@
-// ReLUs that are dead from the start, and what batch normalisation makes of them: claim A3.11.
+// ReLUs that are dead from the start, without and with batch normalisation: claim A3.11.
 #include "apps/lab/training.h"
 #include "layers/activation.h"
 #include "layers/dense.h"
@@ -66,8 +66,8 @@ void run(Lab& lab, const Parameters& p) {
                             "with {}: the share of units that are 0 for all of 1000 test images, against the "
                             "training step (seed 1).",
                             p.bias),
-       .predicted = "A ReLU that is always 0 gets no gradient, and stays so. Batch norm takes the bias away "
-                    "before the ReLU sees it.",
+       .predicted =
+           "A ReLU that is always 0 gets no gradient, and stays 0. Batch norm removes the bias before the ReLU.",
        .seen = fmt::format("At the end {:.0f} % are dead without and {:.0f} % with batch norm; accuracy {:.2f} "
                            "and {:.2f}.",
                            found[0][0], found[1][0], found[2][0], found[3][0])});
@@ -79,11 +79,11 @@ extern const Experiment alive{
     "alive",
     "Gradient flow",
     "Can ReLUs that are dead come back to life?",
-    "Without batch normalisation they stay dead, and the network guesses; with it they never were.",
-    "With biases of -10 the plain network's ReLUs are dead and stay dead; after batch normalisation, which takes the "
-    "bias away, nearly all of them work.",
+    "Without batch normalisation they stay dead, and the network guesses; with it they are never dead.",
+    "With biases of -10 the plain network's ReLUs are dead and stay dead; after batch normalisation, which removes the "
+    "bias, nearly all of them work.",
     run,
     {"Begin with biases of 0: is any unit dead at the end without batch norm?", "bias=0", "without: per cent", 0, 30,
-     "Few are: He's weights with biases of 0 begin in a good place. Batch norm makes the good place permanent."}};
+     "Few are: He's weights with biases of 0 are a good start. Batch norm keeps this good state."}};
 
 }  // namespace evenkeel::lab

@@ -60,7 +60,7 @@ void run(Lab& lab, const Parameters& p) {
     if (seed == 1) {
       const double other = reaches(a, b.y.back());
       lab.say(fmt::format(
-          "Seed 1: batch norm is at the plain network's final accuracy, {:.1f} %, after {} of {} steps; the plain "
+          "Seed 1: batch norm reaches the plain network's final accuracy, {:.1f} %, after {} of {} steps; the plain "
           "network {}.",
           100 * a.y.back(), reaches(b, a.y.back()), steps,
           std::isfinite(other) ? fmt::format("reaches batch norm's after {}", other)
@@ -86,10 +86,10 @@ void run(Lab& lab, const Parameters& p) {
            "Test accuracy (0 to 1) against the training step, with and without batch norm before every activation; "
            "initial "
            "weights are small random numbers, seed 1.",
-       .predicted =
-           "With batch norm the network learns from the first steps; without it sits on a plateau first, because "
-           "saturating units pass on little gradient.",
-       .seen = fmt::format("At the end {:.3f} with and {:.3f} without; batch norm passes that after {:.0f} steps.",
+       .predicted = "With batch norm the network learns from the first steps; without, it first stays on a plateau, "
+                    "because saturated units pass on little gradient.",
+       .seen = fmt::format("At the end {:.3f} with and {:.3f} without batch norm; with it the network passes the "
+                           "second number after {:.0f} steps.",
                            bn.y.back(), plain.y.back(), reaches(bn, plain.y.back()))});
 }
 
@@ -99,9 +99,10 @@ extern const Experiment paper{
     "paper",
     "Gradient flow",
     "How many steps does batch normalisation save the original network?",
-    "It is where the plain sigmoid network ends in a fraction of the steps, and goes on from there.",
-    "With it the sigmoid network learns at once and stays ahead: it is where the other ends in fewer steps, and the "
-    "other is not where it ends.",
+    "With batch norm the sigmoid network reaches the plain network's final accuracy in a fraction of the steps, and "
+    "improves further.",
+    "With batch norm the sigmoid network learns at once and stays ahead: it reaches the plain network's final accuracy "
+    "in fewer steps, and the plain network does not reach its own.",
     run,
     {"Use ReLUs instead of sigmoids: how much of the difference remains?", "relu=on", "accuracy gained", -0.02, 0.05,
      "Nearly nothing: after the quick run's 1500 steps both are within a few points; with sigmoids it was 23 points. A "

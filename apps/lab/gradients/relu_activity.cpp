@@ -79,7 +79,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.expected("A3.8", "gamma = 2, beta = 1: $beta Phi(beta/gamma) + gamma phi(beta/gamma)$", Phi(.5) + 2 * phi(.5),
                measure(2, 1, 4096, batches / 8, random, true));
-  // What reaches beta is the active fraction; far below 0 there is nothing to learn from.
+  // The active fraction of the gradient reaches beta; far below 0 none does.
   const Tensor x = Tensor::normal({256, 1}, random);
   const auto reaches = [&](double at) {
     const Tensor beta = Tensor::full({1}, at).track(), y = relu(batch_norm(x, ones(1), beta).y);
@@ -106,9 +106,8 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = "The fraction of examples for which a ReLU after batch normalisation is active (0 to 1), against the "
                 "shift beta in "
                 "units of |gamma|.",
-       .predicted =
-           "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch of three "
-           "cannot hold values beyond $sqrt(2)$, so beyond that shift all its ReLUs are on, or all are off.",
+       .predicted = "Phi(beta / |gamma|) for large batches: one half at beta = 0, whatever the batch's size. A batch "
+                    "of three has no values beyond $sqrt(2)$, so beyond that shift all its ReLUs are active, or none.",
        .seen = fmt::format("At beta = |gamma| {:.3f} of a batch of 3 and {:.3f} of a batch of 128; Phi(1) is {:.3f}.",
                            chart.series[1].y[at_one], chart.series[3].y[at_one], Phi(1))});
 }
@@ -123,9 +122,9 @@ extern const Experiment relu_activity{
     "$Phi (beta / |gamma|)$ of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of "
     "$xhat^2 / (m - 1)$; the mean output is $beta Phi (beta / gamma) + gamma phi (beta / gamma)$.",
     run,
-    {"Double gamma and beta together: what becomes of the fraction that is active?", "gamma=2 beta=1",
-     "active fraction of your", 0.685, 0.698,
-     "Nothing: only beta / |gamma| counts, and Phi(1/2) = 0.691 stays. `evenkeel doctor` measures the fraction on a "
-     "network of your own."}};
+    {"Double both gamma and beta: how does the active fraction change?", "gamma=2 beta=1", "active fraction of your",
+     0.685, 0.698,
+     "It does not: only beta / |gamma| counts, and Phi(1/2) = 0.691 stays. `evenkeel doctor` measures the fraction on "
+     "your own network."}};
 
 }  // namespace evenkeel::lab

@@ -1,4 +1,4 @@
-// Sigmoid and tanh far from zero, and how much gradient centring gives back: claims A3.1 to A3.5.
+// Sigmoid and tanh far from zero, and the gradient gained by centring: claims A3.1 to A3.5.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -106,12 +106,10 @@ void run(Lab& lab, const Parameters& p) {
         .series = {curve("predicted: N(0, s) over N(4, s)", spreads, gain, 0, true),
                    curve(
                        "an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
-      {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of what "
-                "enters it (no units). "
-                "Right: by how much moving the mean from its drifted place to 0 raises the slope, against the spread.",
+      {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of its input (no "
+                "units). Right: the factor by which moving the mean back to 0 raises the slope, against the spread.",
        .predicted = fmt::format("At the point it is {:.3g}-fold. Averaged over a batch of standard deviation 1 it "
-                                "is {:.2g}-fold, because the tail that reaches back towards zero still carried "
-                                "gradient before.",
+                                "is {:.2g}-fold, because the part of the batch near zero still had gradient before.",
                                 std::pow(std::cosh(p.mean / 2), 2), gain(1)),
        .seen = fmt::format("{:.2f}-fold for the standard deviation 0.5, {:.2f}-fold for 1.", narrow, wide)});
 }
@@ -121,13 +119,13 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment saturation{
     "saturation",
     "Gradient flow",
-    "How much gradient does a drifted sigmoid lose, and centring give back?",
-    "At the point 4 centring gives back 14 times the gradient, but averaged over a batch of spread 1 only 8 times.",
+    "How much gradient does a drifted sigmoid lose, and does centring regain?",
+    "At the point 4 centring raises the gradient 14-fold, but averaged over a batch of spread 1 only 8-fold.",
     "Pointwise 14.2-fold from 4 to 0; in expectation over N(4, 1) only 7.9-fold, above 10 for spreads up to about 0.7; "
     "squared gradients 32-fold. tanh: 746 and 69.",
     run,
     {"Let the unit drift to 6 instead of 4: how much does centring gain at the point?", "mean=6",
      "slope of the sigmoid", 101, 102,
-     "$cosh^2(3) = 101$-fold. Far out the slope falls by e for every unit of the mean, and so does what is lost."}};
+     "$cosh^2(3) = 101$-fold. Far from 0 the slope falls by a factor e per unit of the mean, so the gain grows by e."}};
 
 }  // namespace evenkeel::lab

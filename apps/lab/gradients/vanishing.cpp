@@ -1,5 +1,5 @@
-// Where gradients vanish while a deep network trains: what every layer of sigmoids and of tanh units gets, from its
-// start and after a drift into the flat region: claims A3.10 and A3.12.
+// Where gradients vanish while a deep network trains: the gradient at every layer of sigmoid and tanh networks, from
+// the start and after a drift into the flat region: claims A3.10 and A3.12.
 #include "apps/lab/training.h"
 #include "layers/activation.h"
 #include "layers/dense.h"
@@ -50,9 +50,9 @@ Sequential build(const Unit& unit, bool norm, double bias, int64_t layers, uint6
   return net;
 }
 
-// |dL/dz| of every layer over the last one's, z being what enters its units, in a wide network at its start, whose
-// weights have variance 1 / width. Back through a layer the square is multiplied by E f'(z)^2, and by 1 / Var f(z)
-// where batch norm divides by that deviation.
+// |dL/dz| of every layer over that of the last one, where z is the input of its units, in a wide network at its start
+// with weights of variance 1 / width. Each layer multiplies the square by E f'(z)^2, and with batch norm also by 1 /
+// Var f(z).
 std::vector<double> law(const Unit& unit, bool norm, double bias, int64_t layers) {
   std::vector<double> factors;
   double variance = 1;
@@ -188,17 +188,16 @@ void run(Lab& lab, const Parameters& p) {
       "A3.12", "of N(0, 1), which batch norm begins with: per cent on the sigmoid's steeper half",
       fmt::format("{:.1f}; of N(4, 1) {:.1f}", steep, 100 * (Phi(units[0].steep - 4) - Phi(-units[0].steep - 4))),
       {steep});
-  lab.figure(
-      charts,
-      {.shows = fmt::format("A network of {} layers of {} units trains on drawn points of ten classes (lr {}, "
-                            "batches of 32, seed 1). Against the layer, on a logarithmic axis: the norm of the "
-                            "gradient with respect to what enters its units at the end, over the last layer's. Dashed: "
-                            "the law for a wide network at its start.",
-                            p.layers, width, p.lr),
-       .predicted = "A sigmoid passes on at most a quarter, so that hardly anything comes to the first layers. "
-                    "A tanh at 0 passes on nearly all; after a drift of 4 nothing. With batch norm every layer "
-                    "gets some, drift or not.",
-       .seen = "Layer 1 over the last one at the end. " + seen + "."});
+  lab.figure(charts,
+             {.shows = fmt::format("A network of {} layers of {} units trains on drawn points of ten classes (lr {}, "
+                                   "batches of 32, seed 1). Against the layer, on a logarithmic axis: the norm of the "
+                                   "gradient with respect to the inputs of its units at the end of training, over the "
+                                   "last layer's. Dashed: the law for a wide network at its start.",
+                                   p.layers, width, p.lr),
+              .predicted = "A sigmoid passes on at most a quarter, so hardly any gradient reaches the first layers. A "
+                           "tanh at 0 passes on nearly all; after a drift of 4, almost nothing. With batch norm every "
+                           "layer gets some, with or without drift.",
+              .seen = "Layer 1 over the last one at the end. " + seen + "."});
 }
 
 }  // namespace
@@ -210,8 +209,8 @@ extern const Experiment vanishing{
     "The first ones of a sigmoid network, and of a tanh network whose units have drifted from 0; with batch "
     "normalisation every layer gets some.",
     "Without, the first of eight sigmoid layers has less than a hundredth of the last one's gradient, and does not "
-    "learn; so has a tanh layer, but only if its units have drifted. With batch normalisation a layer multiplies the "
-    "square by $(E f'(z)^2) / (Var f(z))$, which is near 1, whatever the drift.",
+    "learn; the same is true of tanh, but only after a drift of its units. With batch normalisation a layer multiplies "
+    "the square by $(E f'(z)^2) / (Var f(z))$, which is near 1 for any drift.",
     run,
     {"Take three layers instead of eight: does the gradient of the sigmoid network still vanish?", "layers=3",
      "sigmoid, without: layer 1's gradient over the last one's", 0.02, 0.2,

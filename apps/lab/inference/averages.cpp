@@ -15,7 +15,7 @@ struct Parameters {
 constexpr double mu = 3, sigma = 2;
 Tensor draws(int64_t m, Random& random) { return Tensor::normal({m, 1}, random, mu, sigma); }
 
-// A constant stream through the layer itself: its weight is what an uncorrected average from zero would have reached.
+// A constant stream through the layer: its weight is the value of an uncorrected average from zero.
 void constant_stream(Lab& lab) {
   const auto weight = [&](double a, int batches, bool corrected = false) {
     BatchNorm layer(1, {.new_weight = a});
@@ -111,13 +111,14 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment averages{
     "averages",
     "Inference",
-    "What do the running averages know, and when?",
-    "Uncorrected from zero they know little at first; divided by their weight they are right from the first batch on.",
+    "When are running averages right?",
+    "Without correction they start near zero and are wrong for a long time; divided by their weight they are right "
+    "from the first batch on.",
     "From zero, r_t has reached $1 - (1 - a)^t$ of the truth; dividing by the kept weight w corrects it exactly, also "
     "for an a that varies; $a = 1 / t$ is the mean of all batches.",
     run,
-    {"Give the new value half of the weight: what does an uncorrected average know after ten batches?", "weight=0.5",
-     "share of the truth", 0.999, 0.9991,
+    {"Give the new value half of the weight: how much of the truth does an uncorrected average have after ten batches?",
+     "weight=0.5", "share of the truth", 0.999, 0.9991,
      "99.9 % instead of 65 %. But it has nearly forgotten all but the last three batches: less bias, more noise."}};
 
 }  // namespace evenkeel::lab

@@ -10,8 +10,8 @@ struct Parameters {
   static void each(auto& o, auto&& option) { option("batch", o.batch, Range{2, 1024}, "values in a batch"); }
 };
 
-// How a library keeps running statistics: r <- (1 - a) r + a (batch statistic), from `mean0` and `var0`. Their sources
-// were read.
+// A library's rule for running statistics: r <- (1 - a) r + a (batch statistic), from `mean0` and `var0`; taken from
+// its source.
 struct Dialect {
   const char* name;
   double a, mean0, var0;
@@ -59,7 +59,7 @@ void run(Lab& lab, const Parameters& p) {
   const Moments tens = average(dialects[1], {{10, 0}}, 4)[0];
   lab.equal("A6.4", "PyTorch's mean after one batch of tens", 1.0, tens.mean);
   lab.equal("A6.4", "and its variance, which started at 1", 0.9, tens.var);
-  // A stream whose batches all have the true moments: what is left is the start.
+  // A stream whose batches all have the true moments: the error comes from the start alone.
   const double v = sigma * sigma;
   const auto start = [&](double t) { return v * (1 - std::pow(.9, t)) + std::pow(.9, t); };
   const std::vector<Moments> exact = average(dialects[1], std::vector<Moments>(50, {mu, v * (m - 1.0) / m}), m);
@@ -117,8 +117,8 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment dialects_experiment{
     "dialects",
     "Inference",
-    "How would other libraries have averaged the same batches?",
-    "Differently for hundreds of batches: most start from a value of their own and do not correct for it.",
+    "How do other libraries average the same batches?",
+    "Differently for hundreds of batches: most start from 0 or 1 and do not correct for it.",
     "Uncorrected from zero a mean has $1 - (1 - a)^t$ of the truth; a variance that starts at 1 is $sigma^2 (1 - (1 - "
     "a)^t) + (1 - a)^t$; only a kept weight is right at every step.",
     run,

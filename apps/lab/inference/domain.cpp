@@ -15,8 +15,8 @@ struct Parameters {
 struct Change {
   const char* name;
   double contrast, brightness, noise;  // pixel in [0, 1] -> contrast pixel + brightness + noise N(0, 1)
-  // Points of accuracy lost with the training statistics, and still lost with the images' own: found in PyTorch with
-  // one seed, and bands.
+  // Accuracy lost (in points) with the training statistics and with the images' own: PyTorch's numbers with one seed,
+  // and bands.
   double lost, lost_low, lost_high, kept, kept_low, kept_high;
 };
 std::vector<Change> changes_with(double noise) {
@@ -37,7 +37,7 @@ Tensor changed(const Tensor& x, const Change& c, const Normalization& n) {
   return c.noise > 0 ? y + Tensor::normal(x.shape(), random, 0, c.noise / deviation) : y;
 }
 
-// The percentage right with the training set's statistics, and with those of the changed images themselves.
+// The accuracy in per cent with the training set's statistics, and with those of the changed images.
 struct Score {
   double source, own;
 };
@@ -119,17 +119,17 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.equal("A7.2b", "no padding, no bias: largest change of a logit under contrast and brightness, own statistics", 0,
             apart);
-  lab.figure({chart}, {.shows = "A small convolutional network's accuracy on test images of Fashion-MNIST made "
-                                "brighter (horizontal; 1 is from black to "
-                                "white), in per cent, seed 1.",
-                       .predicted = "With the training set's statistics it falls, with those of the changed images "
-                                    "themselves it stays: exactly where "
-                                    "convolutions have no padding, nearly where zeros at the border, which are not "
-                                    "made brighter, are part of the picture.",
-                       .seen = fmt::format("At + 0.3: {:.1f} % and {:.1f} % with zero padding, {:.1f} % and {:.1f} % "
-                                           "without (training statistics, own).",
-                                           chart.series[0].y[4], chart.series[1].y[4], chart.series[2].y[4],
-                                           chart.series[3].y[4])});
+  lab.figure(
+      {chart},
+      {.shows = "A small convolutional network's accuracy on test images of Fashion-MNIST made "
+                "brighter (horizontal; 1 is from black to "
+                "white), in per cent, seed 1.",
+       .predicted =
+           "With the training set's statistics accuracy falls; with those of the changed images it does not: exactly "
+           "so without padding, nearly so with zero padding, because the zeros at the border do not become brighter.",
+       .seen = fmt::format("At + 0.3: {:.1f} % and {:.1f} % with zero padding, {:.1f} % and {:.1f} % "
+                           "without (training statistics, own).",
+                           chart.series[0].y[4], chart.series[1].y[4], chart.series[2].y[4], chart.series[3].y[4])});
 }
 
 }  // namespace
@@ -138,8 +138,8 @@ extern const Experiment domain{
     "domain",
     "Inference",
     "Can statistics of the test images themselves help?",
-    "Against contrast and brightness yes, without zero padding even exactly; against noise in part, against an "
-    "inversion not.",
+    "Yes against contrast and brightness, exactly so without zero padding; in part against noise; not against an "
+    "inversion.",
     "Taken from the new images they undo brightness and contrast, exactly so in a network without zero padding; noise "
     "in part, and an inversion not at all.",
     run,

@@ -1,4 +1,4 @@
-// How good the running statistics are as estimates, and what inference makes of them: claims A6.5 to A6.8.
+// The accuracy of running statistics as estimates, and inference with them: claims A6.5 to A6.8.
 #include "apps/lab/lab.h"
 #include "layers/norm/recalibrate.h"
 
@@ -57,7 +57,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   BatchNorm once(1);
   once.forward(draws(32, random), Mode::train);
-  // Inference is one fixed line per channel, whoever else is in the batch.
+  // Inference is one fixed linear function per channel, for any other examples in the batch.
   const Tensor eight = draws(8, random), y = once.forward(eight, Mode::eval);
   double apart = 0;
   for (int64_t i = 0; i < 8; ++i)
@@ -77,23 +77,22 @@ void run(Lab& lab, const Parameters& p) {
             standardise(all).var.item(), population.var().item(), 1e-13);
 
   const std::vector<double> t = grid(1, 100, 100);
-  lab.figure(
-      {{.title = "The price of the correction",
-        .x_label = fmt::format("batches averaged (a = {})", p.weight),
-        .y_label = "variance over a batch mean's",
-        .series = {curve(
-                       "predicted: a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2", t,
-                       [&](double n) { return predicted_noise(p.weight, n); }, 0, true),
-                   measured}}},
-      {.shows = "The variance of a corrected running mean over many streams, in units of one batch mean's "
-                "variance (vertical), "
-                "against the number of batches averaged.",
-       .predicted = fmt::format("The correction removes the bias at the price of noise: the first estimate is as "
-                                "noisy as one batch. In the end it is as exact as a mean of (2-a)/a = {:.3g} "
-                                "batches.",
-                                batches),
-       .seen = fmt::format("It falls from {:.3f} to {:.4f}; the limit a/(2-a) is {:.4f}.", measured.y.front(),
-                           measured.y.back(), 1 / batches)});
+  lab.figure({{.title = "The price of the correction",
+               .x_label = fmt::format("batches averaged (a = {})", p.weight),
+               .y_label = "variance over a batch mean's",
+               .series = {curve(
+                              "predicted: a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2", t,
+                              [&](double n) { return predicted_noise(p.weight, n); }, 0, true),
+                          measured}}},
+             {.shows = "The variance of a corrected running mean over many streams, in units of one batch mean's "
+                       "variance (vertical), "
+                       "against the number of batches averaged.",
+              .predicted =
+                  fmt::format("The correction removes the bias at the price of noise: the first estimate is as "
+                              "noisy as one batch. In the end it is as accurate as a mean of (2-a)/a = {:.3g} batches.",
+                              batches),
+              .seen = fmt::format("It falls from {:.3f} to {:.4f}; the limit a/(2-a) is {:.4f}.", measured.y.front(),
+                                  measured.y.back(), 1 / batches)});
 }
 
 }  // namespace
@@ -101,11 +100,11 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment estimates{
     "estimates",
     "Inference",
-    "How good are running statistics as estimates, and what does inference make of them?",
-    "As good as a mean of 19 batches at a = 0.1; and inference makes one fixed straight line of them.",
+    "How accurate are running statistics, and how does inference use them?",
+    "As accurate as a mean of 19 batches at a = 0.1; inference is one fixed linear function with them.",
     "A corrected running mean has $a / (2 - a) (1 - (1 - a)^(2 t)) / (1 - (1 - a)^t)^2$ of a batch mean's variance; "
-    "the biased variance is $(m - 1) / m$ of the truth. Inference is one straight line a feature, whoever else is in "
-    "the batch.",
+    "the biased variance is $(m - 1) / m$ of the truth. Inference is one linear function per feature, for any other "
+    "examples in the batch.",
     run,
     {"Take a tenth of the weight: how noisy is the mean after 100 batches?", "weight=0.01",
      "the corrected mean's variance, measured, t = 100", 0.009, 0.013,

@@ -1,4 +1,4 @@
-// A population that is not the one the running averages were taken of: claims A7.1 and A7.3.
+// Test data that differ from the population of the running averages: claims A7.1 and A7.3.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -58,11 +58,11 @@ void run(Lab& lab, const Parameters& p) {
                               [=](double m) { return .5 + 1.3 * (m - .2) / root; }, 0, true),
                           curve("measured, inference", means, mean_output, 1),
                           curve("measured, the batch's own statistics", means, in_training, 2)}}},
-             {.shows = "The mean of what comes out of batch norm (vertical, no unit) against the mean of the test data "
+             {.shows = "The mean of batch norm's output (vertical, no unit) against the mean of the test data "
                        "(horizontal), for running "
                        "statistics of mean 0.2 and deviation 0.8, gamma = 1.3 and beta = 0.5.",
               .predicted = "Inference follows the data with the slope gamma / s; with the batch's own statistics the "
-                           "mean is beta whatever comes.",
+                           "mean is always beta.",
               .seen = fmt::format("For data of mean {} inference gives {:.3f} on average, {:.3f} more than beta.",
                                   p.mean, out.mean(), out.mean() - .5)});
 }
@@ -73,11 +73,11 @@ extern const Experiment shift{
     "shift",
     "Inference",
     "What if the test data are not like the training data?",
-    "Inference passes the difference on: its output moves by gamma / s times the shift of the mean.",
+    "Inference passes the difference on: its output shifts by gamma / s times the shift of the mean.",
     "Inference is off by $gamma (m_test - mu) / sqrt(sigma^2 + eps)$, and scales the variance by $sigma_test^2 / "
     "(sigma^2 + eps)$.",
     run,
-    {"Let the spread of the test data shrink to 0.01: what does inference make of it?", "spread=0.01", "variance of y",
+    {"Let the spread of the test data shrink to 0.01: what is inference's output?", "spread=0.01", "variance of y",
      0.00026, 0.00027,
      "The variance of y falls to 0.00026: the running statistics show the change. The batch's own would hide it, since "
      "they make the variance 1 again."}};

@@ -27,9 +27,8 @@ std::vector<double> directional(const std::function<Tensor(const Tensor&)>& f, c
   return orders;
 }
 
-// The same from the definition in a form that needs no differentiation: on the line x + t v the mean is linear in t,
-// and the variance a parabola, so that xhat is linear over the root of one; its Taylor coefficients follow from a
-// recursion.
+// The same without differentiation: on the line x + t v the mean is linear in t and the variance is a parabola, so xhat
+// is a linear function over the root of a parabola, with Taylor coefficients by a recursion.
 std::vector<double> taylor(const Feature& b, const Tensor& c, const Tensor& v) {
   const Tensor p = b.x - mean(b.x).item(), q = v - mean(v).item();
   const double a0 = b.var + b.eps, a1 = 2 * mean(p * q).item(), a2 = mean(q * q).item();
@@ -93,7 +92,7 @@ void run(Lab& lab, const Parameters& p) {
     lab.equal("A4.8", "the same from the power series of a root of a parabola", series[i], fused[i], 1e-11);
   }
 
-  // What a backward pass with 1/s kept as a number would make of it: right once, wrong from the second order on.
+  // A backward pass that keeps 1/s as a number: right in first order, wrong from the second on.
   const auto captured = [&](const Tensor& t) {
     return record(b.norm(t.detach()), {t}, [&b](const Tensor& y, const Tensor& g) {
       const Tensor h = y / b.gamma, centred = g - spread(mean(g), g.shape());
@@ -125,7 +124,7 @@ void run(Lab& lab, const Parameters& p) {
                 "vertically a fixed "
                 "combination of its normalised values (no unit), and the Taylor polynomials that the derivatives at t "
                 "= 0 give.",
-       .predicted = "If derivatives of every order are right, each further one follows the curve longer.",
+       .predicted = "If the derivatives of every order are right, each higher polynomial follows the curve longer.",
        .seen = fmt::format(
            "At t = 0.3 the polynomial of order 1 is off by {:.2g}, of order 2 by {:.2g}, of order 4 by {:.2g}.",
            std::abs(polynomial(1)(.3) - path(.3)), std::abs(polynomial(2)(.3) - path(.3)),
@@ -137,10 +136,11 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment derivatives{
     "derivatives",
     "Smoothing the landscape",
-    "Are the derivatives of derivatives right too?",
+    "Are the higher derivatives right too?",
     "Yes, up to the fourth order; a backward pass that takes 1/s for a number is wrong from the second on.",
-    "The second derivative is a symmetric closed form; those of order 3 and 4 are the ones of the three steps written "
-    "out, and of a power series that needs no differentiation. A backward pass that keeps 1/s as a number passes every "
+    "The second derivative is a symmetric closed form; those of order 3 and 4 equal the derivatives of the three steps "
+    "written out, and of a power series without differentiation. A backward pass that keeps 1/s as a number passes "
+    "every "
     "first-order test and is wrong from the second on.",
     run,
     {"Take a batch of 32: are the second derivatives still as large?", "batch=32", "the largest second derivative", 0.1,

@@ -80,15 +80,14 @@ void run(Lab& lab, const Parameters& p) {
       {chart},
       {.shows = fmt::format("Twelve layers of {} units with random weights and batch norm at every one, batches of "
                             "128: the squared norm of the gradient at "
-                            "a layer's input (vertical, relative to the last layer's), against how many layers "
-                            "it lies before the output.",
+                            "a layer's input (vertical, relative to the last layer's), against the number of layers "
+                            "between it and the output.",
                             width),
        .predicted = "A constant factor per layer: pi/(pi - 1) = 1.467 for ReLU and large batches, (B-2)/(B-3) for "
                     "linear layers and batches of B.",
-       .seen = fmt::format(
-           "{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not tame gradients at the start of "
-           "training; residual connections and small steps do.",
-           relu_growth, std::pow(relu_growth, 12))});
+       .seen = fmt::format("{:.3f} per ReLU layer: {:.0f}-fold over the twelve. Batch norm does not prevent exploding "
+                           "gradients at the start of training; residual connections and small steps help.",
+                           relu_growth, std::pow(relu_growth, 12))});
 }
 
 }  // namespace
@@ -96,14 +95,14 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment explosion{
     "explosion",
     "Smoothing the landscape",
-    "Are gradients of deep batch-norm networks tame from the start?",
+    "Are gradients of deep batch-norm networks well behaved from the start?",
     "No: at random weights the squared gradient grows by half with every ReLU layer towards the input.",
     "No: at random weights the squared gradient grows by $pi / (pi - 1) = 1.467$ per ReLU layer towards the input, and "
     "by $(B - 2) / (B - 3)$ per linear layer with batches of B.",
     run,
     {"Add every layer to its input (a residual network): how much of the growth is left for ReLUs?", "residual=on",
      "ReLU, batches of 128", 1.1, 1.25,
-     "1.17 per layer instead of 1.47. The sum is dominated by the way round the layers, which neither shrinks nor "
-     "grows."}};
+     "1.17 per layer instead of 1.47. The skip connections, which neither shrink nor grow the gradient, dominate the "
+     "sum."}};
 
 }  // namespace evenkeel::lab

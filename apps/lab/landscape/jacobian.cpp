@@ -100,11 +100,11 @@ void run(Lab& lab, const Parameters& p) {
                .y_label = "output of example i",
                .series = {},
                .cells = cells(inference)}},
-             {.shows = "The Jacobian dy_i / dx_j of one feature: a row for every output, a column for every input of "
-                       "the batch (no unit; blue is above 0, orange below).",
+             {.shows = "The Jacobian dy_i / dx_j of one feature: one row per output, one column per input of the batch "
+                       "(no unit; blue is above 0, orange below).",
               .predicted = "In training no entry need be 0: every input moves every output. In inference each moves "
                            "its own output only, all by the same factor.",
-              .seen = fmt::format("The largest entry beside the diagonal is {:.3f} in training and {} in inference.",
+              .seen = fmt::format("The largest off-diagonal entry is {:.3f} in training and {} in inference.",
                                   largest_beside(J), largest_beside(inference))});
   lab.figure({{.title = "One example moves them all",
                .x_label = "example i of the batch",
@@ -112,14 +112,13 @@ void run(Lab& lab, const Parameters& p) {
                .series = {curve("predicted, training", index, column(closed), 0, true),
                           curve("measured, training", index, column(J), 1),
                           curve("measured, inference", index, column(inference), 2)}}},
-             {.shows = "How much the output of each example (horizontal) moves when the fourth one's input "
-                       "does (vertical: dy_i "
-                       "/ dx_4, no unit).",
+             {.shows = "How much the output of each example (horizontal) moves when the input of the fourth one moves "
+                       "(vertical: dy_i / dx_4, no unit).",
               .predicted = "In training every output moves, by gamma/s times the entries of P - xhat xhat'/m: the "
                            "off-diagonal entries are "
                            "what couples a batch. In inference only the fourth moves.",
-              .seen = fmt::format("The measured column lies on the predicted one; its largest entry beside the "
-                                  "diagonal is {:.3f} in training and {} in inference.",
+              .seen = fmt::format("The measured column lies on the predicted one; its largest off-diagonal entry is "
+                                  "{:.3f} in training and {} in inference.",
                                   largest_beside(J, 3), largest_beside(inference, 3))});
 }
 
@@ -133,8 +132,8 @@ extern const Experiment jacobian_experiment{
     "$J = gamma / s (P - xhat xhat' / m)$ with $P = I - 1 1' / m$: symmetric, rows sum to 0, eigenvalues 0, $gamma eps "
     "/ s^3$ and $gamma / s$; in inference it is diagonal.",
     run,
-    {"Let eps be nearly 0: what becomes of the eigenvalue along xhat?", "eps=1e-30", "the eigenvalue along xhat",
-     -1e-12, 1e-12,
-     "It is 0: scaling the input has no effect at all on the output. Only eps lets a batch feel its own scale."}};
+    {"Let eps be nearly 0: what is the eigenvalue along xhat?", "eps=1e-30", "the eigenvalue along xhat", -1e-12, 1e-12,
+     "It is 0: scaling the input has no effect at all on the output. Only through eps does the scale of a batch "
+     "matter."}};
 
 }  // namespace evenkeel::lab

@@ -126,9 +126,8 @@ void run(Lab& lab, const Parameters& p) {
                 "of the Hessian of the loss on fixed images, right how fast the gradient changes along itself "
                 "within one step (Santurkar "
                 "et al. 2018), no units.",
-       .predicted = "Batch norm begins sharper and is flatter from step 200 on; the plain "
-                    "network climbs to where "
-                    "gradient descent can just hold it, 2 / lr (dashed).",
+       .predicted = "Batch norm begins sharper and is flatter from step 200 on; the plain network climbs to the edge "
+                    "of stability, 2 / lr (dashed).",
        .seen = fmt::format("Plain over batch norm: {:.2g} at step 0, {:.2g} at step {} (seed 1).", early[0],
                            plain.sharpness.back() / bn.sharpness.back(), at.back())});
 }
@@ -139,13 +138,13 @@ extern const Experiment landscape{
     "landscape",
     "Smoothing the landscape",
     "Is the loss smoother with batch normalisation, and when?",
-    "Later in training yes; at the start it is sharper, and a network that is stuck is flat without it.",
+    "Yes later in training; at the start it is sharper, and a plain network that is stuck is flat too.",
     "For a trained ReLU network the largest eigenvalue of the Hessian is smaller from step 200 on, but "
     "larger at the start, and a network that is stuck is flat too.",
     run,
     {"Train with four times the learning rate: is the plain network as sharp as before?", "lr=0.2",
      "lambda of the plain network at the last step", 4, 14,
-     "No: 9 instead of 21 after 500 steps. Gradient descent cannot hold a curvature above 2 / lr, which is now 10 "
-     "instead of 40: the rate chooses how sharp a place it can stay in."}};
+     "No: 9 instead of 21 after 500 steps. Gradient descent is unstable at a curvature above 2 / lr, which is now 10 "
+     "instead of 40: the rate limits the sharpness."}};
 
 }  // namespace evenkeel::lab

@@ -13,8 +13,7 @@ struct Parameters {
   }
 };
 
-// xhat of an example fixed at x among m - 1 draws from N(0, 1): its spread, and the gain sigma / s that the batch gives
-// all.
+// xhat of an example fixed at x among m - 1 draws from N(0, 1): its spread, and the batch's common factor sigma / s.
 struct Company {
   Sample xhat;
   Sample gain;
@@ -97,11 +96,9 @@ void run(Lab& lab, const Parameters& p) {
         .y_label = "mean of sigma / sigma_B",
         .series = {curve("predicted, by Gamma functions", sizes, predicted_gain, 0, true), gain_seen},
         .log_x = true}},
-      {.shows = "Left: an example at a fixed x comes out of training-mode batch normalisation as a random number, "
-                "since the "
-                "other examples of the batch are random; the standard deviation of xhat against the size of the batch "
-                "(no units, size on a "
-                "logarithmic axis). "
+      {.shows = "Left: in training mode the output for an example at a fixed x is a random number, because the other "
+                "examples of the batch are random. The standard deviation of xhat against the batch size (no units, "
+                "size on a logarithmic axis). "
                 "Right: the mean of $sigma / sigma_B$, by which a batch multiplies activations and gradients.",
        .predicted =
            "The noise falls as $sqrt((1 + x^2/2) / m)$ once m is above 8. $1 / sigma_B$ is on average larger than "
@@ -124,7 +121,7 @@ extern const Experiment noise{
     run,
     {"Use images instead of numbers: 7 x 7 pixels a channel. How noisy is a value in a batch of 32?", "pixels=49",
      "deviation of xhat at x = 0 in a batch", 0.0245, 0.026,
-     "Seven times less, 0.025 instead of 0.18: each image brings 49 values, so that m is 49 times as large. (Pixels of "
-     "one image are alike; then it is more than that.)"}};
+     "Seven times less, 0.025 instead of 0.18: each image brings 49 values, so that m is 49 times as large. "
+     "(Neighbouring pixels are correlated; then it is more than that.)"}};
 
 }  // namespace evenkeel::lab

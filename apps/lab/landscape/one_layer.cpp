@@ -1,4 +1,4 @@
-// Where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring them:
+// A case where smoothing can be proved: the curvature of a linear layer on ReLU units, with and without centring:
 // claims A2.7 and A5.2.
 #include <tuple>
 
@@ -24,7 +24,7 @@ double sharpness(const Tensor& h, Random& random) {
 
 double predicted(double units) { return .5 - 1 / (2 * M_PI) + units / (2 * M_PI); }
 
-// What 200 steps of gradient descent leave of the loss.
+// The fraction of the loss after 200 steps of gradient descent.
 double left(const Tensor& h, double lr) {
   Tensor w = Tensor::full({h.channels(), 1}, 1).track();
   const double before = loss(h, w).item();

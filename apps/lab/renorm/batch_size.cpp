@@ -98,8 +98,8 @@ void run(Lab& lab, const Parameters& p) {
       charts[pairs].series.push_back(s);
     }
   }
-  // For these sizes of network nobody has published numbers: the bands are the direction of Ioffe's and of Wu and He's
-  // findings.
+  // There are no published numbers for networks of this size: the bands check only the direction of the results of
+  // Ioffe and of Wu and He.
   const auto gain = [&](const std::string& a, const std::string& b) {
     std::vector<double> all;
     for (size_t i = 0; i < found[a].size(); ++i) all.push_back(100 * (found[a][i] - found[b][i]));
@@ -123,9 +123,8 @@ void run(Lab& lab, const Parameters& p) {
                                    "every batch holds two classes "
                                    "only, so that its statistics are never those of the test set.",
                                    examples),
-              .predicted = "Batch norm falls with small or one-sided batches; group norm, which does not look at the "
-                           "batch, does not; renorm "
-                           "stands between, near the better of the two.",
+              .predicted = "Batch norm loses accuracy with small or one-sided batches; group norm, which does not use "
+                           "the batch, does not; renorm is between them, near the better of the two.",
               .seen = fmt::format("Batches of 32 with two classes: batch norm {:.1f} %, renorm {:.1f} %, group norm "
                                   "{:.1f} %, none {:.1f} % (means of the seeds).",
                                   at("batch-32-1"), at("renorm-32-1"), at("group-32-1"), at("none-32-1"))});
@@ -136,16 +135,15 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment batch_size{
     "batch_size",
     "Batch renormalisation",
-    "Which norm stands small and one-sided batches?",
-    "Group norm, which does not look at the batch, and renorm: neither is below batch norm where batches are small or "
-    "one-sided.",
-    "Batch norm suffers from batches of 2, and from batches of two classes. Renorm and group norm, which does not look "
-    "at the batch, are not below it.",
+    "Which norms tolerate small and one-sided batches?",
+    "Group norm, which does not use the batch, and renorm: neither is below batch norm with small or one-sided "
+    "batches.",
+    "Batch norm suffers from batches of 2, and from batches of two classes. Renorm and group norm, which does not use "
+    "the batch, are not below it.",
     run,
-    {"Free r and d from the first step on, with running averages that know little yet: does renorm still gain in "
-     "batches of 2?",
+    {"Free r and d from the first step on, with unreliable running averages: does renorm still gain in batches of 2?",
      "free=on", "independent, batches of 2: renorm", 3, 80,
      "Yes, by 11 points instead of 1.5 in the quick run. Ioffe warns of freeing them too early at a large rate, where "
-     "the averages lag behind; this small network with its small rate does not mind."}};
+     "the averages lag behind; it does no harm to this small network with its small rate."}};
 
 }  // namespace evenkeel::lab

@@ -1,4 +1,4 @@
-// Batch renormalisation: training computes what inference will, with batch norm's gradient: claims A9.1 to A9.4.
+// Batch renormalisation: training computes the function of inference, with batch norm's gradient: claims A9.1 to A9.4.
 #include "apps/lab/lab.h"
 #include "layers/norm/batch_renorm.h"
 
@@ -100,12 +100,12 @@ extern const Experiment renorm{
     "renorm",
     "Batch renormalisation",
     "Can the train-test discrepancy be corrected in training?",
-    "Yes: with r and d training computes what inference does, and only its gradient is batch norm's.",
+    "Yes: with r and d training computes the same function as inference, but with batch norm's gradient.",
     "With $r = sigma_B / sigma$ and $d = (mu_B - mu) / sigma$ training computes exactly what inference does, and only "
     "the missing gradient through r and d keeps it from being inference. Clipped to r = 1 and d = 0 it is batch norm, "
     "to the bit.",
     run,
-    {"Take batches of 64: how much noise is there to take away?", "batch=64", "noise of its output under batch norm",
-     0.1, 0.2, "0.15 instead of 0.41: the batch's own noise falls as $1 / sqrt(m)$. Renorm is for small batches."}};
+    {"Take batches of 64: how much noise is there to remove?", "batch=64", "noise of its output under batch norm", 0.1,
+     0.2, "0.15 instead of 0.41: the batch's own noise falls as $1 / sqrt(m)$. Renorm is for small batches."}};
 
 }  // namespace evenkeel::lab

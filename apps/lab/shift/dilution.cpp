@@ -14,7 +14,7 @@ struct Parameters {
   }
 };
 
-// The share of the units' second moment that is the same for all inputs: the mean product of two inputs over the mean
+// The share of a unit's second moment that is the same for all inputs: the mean product of two inputs over the mean
 // square.
 double constant_share(const Tensor& z) {
   const double m = static_cast<double>(z.rows()), squares = sum(square(z)).item(),
@@ -96,8 +96,8 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = fmt::format(
            "Inputs of mean {} and deviation 1 enter a ReLU network of width {} with random weights. Against the "
            "layer: the share of a unit's mean square "
-           "that is its mean over the inputs, which is also how alike two different inputs have "
-           "become (0: not at all, 1: the same).",
+           "that is its mean over the inputs, which is also the similarity of two different inputs (0: none, 1: "
+           "equal).",
            p.mean, width),
        .predicted = fmt::format("Without normalisation {:.3f}, {:.3f}, {:.3f} and so on towards 1; with it every layer "
                                 "starts at zero again.",
@@ -112,15 +112,15 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment dilution{
     "dilution",
     "Internal covariate shift",
-    "How far into a network does standardising its inputs reach?",
-    "Not far: after five ReLU layers three quarters of a unit are the same for all inputs; with batch norm at every "
-    "layer, nothing is.",
+    "For how many layers do standardised inputs stay standardised?",
+    "For few: after five ReLU layers three quarters of a unit's mean square are the same for all inputs; with batch "
+    "norm at every layer, nothing is.",
     "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean grows 0, "
     "$1 / pi$, .494, .605, ... -> 1; with batch normalisation it is $-1 / (m - 1)$ at every layer.",
     run,
-    {"Let the inputs have mean 1: what has standardising them saved at layer 1, and what at layer 20?", "mean=1",
+    {"Let the inputs have mean 1: what does standardising them gain at layer 1, and at layer 20?", "mean=1",
      "share that is the same", 0.58, 0.965,
-     "At layer 1 the share is 0.61 instead of 0.32. At layer 20 it is 0.955 instead of 0.948: depth has nearly "
-     "forgotten whether the inputs were standardised."}};
+     "At layer 1 the share is 0.61 instead of 0.32. At layer 20 it is 0.955 instead of 0.948: there it hardly matters "
+     "whether the inputs were standardised."}};
 
 }  // namespace evenkeel::lab

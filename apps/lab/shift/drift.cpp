@@ -115,11 +115,11 @@ void run(Lab& lab, const Parameters& p) {
   lab.figure(
       {chart(plain, p, "Without normalisation"), chart(bn, p, "With batch normalisation")},
       {.shows = fmt::format("Unit {} of the last hidden layer (3 x 100 sigmoid units, Fashion-MNIST): percentiles of "
-                            "what enters it over 500 fixed images (no unit), against the training step. The vertical "
+                            "its input over 500 fixed images (no unit), against the training step. The vertical "
                             "scales differ.",
                             p.unit),
        .predicted =
-           "Without normalisation the spread grows many times over, with it hardly; yet its median keeps moving.",
+           "Without normalisation the spread grows many times over, with it hardly; but its median keeps moving.",
        .seen = fmt::format(
            "Over all units the spread grows {:.3g}-fold without and {:.3g}-fold with batch norm (seed 1); the "
            "medians' path is {:.2f} times as long with it.",
@@ -129,9 +129,8 @@ void run(Lab& lab, const Parameters& p) {
         .x_label = "what enters the last sigmoids",
         .y_label = "% of 500 images x 100 units, in bins of 0.48",
         .series = {distribution(plain, "measured, without", 1), distribution(bn, "measured, with batch norm", 2)}}},
-      {.shows = "A histogram of what enters all units of the last hidden layer when training ends (horizontal, no "
-                "unit; the outermost bins "
-                "hold what lies beyond).",
+      {.shows = "A histogram of the inputs of all units of the last hidden layer at the end of training (horizontal, "
+                "no unit; the outermost bins include all values beyond).",
        .predicted =
            "A sigmoid is flat beyond about 4: with batch norm, whose gamma starts at 1, most values stay between.",
        .seen = fmt::format("Between -4 and 4 lie {:.0f} % without and {:.0f} % with batch norm.", within(plain.last),
@@ -144,9 +143,9 @@ extern const Experiment drift{
     "drift",
     "Internal covariate shift",
     "Do activations drift less with batch normalisation?",
-    "Their spread grows far less; their median moves no less, if every jitter counts.",
+    "Their spread grows far less; their median moves no less, if every small movement counts.",
     "Their spread does: it grows more than ten times without, at most twice with. Their median moves no less, if every "
-    "jitter counts: the name explains less than it seems to.",
+    "small movement counts: the term explains less than it seems to.",
     run,
     {"Train with a tenth of the learning rate: by how much does the spread still grow with batch norm?", "lr=0.01",
      "with batch norm: it grows", 1, 1.2,

@@ -83,10 +83,10 @@ extern const Experiment gradient_shift{
     "Internal covariate shift",
     "Do the layers below shift a layer's gradient less with batch normalisation?",
     "No: by this definition of covariate shift a layer's gradient turns no less with batch norm.",
-    "By this definition of internal covariate shift, which is about what training sees, there is little between the "
-    "two: what helps is something else, and the next chapters look for it.",
+    "By this definition of internal covariate shift, which concerns the gradient, the two networks hardly differ: "
+    "batch normalisation helps for other reasons, which the next chapters look for.",
     run,
-    {"Take a tenth of the learning rate: is the shift a matter of the length of the step?", "lr=0.01",
+    {"Take a tenth of the learning rate: does the shift depend on the length of the step?", "lr=0.01",
      "ReLU, batch: cosine", 0.95, 1,
      "Yes: the cosine rises from 0.8 to 0.99. A short step of the layers below hardly turns the gradient of the one "
      "above."}};

@@ -1,4 +1,4 @@
-// Does a shift of distributions do the harm? Noise that moves every unit after batch normalisation at each step, as in
+// Does a shift of distributions slow training? Noise shifts every unit after batch normalisation at each step, as in
 // Santurkar et al. (2018), section 2.1: claim A2.8.
 #include "apps/lab/training.h"
 #include "layers/activation.h"
@@ -25,8 +25,8 @@ struct Parameters {
   }
 };
 
-// The paper's noise: y = s x + m with other s and m for every value, around those of its unit, which are others at
-// every step: m in m_unit +- 0.1, s ~ N(s_unit, 0.1). Mode::probe shows the last step's shift of the units.
+// The paper's noise: y = s x + m. s and m are drawn for every value around those of its unit, which are drawn at every
+// step: m in m_unit +- 0.1, s ~ N(s_unit, 0.1). Mode::probe uses the last step's shift of the units.
 struct Injected : Layer {
   Injected(const Parameters& p, Random stream) : by(p), random(std::move(stream)) {}
   Tensor forward(const Tensor& x, Mode mode) override {
@@ -65,7 +65,7 @@ Run follow(Lab& lab, const Parameters& p, bool norm, bool noise, uint64_t seed) 
 
   Points points(width, classes, 0.3, seed);
   const Batch test = points.draw(1000), watched = points.draw(100);
-  // How far the mean of what enters an activation moves from one step to the next, over all units, at the last ten.
+  // The movement of the mean input of an activation from one step to the next, over all units, in the last ten steps.
   Sample moved;
   std::vector<Tensor> before;
   const auto look = [&](const Step& step) {
@@ -124,7 +124,7 @@ void run(Lab& lab, const Parameters& p) {
       {.shows =
            fmt::format("Accuracy (0 to 1) on 1000 drawn points of ten classes, the noise off, against the training "
                        "step, for networks of {} layers of {} {}. The noise moves every unit after its batch norm "
-                       "by up to {} and stretches it by up to {}, by other amounts at every step (seed 1).",
+                       "by up to {} and stretches it by up to {}, by new amounts at every step (seed 1).",
                        depth, width, p.relu ? "ReLUs" : "sigmoids", p.shift, 1 + p.stretch),
        .predicted = "If the shift of distributions did the harm, the noise would take away what batch norm gives. In "
                     "Santurkar et al.'s network it did not.",
@@ -144,7 +144,7 @@ extern const Experiment injected{
     run,
     {"Shift by twenty times as much: is there an amount that does harm?", "shift=10", "batch norm and noise: at most",
      40, 100,
-     "Yes: nearly all of the accuracy is lost. A shift of 10 goes far beyond where a sigmoid has a slope. Harm comes "
-     "from where the inputs go, not from their moving."}};
+     "Yes: nearly all of the accuracy is lost. A shift of 10 goes far beyond where a sigmoid has a slope. The harm "
+     "comes from the position of the inputs, not from their movement."}};
 
 }  // namespace evenkeel::lab

@@ -1,5 +1,5 @@
-// What standardised inputs are worth, what batch normalisation makes of others, and what is left of the standardising
-// further up in a network that trains: claims A2.3 and A2.9.
+// The effect of standardised inputs, of other inputs with batch normalisation, and how much of the standardising
+// remains in later layers of a training network: claims A2.3 and A2.9.
 #include "apps/lab/training.h"
 #include "layers/activation.h"
 #include "layers/dense.h"
@@ -35,7 +35,7 @@ Sequential build(bool norm, uint64_t seed) {
   return net;
 }
 
-// Standardised points, or the same moved or stretched.
+// Standardised points, or the same shifted or stretched.
 Batch changed(const Parameters& p, Inputs inputs, Batch b) {
   if (inputs == Inputs::shifted) b.x = b.x + p.mean;
   if (inputs == Inputs::stretched) {
@@ -47,7 +47,7 @@ Batch changed(const Parameters& p, Inputs inputs, Batch b) {
   return b;
 }
 
-// The share of what enters each activation that is the same for all inputs: its mean square of means over its mean
+// The share of each activation's input that is the same for all examples: the mean square of the means over the mean
 // square.
 std::vector<double> constant_shares(Sequential& net, const Tensor& x) {
   std::vector<double> shares;
@@ -167,10 +167,9 @@ void run(Lab& lab, const Parameters& p) {
            "mean, "
            "for standardised inputs at the rate 0.1, at the end of training and at first.",
            depth, width, p.mean, std::pow(10, -p.unlike), std::pow(10, p.unlike)),
-       .predicted =
-           fmt::format("A common mean makes one direction $1 + {} mean^2$ = {:.0f} times steeper, so that only "
-                       "small rates can be used. Behind the first batch norm it is gone. Unlike scales stay.",
-                       width, law),
+       .predicted = fmt::format("A common mean makes one direction $1 + {} mean^2$ = {:.0f} times steeper, so only "
+                                "small rates can be used. The first batch norm removes it. Unequal scales stay.",
+                                width, law),
        .seen = seen});
 }
 
@@ -179,14 +178,16 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment inputs{
     "inputs",
     "Internal covariate shift",
-    "What are standardised inputs worth?",
-    "Much to a plain network. Batch normalisation makes up for a wrong mean exactly, but not for unlike scales.",
-    "Without batch normalisation a network learns less, at any rate, from inputs that have a common mean or unlike "
-    "scales. With it the common mean makes no difference at all. At layer 5 of the plain network little is left of the "
-    "standardising, in training as at the start.",
+    "How much do standardised inputs help?",
+    "A plain network very much. Batch normalisation corrects a wrong mean exactly, but not unequal scales.",
+    "Without batch normalisation a network learns less, at any learning rate, from inputs that have a common mean or "
+    "unequal scales. With it the common mean makes no difference at all. At layer 5 of the plain network little of the "
+    "standardising remains, during training as at the start.",
     run,
-    {"Let the inputs have mean 1: what is standardising them worth now?", "mean=1", "without, best of the rates", -5, 5,
-     "Hardly anything: a rate that serves is found. A common mean of 1 makes one direction $1 + 32 mean^2 = 33$ times "
+    {"Let the inputs have mean 1: how much does standardising them help now?", "mean=1", "without, best of the rates",
+     -5, 5,
+     "Hardly at all: there is a learning rate that works. A common mean of 1 makes one direction $1 + 32 mean^2 = 33$ "
+     "times "
      "steeper, a mean of 3 makes it 289 times steeper."}};
 
 }  // namespace evenkeel::lab

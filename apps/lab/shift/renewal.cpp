@@ -1,5 +1,4 @@
-// Batch normalisation renews mean and variance after every layer, for every batch, whatever the weights have become:
-// claims A2.3, A2.4.
+// Batch normalisation renews mean and variance after every layer, for every batch, for any weights: claims A2.3, A2.4.
 #include "apps/lab/lab.h"
 #include "layers/activation.h"
 #include "layers/dense.h"
@@ -64,8 +63,7 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = "Mean and standard deviation over the batch (no units) of one unit of the second layer, before "
                 "and after batch "
                 "normalisation, against the training step.",
-       .predicted =
-           "Whatever comes, what goes on has mean 0 and a variance of $sigma^2 / (sigma^2 + eps)$, at every step.",
+       .predicted = "For any input the output has mean 0 and a variance of $sigma^2 / (sigma^2 + eps)$, at every step.",
        .seen = fmt::format("The mean after it is never further from 0 than {:.0e}.", worst_mean)});
 }
 
@@ -75,9 +73,9 @@ extern const Experiment renewal{
     "renewal",
     "Internal covariate shift",
     "Does batch normalisation standardise at every layer, at every step?",
-    "Yes, exactly, whatever the weights have become.",
+    "Yes, exactly, for any weights.",
     "Yes, exactly: mean 0, variance $sigma^2 / (sigma^2 + eps)$, and a mean product of two examples of $- sigma^2 / "
-    "(sigma^2 + eps) / (m - 1)$, whatever the weights have become.",
+    "(sigma^2 + eps) / (m - 1)$, for any weights.",
     run,
     {"Take batches of 4: are two examples still nearly independent after batch norm?", "batch=4",
      "mean product of two examples", -0.334, -0.32,

@@ -70,7 +70,7 @@ void run(Lab& lab, const Parameters& p) {
   BatchNorm ghost(c, {.ghost = 1});
   lab.same("A1.9", "and so are ghost batches of one image", group(x, c), ghost.forward(x, Mode::train).detach(), 1e-12);
 
-  // What each forgets.
+  // The maps under which each norm is invariant.
   const Tensor a = exp(Tensor::normal({c}, random)), r = exp(Tensor::normal({n * 25}, random));
   Tensor example = Tensor::empty({n * 25});
   for (int64_t i = 0; i < n * 25; ++i) example.mutable_data()[i] = r.data()[i / 25];  // one factor an example
@@ -86,7 +86,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.between("A1.9", "nor layer norm the channel's", 0.05, INFINITY,
               {changed(exact_layer(x), exact_layer(by_channel))});
 
-  // A picture of it: example k is scaled, and by how much the norms' outputs move.
+  // The picture: example k is scaled; how far the norms' outputs move.
   const std::vector<double> factors = grid(0.1, 4, 40);
   const auto moved = [&](auto norm) {
     return [&, norm](double f) {
@@ -106,8 +106,8 @@ void run(Lab& lab, const Parameters& p) {
                                    "horizontal axis. Vertically: the mean absolute change of the normalised batch (in "
                                    "standard deviations).",
                                    n),
-              .predicted = "Layer norm takes its moments within the example, so that nothing changes. Batch norm "
-                           "shares them with the others of the batch.",
+              .predicted = "Layer norm takes its moments within the example, so nothing changes. Batch norm takes them "
+                           "over the whole batch.",
               .seen = fmt::format("With the factor 4, layer norm's output changes by {:.2g}, batch norm's by {:.2f}.",
                                   moved(exact_layer)(4), moved(exact_batch)(4))});
 }
@@ -119,13 +119,14 @@ extern const Experiment axes{
     "The transform",
     "Which values are normalised together?",
     "Batch norm shares moments across the batch, layer norm within an example: only the set of values differs, and "
-    "each norm forgets just the scale of its own set.",
+    "each norm removes exactly the mean and scale of its own set.",
     "One standardisation over a set of indices gives all four norms: the set is a channel (batch), an example (layer), "
-    "a group of its channels (group), or one of them (instance). Each forgets an affine map of its set, and no other.",
+    "a group of its channels (group), or one of them (instance). Each is invariant under an affine map of its set, and "
+    "under no other.",
     run,
-    {"Take a batch of one image: does batch norm still notice that the image was scaled?", "images=1",
+    {"Take a batch of one image: does scaling the image still change batch norm's output?", "images=1",
      "batch norm does not forget", 0, 1e-9,
-     "No. With one image, batch norm is instance norm: the factor is an affine map of every channel, and is forgotten. "
+     "No. With one image, batch norm is instance norm: the factor is an affine map of every channel, which it removes. "
      "The last statements of the table no longer hold, and are not judged."}};
 
 }  // namespace evenkeel::lab

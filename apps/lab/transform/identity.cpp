@@ -1,4 +1,4 @@
-// gamma and beta learn to undo the normalisation where that is best: claim A1.10.
+// gamma and beta learn to undo the normalisation if that is best: claim A1.10.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -56,11 +56,11 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment identity{
     "identity",
     "The transform",
-    "Do gamma and beta learn the identity where it is best?",
-    "Yes: gradient descent finds the scale and the shift that give back the input.",
-    "Trained to give back x, $gamma$ goes to $sqrt(sigma^2 + eps)$ and $beta$ to $mu$, and the error to 0.",
+    "Do gamma and beta learn the identity if it is best?",
+    "Yes: gradient descent finds the scale and the shift that restore the input.",
+    "Trained to restore x, $gamma$ goes to $sqrt(sigma^2 + eps)$ and $beta$ to $mu$, and the error to 0.",
     run,
     {"Let the data have a spread of 0.01: what does gamma learn now?", "spread=0.01", "gamma after", 0.009, 0.012,
-     "0.01: it undoes the magnification of step 2. The network decides what is noise and what is signal."}};
+     "0.01: it undoes the magnification of step 2. The network decides whether the feature is noise or signal."}};
 
 }  // namespace evenkeel::lab

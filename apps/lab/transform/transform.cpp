@@ -1,4 +1,4 @@
-// What batch normalisation computes, to the digit: claims A1.1 to A1.6.
+// The exact results of batch normalisation: claims A1.1 to A1.6.
 #include "apps/lab/lab.h"
 
 namespace evenkeel::lab {
@@ -41,13 +41,13 @@ void step_two(Lab& lab, Random& random, double eps) {
         .series = {{"predicted: sigma^2 / (sigma^2 + eps)", sigmas, predicted, 0, true},
                    {"measured", sigmas, measured, 1}},
         .log_x = true}},
-      {.shows = fmt::format("How nearly the normalised values have variance 1 (vertical), against the standard "
-                            "deviation sigma of what comes in (horizontal, from 0.0001 to 10,000 in powers of "
-                            "ten). Both have no unit; eps is {}.",
-                            eps),
-       .predicted = fmt::format("$sigma^2 / (sigma^2 + eps)$: one half at $sigma = sqrt(eps)$ = {:.2g}. Below it "
-                                "the constant under the root wins.",
-                                std::sqrt(eps)),
+      {.shows =
+           fmt::format("The variance of the normalised values (vertical), against the standard deviation sigma of the "
+                       "input (horizontal, from 0.0001 to 10,000 in powers of ten). Both have no unit; eps is {}.",
+                       eps),
+       .predicted = fmt::format(
+           "$sigma^2 / (sigma^2 + eps)$: one half at $sigma = sqrt(eps)$ = {:.2g}. Below it, eps dominates the root.",
+           std::sqrt(eps)),
        .seen = fmt::format(
            "The measured points lie on the curve; at sigma = 0.001 the variance is {:.4g}, at 1000 it is {:.4g}.",
            small, large)});
@@ -60,7 +60,8 @@ void run(Lab& lab, const Parameters& p) {
   lab.equal("A1.1", "their variance in the normaliser, with $1/m$ (with $1/(m-1)$: 1.6667)", 1.25, four.var.item());
   step_two(lab, random, p.eps);
 
-  // No value of m can be further than sqrt(m - 1) from the mean; one outlier among equals gets there.
+  // None of m values can be further than sqrt(m - 1) deviations from the mean; one outlier among equal values reaches
+  // it.
   double outlier = 0, farthest = 0;
   for (int64_t m : {3, 8, 64}) {
     Tensor x = Tensor::zeros({m, 1});
@@ -73,7 +74,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.equal("A1.3", "one outlier among equals stands at $sqrt(m-1)$", 0, outlier);
   lab.between("A1.3", "$|xhat| / sqrt(m-1)$, heavy-tailed batches, the largest", 0, 1, {farthest});
 
-  // One value has no variance. Two become +-1 whatever they are, and have a gradient that only eps keeps from zero.
+  // One value has no variance. Any two become +-1, and only eps keeps their gradient from zero.
   bool refused = false;
   try {
     standardise(Tensor::of({1, 1}, {3}));
@@ -91,7 +92,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.same("A1.4", "with eps, $eps / (2 s^3)$ and minus that", {j, -j}, row(1e-5), 1e-14);
   lab.equal("A1.4", "of 0.3 and 1.9, against the table", 9.765e-6, row(1e-5)[0], 1e-9);
 
-  // Step 3 undoes step 2 if it has to; and its gradients are sums.
+  // Step 3 can undo step 2; its gradients are sums.
   const Tensor x = Tensor::normal({6, 3}, random, 2, 3), g = Tensor::normal({6, 3}, random);
   Tensor gamma = Tensor::normal({3}, random).track(), beta = Tensor::normal({3}, random).track();
   const Normalized step3 = batch_norm(x, gamma, beta, {.eps = p.eps});
@@ -123,10 +124,10 @@ extern const Experiment transform{
     "They move a feature to mean 0, scale it to a variance of 1 (a little less, because of eps), and let gamma and "
     "beta undo both.",
     "With the biased moments mu and sigma^2 of m values: mean 0, variance $sigma^2 / (sigma^2 + eps)$, no value beyond "
-    "$sqrt(m - 1)$; two values become -1 and +1 and pass no gradient on; gamma and beta can undo it all.",
+    "$sqrt(m - 1)$; two values become -1 and +1 and pass on no gradient; gamma and beta can undo both steps.",
     run,
     {"Make eps 0.1: from which sigma on is the variance still 1?", "eps=0.1", "at sigma = 0.001", 0.99e-5, 1.01e-5,
      "The curve moves to the right: one half is at $sigma = sqrt(0.1)$ = 0.32. Features with a smaller spread nearly "
-     "vanish: at sigma = 0.001 a variance of 0.00001 is left."}};
+     "vanish: at sigma = 0.001 the variance is 0.00001."}};
 
 }  // namespace evenkeel::lab
