@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and trains the same convolutional network without and with batch normalisation on Fashion-MNIST,
-# on shapes that it draws itself where that data set is not to be had. The results go to runs/quickstart.
+# Installs missing packages, builds, and trains the same convolutional network without and with batch normalisation on
+# Fashion-MNIST, or on drawn shapes if that data set cannot be downloaded. The results go to runs/quickstart.
 #     bash apps/quickstart.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"

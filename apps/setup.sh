@@ -7,8 +7,7 @@ run() {  # shows a command, then runs it
   "$@"
 }
 
-# Installs those packages that are not there, by the system's own package manager. The arguments are packages of Debian's
-# that are wanted besides.
+# Installs missing packages by the system's package manager. The arguments are additional Debian packages.
 install_missing() {
   local manager packages installed install sudo="" missing=() package
   for manager in apt-get dnf pacman brew ""; do command -v "$manager" >/dev/null && break; done

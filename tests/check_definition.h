@@ -1,4 +1,4 @@
-// check_definition: a fused op against the plain definition it hands its derivatives to, in double.
+// check_definition: compares a fused op with its definition, which gives its higher derivatives, in double.
 #pragma once
 #include "tests/check_grad.h"
 

@@ -1,4 +1,4 @@
-// check_grad: an op's derivatives against finite differences, in double. One line an op:
+// check_grad: compares an op's derivatives with finite differences, in double. One line per op:
 //     check_grad([](const Inputs& x) { return x[0] * x[1]; }, {random({3, 4}), random({3, 4})});
 #pragma once
 #include <doctest/doctest.h>
@@ -13,7 +13,7 @@ namespace evenkeel {
 using Inputs = std::vector<Tensor>;
 using Function = std::function<Tensor(const Inputs&)>;
 
-// A constant with entries from N(0, 1), each call another one of a fixed sequence.
+// A constant with entries from N(0, 1); every call continues a fixed sequence.
 inline Tensor random(const Shape& shape, double mean = 0, double deviation = 1) {
   static Random stream(20151106);
   return Tensor::normal(shape, stream, mean, deviation);
@@ -21,12 +21,12 @@ inline Tensor random(const Shape& shape, double mean = 0, double deviation = 1) 
 inline Tensor random_positive(const Shape& shape) {
   return map(random(shape), [](real v) { return real(0.3) + v * v; });
 }
-// At least 0.1 away from 0, where relu and its kind have their kink.
+// At least 0.1 away from 0, where functions like relu have a kink.
 inline Tensor random_off_zero(const Shape& shape) {
   return map(random(shape), [](real v) { return v + (v < 0 ? real(-0.1) : real(0.1)); });
 }
 
-// No two values closer than 0.02: maxima have their kinks at ties.
+// No two values closer than 0.02: maxima have kinks at ties.
 inline Tensor random_distinct(const Shape& shape) {
   static Random stream(1502);
   Tensor t = Tensor::empty(shape);
@@ -36,8 +36,8 @@ inline Tensor random_distinct(const Shape& shape) {
 }
 
 // The largest relative error of the derivatives of order 1 to `order` of phi(x) = <f(x), c> for a random cotangent c
-// (never ones: the gradient of sum(batch_norm(x)) is zero), each along one random direction, against central
-// differences with Richardson's extrapolation. The first order is checked as kernels compute it and as definitions do.
+// (not ones: the gradient of sum(batch_norm(x)) is zero), each along one random direction, compared with central
+// differences with Richardson extrapolation. Checks the first order with recording off (kernels) and on (definitions).
 inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   Inputs x, direction;
   for (const Tensor& t : at) {
@@ -73,7 +73,7 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
       for (size_t i = 1; i < g.size(); ++i) s = s + dot(g[i], weights[i]);
       return s;
     };
-    // A function linear in its inputs has a constant gradient, which no longer depends on them.
+    // The gradient of a linear function is constant: it does not depend on the inputs.
     if (next(x).tracked()) error = std::max(error, grad_error(next, at, order - 1));
   }
   return std::isnan(error) ? INFINITY : error;

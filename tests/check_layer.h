@@ -1,4 +1,4 @@
-// check_layer: what every layer must do. One line a layer: check_layer(MyLayer(...), Shape{4, 5, 5, 3});
+// check_layer: tests the rules for every layer. One line per layer: check_layer(MyLayer(...), Shape{4, 5, 5, 3});
 #pragma once
 #include <set>
 #include <type_traits>
@@ -9,7 +9,7 @@
 
 namespace evenkeel {
 
-// layer(x) in `mode`, with in[0] as x and the others in place of its parameters.
+// layer(x) in `mode`, where in[0] is x and the other inputs replace the parameters.
 inline Tensor with_parameters(Layer& layer, const Inputs& in, Mode mode) {
   struct Swap : Visitor {
     explicit Swap(const Inputs& tensors) : to(tensors) {}
@@ -21,7 +21,7 @@ inline Tensor with_parameters(Layer& layer, const Inputs& in, Mode mode) {
   };
   Swap there(Inputs(in.begin() + 1, in.end()));
   layer.visit(there);
-  struct Back {  // also where forward() throws
+  struct Back {  // also if forward() throws
     Layer& layer;
     Swap& there;
     ~Back() {
@@ -32,8 +32,8 @@ inline Tensor with_parameters(Layer& layer, const Inputs& in, Mode mode) {
   return layer.forward(in[0], mode);
 }
 
-// What is wrong with a layer, "" if nothing is. x is a batch, away from kinks where the layer has them. In double: the
-// gradients in every mode, by the input and by all parameters, to second order.
+// Describes a layer's first error, "" if there is none. x is a batch, away from the layer's kinks. In double also
+// checks the gradients in every mode with respect to the input and all parameters, to second order.
 template <class L>
 std::string layer_fault(L layer, const Tensor& x) {
   std::string wrong;
@@ -48,7 +48,7 @@ std::string layer_fault(L layer, const Tensor& x) {
     return equal;
   };
   const auto state = [](Layer& l) { return capture(l); };
-  const auto overwrite = [](Layer& l) {  // everything that it names
+  const auto overwrite = [](Layer& l) {  // everything that visit() names
     for (const Named& n : named(l))
       if (n.role == Named::Role::stream)
         *n.stream = Random(999);
@@ -58,8 +58,8 @@ std::string layer_fault(L layer, const Tensor& x) {
   const Tensor other =
       map(x, [](real v) { return real(1.5) * v; });  // another batch: averages of x alone would stay as they are
   try {
-    // What it is made of is named, once, and all that is named matters.
-    layer.forward(x, Mode::train);  // so that running statistics are those of data
+    // visit() names all tensors once, and every named tensor matters.
+    layer.forward(x, Mode::train);  // fills running statistics
     const SafeTensors before = state(layer);
     const Tensor probed = layer.forward(x, Mode::probe), evaluated = layer.forward(x, Mode::eval);
     for (const Tensor& t : unnamed(layer, probed))
@@ -69,12 +69,12 @@ std::string layer_fault(L layer, const Tensor& x) {
     for (const Parameter& p : parameters(layer))
       need(used.contains(p.value.id()), p.name + " is named by visit(), and forward() does not use it");
 
-    // A probe gives what training gives and moves nothing; evaluation is deterministic and moves nothing.
+    // Mode::probe gives the result of training and changes nothing; Mode::eval is deterministic and changes nothing.
     need(same_state(state(layer), before), "a probe or an evaluation moves what visit() names");
     need(same(layer.forward(x, Mode::probe), probed), "two probes give different results");
     need(same(layer.forward(x, Mode::eval), evaluated), "two evaluations give different results");
 
-    // What happens to a copy does not happen to the layer; a layer that takes over another's values keeps its tensors.
+    // A copy is independent of the layer; assignment keeps the layer's tensors.
     if constexpr (std::is_copy_constructible_v<L>) {
       L copy = layer;
       need(same(copy.forward(x, Mode::train), probed), "a copy does not train as the layer would");
@@ -97,7 +97,7 @@ std::string layer_fault(L layer, const Tensor& x) {
       }
     }
 
-    // Saved and loaded it does the same, and nothing that it computes depends on memory that nobody wrote.
+    // After saving and loading the results are the same, and no result depends on uninitialised memory.
     need(same(layer.forward(x, Mode::train), probed), "a probe does not give what training gives");
     layer.forward(other, Mode::train);
     restore(layer, parse_safetensors(format_safetensors(before), "a checkpoint in memory"));
@@ -107,7 +107,7 @@ std::string layer_fault(L layer, const Tensor& x) {
     poison_memory(false);
     need(restored, "saved, trained on and loaded it computes something else, or it reads memory that nobody wrote");
 
-    // The epilogue is what it says.
+    // forward_then() equals forward() followed by the epilogue.
     const Tensor add = random(evaluated.shape());
     const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .relu = true}), plain = relu(evaluated + add);
     bool close = true;
@@ -116,7 +116,7 @@ std::string layer_fault(L layer, const Tensor& x) {
     need(close, "forward_then() is not forward() and then what follows");
 
     if constexpr (sizeof(real) == 8) {
-      // Parameters are inputs of the function too: their values are put into the layer's own tensors.
+      // Parameters are inputs of the function too: their values are copied into the layer's tensors.
       Inputs at{x};
       for (const Parameter& p : parameters(layer)) at.push_back(p.value);
       for (Mode mode : {Mode::probe, Mode::eval}) {

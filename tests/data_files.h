@@ -63,7 +63,7 @@ std::string refusal(F&& f) {
   return error_of(evenkeel::Fault::bad_file, f);
 }
 
-// An environment variable has a value for as long as this lives.
+// Sets an environment variable during its lifetime.
 class Variable {
  public:
   Variable(const char* name, const std::string& value)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts small faults into all folders, and counts by folder those that the tests catch.
+"""Injects small faults into all folders, and counts for each folder those that the tests catch.
 
     python3 tests/mutate.py [--only REGEX] [--survivors] [--list] [--jobs N] [--build FOLDER]
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test.
+# Installs missing packages, builds, and runs every test.
 #     bash tests/run.sh [--asan | --tsan | --valgrind | --fuzz [SECONDS] | --coverage] [option of cmake's ...]
 # --asan: with the address and undefined-behaviour sanitisers, without the slow tests. --tsan: the same with the thread sanitiser.
-# --valgrind: the tests of core alone, under valgrind. --fuzz: instead, every fuzz target for 60 seconds, by clang's libFuzzer.
-# --coverage: which lines of the library the tests reach.
+# --valgrind: only the tests of core, under valgrind. --fuzz: only the fuzz targets, 60 seconds each, by clang's libFuzzer.
+# --coverage: reports the lines of the library that the tests reach.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 

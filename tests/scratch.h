@@ -1,4 +1,4 @@
-// A folder for a test's files, gone when the test is.
+// A temporary folder for a test's files, removed at the end of the test.
 #pragma once
 #include <cstdlib>
 #include <filesystem>

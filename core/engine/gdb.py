@@ -14,13 +14,13 @@ MOST_VALUES = 12
 
 
 def pointee(shared):
-    """What a std::shared_ptr points to, as libstdc++ or libc++ keeps it."""
+    """The object of a std::shared_ptr of libstdc++ or libc++."""
     names = [field.name for field in shared.type.strip_typedefs().fields()]
     return shared["__ptr_" if "__ptr_" in names else "_M_ptr"]
 
 
 def extents(shape):
-    """A Shape's extents; None where the memory cannot be a Shape's."""
+    """A Shape's extents; None if the memory is not a valid Shape."""
     rank, dims = int(shape["rank_"]), shape["dims_"]
     elements = dims[dims.type.strip_typedefs().fields()[0]]
     if not 0 <= rank <= 4:

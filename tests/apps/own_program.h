@@ -1,4 +1,4 @@
-// The program with parts of a test's own, on a child process' main thread.
+// The program with a test's own layers, optimisers and data, on the main thread of a child process.
 #pragma once
 #include "apps/cli/program.h"
 #include "tests/apps/process.h"

@@ -1,5 +1,5 @@
-// The real program, started as a user's shell would start it, but in a folder of its own and without the user's data
-// sets: what it writes where no --out says so is gone with the test.
+// Starts the real program like a user's shell, but in a temporary folder, which removes files written without --out,
+// and without the user's data sets.
 #pragma once
 #include <fcntl.h>
 #include <pty.h>

@@ -1,4 +1,4 @@
-// Where a training run ends: the bytes of its files, and nothing unfinished beside them.
+// Checks the end of a training run: the bytes of its files, and no temporary files.
 #pragma once
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 
 #include "tests/apps/process.h"
 
-// A log.csv but for the two columns that tell the time, images_per_second and seconds.
+// A log.csv without the columns with times, images_per_second and seconds.
 inline std::string without_times(const std::string& log) {
   return std::regex_replace(log, std::regex(",[^,\n]*,[^,\n]*(,[^,\n]*,[^,\n]*\n)"), "$1");
 }

@@ -1,4 +1,4 @@
-// A small MNIST of a test's own, in a folder for --data-dir: the program reads it as the real one, in no time.
+// A small set in MNIST's format, in a folder for --data-dir.
 #pragma once
 #include <cstdint>
 #include <string>
