@@ -199,7 +199,8 @@ TEST_CASE("npy: what is no pair of images and labels is refused by its name") {
   refused(good_x, npy("|i1", "2", std::string("\0\xff", 2)), "y.npy: label 1 is -1; labels must be from 0 to 65535");
   save(s / "set/x.npy", good_x), save(s / "set/y.npy", good_y);
   save(s / "set/images.npy", good_x);
-  CHECK(refusal([&] { read_npy_set(s / "set", {}, {}); }).find("are both images of one part") != std::string::npos);
+  CHECK(refusal([&] { read_npy_set(s / "set", {}, {}); }).find("are both images of the same part") !=
+        std::string::npos);
   std::filesystem::remove(s / "set/images.npy");
   save(s / "set/x_test.npy", good_x);
   CHECK(refusal([&] { read_npy_set(s / "set", {}, {}); }).find("has test images but none of the labels") !=
