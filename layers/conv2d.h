@@ -18,7 +18,7 @@ struct Conv2d : Layer {
   }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
-    return conv2d(x, weight, options, then.after_bias(bias));
+    return conv2d(x, weight, options, bias, then);
   }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);

@@ -14,7 +14,7 @@ struct Dense : Layer {
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
     check_input(x.shape());
-    return matmul(x, weight, false, true, then.after_bias(bias));
+    return linear(x, weight, bias, then);
   }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);

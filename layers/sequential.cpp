@@ -4,9 +4,6 @@
 #include <cmath>
 
 #include "layers/activation.h"
-#include "layers/conv2d.h"
-#include "layers/dense.h"
-#include "layers/norm/batch_norm.h"
 
 namespace evenkeel {
 namespace {
@@ -14,15 +11,6 @@ namespace {
 bool is_relu(const Layer& layer) {
   const auto* activation = dynamic_cast<const Activation*>(&layer);
   return activation && activation->function == static_cast<Activation::Function>(relu);
-}
-
-// In inference a normalisation after a convolution or a dense layer is a scale and a shift of its result.
-bool is_line(const Layer& before, const Layer& layer, Mode mode, Epilogue& line) {
-  const auto* norm = dynamic_cast<const RunningNorm*>(&layer);
-  if (mode != Mode::eval || recording() || !norm || norm->watch) return false;
-  if (!dynamic_cast<const Conv2d*>(&before) && !dynamic_cast<const Dense*>(&before)) return false;
-  line = norm->inference();
-  return true;
 }
 
 bool all_finite(const Tensor& x) {
@@ -33,7 +21,6 @@ bool all_finite(const Tensor& x) {
 
 Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (layers_.empty()) return then(x);
-  if (then.per_channel()) return then(forward(x, mode));
   if (frozen == 0 || mode == Mode::eval) return run(x, mode, then, 0, layers_.size());
   const size_t first = std::min(frozen, layers_.size());
   Tensor y;
@@ -49,7 +36,6 @@ Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t 
   for (size_t i = begin; i < stop;) {
     Epilogue next;
     size_t end = i + 1;
-    if (end < stop && is_line(*layers_[i], *layers_[end], mode, next)) ++end;
     if (end < stop && is_relu(*layers_[end])) next.relu = true, ++end;
     if (end == stop) {
       // The last layer also does what follows the whole; where it has a ReLU of its own, the addition comes after that.
@@ -112,9 +98,8 @@ Shape Residual::output_shape(const Shape& input) {
 }
 
 Tensor Residual::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
-  const bool only_relu = !then.per_channel() && !then.add.defined();
-  const Tensor y = body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu && only_relu});
-  return only_relu ? y : then(y);
+  if (then.add.defined()) return then(forward(x, mode));
+  return body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu});
 }
 
 std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode) {

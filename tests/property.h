@@ -666,11 +666,11 @@ inline void add_pools(Cases& cases) {
 
 // --- Products and convolutions, and what follows them ---
 
-// y = relu(v scale + shift + add), v the sum of the terms that `terms(term)` names: term(i, a, b) for v[i] += x[0][a]
+// y = relu(v + bias + add), v the sum of the terms that `terms(term)` names: term(i, a, b) for v[i] += x[0][a]
 // x[1][b].
 template <class Terms>
-void naive_product(Naive& n, const Terms& terms, int64_t channels, const std::array<size_t, 3>& at, bool relu) {
-  const auto [scale, shift, add] = at;  // numbers of inputs; 0 where there is none
+void naive_product(Naive& n, const Terms& terms, int64_t channels, const std::array<size_t, 2>& at, bool relu) {
+  const auto [bias, add] = at;  // numbers of inputs; 0 where there is none
   Sums v(n.y.size());
   terms([&](int64_t i, int64_t a, int64_t b) {
     v[static_cast<size_t>(i)].add(n.x[0][static_cast<size_t>(a)] * n.x[1][static_cast<size_t>(b)]);
@@ -678,14 +678,12 @@ void naive_product(Naive& n, const Terms& terms, int64_t channels, const std::ar
   Numbers gv(n.y.size());
   for (size_t i = 0; i < v.size(); ++i) {
     const size_t c = i % static_cast<size_t>(channels);
-    const double factor = scale ? n.x[scale][c] : 1;
-    Sum u{v[i].value * factor, v[i].size * std::abs(factor), v[i].terms};
-    if (shift) u.add(n.x[shift][c]);
+    Sum u = v[i];
+    if (bias) u.add(n.x[bias][c]);
     if (add) u.add(n.x[add][i]);
     const double g = relu ? n.g[i] * heaviside(n.got[i]) : n.g[i];
-    gv[i] = g * factor;
-    if (scale) n.d[scale][c].add(g * v[i].value, std::abs(g) * v[i].size);
-    if (shift) n.d[shift][c].add(g);
+    gv[i] = g;
+    if (bias) n.d[bias][c].add(g);
     if (add) n.d[add][i].add(g);
     if (relu && u.value < 0) u.value = 0;
     n.y[i] = u;
@@ -696,22 +694,21 @@ void naive_product(Naive& n, const Terms& terms, int64_t channels, const std::ar
   });
 }
 
-// Appends what an epilogue needs to the inputs, and says where.
+// Appends a bias and an epilogue's tensors to the inputs, and says where.
 struct Following {
-  std::array<size_t, 3> at{};
+  std::array<size_t, 2> at{};
   bool relu = false;
+  Following() = default;
   Following(Draw& d, const Shape& y, Inputs& x) {
     relu = d.once_in(2);
-    for (size_t part = 0; part < 3; ++part)
+    for (size_t part = 0; part < 2; ++part)
       if (d.once_in(3)) {
         at[part] = x.size();
-        x.push_back(d.values(part == 2 ? y : Shape{y.channels()}));
+        x.push_back(d.values(part == 1 ? y : Shape{y.channels()}));
       }
   }
-  Epilogue operator()(const Inputs& in) const {
-    const auto input = [&](size_t part) { return at[part] ? in[at[part]] : Tensor(); };
-    return {.scale = input(0), .shift = input(1), .add = input(2), .relu = relu};
-  }
+  Tensor bias(const Inputs& in) const { return at[0] ? in[at[0]] : Tensor(); }
+  Epilogue then(const Inputs& in) const { return {.add = at[1] ? in[at[1]] : Tensor(), .relu = relu}; }
 };
 
 // The sizes of a convolution; the terms of y[i] += x[a] w[b].
@@ -758,28 +755,32 @@ struct Convolution {
 };
 
 inline void add_products(Cases& cases) {
-  cases.emplace_back("matmul", [](Draw& d) {
-    int64_t m = d.size(), k = d.size(), n = d.size();
-    if (d.once_in(20)) (d.once_in(3) ? m : d.once_in(2) ? k : n) *= d.between(2, 20);
-    if (d.once_in(500)) k *= 1000;  // partial sums
-    const bool ta = d.once_in(2), tb = d.once_in(2);
-    Inputs x{d.values(ta ? Shape{k, m} : Shape{m, k}), d.values(tb ? Shape{n, k} : Shape{k, n})};
-    const Following then(d, {m, n}, x);
-    return Case{x,
-                [=](const Inputs& in) { return matmul(in[0], in[1], ta, tb, then(in)); },
-                {m, n},
-                [=](Naive& naive) {
-                  naive_product(
-                      naive,
-                      [=](const auto& term) {
-                        for (int64_t i = 0; i < m; ++i)
-                          for (int64_t j = 0; j < n; ++j)
-                            for (int64_t p = 0; p < k; ++p)
-                              term(i * n + j, ta ? p * m + i : i * k + p, tb ? j * k + p : p * n + j);
-                      },
-                      n, then.at, then.relu);
-                }};
-  });
+  for (const bool linear_layer : {false, true})
+    cases.emplace_back(linear_layer ? "linear" : "matmul", [linear_layer](Draw& d) {
+      int64_t m = d.size(), k = d.size(), n = d.size();
+      if (d.once_in(20)) (d.once_in(3) ? m : d.once_in(2) ? k : n) *= d.between(2, 20);
+      if (d.once_in(500)) k *= 1000;  // partial sums
+      const bool ta = !linear_layer && d.once_in(2), tb = linear_layer || d.once_in(2);
+      Inputs x{d.values(ta ? Shape{k, m} : Shape{m, k}), d.values(tb ? Shape{n, k} : Shape{k, n})};
+      const Following after = linear_layer ? Following(d, {m, n}, x) : Following();
+      return Case{x,
+                  [=](const Inputs& in) {
+                    return linear_layer ? linear(in[0], in[1], after.bias(in), after.then(in))
+                                        : matmul(in[0], in[1], ta, tb);
+                  },
+                  {m, n},
+                  [=](Naive& naive) {
+                    naive_product(
+                        naive,
+                        [=](const auto& term) {
+                          for (int64_t i = 0; i < m; ++i)
+                            for (int64_t j = 0; j < n; ++j)
+                              for (int64_t p = 0; p < k; ++p)
+                                term(i * n + j, ta ? p * m + i : i * k + p, tb ? j * k + p : p * n + j);
+                        },
+                        n, after.at, after.relu);
+                  }};
+    });
   const std::pair<ConvAlgorithm, const char*> algorithms[] = {{ConvAlgorithm::direct, "direct"},
                                                               {ConvAlgorithm::winograd, "winograd"},
                                                               {ConvAlgorithm::automatic, "automatic"}};
@@ -790,13 +791,13 @@ inline void add_products(Cases& cases) {
     cases.emplace_back(fmt::format("conv2d, {}", name), [=](Draw& d) {
       const Convolution a(d, algorithm);
       Inputs x{d.values(a.x), d.values(a.w)};
-      const Following then(d, a.y.rank() ? a.y : Shape{0, 0, 0, a.w[0]}, x);
+      const Following after(d, a.y.rank() ? a.y : Shape{0, 0, 0, a.w[0]}, x);
       return Case{x,
-                  [=](const Inputs& in) { return conv2d(in[0], in[1], a.options, then(in)); },
+                  [=](const Inputs& in) { return conv2d(in[0], in[1], a.options, after.bias(in), after.then(in)); },
                   a.y,
                   [=](Naive& n) {
                     naive_product(
-                        n, [&](const auto& term) { a.terms(term); }, a.w[0], then.at, then.relu);
+                        n, [&](const auto& term) { a.terms(term); }, a.w[0], after.at, after.relu);
                   },
                   a.refusal,
                   roundings,
@@ -809,17 +810,17 @@ inline void add_products(Cases& cases) {
                        [=](Draw& d) {  // w is a constant, and it is asked twice
                          const Convolution a(d, algorithm);
                          Inputs x{d.values(a.x), d.values(a.w)};
-                         const Following then(d, a.y.rank() ? a.y : Shape{0, 0, 0, a.w[0]}, x);
+                         const Following after(d, a.y.rank() ? a.y : Shape{0, 0, 0, a.w[0]}, x);
                          return Case{x,
                                      [=](const Inputs& in) {
                                        PreparedFilters filters(in[1], a.options);
                                        filters(Tensor::zeros({1, 24, 24, a.x[3]}));
-                                       return filters(in[0], then(in));
+                                       return filters(in[0], after.bias(in), after.then(in));
                                      },
                                      a.y,
                                      [=](Naive& n) {
                                        naive_product(
-                                           n, [&](const auto& term) { a.terms(term); }, a.w[0], then.at, then.relu);
+                                           n, [&](const auto& term) { a.terms(term); }, a.w[0], after.at, after.relu);
                                      },
                                      a.refusal,
                                      roundings,
@@ -862,15 +863,20 @@ inline void add_products(Cases& cases) {
   cases.emplace_back("Epilogue", [](Draw& d) {
     const Shape s = d.shape();
     Inputs x{d.values(s), Tensor::full({1}, 1)};
-    const Following then(d, s, x);
-    return Case{x, [=](const Inputs& in) { return then(in)(in[0] * in[1].item()); }, s,
+    const Following after(d, s, x);
+    return Case{x,
+                [=](const Inputs& in) {
+                  const Tensor v = in[0] * in[1].item(), bias = after.bias(in);
+                  return after.then(in)(bias.defined() ? add_per_channel(v, bias) : v);
+                },
+                s,
                 [=](Naive& n) {
                   naive_product(
                       n,
                       [&](const auto& term) {
                         for (int64_t i = 0; i < s.size(); ++i) term(i, i, 0);
                       },
-                      s.channels(), then.at, then.relu);
+                      s.channels(), after.at, after.relu);
                   n.d[1].assign(1, Sum());
                 }};
   });
@@ -1084,11 +1090,11 @@ inline void add_norms(Cases& cases) {
                                                              : nullptr;
       return Case{x,
                   [=](const Inputs& in) {
-                    const NormOptions o{eps, add ? in[3] : Tensor(), relu};
+                    const Epilogue then{add ? in[3] : Tensor(), relu};
                     if (kind == inference)
-                      return batch_norm_inference(in[0], in[in.size() - 2], in.back(), in[1], in[2], o);
-                    return kind == kernel ? batch_norm(in[0], in[1], in[2], o).y
-                                          : batch_norm_definition(in[0], in[1], in[2], o);
+                      return batch_norm_inference(in[0], in[in.size() - 2], in.back(), in[1], in[2], eps, then);
+                    return kind == kernel ? batch_norm(in[0], in[1], in[2], eps, then).y
+                                          : batch_norm_definition(in[0], in[1], in[2], eps, then);
                   },
                   s,
                   [=](Naive& n) {

@@ -209,7 +209,7 @@ inline Tensor ones(int64_t n) { return Tensor::full({n}, 1); }
 inline Tensor zeros(int64_t n) { return Tensor::zeros({n}); }
 // Batch norm with gamma 1 and beta 0.
 inline Normalized standardise(const Tensor& x, double eps = 1e-5) {
-  return batch_norm(x, ones(x.channels()), zeros(x.channels()), {.eps = eps});
+  return batch_norm(x, ones(x.channels()), zeros(x.channels()), eps);
 }
 
 inline double Phi(double x) { return 0.5 * std::erfc(-x / std::sqrt(2)); }

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "layers/model/inspect.h"
-#include "layers/norm/batch_norm.h"
+#include "layers/norm/running_norm.h"
 
 namespace evenkeel {
 namespace {

@@ -12,48 +12,42 @@
 namespace evenkeel {
 namespace {
 
-void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta,
-                     const NormOptions& options) {
-  check_norm(op, x, gamma, beta, options.eps);
-  check(!options.add.defined() || options.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op,
-        x.shape(), options.add.defined() ? options.add.shape() : Shape());
+void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
+                     const Epilogue& then) {
+  check_norm(op, x, gamma, beta, eps);
+  check(!then.add.defined() || then.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op, x.shape(),
+        then.add.defined() ? then.add.shape() : Shape());
 }
 
-std::vector<Tensor> inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
+std::vector<Tensor> inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Epilogue& then) {
   std::vector<Tensor> inputs{x, gamma, beta};
-  if (options.add.defined()) inputs.push_back(options.add);
+  if (then.add.defined()) inputs.push_back(then.add);
   return inputs;
 }
 
-Tensor then(Tensor y, const NormOptions& options) {
-  if (options.add.defined()) y = y + options.add;
-  return options.relu ? relu(y) : y;
-}
-
-Tensor normalize(const Affine& a, const Tensor& x, const NormOptions& options) {
+Tensor normalize(const Affine& a, const Tensor& x, const Epilogue& then) {
   Tensor y = Tensor::empty(x.shape());
-  normalize_batch(a, x.rows(), x.data(), options.add.defined() ? options.add.data() : nullptr, options.relu,
-                  y.mutable_data());
+  normalize_batch(a, x.rows(), x.data(), then.add.defined() ? then.add.data() : nullptr, then.relu, y.mutable_data());
   return y;
 }
 
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says.
-Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g,
-               const NormOptions& options, bool constant_statistics) {
-  const bool from_y = options.relu && options.add.defined();
+Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
+               bool constant_statistics) {
+  const bool from_y = then.relu && then.add.defined();
   Tensor masked;  // the gradient of `add`
   if (from_y) masked = Tensor::empty(x.shape());
-  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), options.relu,
-                                                from_y ? y.data() : nullptr, from_y ? masked.mutable_data() : nullptr);
+  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), then.relu, from_y ? y.data() : nullptr,
+                                                from_y ? masked.mutable_data() : nullptr);
   if (from_y) g = masked;
   Tensor dx;
   if (x.tracked()) {
     dx = Tensor::empty(x.shape());
     const NormGradient gradient(a, gamma.data(), sums, x.rows(), constant_statistics);
-    normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), options.relu && !from_y, dx.mutable_data());
+    normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), then.relu && !from_y, dx.mutable_data());
   }
   Grads d{dx, rounded(sums.gx), rounded(sums.g)};
-  if (options.add.defined()) d.push_back(g);
+  if (then.add.defined()) d.push_back(g);
   return d;
 }
 
@@ -96,8 +90,8 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end) {
   return all;
 }
 
-Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
-  check_arguments("batch_norm", x, gamma, beta, options);
+Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
+  check_arguments("batch_norm", x, gamma, beta, eps, then);
   check(x.rows() >= 2,
         "batch_norm: one value per channel has no variance, x is {}; train on batches of two or more (drop a last "
         "batch of one), "
@@ -106,51 +100,50 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
   Moments m = moments(x, 0, x.rows());
   std::vector<double>& var = m.squares;
   for (double& v : var) v /= m.count;
-  const auto affine = std::make_shared<const Affine>(m.mean, var, options.eps, x.channels(), gamma.data(), beta.data());
-  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, options);
-  Tensor y = record(normalize(*affine, x, options), inputs, [=](const Tensor& out, const Tensor& g) {
-    if (!recording()) return backward(*affine, x, gamma, out, g, options, false);
+  const auto affine = std::make_shared<const Affine>(m.mean, var, eps, x.channels(), gamma.data(), beta.data());
+  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
+  Tensor y = record(normalize(*affine, x, then), inputs, [=](const Tensor& out, const Tensor& g) {
+    if (!recording()) return backward(*affine, x, gamma, out, g, then, false);
     return pull_back(
         [&](const std::vector<Tensor>& in) {
-          return batch_norm_definition(in[0], in[1], in[2], {options.eps, with_add(in), options.relu});
+          return batch_norm_definition(in[0], in[1], in[2], eps, {with_add(in), then.relu});
         },
         inputs, g);
   });
   return {y, rounded_mean(m), rounded(var)};
 }
 
-Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options) {
-  check_arguments("batch_norm_definition", x, gamma, beta, options);
+Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
+  check_arguments("batch_norm_definition", x, gamma, beta, eps, then);
   // 1. The mean and variance of the batch.
   const Tensor near = add_per_channel(x, -rounded_mean(moments(x, 0, x.rows()))),
                centred = add_per_channel(near, -mean_rows(near));
   const Tensor var = mean_rows(square(centred));
   // 2. Mean 0, variance 1 (var / (var + eps), to be exact).
-  const Tensor normalised = scale_per_channel(centred, rsqrt(var + options.eps));
+  const Tensor normalised = scale_per_channel(centred, rsqrt(var + eps));
   // 3. The scale and shift that are learnt.
-  return then(add_per_channel(scale_per_channel(normalised, gamma), beta), options);
+  return then(add_per_channel(scale_per_channel(normalised, gamma), beta));
 }
 
 Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
-                            const Tensor& beta, const NormOptions& options) {
-  check_arguments("batch_norm_inference", x, gamma, beta, options);
+                            const Tensor& beta, real eps, const Epilogue& then) {
+  check_arguments("batch_norm_inference", x, gamma, beta, eps, then);
   check(mean.shape() == gamma.shape() && var.shape() == gamma.shape(),
         "batch_norm_inference: x {} needs mean and var {}, got {} and {}", x.shape(), gamma.shape(), mean.shape(),
         var.shape());
   check(!mean.tracked() && !var.tracked(), "batch_norm_inference: mean and var are constants; detach() them");
-  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, options);
+  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
   const std::vector<double> centre(mean.data(), mean.data() + mean.size()), spread(var.data(), var.data() + var.size());
-  const auto affine =
-      std::make_shared<const Affine>(centre, spread, options.eps, x.channels(), gamma.data(), beta.data());
+  const auto affine = std::make_shared<const Affine>(centre, spread, eps, x.channels(), gamma.data(), beta.data());
   const auto definition = [=](const std::vector<Tensor>& in) {
-    const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + options.eps));
+    const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + eps));
     const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);
-    return then(y, {options.eps, with_add(in), options.relu});
+    return Epilogue{with_add(in), then.relu}(y);
   };
   std::vector<Tensor> all = inputs;  // the statistics too, constants, for record() to watch
   all.insert(all.end(), {mean, var});
-  return record(normalize(*affine, x, options), all, [=](const Tensor& out, const Tensor& g) {
-    Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, options, true);
+  return record(normalize(*affine, x, then), all, [=](const Tensor& out, const Tensor& g) {
+    Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, then, true);
     d.resize(all.size());
     return d;
   });

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "../base/moments.h"
-#include "../engine/autograd.h"
+#include "epilogue.h"
 
 namespace evenkeel {
 
@@ -12,12 +12,7 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end);  // of the rows [b
 Tensor rounded_mean(const Moments& m);                         // (C)
 Tensor biased_var(const Moments& m);                           // (C), divided by the number of rows
 
-struct NormOptions {
-  real eps = real(1e-5);  // inside the root: sqrt(var + eps)
-  // Fused epilogue: y = relu(normalised + add), each part if asked for.
-  Tensor add = {};  // of x's shape
-  bool relu = false;
-};
+inline constexpr real default_eps = real(1e-5);
 
 struct Normalized {
   Tensor y;
@@ -25,16 +20,18 @@ struct Normalized {
 };
 
 // x (rows, C), gamma (C), beta (C) -> (rows, C): per channel, over all rows,
-//   mu = mean(x), var = mean((x - mu)^2), y = gamma (x - mu) / sqrt(var + eps) + beta.
+//   mu = mean(x), var = mean((x - mu)^2), y = gamma (x - mu) / sqrt(var + eps) + beta, followed by `then`.
 // Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2. The definitions first
 // subtract the rounded mean as a constant. Neither the result nor a derivative depends on that constant, and no digits
 // are lost, as the remaining mean is near 0.
-Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
-Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, const NormOptions& options = {});
+Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,
+                      const Epilogue& then = {});
+Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,
+                             const Epilogue& then = {});
 
 // Inference: the same with mean and var given, (C), constants.
 Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
-                            const Tensor& beta, const NormOptions& options = {});
+                            const Tensor& beta, real eps = default_eps, const Epilogue& then = {});
 
 // For other norms: values rounded to `real`, (n); and an error unless x has values, gamma and beta one for each
 // channel, and eps is not negative.

@@ -1,6 +1,7 @@
 #include "core/ops/conv.h"
 
 #include "core/kernels/conv.h"
+#include "core/kernels/finish.h"
 #include "core/kernels/winograd.h"
 
 namespace evenkeel {
@@ -49,27 +50,19 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
   return y_shape(a);
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Epilogue& then) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Tensor& bias, const Epilogue& then) {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w.shape(), options);
-  if (!then.differentiable() && recording()) return then(conv2d(x, w, options));
   Tensor y = Tensor::empty(y_shape(a));
   const bool winograd = use_winograd(a, options.algorithm);
   const Storage filters(conv_filters_size(a, winograd));
   conv_pack_filters(a, winograd, w.data(), filters.data);
-  conv_forward(a, winograd, x.data(), filters.data, y.mutable_data(), then.finish(y));
-  std::vector<Tensor> inputs{x, w};
-  then.append_inputs(inputs);
-  return record(y, inputs, [=](const Tensor& out, const Tensor& g) {
-    if (recording() && !then.nothing())
-      return pull_back(
-          [&](const std::vector<Tensor>& in) { return then.with_inputs(in, 2)(conv2d(in[0], in[1], options)); }, inputs,
-          g);
-    const Grads rest = then.backward(out, g);
-    Grads d{x.tracked() ? conv2d_dx(rest[0], w, x.shape(), options) : Tensor(),
-            w.tracked() ? conv2d_dw(x, rest[0], w.shape(), options) : Tensor()};
-    d.insert(d.end(), rest.begin() + 1, rest.end());
-    return d;
-  });
+  conv_forward(a, winograd, x.data(), filters.data, y.mutable_data(), then.finish(bias, y));
+  return then.record(
+      y, x, w, bias, [=](const Tensor& image, const Tensor& weight) { return conv2d(image, weight, options); },
+      [=](const Tensor& dv) {
+        return Grads{x.tracked() ? conv2d_dx(dv, w, x.shape(), options) : Tensor(),
+                     w.tracked() ? conv2d_dw(x, dv, w.shape(), options) : Tensor()};
+      });
 }
 
 PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
@@ -85,11 +78,11 @@ PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : 
   if (options.algorithm != ConvAlgorithm::direct && winograd_applies(a)) winograd_ = packed(true);
 }
 
-Tensor PreparedFilters::operator()(const Tensor& x, const Epilogue& then) const {
+Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Epilogue& then) const {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w_shape_, options_);
   const bool winograd = use_winograd(a, options_.algorithm, 4);
   Tensor y = Tensor::empty(y_shape(a));
-  conv_forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.mutable_data(), then.finish(y));
+  conv_forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.mutable_data(), then.finish(bias, y));
   return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   });

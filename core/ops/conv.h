@@ -18,10 +18,12 @@ struct ConvOptions {
 };
 
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
-// followed by `then`. x (N, H, W, C), w (K, R, S, C) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
+// plus bias[k], if there is one, followed by `then`.
+// x (N, H, W, C), w (K, R, S, C), bias (K) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
 // In G groups, w (K, R, S, C / G), and filter k sees the channels from k / (K / G) * C / G on; G = C = K is a depthwise
 // convolution.
-Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Epilogue& then = {});
+Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Tensor& bias = {},
+              const Epilogue& then = {});
 // y's shape; refuses what conv2d refuses.
 Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options = {});
 // The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C / G) -> x_shape (N, H, W, C).
@@ -36,8 +38,8 @@ class PreparedFilters {
   PreparedFilters(const Tensor& w, const ConvOptions& options);
   const Shape& w_shape() const { return w_shape_; }
   const ConvOptions& options() const { return options_; }
-  // conv2d(x, w, options, then), without a derivative
-  Tensor operator()(const Tensor& x, const Epilogue& then = {}) const;
+  // conv2d(x, w, options, bias, then), without a derivative
+  Tensor operator()(const Tensor& x, const Tensor& bias = {}, const Epilogue& then = {}) const;
 
  private:
   Shape w_shape_;

@@ -1,5 +1,7 @@
 #include "core/ops/epilogue.h"
 
+#include <utility>
+
 #include "core/kernels/finish.h"
 #include "core/ops/per_channel.h"
 #include "core/ops/reduce.h"
@@ -7,60 +9,50 @@
 namespace evenkeel {
 
 Tensor Epilogue::operator()(Tensor v) const {
-  if (scale.defined()) v = scale_per_channel(v, scale);
-  if (shift.defined()) v = add_per_channel(v, shift);
   if (add.defined()) v = v + add;
   return relu ? evenkeel::relu(v) : v;
 }
 
-Epilogue Epilogue::after_bias(const Tensor& b) const {
-  Epilogue e = *this;
-  if (!b.defined()) return e;
-  const Tensor own = scale.defined() ? b * scale : b;
-  e.shift = shift.defined() ? shift + own : own;
-  return e;
-}
-
-void Epilogue::append_inputs(std::vector<Tensor>& inputs) const {
-  for (const Tensor& t : {scale, shift, add})
-    if (t.defined()) inputs.push_back(t);
-}
-
-Epilogue Epilogue::with_inputs(const std::vector<Tensor>& inputs, size_t first) const {
-  Epilogue e = *this;
-  for (Tensor* t : {&e.scale, &e.shift, &e.add})
-    if (t->defined()) *t = inputs[first++];
-  return e;
-}
-
-Grads Epilogue::backward(const Tensor& y, const Tensor& g) const {
-  check(differentiable(), "epilogue: a scale has no gradient here");
-  const bool sums = shift.defined() && shift.tracked();
-  Tensor dv = g, dshift;
-  if (relu && sums)
-    dshift = gate_and_sum_rows(g, y, dv);
-  else if (relu)
-    dv = gate(g, y);
-  if (!relu && sums) dshift = sum_rows(g);
-  Grads d{dv};
-  if (shift.defined()) d.push_back(dshift);
-  if (add.defined()) d.push_back(dv);
-  return d;
-}
-
-Finish Epilogue::finish(const Tensor& y) const {
-  if (nothing()) return {};
+Finish Epilogue::finish(const Tensor& bias, const Tensor& y) const {
   const int64_t channels = y.channels();
-  for (const Tensor& t : {scale, shift})
-    if (t.defined())
-      check(t.shape() == Shape{channels}, "epilogue: a result of shape {} needs one value a channel, got {}", y.shape(),
-            t.shape());
+  check(!bias.defined() || bias.shape() == Shape{channels},
+        "epilogue: a result of shape {} needs a bias of one value a channel, got {}", y.shape(),
+        bias.defined() ? bias.shape() : Shape());
   check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}",
         y.shape(), add.defined() ? add.shape() : Shape());
-  const auto values_or = [&](const Tensor& t, real value) {
-    return t.defined() ? t.values() : std::vector<real>(static_cast<size_t>(channels), value);
+  if (!bias.defined() && !add.defined() && !relu) return {};
+  return Finish(y.data(), bias.defined() ? bias.values() : std::vector<real>(static_cast<size_t>(channels)),
+                add.defined() ? add.data() : nullptr, relu);
+}
+
+Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,
+                        std::function<Tensor(const Tensor&, const Tensor&)> product,
+                        std::function<Grads(const Tensor&)> adjoints, const char* op) const {
+  std::vector<Tensor> inputs{x, w};
+  for (const Tensor& t : {bias, add})
+    if (t.defined()) inputs.push_back(t);
+  const auto vjp = [=, with_relu = relu, has_bias = bias.defined(), has_add = add.defined(),
+                    sums = bias.defined() && bias.tracked()](const Tensor& out, const Tensor& g) {
+    if (recording() && (has_bias || has_add || with_relu)) {
+      const auto definition = [&](const std::vector<Tensor>& in) {
+        const Tensor v = product(in[0], in[1]);
+        return Epilogue{has_add ? in.back() : Tensor(), with_relu}(has_bias ? add_per_channel(v, in[2]) : v);
+      };
+      return pull_back(definition, inputs, g);
+    }
+    Tensor dv = g, dbias;
+    if (with_relu && sums)
+      dbias = gate_and_sum_rows(g, out, dv);
+    else if (with_relu)
+      dv = gate(g, out);
+    else if (sums)
+      dbias = sum_rows(g);
+    Grads d = adjoints(dv);
+    if (has_bias) d.push_back(dbias);
+    if (has_add) d.push_back(dv);
+    return d;
   };
-  return Finish(y.data(), values_or(scale, 1), values_or(shift, 0), add.defined() ? add.data() : nullptr, relu);
+  return evenkeel::record(std::move(y), inputs, vjp, op);
 }
 
 }  // namespace evenkeel

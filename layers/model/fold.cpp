@@ -4,8 +4,8 @@
 
 #include "layers/conv2d.h"
 #include "layers/dense.h"
-#include "layers/norm/batch_norm.h"
 #include "layers/norm/group_norm.h"
+#include "layers/norm/running_norm.h"
 
 namespace evenkeel {
 namespace {

@@ -4,9 +4,9 @@
 
 namespace evenkeel {
 
-// Replaces every convolution, together with a normalisation by running averages after it, by one whose filters are
-// transformed and packed. The parameters and averages are copied: later changes to them are not seen. Only Mode::eval
-// is left. Threads may share it.
+// Folds batch norms (fold.h), then packs the filters of every convolution, and transforms them where it goes by
+// Winograd's form. Filters are copied: later changes to them are not seen. Only Mode::eval is left. Threads may share
+// the network.
 void prepare_inference(Sequential& network);
 
 }  // namespace evenkeel

@@ -1,7 +1,6 @@
 #include "layers/norm/batch_norm.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace evenkeel {
 namespace {
@@ -40,60 +39,27 @@ Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma,
 
 }  // namespace
 
-Epilogue RunningNorm::inference() const {
-  const Recording off(false);
-  const Statistics s = statistics();
-  const Tensor scale = gamma * rsqrt(s.var);
-  return {.scale = scale, .shift = beta - s.mean * scale};
-}
-
-void RunningNorm::check_unset(const Tensor& mean, const Tensor& spread) const {
-  const auto all = [](const Tensor& t, real value) {
-    return std::all_of(t.data(), t.data() + t.size(), [=](real v) { return v == value; });
-  };
-  check(all(mean, 0) && all(spread, 1),
-        "{}: running averages were written without their weight, and the first batch would replace them; write them by "
-        "set_statistics(mean, var, rows)",
-        describe());
-}
-
-// A convex sum rather than old + step (new - old): with step 1 it is the batch's value to the bit.
-[[gnu::noinline]] void move_average(Tensor& average, double keep, double weight, const Tensor& value) {
-  real* a = average.mutable_data();
-  const real* v = value.data();
-  for (int64_t c = 0; c < average.size(); ++c) a[c] = static_cast<real>(keep * a[c] + weight * v[c]);
-}
-
 BatchNorm::BatchNorm(int64_t channels, const BatchNormOptions& o)
-    : options(o),
-      running_mean(Tensor::zeros({channels})),
-      running_var(Tensor::full({channels}, 1)),
-      running_weight(Tensor::scalar(0)),
-      batches(Tensor::scalar(0)),
-      running_rows(Tensor::scalar(0)) {
+    : RunningNorm(channels), options(o), running_var(Tensor::full({channels}, 1)), running_rows(Tensor::scalar(0)) {
   check_options("batch", options);
-  gamma = Tensor::full({channels}, 1);
-  beta = Tensor::zeros({channels});
   if (options.affine && options.gamma) gamma.track();
   if (options.affine) beta.track();
 }
 
 Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
-  if (then.per_channel()) return then(forward(x, mode));
-  const NormOptions norm{.eps = options.eps, .add = then.add, .relu = then.relu};
   if (watch) watch(x);
   if (mode == Mode::eval || options.frozen)
-    return batch_norm_inference(x, running_mean, running_var, gamma, beta, norm);
+    return batch_norm_inference(x, running_mean, running_var, gamma, beta, options.eps, then);
   Rows rows = {};
-  Normalized result = normalise(x, norm, rows);
+  Normalized result = normalise(x, then, rows);
   if (mode == Mode::train) average(result.mean, result.var, rows);
   return result.y;
 }
 
-Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, Rows& rows) const {
+Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, Rows& rows) const {
   rows.all = rows.each = static_cast<double>(x.rows());
   const int64_t parts = options.ghost && !mask.defined() ? std::max<int64_t>(1, x.dim(0) / options.ghost) : 1;
-  if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, norm);
+  if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, options.eps, then);
   Normalized result;
   if (mask.defined()) {
     check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(),
@@ -112,7 +78,7 @@ Normalized BatchNorm::normalise(const Tensor& x, const NormOptions& norm, Rows& 
     rows.each = rows.all / static_cast<double>(equal);
     result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
   }
-  result.y = Epilogue{.add = norm.add, .relu = norm.relu}(result.y);
+  result.y = then(result.y);
   return result;
 }
 
@@ -127,24 +93,11 @@ void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, dou
 }
 
 void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
-  auto finite = [](const Tensor& t) {
-    return std::all_of(t.data(), t.data() + t.size(), [](real v) { return std::isfinite(v); });
-  };
-  if (!finite(mean) || !finite(var)) {
-    ++skipped;
-    return;
-  }
   const double before = running_weight.item(), t = batches.item(), counted = running_rows.item();
-  if (before == 0) check_unset(running_mean, running_var);
   const double all = rows.all + (before == 0 ? 0 : counted > 1 ? counted : std::max(1.0, t) * rows.all);
   const double a = options.cumulative ? rows.all / all : options.new_weight;
-  const double w = (1 - a) * before + a;
-  const double step = a / w, bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
-  move_average(running_mean, 1 - step, step, mean);
-  move_average(running_var, 1 - step, step * bessel, var);
-  *running_weight.mutable_data() = static_cast<real>(w);
-  *batches.mutable_data() = static_cast<real>(t + 1);
-  *running_rows.mutable_data() = static_cast<real>(all);
+  const double bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
+  if (move_averages(a, mean, running_var, var, bessel)) *running_rows.mutable_data() = static_cast<real>(all);
 }
 
 void BatchNorm::visit(Visitor& v) {

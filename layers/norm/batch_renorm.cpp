@@ -6,14 +6,10 @@
 namespace evenkeel {
 
 BatchRenorm::BatchRenorm(int64_t channels, const BatchRenormOptions& o)
-    : options(o),
-      running_mean(Tensor::zeros({channels})),
-      running_sigma(Tensor::full({channels}, 1)),
-      running_weight(Tensor::scalar(0)),
-      batches(Tensor::scalar(0)) {
+    : RunningNorm(channels), options(o), running_sigma(Tensor::full({channels}, 1)) {
   check_options("renorm", options);
-  gamma = Tensor::full({channels}, 1).track();
-  beta = Tensor::zeros({channels}).track();
+  gamma.track();
+  beta.track();
 }
 
 namespace {
@@ -34,41 +30,25 @@ double BatchRenorm::d_limit() const {
 }
 
 Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
-  if (then.per_channel()) return then(forward(x, mode));
   if (watch) watch(x);
-  if (mode == Mode::eval)
-    return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta,
-                                {.eps = 0, .add = then.add, .relu = then.relu});
+  if (mode == Mode::eval) return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, 0, then);
   const Moments batch = moments(x, 0, x.rows());
   const int64_t channels = x.channels();
-  Tensor r = Tensor::full({channels}, 1), d = Tensor::zeros({channels});
-  const double r_max = r_limit(), d_max = d_limit(), w = static_cast<double>(running_weight.item());
-  bool finite = true;
-  const auto sigma_of = [&](size_t c) { return std::sqrt(batch.squares[c] / batch.count + options.eps); };
+  Tensor sigma = Tensor::empty({channels}), r = Tensor::full({channels}, 1), d = Tensor::zeros({channels});
+  const double r_max = r_limit(), d_max = d_limit();
   for (int64_t c = 0; c < channels; ++c) {
-    const double mean = batch.mean[c], sigma = sigma_of(c);
-    finite = finite && std::isfinite(mean) && std::isfinite(sigma);
-    if (w == 0) continue;
-    r.mutable_data()[c] = static_cast<real>(std::clamp(sigma / running_sigma.data()[c], 1 / r_max, r_max));
+    const size_t at = static_cast<size_t>(c);
+    const double batch_sigma = std::sqrt(batch.squares[at] / batch.count + options.eps),
+                 running = running_sigma.data()[c];
+    sigma.mutable_data()[c] = static_cast<real>(batch_sigma);
+    if (running_weight.item() == 0) continue;
+    r.mutable_data()[c] = static_cast<real>(std::clamp(batch_sigma / running, 1 / r_max, r_max));
     d.mutable_data()[c] =
-        static_cast<real>(std::clamp((mean - running_mean.data()[c]) / running_sigma.data()[c], -d_max, d_max));
+        static_cast<real>(std::clamp((batch.mean[at] - running_mean.data()[c]) / running, -d_max, d_max));
   }
   // gamma (r xhat + d) + beta is a batch norm with other gamma and beta.
-  const Tensor y =
-      batch_norm(x, gamma * r, beta + gamma * d, {.eps = options.eps, .add = then.add, .relu = then.relu}).y;
-  if (mode != Mode::train) return y;
-  if (!finite) {
-    ++skipped;
-    return y;
-  }
-  if (w == 0) check_unset(running_mean, running_sigma);
-  const double next = (1 - options.new_weight) * w + options.new_weight, step = options.new_weight / next;
-  Tensor sigma = Tensor::empty({channels});
-  for (int64_t c = 0; c < channels; ++c) sigma.mutable_data()[c] = static_cast<real>(sigma_of(c));
-  move_average(running_mean, 1 - step, step, rounded_mean(batch));
-  move_average(running_sigma, 1 - step, step, sigma);
-  *running_weight.mutable_data() = static_cast<real>(next);
-  *batches.mutable_data() += 1;
+  const Tensor y = batch_norm(x, gamma * r, beta + gamma * d, options.eps, then).y;
+  if (mode == Mode::train) move_averages(options.new_weight, rounded_mean(batch), running_sigma, sigma);
   return y;
 }
 

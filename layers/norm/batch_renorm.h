@@ -1,11 +1,11 @@
 // Batch renormalisation (Ioffe 2017): batch normalisation corrected towards what inference will do.
 #pragma once
-#include "batch_norm.h"
+#include "running_norm.h"
 
 namespace evenkeel {
 
 struct BatchRenormOptions {
-  real eps = NormOptions().eps;
+  real eps = default_eps;
   double new_weight = 0.01;
   double r_max = 3, d_max = 5;
   int64_t start = 5000, r_end = 40000, d_end = 25000;  // the paper's numbers
@@ -42,8 +42,7 @@ struct BatchRenorm : RunningNorm {
   double d_limit() const;
 
   BatchRenormOptions options;
-  Owned running_mean, running_sigma;  // (C): 0 and 1 before the first batch
-  Owned running_weight, batches;      // ()
+  Owned running_sigma;  // (C): 1 before the first batch
 };
 
 }  // namespace evenkeel

@@ -8,7 +8,7 @@ namespace evenkeel {
 struct GroupNorm : Layer {
   // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta
   // (C) per channel.
-  GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = NormOptions().eps)
+  GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = default_eps)
       : groups(number_of_groups),
         eps(epsilon),
         gamma(Tensor::full({channels}, 1).track()),
@@ -36,7 +36,7 @@ struct GroupNorm : Layer {
 
 // Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
 struct InstanceNorm : GroupNorm {
-  explicit InstanceNorm(int64_t channels, real epsilon = NormOptions().eps) : GroupNorm(channels, channels, epsilon) {}
+  explicit InstanceNorm(int64_t channels, real epsilon = default_eps) : GroupNorm(channels, channels, epsilon) {}
   std::string describe() const override { return "instance" + describe_options(EpsOptions{eps}); }
 };
 

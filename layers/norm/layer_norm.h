@@ -7,7 +7,7 @@ namespace evenkeel {
 
 struct LayerNorm : Layer {
   // x (N, ..., C): mean and variance per example over all positions and channels, gamma and beta (C) per channel.
-  explicit LayerNorm(int64_t channels, real epsilon = NormOptions().eps)
+  explicit LayerNorm(int64_t channels, real epsilon = default_eps)
       : eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
     check_options("layer", EpsOptions{eps});
   }

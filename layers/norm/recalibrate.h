@@ -1,6 +1,6 @@
 // Population statistics in place of running averages (precise batch norm, Wu and Johnson 2021, exactly).
 #pragma once
-#include "batch_norm.h"
+#include "running_norm.h"
 
 namespace evenkeel {
 

@@ -8,6 +8,7 @@
 #include "layers/dense.h"
 #include "layers/model/inspect.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/batch_renorm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"

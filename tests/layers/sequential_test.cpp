@@ -76,8 +76,6 @@ TEST_CASE(
         same(network->forward_then(x, mode, {.add = add}), expected + add);
         same(network->forward_then(x, mode, {.add = add, .relu = true}), relu(expected + add));
         same(network->forward_then(x, mode, {.relu = true}), relu(expected));
-        const Tensor shift = Tensor::normal({3}, random);
-        same(network->forward_then(x, mode, {.shift = shift}), add_per_channel(expected, shift));
       }
     }
     const Recording off(false);

@@ -80,7 +80,7 @@ TEST_CASE("sgd: before batch norm, decay is a learning rate that grows: (lr, wd)
   Tensor decayed = Tensor::normal({4, 3}, own).track(), scheduled = decayed.clone().track();
   Sgd with({{"w", decayed, true}}, {.lr = lr, .weight_decay = wd}), without({{"w", scheduled, true}}, {.lr = lr});
   auto loss = [&](const Tensor& w) {
-    return cross_entropy(batch_norm(matmul(x, w), Tensor::full({3}, 1), Tensor::zeros({3}), {.eps = 0}).y, labels);
+    return cross_entropy(batch_norm(matmul(x, w), Tensor::full({3}, 1), Tensor::zeros({3}), 0).y, labels);
   };
   double before = loss(decayed).item(), worst = 0;
   for (int t = 0; t < 300; ++t) {
@@ -101,7 +101,7 @@ TEST_CASE("sgd: without decay a scale-invariant weight grows by lr^2 ||g||^2 and
   Sgd sgd({{"w", w, true}}, {.lr = 0.5});
   for (int t = 0; t < 20; ++t) {
     const double before = dot(w, w).item();
-    const Tensor y = batch_norm(matmul(x, w), Tensor::full({2}, 1), Tensor::zeros({2}), {.eps = 0}).y;
+    const Tensor y = batch_norm(matmul(x, w), Tensor::full({2}, 1), Tensor::zeros({2}), 0).y;
     const Grads g = grad(cross_entropy(y, {0, 1, 1, 0, 0, 1, 1, 0}), {w});
     sgd.step(g);
     CHECK(dot(w, w).item() - before == doctest::Approx(0.25 * dot(g[0], g[0]).item()).epsilon(1e-9));

@@ -15,7 +15,7 @@ struct Parameters {
 // Draws with exactly this mean and variance.
 Tensor exactly(int64_t n, double mean, double var, Random& random) {
   const Tensor x = Tensor::normal({n, 1}, random);
-  return batch_norm(x, Tensor::full({1}, std::sqrt(var)), Tensor::full({1}, mean), {.eps = 0}).y;
+  return batch_norm(x, Tensor::full({1}, std::sqrt(var)), Tensor::full({1}, mean), 0).y;
 }
 
 void run(Lab& lab, const Parameters& p) {

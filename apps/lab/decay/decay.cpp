@@ -28,7 +28,7 @@ std::vector<double> losses(bool as_schedule, double lr, double decay, int steps)
   std::vector<double> all;
   for (int t = 0; t < steps; ++t) {
     Tensor h = x;
-    for (size_t l = 0; l < 2; ++l) h = tanh(batch_norm(matmul(h, w[l]), w[3], zeros(10), {.eps = 0}).y);
+    for (size_t l = 0; l < 2; ++l) h = tanh(batch_norm(matmul(h, w[l]), w[3], zeros(10), 0).y);
     const Tensor loss = cross_entropy(matmul(h, w[2]), labels);
     all.push_back(loss.item());
     const Grads g = grad(loss, w);

@@ -22,9 +22,7 @@ struct Problem {
         b(Tensor::normal({4}, random).track()),
         gamma(Tensor::normal({4}, random).track()),
         eps(floor) {}
-  Tensor logits(const Tensor& w) const {
-    return batch_norm(add_per_channel(matmul(x, w), b), gamma, zeros(4), {.eps = eps}).y;
-  }
+  Tensor logits(const Tensor& w) const { return batch_norm(add_per_channel(matmul(x, w), b), gamma, zeros(4), eps).y; }
   Tensor loss(const Tensor& w) const { return cross_entropy(logits(w), {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}); }
   Tensor x, b, gamma;
   double eps;

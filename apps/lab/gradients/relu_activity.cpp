@@ -38,7 +38,7 @@ Sample measure(double gamma, double beta, int64_t m, int batches, Random& random
   const int64_t features = 64;
   const Tensor g = ones(features) * gamma, b = ones(features) * beta;
   for (int i = 0; i < batches; ++i) {
-    const Tensor y = relu(batch_norm(Tensor::normal({m, features}, random, 3, 2), g, b, {.eps = 0}).y);
+    const Tensor y = relu(batch_norm(Tensor::normal({m, features}, random, 3, 2), g, b, 0).y);
     sample.add(mean(output ? y : step(y)).item());
   }
   return sample;

@@ -1,5 +1,6 @@
 // The accuracy of running statistics as estimates, and inference with them: claims A6.5 to A6.8.
 #include "apps/lab/lab.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/recalibrate.h"
 
 namespace evenkeel::lab {

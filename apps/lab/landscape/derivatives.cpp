@@ -84,8 +84,7 @@ void run(Lab& lab, const Parameters& p) {
   const std::vector<double> fused = directional([&](const Tensor&t) { return b.norm(t); }, b.x, c, v),
                             series = taylor(b, c, v);
   const std::vector<double> steps = directional(
-      [&](const Tensor& t) { return batch_norm_definition(t, ones(1) * b.gamma, zeros(1), {.eps = b.eps}); }, b.x, c,
-      v);
+      [&](const Tensor& t) { return batch_norm_definition(t, ones(1) * b.gamma, zeros(1), b.eps); }, b.x, c, v);
   for (size_t i = 0; i < 4; ++i) {
     lab.equal("A4.8", fmt::format("derivative of order {} along a direction: the composed definition's", i + 1),
               steps[i], fused[i], 1e-12);

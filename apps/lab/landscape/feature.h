@@ -12,7 +12,7 @@ struct Feature {
     s = std::sqrt(var + eps);
     xhat = (x - mu) / s;
   }
-  Tensor norm(const Tensor& t) const { return batch_norm(t, ones(1) * gamma, zeros(1), {.eps = eps}).y; }
+  Tensor norm(const Tensor& t) const { return batch_norm(t, ones(1) * gamma, zeros(1), eps).y; }
   double h(int64_t i) const { return xhat.data()[i]; }
   double projection(int64_t i, int64_t j) const { return (i == j) - 1 / m; }  // P = I - 11' / m
 

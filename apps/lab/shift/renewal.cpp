@@ -3,6 +3,7 @@
 #include "layers/activation.h"
 #include "layers/dense.h"
 #include "layers/model/inspect.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/recalibrate.h"
 #include "optim/sgd.h"
 

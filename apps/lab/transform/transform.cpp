@@ -95,7 +95,7 @@ void run(Lab& lab, const Parameters& p) {
   // Step 3 can undo step 2; its gradients are sums.
   const Tensor x = Tensor::normal({6, 3}, random, 2, 3), g = Tensor::normal({6, 3}, random);
   Tensor gamma = Tensor::normal({3}, random).track(), beta = Tensor::normal({3}, random).track();
-  const Normalized step3 = batch_norm(x, gamma, beta, {.eps = p.eps});
+  const Normalized step3 = batch_norm(x, gamma, beta, p.eps);
   const Grads d = grad(step3.y, {gamma, beta}, {.cotangent = g});
   lab.same("A1.5", "$dL/dgamma$ is the sum of $g xhat$", sum_rows(g * standardise(x, p.eps).y), d[0].detach());
   lab.same("A1.5", "$dL/dbeta$ is the sum of g", sum_rows(g), d[1].detach());
@@ -107,12 +107,12 @@ void run(Lab& lab, const Parameters& p) {
   for (int64_t i = 0; i < x.size(); ++i)
     if (i % 3) others.mutable_data()[i] *= 2;
   double touched = 0;
-  const Tensor with_others = batch_norm(others, gamma, beta, {.eps = p.eps}).y;
+  const Tensor with_others = batch_norm(others, gamma, beta, p.eps).y;
   for (int64_t i = 0; i < x.size(); i += 3) touched += with_others.data()[i] != step3.y.data()[i];
   lab.equal("A1.1", "each feature by itself: values that change, to the bit, where the other features double", 0,
             touched, 0);
   lab.same("A1.6", "$gamma = sqrt(sigma^2 + eps)$, $beta = mu$ give back x", x,
-           batch_norm(x, sqrt(step3.var + p.eps), step3.mean, {.eps = p.eps}).y.detach());
+           batch_norm(x, sqrt(step3.var + p.eps), step3.mean, p.eps).y.detach());
 }
 
 }  // namespace

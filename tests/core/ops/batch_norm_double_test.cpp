@@ -17,7 +17,7 @@ struct Ending {
     if (add) in.push_back(random(s));
     return in;
   }
-  NormOptions options(const Inputs& in) const { return {.add = add ? in[3] : Tensor(), .relu = relu}; }
+  Epilogue then(const Inputs& in) const { return {.add = add ? in[3] : Tensor(), .relu = relu}; }
 };
 const std::vector<Ending> endings{{false, false}, {false, true}, {true, false}, {true, true}};
 
@@ -55,17 +55,17 @@ TEST_CASE("batch_norm: derivatives up to order 3, whatever follows") {
   for (const Ending& e : endings) {
     for (const Shape& s : {Shape{6, 3}, Shape{2, 2, 3, 4}}) {
       const Tensor mean = random({s.channels()}), var = random_positive({s.channels()});
-      auto batch = [&](const Inputs& in, const NormOptions& options) {
-        return batch_norm(in[0], in[1], in[2], options).y;
+      auto batch = [&](const Inputs& in, const Epilogue& then) {
+        return batch_norm(in[0], in[1], in[2], default_eps, then).y;
       };
-      auto inference = [&](const Inputs& in, const NormOptions& options) {
-        return batch_norm_inference(in[0], mean, var, in[1], in[2], options);
+      auto inference = [&](const Inputs& in, const Epilogue& then) {
+        return batch_norm_inference(in[0], mean, var, in[1], in[2], default_eps, then);
       };
-      for (auto& norm : std::vector<std::function<Tensor(const Inputs&, const NormOptions&)>>{batch, inference}) {
+      for (auto& norm : std::vector<std::function<Tensor(const Inputs&, const Epilogue&)>>{batch, inference}) {
         Inputs in;
         do in = e.inputs(s);  // none near relu's kink
-        while (distance_from_zero(norm(in, {.add = e.options(in).add})) < 0.02);
-        check_grad([&](const Inputs& at) { return norm(at, e.options(at)); }, in, 3);
+        while (distance_from_zero(norm(in, {.add = e.then(in).add})) < 0.02);
+        check_grad([&](const Inputs& at) { return norm(at, e.then(at)); }, in, 3);
       }
     }
   }
@@ -84,9 +84,10 @@ TEST_CASE("batch_norm equals its definition up to the fourth derivative") {
   for (const Shape& s : {Shape{2, 1}, Shape{7, 3}, Shape{3, 2, 5, 16}, Shape{5, 129}, Shape{70000, 1}, Shape{600, 128}})
     for (const Ending& e : endings) {
       CAPTURE(s.str());
-      check_definition([&](const Inputs& in) { return batch_norm(in[0], in[1], in[2], e.options(in)).y; },
-                       [&](const Inputs& in) { return batch_norm_definition(in[0], in[1], in[2], e.options(in)); },
-                       e.inputs(s), s.rows() < 100 ? 4 : 2);
+      check_definition(
+          [&](const Inputs& in) { return batch_norm(in[0], in[1], in[2], default_eps, e.then(in)).y; },
+          [&](const Inputs& in) { return batch_norm_definition(in[0], in[1], in[2], default_eps, e.then(in)); },
+          e.inputs(s), s.rows() < 100 ? 4 : 2);
     }
 }
 
@@ -105,7 +106,7 @@ TEST_CASE("two plausible batch norms with exact gradients and wrong Hessians are
   const real eps = real(1e-5);
   // 1 / sigma goes into the backward pass as a number.
   const Function captured = [=](const Inputs& x) {
-    const Normalized n = batch_norm(x[0].detach(), ones(2), zeros(2), {.eps = eps});
+    const Normalized n = batch_norm(x[0].detach(), ones(2), zeros(2), eps);
     const Tensor rstd = rsqrt(n.var + eps);
     return record(n.y.detach(), {x[0]}, [=](const Tensor& y, const Tensor& g) {
       const Tensor centred = add_per_channel(g, -mean_rows(g)) - scale_per_channel(y, mean_rows(g * y));
@@ -118,7 +119,7 @@ TEST_CASE("two plausible batch norms with exact gradients and wrong Hessians are
     const Tensor var = mean_rows(square(add_per_channel(x[0], -mean.detach())));
     return scale_per_channel(add_per_channel(x[0], -mean), rsqrt(var + eps));
   };
-  const Function right = [=](const Inputs& x) { return batch_norm(x[0], ones(2), zeros(2), {.eps = eps}).y; };
+  const Function right = [=](const Inputs& x) { return batch_norm(x[0], ones(2), zeros(2), eps).y; };
   for (const Function& wrong : {captured, detached}) {
     CHECK(difference(wrong(in), right(in)) < 1e-14);
     CHECK(grad_error(wrong, in, 1) < 1e-7);
@@ -132,9 +133,8 @@ TEST_CASE("the Jacobian of batch norm is gamma / s (P - xhat xhat' / m), that of
     const Column c(random({7, 1}), eps);
     const Tensor gamma = Tensor::of({1}, {1.7}), beta = Tensor::of({1}, {-0.3});
     Tensor x = c.x.clone().track();
-    const Tensor y = batch_norm(x, gamma, beta, {.eps = eps}).y;
-    const Tensor fixed =
-        batch_norm_inference(x, Tensor::of({1}, {c.mean}), Tensor::of({1}, {c.var}), gamma, beta, {.eps = eps});
+    const Tensor y = batch_norm(x, gamma, beta, eps).y;
+    const Tensor fixed = batch_norm_inference(x, Tensor::of({1}, {c.mean}), Tensor::of({1}, {c.var}), gamma, beta, eps);
     CHECK(difference(fixed.detach(), y.detach()) < 1e-14);
     for (bool differentiable : {false, true}) {
       for (size_t i = 0; i < 7; ++i) {
@@ -156,7 +156,7 @@ TEST_CASE("the second derivative of xhat is the symmetric closed form") {
   const real eps = 1e-3;
   const Column c(random({6, 1}), eps);
   Tensor x = c.x.clone().track();
-  const Tensor y = batch_norm(x, ones(1), zeros(1), {.eps = eps}).y;
+  const Tensor y = batch_norm(x, ones(1), zeros(1), eps).y;
   const std::vector<double>& h = c.normalised;
   double worst = 0;
   for (size_t i = 0; i < 6; ++i) {
@@ -179,7 +179,7 @@ TEST_CASE("the norm of the gradient that batch norm passes on") {
   const Column c(random({9, 1}), 0);
   const Tensor g = random({9, 1});
   Tensor x = c.x.clone().track();
-  const Tensor dx = grad(batch_norm(x, Tensor::of({1}, {-0.6}), zeros(1), {.eps = 0}).y, {x}, {.cotangent = g})[0];
+  const Tensor dx = grad(batch_norm(x, Tensor::of({1}, {-0.6}), zeros(1), 0).y, {x}, {.cotangent = g})[0];
   double norm = 0, gg = 0, g1 = 0, gh = 0;
   for (size_t i = 0; i < 9; ++i) {
     norm += dx.data()[i] * dx.data()[i];
@@ -195,7 +195,7 @@ TEST_CASE("weights before batch norm: <W_k, dW_k> = eps / (var_k + eps) gamma_k 
     Tensor w = random({5, 4}), b = random({4}), gamma = random({4}), beta = random({4});
     for (Tensor* t : {&w, &b, &gamma, &beta}) t->track();
     const Tensor z = add_per_channel(matmul(random({10, 5}), w), b);
-    const Normalized n = batch_norm(z, gamma, beta, {.eps = eps});
+    const Normalized n = batch_norm(z, gamma, beta, eps);
     const Grads d = grad(cross_entropy(n.y, {0, 1, 2, 3, 0, 1, 2, 3, 0, 1}), {w, b, gamma});
     for (int64_t k = 0; k < 4; ++k) {
       double inner = 0;
@@ -207,7 +207,7 @@ TEST_CASE("weights before batch norm: <W_k, dW_k> = eps / (var_k + eps) gamma_k 
 }
 
 TEST_CASE("the variance is the biased one, and what comes out has variance var / (var + eps)") {
-  const Normalized n = batch_norm(column({1, 2, 3, 4}), ones(1), zeros(1), {.eps = 0});
+  const Normalized n = batch_norm(column({1, 2, 3, 4}), ones(1), zeros(1), 0);
   CHECK(n.mean.item() == 2.5);
   CHECK(n.var.item() == 1.25);
   CHECK(n.y.data()[3] == doctest::Approx(1.5 / std::sqrt(1.25)).epsilon(1e-15));
@@ -224,7 +224,7 @@ TEST_CASE("no normalised value exceeds sqrt(m - 1)") {
   for (int64_t m : {2, 3, 10, 1000}) {
     Tensor x = random({m, 1});
     x.mutable_data()[0] = 1e6;
-    const Tensor y = batch_norm(x, ones(1), zeros(1), {.eps = 0}).y;
+    const Tensor y = batch_norm(x, ones(1), zeros(1), 0).y;
     for (real v : y.values()) CHECK(std::abs(v) <= std::sqrt(static_cast<double>(m - 1)) * (1 + 1e-12));
     CHECK(y.data()[0] == doctest::Approx(std::sqrt(static_cast<double>(m - 1))).epsilon(1e-6));
   }
@@ -232,9 +232,9 @@ TEST_CASE("no normalised value exceeds sqrt(m - 1)") {
 
 TEST_CASE("a batch of two cannot learn") {
   Tensor x = column({0.3, 1.9}).track();
-  CHECK(difference(batch_norm(x, ones(1), zeros(1), {.eps = 0}).y.detach(), column({-1, 1})) < 1e-15);
+  CHECK(difference(batch_norm(x, ones(1), zeros(1), 0).y.detach(), column({-1, 1})) < 1e-15);
   const Tensor g = column({1, 0});
-  const Tensor without = grad(batch_norm(x, ones(1), zeros(1), {.eps = 0}).y, {x}, {.cotangent = g})[0];
+  const Tensor without = grad(batch_norm(x, ones(1), zeros(1), 0).y, {x}, {.cotangent = g})[0];
   CHECK(difference(without.detach(), column({0, 0})) < 1e-15);
   const double s = std::sqrt(0.64 + 1e-5), expected = 1 / s * (1e-5 / (s * s)) / 2;
   const Tensor with = grad(batch_norm(x, ones(1), zeros(1)).y, {x}, {.cotangent = g})[0];
@@ -264,7 +264,7 @@ TEST_CASE("which norm is invariant to what") {
   const Tensor per_channel = add_per_channel(scale_per_channel(x, random_positive({6})), random({6}));
   const Tensor per_example = x * spread_positions(spread_channels(random_positive({3}), {3, 6}), s) +
                              spread_positions(spread_channels(random({3}), {3, 6}), s);
-  auto batch = [&](const Tensor& v) { return batch_norm(v, gamma, beta, {.eps = 0}).y; };
+  auto batch = [&](const Tensor& v) { return batch_norm(v, gamma, beta, 0).y; };
   auto group = [&](const Tensor& v, int64_t groups) { return group_norm(v, groups, gamma, beta, 0); };
   CHECK(difference(batch(per_channel), batch(x)) < 1e-12);
   CHECK(difference(batch(per_example), batch(x)) > 0.1);
@@ -286,7 +286,7 @@ TEST_CASE("statistics are exact where the data are: sums of dyadic pairs around 
         x.mutable_data()[r * s[1] + c] = 5 + d;
         x.mutable_data()[(r + 1) * s[1] + c] = 5 - d;
       }
-    const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), {.eps = 0});
+    const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), 0);
     for (int64_t c = 0; c < s[1]; ++c) {
       CHECK(n.mean.data()[c] == 5);
       CHECK(n.var.data()[c] == 0.125 * 0.125 * 2.5);
@@ -301,8 +301,8 @@ TEST_CASE("norms say what they need") {
   CHECK_THROWS_WITH_AS(batch_norm(random({0, 3}), c, c), doctest::Contains("x must have values"), Error);
   CHECK_THROWS_WITH_AS(batch_norm(x, random({4}), c), doctest::Contains("needs gamma and beta (3), got (4) and (3)"),
                        Error);
-  CHECK_THROWS_WITH_AS(batch_norm(x, c, c, {.add = random({3, 3})}), doctest::Contains("`add` must have x's shape"),
-                       Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, c, c, default_eps, {.add = random({3, 3})}),
+                       doctest::Contains("`add` must have x's shape"), Error);
   CHECK_THROWS_WITH_AS(batch_norm_inference(x, random({4}), c, c, c), doctest::Contains("needs mean and var (3)"),
                        Error);
   CHECK_THROWS_WITH_AS(batch_norm_inference(x, c.clone().track(), c, c, c), doctest::Contains("constants"), Error);

@@ -31,7 +31,7 @@ std::vector<real> results(const Shape& s, bool add, bool relu) {
   Random random(11);
   Tensor x = Tensor::normal(s, random, 3, 2).track(), a = Tensor::normal(s, random).track();
   Tensor gamma = Tensor::normal({s.channels()}, random).track(), beta = Tensor::normal({s.channels()}, random).track();
-  const NormOptions options{.add = add ? a : Tensor(), .relu = relu};
+  const Epilogue then{.add = add ? a : Tensor(), .relu = relu};
   const Tensor cotangent = Tensor::normal(s, random);
   std::vector<real> all;
   auto keep = [&](const Tensor& t) { all.insert(all.end(), t.data(), t.data() + t.size()); };
@@ -41,11 +41,11 @@ std::vector<real> results(const Shape& s, bool add, bool relu) {
     if (add) wrt.push_back(a);
     for (const Tensor& g : grad(y, wrt, {.cotangent = cotangent})) keep(g);
   };
-  const Normalized n = batch_norm(x, gamma, beta, options);
+  const Normalized n = batch_norm(x, gamma, beta, default_eps, then);
   keep(n.mean);
   keep(n.var);
   keep_all(n.y);
-  keep_all(batch_norm_inference(x, n.mean, n.var, gamma, beta, options));
+  keep_all(batch_norm_inference(x, n.mean, n.var, gamma, beta, default_eps, then));
   if (!add && !relu && s.rank() > 1 && s.size() / s[0] > 1) keep_all(group_norm(x, 1, gamma, beta));
   return all;
 }
@@ -103,7 +103,7 @@ TEST_CASE("exact data leave no error: pairs mean + d, mean - d") {
         const int64_t r = i / s[1];
         x.mutable_data()[i] = mean + (r % 2 ? 0.5f : -0.5f);
       }
-      const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), {.eps = 0});
+      const Normalized n = batch_norm(x, ones(s[1]), zeros(s[1]), 0);
       bool exact = true;
       for (int64_t c = 0; c < s[1]; ++c) exact = exact && n.mean.data()[c] == mean && n.var.data()[c] == 0.25f;
       for (int64_t i = 0; i < x.size(); ++i) exact = exact && n.y.data()[i] == (x.data()[i] > mean ? 1 : -1);
@@ -148,8 +148,8 @@ TEST_CASE("the fused kernels agree with the definitions in float") {
       for (int64_t i = 0; i < a.size(); ++i) d = std::max<double>(d, std::abs(a.data()[i] - b.data()[i]));
       return d;
     };
-    CHECK(worst(batch_norm(x, gamma, beta, {.relu = true}).y, batch_norm_definition(x, gamma, beta, {.relu = true})) <
-          1e-5);
+    CHECK(worst(batch_norm(x, gamma, beta, default_eps, {.relu = true}).y,
+                batch_norm_definition(x, gamma, beta, default_eps, {.relu = true})) < 1e-5);
     CHECK(worst(layer_norm(x, gamma, beta), group_norm_definition(x, 1, gamma, beta)) < 1e-5);
   }
 }
@@ -161,7 +161,7 @@ TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged ne
       Tensor x = Tensor::normal({40, 3}, random);
       x.mutable_data()[4 * 3 + 1] = bad;
       x.track();
-      const Normalized n = batch_norm(x, ones(3), zeros(3), {.relu = relu});
+      const Normalized n = batch_norm(x, ones(3), zeros(3), default_eps, {.relu = relu});
       const Tensor dx = grad(n.y, {x}, {.cotangent = Tensor::normal({40, 3}, random)})[0];
       for (int64_t i = 0; i < n.y.size(); ++i) {
         CHECK(std::isnan(n.y.data()[i]) == (i % 3 == 1));
@@ -191,7 +191,7 @@ TEST_CASE("on exact data the result is exact, at any number of threads") {
     for (int n : {1, 2, 3, 5, 8}) {
       set_threads(n);
       const Normalized result =
-          batch_norm(x, Tensor::of({channels}, gammas), Tensor::of({channels}, betas), {.eps = real(0.25)});
+          batch_norm(x, Tensor::of({channels}, gammas), Tensor::of({channels}, betas), real(0.25));
       CHECK(result.mean.values() == means);
       CHECK(result.var.values() == std::vector<real>{real(0.75), real(3.75), real(15.75), real(63.75)});
       CHECK(result.y.values() == y.values());
@@ -212,7 +212,8 @@ TEST_CASE("a result too large for the caches, written past them, is the same to 
   };
   auto run = [&](Tensor x, const Tensor& add, const Tensor& g, bool with_add) {
     x.track();
-    Tensor y = batch_norm_inference(x, mean, var, gamma, beta, {.add = with_add ? add : Tensor(), .relu = true});
+    Tensor y =
+        batch_norm_inference(x, mean, var, gamma, beta, default_eps, {.add = with_add ? add : Tensor(), .relu = true});
     return std::pair(y.detach(), grad(y, {x}, {.cotangent = g})[0]);
   };
   for (const bool with_add : {false, true}) {
@@ -236,7 +237,7 @@ TEST_CASE("gradients where the mean is a million times the deviation, and no flo
   const Tensor gamma = Tensor::full({channels}, 1).track(), beta = Tensor::zeros({channels}).track();
   const real eps = 1e-7f;
   const auto normalise = [&](int64_t groups) {
-    return groups == 0 ? batch_norm(x, gamma, beta, {.eps = eps}).y
+    return groups == 0 ? batch_norm(x, gamma, beta, eps).y
                        : group_norm(reshape(x, {1, rows, channels}), groups, gamma, beta, eps);
   };
   for (const int64_t groups : {0, 3}) {  // the batch; or one example, a group a channel, which is the same
@@ -268,8 +269,8 @@ TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, also where
     const Tensor x = Tensor::full(shape, 3).track(), gamma = Tensor::normal({channels}, random).track(),
                  beta = Tensor::zeros({channels}).track(), g = Tensor::normal(shape, random),
                  mean = Tensor::full({channels}, 3), var = Tensor::full({channels}, 1);
-    const Tensor training = batch_norm(x, gamma, beta, {.relu = true}).y,
-                 inference = batch_norm_inference(x, mean, var, gamma, beta, {.relu = true});
+    const Tensor training = batch_norm(x, gamma, beta, default_eps, {.relu = true}).y,
+                 inference = batch_norm_inference(x, mean, var, gamma, beta, default_eps, {.relu = true});
     for (const Tensor& y : {training, inference}) {
       CHECK(std::ranges::count(y.values(), real(0)) == y.size());
       for (const Tensor& d : grad(y, {x, gamma, beta}, {.cotangent = g}))

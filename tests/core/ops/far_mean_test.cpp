@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/batch_renorm.h"
 #include "layers/norm/recalibrate.h"
 

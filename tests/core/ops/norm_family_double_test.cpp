@@ -1,4 +1,5 @@
 // The relatives of batch norm as layers, and what makes them relatives.
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/batch_renorm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"

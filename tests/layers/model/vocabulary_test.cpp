@@ -9,6 +9,7 @@
 #include "layers/conv2d.h"
 #include "layers/model/checkpoint.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/batch_renorm.h"
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"

@@ -1,4 +1,6 @@
 // The running averages: CLAIMS of the bias-corrected exponential average, its variants, and what must never move them.
+#include "layers/norm/batch_norm.h"
+
 #include <doctest/doctest.h>
 
 #include <cmath>

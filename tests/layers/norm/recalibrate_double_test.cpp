@@ -1,4 +1,5 @@
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/norm/batch_renorm.h"
 #include "layers/norm/recalibrate.h"
 #include "tests/check_definition.h"
@@ -56,7 +57,7 @@ TEST_CASE("set_statistics: Bessel's factor, the weights, and how many rows the a
   CHECK(renorm.running_weight.item() == 1);
   CHECK(renorm.batches.item() == 1);
   const Tensor x = random({4, 3});
-  const Tensor expected = batch_norm_inference(x, mean, var, renorm.gamma, renorm.beta, {.eps = 0.5});
+  const Tensor expected = batch_norm_inference(x, mean, var, renorm.gamma, renorm.beta, 0.5);
   CHECK(difference(renorm.forward(x, Mode::eval), expected) < 1e-14);
 }
 

@@ -43,13 +43,13 @@ TEST_CASE(
   Tensor w = random({4, 3}).track(), gamma = random({3}).track(), beta = random({3}).track();
   const std::vector<Tensor> parameters{w, gamma, beta};
   const Labels labels{0, 1, 2, 0, 1, 2, 0, 1, 2};
-  auto loss = [&] { return cross_entropy(batch_norm(matmul(x, w), gamma, beta, {.eps = 0}).y, labels); };
+  auto loss = [&] { return cross_entropy(batch_norm(matmul(x, w), gamma, beta, 0).y, labels); };
   const Grads v{random({4, 3}), random({3}), random({3})};
   const Grads product = hessian_vector_product(loss, parameters, v);
   auto gradient_at = [&](double h) {
     const Grads at{(w.detach() + v[0] * h).track(), (gamma.detach() + v[1] * h).track(),
                    (beta.detach() + v[2] * h).track()};
-    return grad(cross_entropy(batch_norm(matmul(x, at[0]), at[1], at[2], {.eps = 0}).y, labels), at);
+    return grad(cross_entropy(batch_norm(matmul(x, at[0]), at[1], at[2], 0).y, labels), at);
   };
   const Grads up = gradient_at(1e-5), down = gradient_at(-1e-5);
   for (size_t i = 0; i < 3; ++i)

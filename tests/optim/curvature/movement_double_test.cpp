@@ -19,7 +19,7 @@ TEST_CASE("angle: right, opposite, and small ones to all digits") {
 TEST_CASE("movements: norms, effective rate, and a weight before batch norm turns by atan(lr |g| / |w|)") {
   const Tensor x = random({9, 4});
   Tensor w = random({4, 1}).track(), gamma = random({1}).track();
-  const Tensor y = batch_norm(matmul(x, w), gamma, Tensor::zeros({1}), {.eps = 0}).y, target = random({9, 1});
+  const Tensor y = batch_norm(matmul(x, w), gamma, Tensor::zeros({1}), 0).y, target = random({9, 1});
   const Grads g = grad(dot(y - target, y - target), {w, gamma});
   const std::vector<Movement> m = movements({{"0.weight", w, true}, {"1.weight", gamma, false}}, g, 0.3);
   CHECK(m[0].name == "0.weight");

@@ -36,6 +36,6 @@ void grade(practice::Grade& g) {
   g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
   const Tensor ones = Tensor::full({2}, 1), zeros = Tensor::zeros({2});
   g.given("eps", 0.1);
-  g.equal("y, a row for each pixel", batch_norm(x, ones, zeros, {.eps = 0.1}).y.viewed(table),
+  g.equal("y, a row for each pixel", batch_norm(x, ones, zeros, 0.1).y.viewed(table),
           normalise_channels(x, 0.1).viewed(table));
 }

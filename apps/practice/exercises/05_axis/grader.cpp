@@ -28,6 +28,6 @@ void grade(practice::Grade& g) {
 
   g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
   g.given("eps", 0.1);
-  const Tensor right = batch_norm(x, Tensor::full({2}, 1), Tensor::zeros({2}), {.eps = 0.1}).y;
+  const Tensor right = batch_norm(x, Tensor::full({2}, 1), Tensor::zeros({2}), 0.1).y;
   g.equal("y, a row for each pixel", right.viewed(table), normalise_images(x, 0.1).viewed(table));
 }

@@ -20,7 +20,7 @@ Backward library(const std::vector<double>& x, double gamma, double eps, const s
   const auto gradient = [&](const Tensor& y, const Tensor& by) {
     return grad(y, {by}, {.cotangent = cotangent})[0].values();
   };
-  const Tensor y = batch_norm(in, scale, shift, {.eps = eps}).y;
+  const Tensor y = batch_norm(in, scale, shift, eps).y;
   // The same with mu, then var, as inputs of the graph.
   const Tensor mu = leaf(mean_rows(in.detach()));
   const auto centred = [&](const Tensor& m) { return in.detach() - spread_rows(m, column); };
@@ -76,7 +76,7 @@ void grade(practice::Grade& grade) {
   }
   const auto moved = [&](double h) {
     Tensor in = Tensor::of({9, 1}, longer) + Tensor::of({9, 1}, d) * h;
-    const Tensor y = batch_norm(in, Tensor::full({1}, -2), Tensor::zeros({1}), {.eps = 1e-5}).y;
+    const Tensor y = batch_norm(in, Tensor::full({1}, -2), Tensor::zeros({1}), 1e-5).y;
     return dot(y, Tensor::of({9, 1}, above)).item();
   };
   const std::vector<double> dx = backward(longer, -2, 1e-5, above).dx;

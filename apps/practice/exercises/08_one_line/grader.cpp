@@ -46,7 +46,7 @@ void grade(practice::Grade& grade) {
 
   law("values", "dx is the gradient of the sum of all g_i y_i.", g);
   const Tensor in = Tensor::of({5, 1}, x).track();
-  const Tensor y = batch_norm(in, Tensor::full({1}, gamma), Tensor::zeros({1}), {.eps = eps}).y;
+  const Tensor y = batch_norm(in, Tensor::full({1}, gamma), Tensor::zeros({1}), eps).y;
   grade.equal("dx", grad(y, {in}, {.cotangent = Tensor::of({5, 1}, g)})[0].values(), dx);
 
   law("symmetric", "The Jacobian is symmetric: g times dx(h) is h times dx(g).", g);

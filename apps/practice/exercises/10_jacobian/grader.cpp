@@ -13,13 +13,12 @@ Tensor one(double v) { return Tensor::full({1}, v); }
 Tensor column(const std::vector<double>& x) { return Tensor::of({static_cast<int64_t>(x.size()), 1}, x); }
 
 Tensor train(const std::vector<double>& x, double gamma, double eps) {
-  return jacobian([&](const Tensor& t) { return batch_norm(t, one(gamma), one(0), {.eps = eps}).y; }, column(x));
+  return jacobian([&](const Tensor& t) { return batch_norm(t, one(gamma), one(0), eps).y; }, column(x));
 }
 
 Tensor eval(const std::vector<double>& x, double var, double gamma, double eps) {
-  return jacobian(
-      [&](const Tensor& t) { return batch_norm_inference(t, one(0.3), one(var), one(gamma), one(0), {.eps = eps}); },
-      column(x));
+  return jacobian([&](const Tensor& t) { return batch_norm_inference(t, one(0.3), one(var), one(gamma), one(0), eps); },
+                  column(x));
 }
 
 }  // namespace
@@ -55,7 +54,7 @@ void grade(Grade& g) {
   g.law("scale",
         "Multiplying all x - mu by a number changes y only through eps: J xhat = (eps / s^3) xhat where gamma is 1.",
         "Tensor jacobian_train");
-  const Tensor xhat = batch_norm(column(x), one(1), one(0), {.eps = 0.5}).y;
+  const Tensor xhat = batch_norm(column(x), one(1), one(0), 0.5).y;
   g.given("x", x);
   g.given("xhat", reshape(xhat, {m}));
   g.equal("J xhat", reshape(matmul(expected, xhat), {m}), reshape(matmul(J, xhat), {m}));

@@ -41,8 +41,7 @@ void grade(evenkeel::practice::Grade& g) {
   Random random(14);
   const Tensor x = Tensor::normal({4, 2}, random, 3, 2), other = Tensor::normal({4, 2}, random, -1, 4);
   const Tensor ones = Tensor::full({2}, 1), zeros = Tensor::zeros({2});
-  const Normalized first = batch_norm(x, ones, zeros, {.eps = eps}),
-                   second = batch_norm(other, ones, zeros, {.eps = eps});
+  const Normalized first = batch_norm(x, ones, zeros, eps), second = batch_norm(other, ones, zeros, eps);
 
   g.law("train", "In Mode::train a batch is normalised by its own mean and variance.", "Tensor forward");
   const LayerPtr layer = make_norm(2);
@@ -83,13 +82,13 @@ void grade(evenkeel::practice::Grade& g) {
   g.given("x", x);
   g.given("running_mean", mean);
   g.given("running_var", var);
-  g.equal("y", batch_norm_inference(x, mean, var, ones, zeros, {.eps = eps}), layer->forward(x, Mode::eval));
+  g.equal("y", batch_norm_inference(x, mean, var, ones, zeros, eps), layer->forward(x, Mode::eval));
   const LayerPtr narrow = make_norm(2);
   for (int i = 0; i < 100; ++i) narrow->forward(Tensor::of({2, 2}, {5, 1, 5, 1}), Mode::train);  // a variance near 0
   const Found n = now(*narrow);
   g.given("running_mean", n.mean);
   g.given("running_var", n.var);
-  g.equal("y", batch_norm_inference(x, n.mean, n.var, ones, zeros, {.eps = eps}), narrow->forward(x, Mode::eval));
+  g.equal("y", batch_norm_inference(x, n.mean, n.var, ones, zeros, eps), narrow->forward(x, Mode::eval));
 
   g.law("eval stays", "In Mode::eval no average moves.", "Tensor forward");
   g.given("x", other);
@@ -103,8 +102,8 @@ void grade(evenkeel::practice::Grade& g) {
   const Found f = find(*layer);
   for (const Mode mode : {Mode::train, Mode::probe, Mode::eval}) {
     const Tensor t = x.clone().track(), mu = now(*layer).mean, v = now(*layer).var;
-    const Tensor y = mode == Mode::eval ? batch_norm_inference(t, mu, v, f.gamma, f.beta, {.eps = eps})
-                                        : batch_norm(t, f.gamma, f.beta, {.eps = eps}).y;
+    const Tensor y = mode == Mode::eval ? batch_norm_inference(t, mu, v, f.gamma, f.beta, eps)
+                                        : batch_norm(t, f.gamma, f.beta, eps).y;
     const std::vector<Tensor> wrt{t, f.gamma, f.beta};
     const Grads expected = grad(y, wrt, {.cotangent = c}), found = grad(layer->forward(t, mode), wrt, {.cotangent = c});
     g.given("mode (0 train, 1 probe, 2 eval)", static_cast<double>(mode));

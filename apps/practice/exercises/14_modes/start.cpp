@@ -9,7 +9,7 @@ struct MyNorm : Layer {
         running_mean(Tensor::zeros({channels})),
         running_var(Tensor::full({channels}, 1)) {}
 
-  Tensor forward(const Tensor& x, Mode mode) override { return batch_norm(x, gamma, beta, {.eps = eps}).y; }
+  Tensor forward(const Tensor& x, Mode mode) override { return batch_norm(x, gamma, beta, eps).y; }
 
   // What is saved with the network: parameters are trained, buffers are not.
   void visit(Visitor& v) override {

@@ -12,7 +12,7 @@ void grade(evenkeel::practice::Grade& g) {
   const Tensor x = Tensor::normal({4, 2}, random, 1, 2), c = Tensor::normal({4, 2}, random);
   const Tensor mean = Tensor::of({2}, {0.5, 2}), sigma = Tensor::of({2}, {1.5, 3});
   const Tensor gamma = Tensor::of({2}, {2, -0.5}), beta = Tensor::of({2}, {1, 3});
-  const Normalized batch = batch_norm(x, gamma, beta, {.eps = eps});
+  const Normalized batch = batch_norm(x, gamma, beta, eps);
   const Tensor sigma_B = sqrt(batch.var + eps), r = sigma_B / sigma, d = (batch.mean - mean) / sigma;
   const auto show = [&] {
     g.given("x", x);
@@ -27,7 +27,7 @@ void grade(evenkeel::practice::Grade& g) {
   show();
   g.given("gamma", gamma);
   g.given("beta", beta);
-  g.equal("y", batch_norm_inference(x, mean, square(sigma), gamma, beta, {.eps = 0}),
+  g.equal("y", batch_norm_inference(x, mean, square(sigma), gamma, beta, 0),
           batch_renorm(x, mean, sigma, gamma, beta, eps, far, far));
 
   g.law(
@@ -39,8 +39,8 @@ void grade(evenkeel::practice::Grade& g) {
     const std::vector<Tensor> at{x.clone().track(), gamma.clone().track(), beta.clone().track()};
     return grad(f(at), at, {.cotangent = c});
   };
-  const Grads expected = gradients(
-      [&](const std::vector<Tensor>& in) { return batch_norm(in[0], in[1] * r, in[1] * d + in[2], {.eps = eps}).y; });
+  const Grads expected =
+      gradients([&](const std::vector<Tensor>& in) { return batch_norm(in[0], in[1] * r, in[1] * d + in[2], eps).y; });
   const Grads found = gradients(
       [&](const std::vector<Tensor>& in) { return batch_renorm(in[0], mean, sigma, in[1], in[2], eps, far, far); });
   g.given("r", r);
@@ -64,7 +64,7 @@ void grade(evenkeel::practice::Grade& g) {
       g.given("r_max, d_max", {2, 0.7});
       g.given("r", limited_r);
       g.given("d", limited_d);
-      g.equal("y", batch_norm(x, gamma * limited_r, gamma * limited_d + beta, {.eps = eps}).y,
+      g.equal("y", batch_norm(x, gamma * limited_r, gamma * limited_d + beta, eps).y,
               batch_renorm(x, m, s, gamma, beta, eps, 2, 0.7));
     }
 }

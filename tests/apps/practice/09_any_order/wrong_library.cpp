@@ -4,5 +4,5 @@
 using namespace evenkeel;
 
 Tensor normalise(const Tensor& x, double eps) {
-  return batch_norm(x, Tensor::full({x.channels()}, 1), Tensor::zeros({x.channels()}), {.eps = eps}).y;
+  return batch_norm(x, Tensor::full({x.channels()}, 1), Tensor::zeros({x.channels()}), eps).y;
 }

@@ -17,7 +17,7 @@ struct MyNorm : Layer {
         return add_per_channel(scale_per_channel(x, scale), beta - running_mean * scale);
       }
       case Mode::train: {
-        Normalized n = batch_norm(x, gamma, beta, {.eps = eps});
+        Normalized n = batch_norm(x, gamma, beta, eps);
         for (int64_t c = 0; c < x.channels(); ++c) {
           running_mean.mutable_data()[c] += a * (n.mean.data()[c] - running_mean.data()[c]);
           running_var.mutable_data()[c] += a * (n.var.data()[c] - running_var.data()[c]);
@@ -25,7 +25,7 @@ struct MyNorm : Layer {
         return n.y;
       }
       case Mode::probe:
-        return batch_norm(x, gamma, beta, {.eps = eps}).y;
+        return batch_norm(x, gamma, beta, eps).y;
     }
     return x;
   }

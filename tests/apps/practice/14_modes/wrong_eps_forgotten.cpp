@@ -11,8 +11,8 @@ struct MyNorm : Layer {
         running_var(Tensor::full({channels}, 1)) {}
 
   Tensor forward(const Tensor& x, Mode mode) override {
-    if (mode == Mode::eval) return batch_norm_inference(x, running_mean, running_var, gamma, beta, {.eps = 0});
-    const Normalized n = batch_norm(x, gamma, beta, {.eps = eps});
+    if (mode == Mode::eval) return batch_norm_inference(x, running_mean, running_var, gamma, beta, 0);
+    const Normalized n = batch_norm(x, gamma, beta, eps);
     if (mode == Mode::train) {
       running_mean.copy_from((1 - a) * running_mean + a * n.mean);
       running_var.copy_from((1 - a) * running_var + a * n.var);

@@ -1,4 +1,4 @@
-// The norm's own scale and shift.
+// The shift of the norm by itself, then the bias, if there is one.
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;
@@ -8,11 +8,11 @@ using namespace evenkeel;
 // norm has gamma, beta, running_mean, running_var, all (K), and options.eps.
 Conv2d fold(const Conv2d& conv, const BatchNorm& norm) {
   Conv2d folded = conv;  // a copy, with the same stride and padding
-  const Epilogue e = norm.inference();
-  const Tensor scale = e.scale;
+  const Tensor scale = (norm.gamma * rsqrt(norm.running_var + norm.options.eps)).detach(),
+               shift = (norm.beta - scale * norm.running_mean).detach();
   const Shape filters{conv.weight.dim(0), conv.weight.size() / conv.weight.dim(0)};
   const Tensor scaled = reshape(conv.weight, filters) * spread_channels(scale, filters);
   folded.weight = reshape(scaled, conv.weight.shape()).detach();
-  folded.bias = conv.bias.defined() ? e.shift + scale * conv.bias.detach() : e.shift;
+  folded.bias = conv.bias.defined() ? shift + scale * conv.bias.detach() : shift;
   return folded;
 }

@@ -1,0 +1,56 @@
+#include "layers/norm/running_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace evenkeel {
+namespace {
+
+template <class Condition>
+bool all(const Tensor& t, Condition condition) {
+  return std::all_of(t.data(), t.data() + t.size(), condition);
+}
+
+// A convex sum rather than average + step (value - average): with step 1 it is the batch's value to the bit.
+void move(Tensor& average, double keep, double weight, const Tensor& value) {
+  real* a = average.mutable_data();
+  const real* v = value.data();
+  for (int64_t c = 0; c < average.size(); ++c) a[c] = static_cast<real>(keep * a[c] + weight * v[c]);
+}
+
+}  // namespace
+
+RunningNorm::RunningNorm(int64_t channels)
+    : gamma(Tensor::full({channels}, 1)),
+      beta(Tensor::zeros({channels})),
+      running_mean(Tensor::zeros({channels})),
+      running_weight(Tensor::scalar(0)),
+      batches(Tensor::scalar(0)) {}
+
+Shape RunningNorm::output_shape(const Shape& input) {
+  check(input.channels() == gamma.size() && input.size() > 0, "{}: x must have values in {} channels, got {}",
+        describe(), gamma.size(), batch_of_one(input));
+  return input;
+}
+
+bool RunningNorm::move_averages(double a, const Tensor& mean, Tensor& spread, const Tensor& batch_spread,
+                                double factor) {
+  const auto finite = [](real v) { return std::isfinite(v); };
+  if (!all(mean, finite) || !all(batch_spread, finite)) {
+    ++skipped;
+    return false;
+  }
+  const double before = running_weight.item();
+  check(before != 0 || (all(running_mean, [](real v) { return v == 0; }) && all(spread, [](real v) { return v == 1; })),
+        "{}: running averages were written without their weight, and the first batch would replace them; write them by "
+        "set_statistics(mean, var, rows)",
+        describe());
+  const double w = (1 - a) * before + a, step = a / w;
+  move(running_mean, 1 - step, step, mean);
+  move(spread, 1 - step, step * factor, batch_spread);
+  *running_weight.mutable_data() = static_cast<real>(w);
+  *batches.mutable_data() += 1;
+  return true;
+}
+
+}  // namespace evenkeel
