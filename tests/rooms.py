@@ -31,8 +31,8 @@ MAY_INCLUDE = {
     "apps/trainer": library,
     "apps/train": cli + ["apps/report", "apps/formats", "apps/trainer"],
     "apps/commands": cli + ["apps/report", "apps/formats", "apps/trainer"],
-    "apps/bench": cli + ["core/kernels"],  # it times kernels by themselves
-    "apps/lab": cli + ["apps/report"],
+    "apps/bench": cli + ["core/kernels", "apps/trainer"],  # it times kernels by themselves
+    "apps/lab": cli + ["apps/report", "apps/trainer"],
     "apps/lab/*": library + ["apps/lab"],
     "apps/practice": cli,
     "apps/practice/runner": library,

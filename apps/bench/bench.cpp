@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "apps/trainer/trainer.h"
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "core/kernels/gemm.h"
@@ -81,28 +82,25 @@ WorkloadResult run_workload(const Workload& w, const std::string& norm, int64_t 
   result.batch = batch ? batch : w.batch;
   const auto network = make_model({.model = w.model, .norm = norm, .activation = w.activation, .input = w.input});
   Random random(1);
-  std::vector<Tensor> images;
-  std::vector<Labels> labels(4);
-  for (Labels& l : labels) {
-    images.push_back(Tensor::normal({result.batch, w.input[0], w.input[1], w.input[2]}, random));
-    for (int64_t i = 0; i < result.batch; ++i) l.push_back(static_cast<int32_t>(random.below(10)));
+  std::vector<Batch> batches(4);
+  for (Batch& b : batches) {
+    b.x = Tensor::normal({result.batch, w.input[0], w.input[1], w.input[2]}, random);
+    for (int64_t i = 0; i < result.batch; ++i) b.labels.push_back(static_cast<int32_t>(random.below(10)));
   }
-  const std::vector<Parameter> trained = parameters(*network);
-  const std::vector<Tensor> at = values(trained);
-  Sgd sgd(trained, {.lr = real(0.01), .momentum = real(0.9), .weight_decay = real(5e-4)});
+  Sgd sgd(parameters(*network), {.momentum = real(0.9), .weight_decay = real(5e-4)});
+  Trainer trainer(*network, sgd, {.lr = 0.01});
 
   result.parameters = parameter_count(*network);
   result.gflop = 2e-9 * network->multiply_adds(w.input) * static_cast<double>(result.batch) * (w.training ? 3 : 1);
   if (!w.training) prepare_inference(*network);
   size_t turn = 0;
   auto step = [&] {
-    const size_t i = turn++ % labels.size();
+    const Batch& batch = batches[turn++ % batches.size()];
     if (w.training) {
-      Tensor loss = cross_entropy(network->forward(images[i], Mode::train), labels[i]);
-      sgd.step(grad(std::move(loss), at));
+      trainer.step(batch);
     } else {
       Recording off(false);
-      network->forward(images[i], Mode::eval);
+      network->forward(batch.x, Mode::eval);
     }
   };
   step();

@@ -1,5 +1,7 @@
 #include "apps/lab/training.h"
 
+#include "apps/trainer/trainer.h"
+
 namespace evenkeel::lab {
 
 std::unique_ptr<Sequential> network(const std::string& model, const std::string& norm, const std::string& activation,
@@ -48,25 +50,30 @@ Batch Points::draw(int64_t count) {
   return batch;
 }
 
-void train(Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+bool train(Sequential& net, Batches& batches, const SgdOptions& options, int64_t steps,
            const std::function<void(const Step&)>& before) {
-  train(
+  return train(
       net, [&] { return batches.next(); }, options, steps, before);
 }
 
-void train(Layer& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
+bool train(Sequential& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
            const std::function<void(const Step&)>& before) {
-  const std::vector<Parameter> all = parameters(net);
-  Sgd sgd(all, options);
-  for (int64_t t = 0; t < steps; ++t) {
-    const Batch batch = next();
-    Tensor loss = cross_entropy(net.forward(batch.x, Mode::train), batch.labels);
-    const double value = loss.item();
-    if (!std::isfinite(value)) return;
-    const Grads gradients = grad(std::move(loss), values(all));
-    before({t, value, batch, gradients});
-    sgd.step(gradients);
+  Sgd sgd(parameters(net), options);
+  Trainer trainer(net, sgd, {.lr = options.lr});
+  Batch batch;
+  trainer.before_update = [&](const StepResult& result, Grads& gradients) {
+    before({trainer.steps, result.loss, batch, gradients});
+  };
+  try {
+    while (trainer.steps < steps) {
+      batch = next();
+      trainer.step(batch);
+    }
+  } catch (const Error& error) {
+    if (error.fault != Fault::failed) throw;
+    return false;
   }
+  return true;
 }
 
 double accuracy(Layer& net, const Batch& batch, Mode mode) {

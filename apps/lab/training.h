@@ -55,12 +55,12 @@ struct Step {
   const Grads& gradients;
 };
 
-// Plain steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite.
-void train(
-    Layer& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
+// Steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite: false.
+bool train(
+    Sequential& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
     const std::function<void(const Step&)>& before = [](const Step&) {});
-void train(
-    Layer& net, Batches& batches, const SgdOptions& options, int64_t steps,
+bool train(
+    Sequential& net, Batches& batches, const SgdOptions& options, int64_t steps,
     const std::function<void(const Step&)>& before = [](const Step&) {});
 
 double accuracy(Layer& net, const Batch& batch, Mode mode = Mode::eval);

@@ -47,16 +47,11 @@ class Draw {
 double trained(const DataSplit& data, const Normalization& pixels, const Batch& test, const std::string& norm,
                int64_t batch, bool two_classes, int64_t examples, uint64_t seed) {
   const auto net = network("mlp:64-64", norm, "relu", seed);
-  const std::vector<Parameter> all = parameters(*net);
-  Sgd sgd(all, {.lr = .05 * std::sqrt(static_cast<double>(batch) / 32)});
   Draw draw(data.train, pixels, seed);
-  for (int64_t seen = 0; seen < examples; seen += batch) {
-    const Batch part = draw(batch, two_classes);
-    const Tensor loss = cross_entropy(net->forward(part.x, Mode::train), part.labels);
-    if (!std::isfinite(loss.item())) return .1;
-    sgd.step(grad(loss, values(all)));
-  }
-  return accuracy(*net, test);
+  const int64_t steps = (examples + batch - 1) / batch;
+  const bool finite = train(
+      *net, [&] { return draw(batch, two_classes); }, {.lr = .05 * std::sqrt(static_cast<double>(batch) / 32)}, steps);
+  return finite ? accuracy(*net, test) : .1;
 }
 
 void run(Lab& lab, const Parameters& p) {
