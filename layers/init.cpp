@@ -1,8 +1,9 @@
 #include "layers/init.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+
+#include "core/base/number.h"
 
 namespace evenkeel {
 namespace {
@@ -27,9 +28,8 @@ Init parse_init(const std::string& text) {
   if (text == "gaussian") return {Init::Kind::gaussian};
   if (text.starts_with("gaussian:")) {
     Init init{Init::Kind::gaussian};
-    const char *begin = text.data() + 9, *end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(begin, end, init.deviation);
-    if (error == std::errc() && stop == end && init.deviation > 0 && init.deviation <= 100) return init;
+    if (parse_number(std::string_view(text).substr(9), init.deviation) && init.deviation > 0 && init.deviation <= 100)
+      return init;
   }
   fail(
       Fault::usage,

@@ -1,11 +1,11 @@
 #include "optim/schedule.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numbers>
 
 #include "core/base/check.h"
+#include "core/base/number.h"
 
 namespace evenkeel {
 namespace {
@@ -26,10 +26,9 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 double number(const std::string& word, const std::string& text) {
-  double value = 0;  // from_chars reads the same in every locale
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  check(error == std::errc() && end == word.data() + word.size() && std::isfinite(value),
-        "schedule: \"{}\" in \"{}\" is not a number; write {}", word, text, forms);
+  double value = 0;
+  check(parse_number(word, value) && std::isfinite(value), "schedule: \"{}\" in \"{}\" is not a number; write {}", word,
+        text, forms);
   return value;
 }
 

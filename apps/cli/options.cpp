@@ -3,22 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "apps/cli/text.h"
+#include "core/base/number.h"
 #include "core/base/parallel.h"
 
 namespace evenkeel {
 namespace {
-
-// The number, if the whole text is one.
-template <class Number>
-bool parse(const std::string& text, Number& value) {
-  const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && rest == end;
-}
 
 std::string in_words(const Limits& l) {
   const char* low = l.above ? "above" : "at least";
@@ -38,7 +30,7 @@ CLI::Option* checked(CLI::Option* option, const char* type, const std::string& m
 CLI::Option* checked_integer(CLI::Option* option, int64_t low, int64_t high) {
   return checked(option, "N", fmt::format("an integer from {} to {}", low, high), [=](const std::string& text) {
     int64_t v = 0;
-    return parse(text, v) && v >= low && v <= high;
+    return parse_number(text, v) && v >= low && v <= high;
   });
 }
 
@@ -69,7 +61,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, double& value, L
   return checked(app.add_option(name, value, help), "NUMBER", "a number " + in_words(limits),
                  [limits](const std::string& text) {
                    double v = 0;
-                   return parse(text, v) && std::isfinite(v) && v <= limits.high &&
+                   return parse_number(text, v) && std::isfinite(v) && v <= limits.high &&
                           (limits.above ? v > limits.low : v >= limits.low);
                  });
 }
@@ -83,7 +75,7 @@ CLI::Option* add_seed(CLI::App& app, const std::string& name, uint64_t& value, c
   return checked(app.add_option(name, value, help), "N", fmt::format("an integer from 0 to {}", UINT64_MAX),
                  [](const std::string& text) {
                    uint64_t v = 0;
-                   return parse(text, v);
+                   return parse_number(text, v);
                  });
 }
 

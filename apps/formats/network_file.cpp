@@ -1,7 +1,6 @@
 #include "apps/formats/network_file.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
+#include "core/base/number.h"
 
 namespace evenkeel {
 namespace {
@@ -20,7 +20,7 @@ std::vector<Number> parse_numbers(const std::string& text, const std::string& wh
   std::vector<Number> values;
   const char *at = text.data(), *end = at + text.size();
   for (bool more = true; more;) {
-    const auto [rest, error] = std::from_chars(at, end, values.emplace_back());
+    const auto [rest, error] = read_number(at, end, values.emplace_back());
     check(error == std::errc() && (rest == end || *rest == ','), "its {} is not a list of numbers: \"{}\"", what, text);
     if constexpr (std::is_floating_point_v<Number>)
       check(std::isfinite(values.back()), "its {} must be finite numbers, got \"{}\"", what, text);

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "core/base/check.h"
 #include "core/base/file.h"
+#include "core/base/number.h"
 
 namespace evenkeel {
 namespace {
@@ -79,7 +79,7 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
     const char *at = lines[i].data(), *end = at + lines[i].size();
     const size_t wanted = validation ? 10 : 8;
     for (bool more = true; more;) {
-      const auto [rest, error] = std::from_chars(at, end, v.emplace_back());
+      const auto [rest, error] = read_number(at, end, v.emplace_back());
       if (error == std::errc::result_out_of_range || !std::isfinite(v.back()))
         fail(Fault::bad_file, "{}: line {} holds a number that is not finite in a double", name, i + 1);
       if (error != std::errc() || (rest != end && *rest != ','))

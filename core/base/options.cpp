@@ -1,9 +1,11 @@
 #include "core/base/options.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/base/number.h"
 
 namespace evenkeel {
+
 SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(std::move(kind)), all_(text) {
   size_t begin = text.find(':');
   name = text.substr(0, begin);
@@ -37,11 +39,8 @@ template <class Number>
 Number SpecArguments::parsed(const std::string& key, const std::string& text, const Range& range,
                              const char* meaning) const {
   Number value{};
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);  // the same in every locale
-  check(error == std::errc() && stop == end && range.holds(static_cast<double>(value)),
-        "{}: {}'s {}{} must be {}, got '{}'", kind_, name, key, *meaning ? fmt::format(" ({})", meaning) : "",
-        range.words(), text);
+  check(parse_number(text, value) && range.holds(static_cast<double>(value)), "{}: {}'s {}{} must be {}, got '{}'",
+        kind_, name, key, *meaning ? fmt::format(" ({})", meaning) : "", range.words(), text);
   return value;
 }
 template double SpecArguments::parsed(const std::string&, const std::string&, const Range&, const char*) const;
