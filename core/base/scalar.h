@@ -3,6 +3,7 @@
 #pragma once
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 
 namespace evenkeel {
@@ -20,7 +21,25 @@ inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0,
 inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
-inline double exp(double x) { return std::exp(x); }
+// The functions that <cmath> has too are templates, so that they are not ambiguous in a program that says
+// `using namespace evenkeel`; without them abs(x) would there be the abs of <cstdlib>, for int.
+template <std::floating_point T>
+T abs(T x) {
+  return std::abs(x);
+}
+template <std::floating_point T>
+T sqrt(T x) {
+  return std::sqrt(x);
+}
+template <std::floating_point T>
+T log(T x) {
+  return std::log(x);
+}
+
+template <std::same_as<double> T>
+T exp(T x) {
+  return std::exp(x);
+}
 // Relative error below 3e-7, of which the polynomial's is 1.2e-7. x = n log 2 + r with |r| <= log(2)/2, e^r by its
 // Taylor polynomial; 2^n in two factors, so that overflow and underflow happen where they should.
 inline float exp(float x) {
@@ -37,7 +56,10 @@ inline float exp(float x) {
 
 inline real sigmoid(real x) { return 1 / (1 + exp(-x)); }
 
-inline double tanh(double x) { return std::tanh(x); }
+template <std::same_as<double> T>
+T tanh(T x) {
+  return std::tanh(x);
+}
 inline float tanh(float x) {
   const float a = x < 0 ? -x : x, e = exp(-2 * a), x2 = x * x;
   const float large = (1 - e) / (1 + e);

@@ -38,7 +38,8 @@ Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
 }
 
 // y = f(x), and pull(x, y, g) = g f'(x), a generic lambda. Called with numbers it computes the first derivative in one
-// pass; called with tensors it consists of ops, and gives every higher derivative.
+// pass; called with tensors it consists of ops, and gives every higher derivative. abs, exp, log, sigmoid, sqrt, tanh
+// and others are there for both (core/base/scalar.h).
 template <class F, class Pull>
 Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
   return record(

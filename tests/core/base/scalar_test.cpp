@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <type_traits>
 
 using namespace evenkeel;
 
@@ -42,4 +43,11 @@ TEST_CASE("float softplus and normal_cdf are within their bounds, from one end t
   CHECK((softplus(infinity) == infinity && softplus(-infinity) == 0 && std::isnan(softplus(NAN))));
   CHECK((normal_cdf(infinity) == 1 && normal_cdf(-infinity) == 0 && std::isnan(normal_cdf(NAN))));
   CHECK((softplus(100.0f) == 100 && softplus(0.0f) == doctest::Approx(std::log(2.0)).epsilon(1e-7)));
+}
+
+TEST_CASE("a program that uses the namespace has abs, sqrt and log of floats, not of int or double") {
+  CHECK(abs(-0.75f) == 0.75f);
+  CHECK(abs(-0.75) == 0.75);
+  static_assert(std::is_same_v<decltype(sqrt(2.0f)), float> && std::is_same_v<decltype(log(2.0f)), float>);
+  static_assert(std::is_same_v<decltype(exp(2.0)), double> && std::is_same_v<decltype(tanh(2.0)), double>);
 }
