@@ -164,7 +164,7 @@ TEST_CASE("model: shapes, parameters, multiplications and memory of every layer,
                             {"total", "19,839", "0.122", mib(values), "MiB"}});
   const Outcome o = run(network);
   CHECK_MESSAGE(o.out.find(fmt::format(
-                    "input (32, 24, 3), 7 classes; memory of a batch of 16, the parameters take {:.2f} MiB besides",
+                    "input (32, 24, 3), 7 classes; memory for a batch of 16; the parameters take another {:.2f} MiB",
                     19839 * 4. / (1 << 20))) != std::string::npos,
                 o.out);
   // Without a norm the convolution has a bias; another activation has another name.

@@ -103,7 +103,7 @@ TEST_CASE("refine: --patience ends a run that gets no better on the validation i
   CHECK(last_line(again.out) == last);
   const Outcome none = run(train({"--patience", "2", "--out", scratch / "no"}));
   CHECK(none.status == 2);
-  CHECK_MESSAGE(none.err.find("--patience: needs --validation N") != std::string::npos, none.err);
+  CHECK_MESSAGE(none.err.find("--patience: needs held-out images, --validation N") != std::string::npos, none.err);
 }
 
 TEST_CASE("refine: averaged weights have running averages of the training images, and the accuracy that is printed") {

@@ -111,7 +111,7 @@ TEST_CASE(
   refused(Arguments{"eval", files.last, "--samples", "21"} + here, 2, "mnist has 20 images there, not 21");
   refused(Arguments{"eval", files.last, "--split", "validation"} + here, 2, "must be test or train");
   refused(Arguments{"eval", files.last, "--logits", files.scratch / "no/such/file"} + here, 5, "no/such/file");
-  refused({"eval", files.last, "--model", "mlp"}, 2, "eval: with --model it needs --data");
+  refused({"eval", files.last, "--model", "mlp"}, 2, "eval: --model needs --data");
   refused({"eval", files.last, "--norm", "none"}, 2, "--norm requires --model");
   refused({"export", files.last, "--format", "pickle"}, 2, "must be safetensors or npz or onnx, got \"pickle\"");
   CHECK(!std::filesystem::exists(out));
@@ -133,7 +133,7 @@ TEST_CASE("refusals: train") {
   CHECK(!std::filesystem::exists(files.scratch / "new"));
   refused(training_run + Arguments{"--out", files.scratch / "run"}, 2, "is not empty; choose another --out");
   std::ofstream(files.scratch / "file") << "";
-  refused(training_run + Arguments{"--out", files.scratch / "file"}, 5, "is there and is not a folder");
+  refused(training_run + Arguments{"--out", files.scratch / "file"}, 5, "exists and is not a folder");
   refused(training_run + Arguments{"--out", files.scratch / "file/run"}, 5, files.scratch / "file/run");
   std::filesystem::create_directories(files.scratch / "odd/log.csv/in it");
   refused(training_run + Arguments{"--overwrite", "--out", files.scratch / "odd"}, 5,

@@ -41,9 +41,9 @@ TEST_CASE("run or file: each command reads best.safetensors of a run's folder, o
   }
   const Outcome none = run({"eval", scratch / "pictures"});
   CHECK(none.status == 3);
-  CHECK_MESSAGE(
-      none.err.find("a run's folder holds best.safetensors or last.safetensors, this one neither") != std::string::npos,
-      none.err);
+  CHECK_MESSAGE(none.err.find("a run's folder has best.safetensors or last.safetensors, this one has neither") !=
+                    std::string::npos,
+                none.err);
 }
 
 TEST_CASE(
