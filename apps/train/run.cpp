@@ -170,9 +170,8 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
     const Schedule old = parse_schedule(o_.schedule, o_.lr, epochs, loader_.batches(), warmup);
     const int64_t last = std::max<int64_t>(step_number() - 1, 0);
     console_.note(
-        fmt::format("--resume: {} epochs, not {}: the schedule {} is laid over all of them; the learning rate was "
-                    "{:.3g} and goes on from "
-                    "{:.3g}",
+        fmt::format("--resume: {} epochs instead of {}: the schedule {} now covers all of them; the learning rate "
+                    "changes from {:.3g} to {:.3g}",
                     o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
     // The state first: if only one of the two files is written, the same command can still resume.
     save_last();

@@ -141,7 +141,8 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   const Outcome longer = run({"train", "--resume", run_folder, "--epochs", "9"});
   CHECK_MESSAGE(longer.status == 0, longer.err);
   CHECK_MESSAGE(
-      contains(longer.err, "9 epochs, not 8: the schedule cosine is laid over all of them; the learning rate was"),
+      contains(longer.err,
+               "9 epochs instead of 8: the schedule cosine now covers all of them; the learning rate changes from"),
       longer.err);
   CHECK(contains(last_line(longer.out), "after 9 epochs"));
   CHECK(nlohmann::json::parse(slurp(run_folder + "/config.json"))["options"]["epochs"] == 9);
