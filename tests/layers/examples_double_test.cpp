@@ -10,6 +10,7 @@
 #include "optim/curvature/movement.h"
 #include "optim/optimizer.h"
 #include "tests/check_layer.h"
+#include "tests/check_optimizer.h"
 
 // [op]
 using namespace evenkeel;
@@ -69,6 +70,7 @@ TEST_CASE("sign sgd") {
   const Tensor w = Tensor::of({3}, {1, 2, 3}).track();
   SignSgd({{"w", w, true}}, 0.5).step({Tensor::of({3}, {-7, 0, 0.1})});
   CHECK(w.values() == std::vector<real>{1.5, 2, 2.5});
+  check_optimizer([](std::vector<Parameter> p) { return std::make_unique<SignSgd>(std::move(p), 0.1); });
 }
 // [/optimiser]
 
