@@ -18,6 +18,8 @@ struct Workload {
 };
 const std::vector<Workload>& workloads();
 
+extern const char* const torch_bench;  // the text of torch_bench.py; written by CMake
+
 struct Timing {
   double ms = 0, ms_min = 0, ms_p90 = 0;  // median, minimum and 90th percentile of the counted calls
 };

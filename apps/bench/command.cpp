@@ -2,9 +2,12 @@
 #include "apps/cli/command.h"
 
 #include <fmt/core.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -86,20 +89,100 @@ Json json_of(const Arguments& command) {
   return json;
 }
 
-// Runs the two programs in turn, so that both see the same machine load.
-void compare(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
-  std::vector<double> a, b, ratio;
-  say("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
+struct Comparison {
+  std::vector<double> ours, theirs, ratios;  // of each round
+  double low() const { return *std::min_element(ratios.begin(), ratios.end()); }
+  double high() const { return *std::max_element(ratios.begin(), ratios.end()); }
+};
+
+// Runs the two programs in turn, so that both see the same machine load. `see` gets the other program's JSON.
+template <class See>
+Comparison compare(const Arguments& ours, const Arguments& theirs, int64_t rounds, const See& see) {
+  Comparison all;
   for (int64_t i = 0; i < rounds; ++i) {
-    a.push_back(json_of(ours)["ms"]);
-    b.push_back(json_of(theirs)["ms"]);
-    ratio.push_back(b.back() / a.back());
-    say("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", i + 1, a.back(), b.back(), ratio.back());
-    std::fflush(stdout);
+    all.ours.push_back(json_of(ours)["ms"]);
+    const Json other = json_of(theirs);
+    all.theirs.push_back(other["ms"]);
+    all.ratios.push_back(all.theirs.back() / all.ours.back());
+    see(all, other);
   }
-  const auto [low, high] = std::minmax_element(ratio.begin(), ratio.end());
-  say("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(a), median(b), median(ratio), *low,
-      *high);
+  return all;
+}
+
+void compare_with(const Arguments& ours, const Arguments& theirs, int64_t rounds) {
+  say("{:>5}  {:>12}  {:>12}  {:>8}\n", "round", "evenkeel ms", "other ms", "ratio");
+  const Comparison all = compare(ours, theirs, rounds, [](const Comparison& c, const Json&) {
+    say("{:>5}  {:>12.4f}  {:>12.4f}  {:>8.2f}\n", c.ratios.size(), c.ours.back(), c.theirs.back(), c.ratios.back());
+    std::fflush(stdout);
+  });
+  say("median {:>11.4f}  {:>12.4f}  {:>8.2f}  (from {:.2f} to {:.2f})\n", median(all.ours), median(all.theirs),
+      median(all.ratios), all.low(), all.high());
+}
+
+// A file without a name that holds torch_bench.py, as a path that a child process can open.
+std::string torch_script() {
+  static const int file = ::memfd_create("torch_bench.py", MFD_CLOEXEC);
+  const std::string text = torch_bench;
+  check(file >= 0 && ::pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
+        "bench: no memory for the script that times PyTorch");
+  return fmt::format("/proc/{}/fd/{}", ::getpid(), file);
+}
+
+// "" if this Python has PyTorch, else why not.
+std::string missing_torch(const std::string& python) {
+  try {
+    const char* test = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)";
+    if (run_process({python, "-c", test}).status == 0) return "";
+    return python + " has no module torch";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown processor";
+}
+
+// The workloads in turn with PyTorch, as a table in Markdown.
+void compare_with_torch(const std::vector<Workload>& chosen, const std::string& python, const std::string& norm,
+                        int64_t batch_size, int64_t steps, int64_t rounds) {
+  check(norm == "none" || norm == "batch", "bench: --compare knows the norms none and batch, got {}", norm);
+  const std::string missing = missing_torch(python), script = torch_script();
+  say("{}, {} instructions, {} threads, {} norm: medians of {} rounds in ms, the ratio as the median of the rounds' "
+      "ratios\n",
+      processor_name(), instruction_level(), threads(), norm, rounds);
+  if (!missing.empty()) say("PyTorch is left out: {}\n", missing);
+  say("\n| | workload | batch | evenkeel | PyTorch | ratio (from, to) | its fastest variant "
+      "|\n|---|---|---|---|---|---|---|\n");
+  for (const Workload& w : chosen) {
+    std::vector<int64_t> batches{batch_size ? batch_size : w.batch};
+    if (!batch_size && !w.training) batches.push_back(1);
+    for (const int64_t batch : batches) {
+      const Arguments ours = command_of(w, norm, batch, steps), theirs{python,         script,
+                                                                       "--workload",   w.name,
+                                                                       "--norm",       norm,
+                                                                       "--batch-size", std::to_string(batch),
+                                                                       "--threads",    std::to_string(threads()),
+                                                                       "--steps",      std::to_string(steps)};
+      say("| {} | {} | {} ", w.name, w.what, batch);
+      std::string variant;
+      if (missing.empty()) {
+        const Comparison all = compare(ours, theirs, rounds, [&](const Comparison&, const Json& other) {
+          variant = other.value("program", "") + ", " + other.value("variant", "");
+        });
+        say("| {:.3g} | {:.3g} | {:.2f} ({:.2f}, {:.2f}) | {} |\n", median(all.ours), median(all.theirs),
+            median(all.ratios), all.low(), all.high(), variant);
+      } else {
+        std::vector<double> alone;
+        for (int64_t i = 0; i < rounds; ++i) alone.push_back(json_of(ours)["ms"]);
+        say("| {:.3g} | - | - | - |\n", median(alone));
+      }
+      std::fflush(stdout);
+    }
+  }
 }
 
 void report_all(const std::string& norm, int64_t steps, bool json) {
@@ -149,10 +232,10 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
 
 Action bench_command(CLI::App& app, const Registry&) {
   struct Options {
-    std::string workload, model, norm = "batch";
+    std::string workload, model, norm = "batch", python = "python3";
     std::vector<std::string> other;
     int64_t batch = 0, steps = 10, rounds = 5;
-    bool json = false, against = false;
+    bool json = false, against = false, compare = false;
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this workload: W1 to W6")->group("What");
@@ -165,6 +248,8 @@ Action bench_command(CLI::App& app, const Registry&) {
            "run another program in turn: --against -- PROGRAM ARG...; it must print a line of JSON with \"ms\"")
       ->group("Comparison");
   app.add_option("PROGRAM", o->other, "the other program and its arguments, after -- ");
+  add_flag(app, "--compare", o->compare, "run PyTorch in turn, and print a table in Markdown")->group("Comparison");
+  add_text(app, "--python", o->python, "PROGRAM", "the Python that has PyTorch, for --compare")->group("Comparison");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
   add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
   add_threads(app)->group("Running");
@@ -174,6 +259,15 @@ Action bench_command(CLI::App& app, const Registry&) {
   return [o] {
     check(o->against == !o->other.empty(), "bench: give the other program as --against -- PROGRAM ARG...");
     check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
+    check(!o->compare || (!o->against && o->model.empty() && !o->json),
+          "bench: --compare takes neither --against, --model nor --json");
+    check(!o->against || !o->json, "bench: --against prints no JSON");
+    if (o->compare) {
+      const std::vector<Workload> chosen =
+          o->workload.empty() ? workloads() : std::vector<Workload>{workload_named(o->workload)};
+      compare_with_torch(chosen, o->python, o->norm, o->batch, o->steps, o->rounds);
+      return 0;
+    }
     if (o->workload.empty()) {
       report_all(o->norm, o->steps, o->json);
       return 0;
@@ -181,7 +275,7 @@ Action bench_command(CLI::App& app, const Registry&) {
     Workload w = workload_named(o->workload);
     if (!o->model.empty()) w.model = w.what = o->model;
     if (o->against) {
-      compare(command_of(w, o->norm, o->batch, o->steps), o->other, o->rounds);
+      compare_with(command_of(w, o->norm, o->batch, o->steps), o->other, o->rounds);
       return 0;
     }
     const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/formats/network_file.h"
@@ -226,6 +228,38 @@ TEST_CASE("bench: what the line of JSON says of a workload, and how a comparison
   for (const auto& [column, half_a_digit] : {std::pair(1, 1e-4), {3, 0.01}})
     CHECK(std::abs(std::stod(two[3].at(column)) - (std::stod(two[1].at(column)) + std::stod(two[2].at(column))) / 2) <=
           half_a_digit);
+}
+
+TEST_CASE("bench: --compare prints a table beside PyTorch, or without where there is none") {
+  const Scratch scratch;
+  const std::string python = scratch / "python";
+  // Stands for a Python: notes its arguments and the script's first line.
+  std::ofstream(python) << "#!/bin/sh\n[ \"$1\" = -c ] && exit ${HAS_NO_TORCH:-0}\n{ head -n 1 \"$1\"; echo $@; } >> "
+                        << scratch / "asked"
+                        << "\necho '{\"program\": \"PyTorch 9.8\", \"variant\": \"fast\", \"ms\": 8}'\n";
+  std::filesystem::permissions(python, std::filesystem::perms::owner_all);
+  const Arguments small{"bench", "--compare", "--python", python, "--steps", "1", "--rounds", "2", "--threads", "1"};
+  const Outcome o = run(small + Arguments{"--workload", "W1", "--batch-size", "3", "--norm", "none"});
+  REQUIRE_MESSAGE(o.status == 0, o.err);
+  const auto rows = words(o.out);
+  const std::vector<std::string>& row = rows.back();
+  CHECK(std::vector<std::string>(row.begin(), row.begin() + 4) == std::vector<std::string>{"|", "W1", "|", "MLP"});
+  CHECK_MESSAGE(contains(o.out, "| 3 | "), o.out);
+  CHECK_MESSAGE(contains(o.out, " | 8 | "), o.out);
+  CHECK_MESSAGE(contains(o.out, " | PyTorch 9.8, fast |"), o.out);
+  CHECK_MESSAGE(contains(o.out, "1 threads, none norm: medians of 2 rounds"), o.out);
+  const std::string asked = slurp(scratch / "asked");
+  CHECK_MESSAGE(asked.starts_with("#!/usr/bin/python3\n"), asked);
+  CHECK_MESSAGE(contains(asked, " --workload W1 --norm none --batch-size 3 --threads 1 --steps 1\n"), asked);
+  CHECK(std::count(asked.begin(), asked.end(), '\n') == 4);  // two rounds
+
+  const Outcome without = run(small + Arguments{"--workload", "W6", "--batch-size", "1"}, {"HAS_NO_TORCH=1"});
+  REQUIRE_MESSAGE(without.status == 0, without.err);
+  CHECK_MESSAGE(contains(without.out, "PyTorch is left out: " + python + " has no module torch"), without.out);
+  CHECK_MESSAGE(contains(without.out, " | - | - | - |\n"), without.out);
+  const Outcome nowhere = run({"bench", "--compare", "--python", scratch / "none", "--workload", "W1", "--batch-size",
+                               "2", "--steps", "1", "--rounds", "1"});
+  CHECK_MESSAGE(contains(nowhere.out, "PyTorch is left out: "), nowhere.out);
 }
 
 TEST_CASE("data: the list says where each set is, or how to get it") {

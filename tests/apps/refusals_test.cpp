@@ -286,6 +286,10 @@ TEST_CASE("refusals: bench, model, data, lab") {
   refused({"bench", "--model", "mlp:8"}, 2, "--against and --model need a --workload");
   refused({"bench", "--against", "--", "true"}, 2, "--against and --model need a --workload");
   refused({"bench", "--workload", "W1", "--against"}, 2, "--against -- PROGRAM");
+  for (const char* more : {"--json", "--model=mlp:4"})
+    refused({"bench", "--workload", "W1", "--compare", more}, 2, "--compare takes neither");
+  refused({"bench", "--workload", "W1", "--compare", "--norm", "layer"}, 2, "knows the norms none and batch");
+  refused({"bench", "--workload", "W1", "--json", "--against", "--", "true"}, 2, "--against prints no JSON");
   const Arguments small{"bench", "--workload", "W1", "--model",   "mlp:4", "--batch-size", "2", "--steps",
                         "1",     "--rounds",   "1",  "--against", "--"};
   const std::string words = "must print a line of JSON with \"ms\" and exit with 0; it exited with ";
