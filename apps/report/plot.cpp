@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "apps/cli/text.h"
+#include "apps/report/axis.h"
 
 namespace evenkeel {
 namespace {
@@ -19,85 +20,9 @@ constexpr const char* colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
 // In pixels: a chart's size, the margins around its plotting area, a legend's row.
 constexpr double chart_width = 460, chart_height = 330, left = 58, right = 18, top = 52, bottom = 46, legend_row = 19;
 
-// The range of the finite values, widened if it is empty.
-struct Range {
-  double low = INFINITY, high = -INFINITY;
-  void include(double v) {
-    if (!std::isfinite(v)) return;
-    low = std::min(low, v);
-    high = std::max(high, v);
-  }
-  void widen(double share) {
-    if (low > high) low = high = 0;
-    // Nearly equal values are drawn as equal: doubles have no room for ticks between them.
-    const double extent = high - low, least = std::max(1e-9 * std::max(std::abs(low), std::abs(high)), 1e-30);
-    const double margin = extent > least ? share * extent : std::max(std::abs(low) * 0.1, 0.5);
-    low -= margin;
-    high += margin;
-  }
-};
-
 void text(std::string& out, double x, double y, const char* anchor, const char* style, const std::string& content) {
   fmt::format_to(std::back_inserter(out), "<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n",
                  x, y, anchor, style, markup_text(content));
-}
-
-// An axis: the range of its values, or of their logarithms, on the pixels between two ends.
-struct Scale {
-  bool log;
-  Range range;
-  double from, to;
-  double place(double v) const { return !log ? v : v > 0 ? std::log10(v) : NAN; }
-  double at(double v) const { return from + (place(v) - range.low) / (range.high - range.low) * (to - from); }
-};
-
-struct Tick {
-  double value;
-  std::string label;  // "" between decades
-};
-
-// "0.01", "100", and "10⁻⁵" where that would be long.
-std::string decade(int exponent) {
-  if (exponent > -4 && exponent < 4) return fmt::format("{:g}", std::pow(10, exponent));
-  std::string raised;
-  for (char c : std::to_string(exponent)) {
-    constexpr const char* digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
-    raised += c == '-' ? "⁻" : digits[c - '0'];
-  }
-  return "10" + raised;
-}
-
-std::vector<Tick> decades(const Range& logs) {
-  std::vector<Tick> ticks;
-  const int low = static_cast<int>(std::floor(logs.low)), high = static_cast<int>(std::ceil(logs.high));
-  const bool few = logs.high - logs.low < 2.5;  // decades
-  const int every = 1 + (high - low) / 8;
-  for (int e = low; e <= high; ++e)
-    for (int k = 1; k < 10; ++k) {
-      const double at = e + std::log10(k);
-      if (at < logs.low - 1e-9 || at > logs.high + 1e-9) continue;
-      const bool named = k == 1 ? (e - low) % every == 0 : few && (k == 2 || k == 5);
-      if (every == 1 || named)
-        ticks.push_back({std::pow(10, at), named ? k == 1 ? decade(e) : fmt::format("{:g}", k * std::pow(10, e)) : ""});
-    }
-  return ticks;
-}
-
-// With enough decimals to distinguish the ticks.
-std::string tick_label(double v, const std::vector<double>& ticks) {
-  const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1,
-               largest = std::max(std::abs(ticks.front()), std::abs(ticks.back()));
-  if (largest >= 1e6 || step < 1e-5) return fmt::format("{:.4g}", v);
-  return fmt::format("{:.{}f}", v, std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9))));
-}
-
-// `count`: about how many; `whole`: no fractions.
-std::vector<Tick> ticks_of(const Scale& scale, int count, bool whole = false) {
-  if (scale.log) return decades(scale.range);
-  const std::vector<double> values = axis_ticks(scale.range.low, scale.range.high, count, whole ? 1 : 0);
-  std::vector<Tick> ticks;
-  for (double v : values) ticks.push_back({v, tick_label(v, values)});
-  return ticks;
 }
 
 std::string stroke(const Series& s) {
@@ -112,44 +37,17 @@ void legend_entry(std::string& out, const Series& s, double x, double y, const s
   text(out, x + 34, y, "start", "label", name);
 }
 
-struct Axes {
-  Scale x, y;
-  std::vector<Tick> x_ticks, y_ticks;
-  bool finite(const Series& s, size_t i) const {
-    return std::isfinite(x.place(s.x[i])) && std::isfinite(y.place(s.y[i]));
-  }
-};
-
-// The axes of a chart whose plotting area has these edges; `x_count`: about the number of ticks that fit.
-Axes axes_of(const Chart& chart, double x_left, double x_right, double y_top, double y_bottom, int x_count) {
-  Axes a{{chart.log_x, {}, x_left, x_right}, {chart.log_y, {}, y_bottom, y_top}, {}, {}};
-  bool whole = true;  // x counts something
-  for (const Series& s : chart.series) {
-    for (size_t i = 0; i < std::min(s.x.size(), s.y.size()); ++i) {
-      if (!a.finite(s, i)) continue;
-      a.x.range.include(a.x.place(s.x[i]));
-      whole = whole && s.x[i] == std::round(s.x[i]);
-      a.y.range.include(a.y.place(s.y[i]));
-    }
-  }
-  a.x.range.widen(0);
-  a.y.range.widen(0.05);
-  a.x_ticks = ticks_of(a.x, x_count, whole);
-  a.y_ticks = ticks_of(a.y, 6);
-  return a;
-}
-
 void grid_lines(std::string& out, const Axes& a, double tick_space, double label_space) {
   auto append = [&](fmt::string_view format, const auto&... values) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...));
   };
-  for (const Tick& t : a.y_ticks) {
+  for (const Tick& t : a.y.ticks) {
     const double y = a.y.at(t.value), x_right = t.label.empty() ? a.x.from + 4 : a.x.to;
     append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", a.x.from, x_right, y, y,
            t.label.empty() ? "axis" : "grid");
     if (!t.label.empty()) text(out, a.x.from - 7, y + 4, "end", "tick", t.label);
   }
-  for (const Tick& t : a.x_ticks) {
+  for (const Tick& t : a.x.ticks) {
     const double x = a.x.at(t.value), y_end = a.y.from + (t.label.empty() ? 2 : tick_space);
     append("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" class=\"axis\"/>\n", x, x, a.y.from, y_end);
     if (!t.label.empty()) text(out, x, a.y.from + label_space, "middle", "tick", t.label);
@@ -380,18 +278,6 @@ std::string html_numbers(const Chart& chart, size_t most) {
     out += "</tr>\n";
   }
   return out + "</tbody></table>\n";
-}
-
-std::vector<double> axis_ticks(double low, double high, int count, double least_step) {
-  const double raw = std::max((high - low) / count, least_step), power = std::pow(10, std::floor(std::log10(raw)));
-  double step = 10 * power;
-  for (double factor : {5.0, 2.0, 1.0}) {
-    if (factor * power >= raw) step = factor * power;
-  }
-  std::vector<double> ticks;
-  for (double n = std::ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; ++n)
-    ticks.push_back(n == 0 ? 0 : n * step);
-  return ticks;
 }
 
 std::string svg_picture(const std::string& title, const std::vector<Chart>& charts) {

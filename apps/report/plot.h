@@ -36,7 +36,4 @@ std::string html_numbers(const Chart& chart, size_t most = 25);
 // The number of series that colours and dashes can distinguish.
 constexpr int most_styles = 8 * 4;
 
-// Round numbers inside [low, high]: at most about `count`, at least `least_step` apart.
-std::vector<double> axis_ticks(double low, double high, int count, double least_step = 0);
-
 }  // namespace evenkeel

@@ -10,6 +10,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "apps/report/axis.h"
 #include "apps/report/run_log.h"
 #include "core/base/check.h"
 #include "core/base/random.h"
