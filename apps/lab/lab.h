@@ -70,7 +70,7 @@ class Sample {
 struct Settings {
   bool quick = false;    // smaller samples and shorter runs, the same claims
   std::string data_dir;  // for load_dataset
-  std::string set = "";  // parameters that are not the standard ones: ":eps=0.1:batch=16"
+  std::string set = {};  // parameters that are not the standard ones: ":eps=0.1:batch=16"
 };
 
 // A change that the reader can make: a question, the parameters ("eps=0.1 batch=16"), the beginning of the statement

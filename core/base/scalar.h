@@ -21,8 +21,8 @@ inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0,
 inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
-// The functions that <cmath> has too are templates, so that they are not ambiguous in a program that says
-// `using namespace evenkeel`; without them abs(x) would there be the abs of <cstdlib>, for int.
+// The functions that the standard library has too are templates, so that they are not ambiguous in a program with
+// `using namespace evenkeel`. Without this abs, abs(x) would be the standard one for int there.
 template <std::floating_point T>
 T abs(T x) {
   return std::abs(x);
