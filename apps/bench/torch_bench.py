@@ -31,6 +31,8 @@ def arguments():
     parser.add_argument("--batch-size", type=int, default=0, help="0: the workload's own")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--compile", action="store_true", help="by torch.compile (PyTorch 2), which needs a C++ compiler")
+    parser.add_argument("--bf16", action="store_true", help="under autocast to bfloat16")
     parser.add_argument("--plain", action="store_true", help="default memory format, optimiser and allocator")
     return parser.parse_args()
 
@@ -126,46 +128,58 @@ def main():
     batch = a.batch_size or batch
     labels = torch.randint(0, 10, (batch,))
 
+    def made(memory_format):
+        net = network(a.workload, a.norm == "batch", nn, torch).to(memory_format=memory_format)
+        x = torch.randn(batch, *shape).to(memory_format=memory_format)
+        return torch.compile(net) if a.compile else net, x
+
+    def precision():
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.bf16)
+
     def training(memory_format, foreach):
         def build():
-            net = network(a.workload, a.norm == "batch", nn, torch).to(memory_format=memory_format).train()
-            x = torch.randn(batch, *shape).to(memory_format=memory_format)
+            net, x = made(memory_format)
+            net.train()
             sgd = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, foreach=foreach)
             loss = nn.CrossEntropyLoss()
 
             def step():
                 sgd.zero_grad(set_to_none=True)
-                loss(net(x), labels).backward()
+                with precision():
+                    error = loss(net(x), labels)
+                error.backward()
                 sgd.step()
             return step
         return build
 
     def inference(memory_format, optimise):
         def build():
-            net = network(a.workload, a.norm == "batch", nn, torch).to(memory_format=memory_format).eval()
-            x = torch.randn(batch, *shape).to(memory_format=memory_format)
+            net, x = made(memory_format)
+            net.eval()
             if optimise:
                 with torch.no_grad():
                     net = torch.jit.freeze(torch.jit.trace(net, x))
                     net = torch.jit.optimize_for_inference(net)
 
             def step():
-                with torch.no_grad():
+                with torch.no_grad(), precision():
                     net(x)
             return step
         return build
 
     plain, last = torch.contiguous_format, torch.channels_last
     if a.workload == "W6":
-        variants = [("default", inference(plain, False)), ("channels last", inference(last, False)), ("optimised", inference(plain, True)),
-                    ("optimised, channels last", inference(last, True))]
+        variants = [("default", inference(plain, False)), ("channels last", inference(last, False))]
+        if not a.compile and not a.bf16:
+            variants += [("optimised", inference(plain, True)), ("optimised, channels last", inference(last, True))]
     else:
         variants = [("default", training(plain, False)), ("foreach", training(plain, True))]
         if a.workload in ("W3", "W4", "W5"):
             variants = variants[:1] + [("channels last, foreach", training(last, True))]
+    what = " compiled" * a.compile + " bf16" * a.bf16
     label, times = fastest(variants[:1] if a.plain else variants, batch, a.steps)
     print(json.dumps({
-        "program": "PyTorch " + torch.__version__, "workload": a.workload, "norm": a.norm, "batch": batch, "threads": a.threads,
+        "program": "PyTorch " + torch.__version__ + what, "workload": a.workload, "norm": a.norm, "batch": batch, "threads": a.threads,
         "variant": label, "ms": round(statistics.median(times), 4), "ms_min": round(min(times), 4),
         "rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }))
