@@ -13,10 +13,10 @@ struct Epilogue {
 
   Tensor operator()(Tensor v) const;  // the definition, made of ops
 
-  // For an op v = product(x, w) that is linear in x and in w, and has a bias (C) or an undefined one.
-  // What its kernel does to each block of y = relu(v + bias + add).
-  Finish finish(const Tensor& bias, const Tensor& y) const;
-  // Records that y. `adjoints` makes, from dL/dv, the gradients of x and w.
+  // For an op v(x, w) that is linear in x and in w: y = relu(v + bias + add), where bias is (C) or undefined.
+  Finish finish(const Tensor& bias, const Tensor& y) const;  // for the kernel that writes y; checks both shapes
+  // Records y. `product` is v, made of ops, for higher derivatives; `adjoints` makes the gradients of x and w from
+  // dL/dv.
   Tensor record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,
                 std::function<Tensor(const Tensor& x, const Tensor& w)> product,
                 std::function<Grads(const Tensor& dv)> adjoints, const char* op = __builtin_FUNCTION()) const;
