@@ -41,7 +41,7 @@ struct Conv2d : Layer {
 
   ConvOptions options;
   Owned weight, bias;
-  bool no_bias = false;  // as the model's text says; without, a bias is missing only before a norm that cancels it
+  bool no_bias = false;  // the model's text says bias=off; otherwise only a norm that cancels it removes the bias
 
  protected:
   Conv2d() = default;

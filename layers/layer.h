@@ -1,12 +1,11 @@
 // Layer: some tensors and a function. A new one is a struct with forward() and visit(), checked by one line,
 // check_layer().
 //
-// Thread safety. A layer is the caller's: one thread at a time, of one network, in Mode::train (averages and random
-// streams move), in Mode::probe (a random stream is read) and while its tensors are written (an optimiser's step,
-// restore(), recalibrate()). In Mode::eval forward() changes nothing in the layer, so that any number of threads may
-// share a network which none of them writes to, each with inputs of its own; a RunningNorm's `watch`, where one is set,
-// is called on all of them. Layers of one's own keep that rule. What one thread recorded may be differentiated on
-// another, after it.
+// Thread safety. Only one thread at a time may use a network in Mode::train (averages and random streams move), in
+// Mode::probe (random streams are read), or while its tensors are written (an optimiser's step, restore(),
+// recalibrate()). In Mode::eval forward() changes nothing, so any number of threads may share a network while no thread
+// writes to it; all of them call RunningNorm::watch, if it is set. Your own layers must keep this rule. A thread may
+// differentiate what another thread has finished recording.
 #pragma once
 #include <memory>
 #include <string>
@@ -24,8 +23,7 @@ enum class Mode {
   eval    // running statistics; nothing moves
 };
 
-// A tensor that a layer owns: copying the layer copies the values, so that layers need no copy constructors of their
-// own.
+// A tensor that a layer owns: copying the layer copies the values, so layers need no copy constructors.
 struct Owned : Tensor {
   Owned() = default;
   Owned(Tensor t) : Tensor(std::move(t)) {}
@@ -52,7 +50,7 @@ struct Visitor {
   virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {
   }                                                                       // decay: whether weight decay applies
   virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}  // saved, not trained
-  virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }  // a buffer of whole numbers
+  virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }  // a buffer of integers
   // Saved to resume a run; inference does not need it, and other programs' files lack it.
   virtual void state(const std::string& name, Tensor& value) { buffer(name, value); }
   virtual void stream(const std::string& /*name*/, Random& /*value*/) {}
@@ -69,29 +67,29 @@ struct Layer {
   virtual void visit(Visitor&) {}
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
-  virtual std::string describe() const = 0;  // as it would stand in a model spec: "conv:64:3"
-  // The shape of one example's output, given that of its input; an error where forward() would refuse the input.
-  // This one runs forward(). The library's layers compute theirs: a shape costs nothing, whatever it says.
+  virtual std::string describe() const = 0;  // as in a model spec: "conv:64:3"
+  // The shape of one example's output for an input shape; Error if forward() would refuse the input. The default runs
+  // forward(); the library's layers compute the shape without it.
   virtual Shape output_shape(const Shape& input);
-  virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // of a forward pass on one example of that shape
+  virtual double multiply_adds(const Shape& /*input*/) { return 0; }  // in a forward pass on one example
 };
 
 using LayerPtr = std::unique_ptr<Layer>;
 
-// What a layer and its children name, in order: the one place where names are collected. Error, with the layer to
-// blame, where one name stands for two things, two names for one tensor, a name for no tensor, or a parameter's for one
-// that cannot be trained.
+// Everything that a layer and its children name, in order. Error, with the layer, if two things have one name, one
+// tensor has two names, a named tensor is undefined, or a parameter cannot be trained.
 struct Named {
   enum class Role { parameter, buffer, count, state, stream } role;  // the Visitor's function that was called
   std::string name;
-  Tensor tensor = {};        // a handle: the layer's own
-  Random* stream = nullptr;  // a stream's, in place of a tensor
-  bool decay = false;        // a parameter's
+  Tensor tensor = {};        // a handle to the layer's tensor
+  Random* stream = nullptr;  // of a stream, instead of a tensor
+  bool decay = false;        // of a parameter
 };
 std::vector<Named> named(Layer& layer);
 
 std::vector<Parameter> parameters(Layer& layer);
-// The leaves that y, made by the layer, depends on and parameters() lacks: they would be neither trained nor saved.
+// The leaves on which the layer's output y depends and that parameters() lacks: they would be neither trained nor
+// saved.
 std::vector<Tensor> unnamed(Layer& layer, const Tensor& y);
 std::vector<Tensor> values(const std::vector<Parameter>& parameters);
 int64_t parameter_count(Layer& layer);

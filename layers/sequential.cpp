@@ -38,7 +38,7 @@ Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t 
     size_t end = i + 1;
     if (end < stop && is_relu(*layers_[end])) next.relu = true, ++end;
     if (end == stop) {
-      // The last layer also does what follows the whole; where it has a ReLU of its own, the addition comes after that.
+      // The last layer also gets the whole network's epilogue; if its own ReLU follows, the addition comes after that.
       if (next.relu && then.add.defined()) return then(layers_[i]->forward_then(y, mode, next));
       next.add = then.add;
       next.relu |= then.relu;
@@ -82,7 +82,7 @@ double Sequential::multiply_adds(const Shape& input) {
 }
 
 Tensor Residual::shortcut(const Tensor& x) const {
-  // Every stride-th pixel is the average over windows of one.
+  // Averages over windows of one pixel take every stride-th pixel.
   const Tensor small = stride_ == 1 ? x : avg_pool(x, {.size = 1, .stride = stride_});
   if (channels_ == 0 || channels_ == x.channels()) return small;
   return embed_channels(small, (channels_ - x.channels()) / 2, channels_);

@@ -25,15 +25,15 @@ class Sequential : public Layer {
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
-  // A ReLU, and a normalisation in inference, is done in the same pass as the layer before it, where that layer can.
+  // A ReLU is fused into the layer before it, if that layer supports it.
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;
   Shape output_shape(const Shape& input) override;
   double multiply_adds(const Shape& input) override;
 
-  // The first `frozen` layers run in Mode::eval whatever the mode, and nothing of them is recorded: their weights get
-  // no gradient and their running averages stay. For training the layers after them.
+  // The first `frozen` layers always run in Mode::eval and are not recorded: their weights get no gradient, and their
+  // running averages do not move.
   size_t frozen = 0;
   Mode mode_of(size_t i, Mode mode) const { return i < frozen ? Mode::eval : mode; }
   // The parameters of the other layers.
@@ -45,7 +45,7 @@ class Sequential : public Layer {
   std::vector<LayerPtr> layers_;
 };
 
-// y = body(x) + shortcut(x). The shortcut is the identity; where the body takes strides or adds channels it takes every
+// y = body(x) + shortcut(x). The shortcut is the identity; if the body has strides or adds channels, it takes every
 // stride-th pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters).
 class Residual : public Layer {
  public:

@@ -26,7 +26,7 @@ namespace {
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-// Since the kernel started this process, to a hundredth of a second.
+// Seconds since this process started, to 1/100 s.
 double process_age() {
   std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
   std::string line;
@@ -144,7 +144,7 @@ Ceilings measure_ceilings() {
 std::vector<LayerTiming> time_layers(int64_t steps) {
   Random random(1);
   std::vector<LayerTiming> rows;
-  // forward_tensors and backward_tensors: how many times x's size moves at least.
+  // forward_tensors, backward_tensors: the least memory traffic, in multiples of x's size.
   auto add = [&](const std::string& name, Layer& layer, const Shape& shape, double forward_tensors,
                  double backward_tensors, bool relu = false, bool image = false) {
     Tensor x = Tensor::normal(shape, random);

@@ -31,9 +31,8 @@ class Batches {
   int64_t epoch_ = -1;
 };
 
-// Points that belong to classes, for experiments that need no images: every machine draws the same. A class is a normal
-// distribution around a centre of its own; all values together have mean 0 and variance 1, of which `apart` is the
-// centres'.
+// Labelled points, for experiments that need no images; the same on every machine. A class is a normal distribution
+// around its centre. All values together have mean 0 and variance 1, of which `apart` is the variance of the centres.
 class Points {
  public:
   Points(int64_t dimensions, int64_t classes, double apart, uint64_t seed)
@@ -55,7 +54,8 @@ struct Step {
   const Grads& gradients;
 };
 
-// Steps of SGD; `before` sees each of them before the weights move. Stops early where the loss is not finite: false.
+// Steps of SGD; calls `before` in each step before the weights change. Stops and returns false if the loss is not
+// finite.
 bool train(
     Sequential& net, const std::function<Batch()>& next, const SgdOptions& options, int64_t steps,
     const std::function<void(const Step&)>& before = [](const Step&) {});

@@ -19,16 +19,16 @@ constexpr int64_t evaluation_batch = 256;
 struct View {
   bool mirrored = false;
   int64_t down = 0, right = 0;
-  double weight = 1;  // of what the network says of it; those of all views add up to 1
+  double weight = 1;  // of its logits; the weights of all views add up to 1
 };
 using Views = std::vector<View>;
-// In its place (weight 1/2) and moved by a pixel along a diagonal, both ways (1/4 each): three, and where images may be
-// mirrored as many of the mirrored one.
+// Unshifted (weight 1/2) and shifted by a pixel along a diagonal in both directions (1/4 each); if images may be
+// mirrored, also the same three mirrored, at half the weights.
 Views test_views(bool may_be_mirrored);
 
-// In Mode::eval, every example once, nothing recorded. The logits are the weighted mean of those of all views.
-// keep_going is asked before every batch; at its first no, the score so far is returned. `see` gets the outputs (n,
-// classes) and labels of every batch, in the examples' order.
+// Evaluates every example once, in Mode::eval, without recording. The logits are the weighted mean over the views.
+// Calls keep_going before every batch; if it returns false, returns the score so far. Calls `see` with the logits (n,
+// classes) and labels of every batch, in order.
 Score evaluate(
     Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size = evaluation_batch,
     const std::function<bool(double fraction_done)>& keep_going = [](double) { return true; },

@@ -10,7 +10,7 @@
 namespace evenkeel {
 namespace {
 
-// A variance too large for a float leaves the loss finite, as the normalised values are then 0.
+// If a variance overflows float, the normalised values are 0 and the loss stays finite, so this is checked too.
 std::string norm_that_skipped(Layer& network) {
   struct Find : Visitor {
     std::string found;

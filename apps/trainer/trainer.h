@@ -1,5 +1,4 @@
-// A training step: what happens to a network between a batch and the updated weights. It opens no file and prints
-// nothing.
+// A training step, from a batch to the updated weights. It opens no files and prints nothing.
 #pragma once
 #include <functional>
 #include <vector>
@@ -13,18 +12,18 @@ namespace evenkeel {
 
 struct StepResult {
   double loss = 0;                 // of the batch, before the update
-  int64_t correct = 0, count = 0;  // images of the batch that were classified right, and all
+  int64_t correct = 0, count = 0;  // correctly classified images, and all images of the batch
 };
 
-// Trains `network`, whose parameters the optimiser was made with. Both must outlive it. One thread at a time may use
-// it.
+// Trains `network` by `optimizer`, which must have its parameters. Both must outlive the Trainer. One thread at a time
+// may use it.
 class Trainer {
  public:
   Trainer(Sequential& network, Optimizer& optimizer, Schedule schedule, real label_smoothing = 0);
 
-  // Forward, cross-entropy, backward, and an update with the schedule's learning rate of step `steps`, which then grows
-  // by one. Error(Fault::failed) where the loss or a norm's statistics are not finite: the message names the layer, and
-  // nothing was updated. The first step also refuses a network whose visit() forgets a parameter or names two alike.
+  // Forward, cross-entropy, backward, and an update with the schedule's learning rate of step `steps`; then increments
+  // `steps`. Error(Fault::failed), with the layer, if the loss or a norm's statistics are not finite; then nothing is
+  // updated. The first step also checks that visit() names every parameter, under different names.
   StepResult step(const Batch& batch);
 
   // Called between backward and update: clipping, or a look at the gradients.

@@ -1,6 +1,6 @@
 // The caching allocator. Small blocks: four buckets per power of two (at most a quarter of a block is wasted), last in
-// first out. Large ones: the lowest place that is free in one range of addresses, where free neighbours become one:
-// what the backward pass gives back of the last layers then serves the larger ones before them.
+// first out. Large blocks: first fit in one range of addresses, where free neighbours are merged. So memory that the
+// backward pass frees in the last layers serves the larger blocks of earlier layers.
 #include "core/base/memory.h"
 
 #include <pthread.h>
@@ -44,22 +44,21 @@ Bucket bucket_of(size_t bytes) {
   return {k * 4 + static_cast<int>(j), (size + alignment - 1) / alignment * alignment};
 }
 
-// What a large block takes of the range: whole pages, of whatever size.
+// The size of a large block in the range: whole pages.
 size_t in_range(size_t bytes) { return (bytes + 0xffff) / 0x10000 * 0x10000; }
 
 // The range of addresses, reserved at first use; pages that were never touched take no memory.
 class Range {
  public:
   explicit Range(size_t most) : size_(most) {}
-  // The lowest free place of so many bytes, or null where there is none; `fresh` is set where it goes beyond all places
-  // given out so far.
+  // The lowest free place of this size, or null if there is none; `fresh` is set if it lies beyond all earlier places.
   void* take(size_t size, bool& fresh) {
     if (!begin_) reserve();
     auto place = free_.begin();
     while (place != free_.end() && place->second < size) ++place;
     if (place == free_.end()) return nullptr;
     const auto [at, length] = *place;
-    if (at + size > usable_) {  // addresses alone cost nothing; what is asked for, the system may refuse
+    if (at + size > usable_) {  // reserved addresses cost nothing, but the system may refuse to commit more
       const size_t more = (at + size - usable_ + huge_page - 1) / huge_page * huge_page;
       if (mprotect(begin_ + usable_, more, PROT_READ | PROT_WRITE) != 0) return nullptr;
       usable_ += more;
@@ -109,7 +108,7 @@ class Range {
 
   char* begin_ = nullptr;
   size_t size_, usable_ = 0, touched_ = 0, cached_ = 0;
-  std::map<size_t, size_t> free_;  // where a free place begins, and its bytes
+  std::map<size_t, size_t> free_;  // address and bytes of each free place
 };
 
 struct FreeList {
@@ -122,7 +121,7 @@ struct FreeList {
 // Never destroyed: tensors with static lifetime may be released after main.
 FreeList& free_list() {
   static FreeList* list = [] {
-    // A fork has none of the other threads, which could give the lock back.
+    // After a fork the other threads are gone, and could not release the lock.
     const auto unlock = [] { free_list().mutex.unlock(); };
     pthread_atfork([] { free_list().mutex.lock(); }, unlock, unlock);
     return new FreeList;
@@ -144,7 +143,7 @@ void* allocate(size_t bytes) {
   void* block = nullptr;
   {
     std::lock_guard lock(list.mutex);
-    // The system hands out more than there is, and ends the process that uses it.
+    // The system overcommits memory, and kills the process that uses it.
     if (static_cast<size_t>(list.stats.live_bytes) + size > list.most) throw std::bad_alloc();
     auto& bucket = list.buckets[index];
     bool fresh = bucket.empty();

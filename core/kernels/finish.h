@@ -1,4 +1,4 @@
-// The epilogue of a product or a convolution, done to each block of the result while it is in cache.
+// The epilogue of a product or a convolution, applied to each block of the result while it is in cache.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -7,16 +7,16 @@
 
 namespace evenkeel {
 
-// y = relu(v + bias + add) on raw memory: y (rows, channels) is finished block by block as it is written.
+// y = relu(v + bias + add) on raw memory, y (rows, channels), applied block by block as y is written.
 class Finish {
  public:
   Finish() = default;  // nothing
-  // A bias for each channel; `add` of y's size, or null.
+  // `bias`: one per channel; `add`: of y's size, or null.
   Finish(const real* y, std::vector<real> bias, const real* add, bool relu);
   explicit operator bool() const { return y_ != nullptr; }  // whether there is anything to do
-  // `rows` x `columns` numbers at `to`, which lies in y and in its channel `channel`; y's rows are neighbours.
+  // Finishes `rows` x `columns` numbers at `to`, which points into y at channel `channel`; y's rows are contiguous.
   void operator()(real* to, int64_t rows, int64_t channel, int64_t columns) const;
-  // The Vec of channels that is to be written there.
+  // The Vec of channels to write at `to`.
   Vec operator()(Vec v, const real* to, int64_t channel) const {
     v += Vec(vec(bias_.data() + channel));
     if (add_) v += Vec(vec(add_ + (to - y_)));

@@ -140,7 +140,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
     const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);
     return Epilogue{with_add(in), then.relu}(y);
   };
-  std::vector<Tensor> all = inputs;  // the statistics too, constants, for record() to watch
+  std::vector<Tensor> all = inputs;  // the statistics are constants; record() checks that nobody writes to them
   all.insert(all.end(), {mean, var});
   return record(normalize(*affine, x, then), all, [=](const Tensor& out, const Tensor& g) {
     Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, then, true);

@@ -1,5 +1,5 @@
-// Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1): fused kernels, and the definition that says what they must
-// compute, which also gives their higher derivatives.
+// Batch normalisation (Ioffe and Szegedy 2015, Algorithm 1): fused kernels, and their definition, which also gives the
+// higher derivatives.
 #pragma once
 #include <vector>
 
@@ -33,8 +33,8 @@ Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor&
 Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
                             const Tensor& beta, real eps = default_eps, const Epilogue& then = {});
 
-// For other norms: values rounded to `real`, (n); and an error unless x has values, gamma and beta one for each
-// channel, and eps is not negative.
+// For other norms. rounded(): the values rounded to `real`, (n). check_norm(): Error unless x has values, gamma and
+// beta have one value per channel, and eps is not negative.
 Tensor rounded(const std::vector<double>& values);
 void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps);
 

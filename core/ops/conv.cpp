@@ -31,8 +31,8 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
   return a;
 }
 
-// Winograd's transforms pay from 16 channels on either side, where they save at least half of the multiplications;
-// transforming the filters costs about as much as 64 tiles do, and reading what was transformed before as much as 4.
+// Winograd's transforms pay from 16 channels on either side, if they save at least half of the multiplications.
+// Transforming the filters costs about as much as 64 tiles, reading transformed ones as much as 4.
 bool use_winograd(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out in "
@@ -66,7 +66,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
 }
 
 PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
-  // The packed forms do not depend on the image; a large one asks for every form that any asks for.
+  // The packed forms do not depend on the image, and a large image needs all of them.
   const Shape& k = w_shape_;
   const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3] * options.groups}, k, options);
   const auto packed = [&](bool winograd) {

@@ -7,32 +7,31 @@ namespace evenkeel {
 enum class ConvAlgorithm {
   automatic,  // by shape, the same for all three functions; see use_winograd() in conv.cpp
   direct,     // matrix products with patches of the image: any shape
-  winograd    // winograd.h: a quarter of the multiplications, at most 20 times the error: the bounds stand there
+  winograd    // a quarter of the multiplications, at most 20 times the error; winograd.h has the bounds
 };
 
 struct ConvOptions {
   int64_t stride = 1;
   int64_t padding = 0;  // zeros on all four sides
-  int64_t groups = 1;   // of the channels, and of the filters: each filter sees the channels of its group alone
+  int64_t groups = 1;   // of channels and filters: a filter reads only the channels of its group
   ConvAlgorithm algorithm = ConvAlgorithm::automatic;
 };
 
-// y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c]
-// plus bias[k], if there is one, followed by `then`.
-// x (N, H, W, C), w (K, R, S, C), bias (K) -> (N, P, Q, K) with P = (H + 2 padding - R) / stride + 1.
-// In G groups, w (K, R, S, C / G), and filter k sees the channels from k / (K / G) * C / G on; G = C = K is a depthwise
-// convolution.
+// y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c] plus bias[k], if
+// there is one, followed by `then`. x (N, H, W, C), w (K, R, S, C), bias (K) -> (N, P, Q, K) with P = (H + 2 padding -
+// R) / stride + 1. In G groups w is (K, R, S, C / G), and filter k reads the C / G channels from k / (K / G) * C / G
+// on; G = C = K is a depthwise convolution.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Tensor& bias = {},
               const Epilogue& then = {});
-// y's shape; refuses what conv2d refuses.
+// y's shape; checks as conv2d does.
 Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options = {});
 // The adjoint in x: cotangent g (N, P, Q, K), w (K, R, S, C / G) -> x_shape (N, H, W, C).
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options = {});
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C / G).
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
 
-// Filters that are used again and again and do not change: for inference. A copy of w in each form that some x can ask
-// for. Nothing in it changes after it was made: any number of threads may use one at a time.
+// Packed filters for inference: a copy of w in each form that some x may need. Immutable: any number of threads may
+// share one.
 class PreparedFilters {
  public:
   PreparedFilters(const Tensor& w, const ConvOptions& options);

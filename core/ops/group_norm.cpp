@@ -26,7 +26,7 @@ struct Groups {
 struct GroupStatistics {
   GroupStatistics(const Groups& g, const real* x)
       : mean(static_cast<size_t>(g.groups)), var(static_cast<size_t>(g.groups)) {
-    // Where all channels are one group they are one long column; else the moments of the channels are merged over each
+    // If all channels are one group, they are one long column; otherwise the channels' moments are merged over each
     // group.
     const Moments m = g.groups == 1 ? moments_of_rows(x, g.size(), 1) : moments_of_rows(x, g.positions, g.channels);
     const int64_t columns = static_cast<int64_t>(m.mean.size()) / g.groups;
@@ -59,7 +59,7 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
   return means;
 }
 
-// The gradient of batch norm, for every example by itself.
+// The gradient of batch norm, computed for each example separately.
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                      const Tensor& cotangent) {
   Tensor dx = Tensor::empty(x.shape());
@@ -113,7 +113,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
 Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps) {
   const int64_t examples = x.dim(0), channels = x.channels(), each = channels / groups;
   const Shape grouped{examples, groups, each};
-  // At every element the mean of its example's group.
+  // The mean of each element's group, at every element.
   auto group_mean = [&](const Tensor& v) {
     const Tensor sums =
         sum_channels(reshape(sum_positions(v), grouped)) / static_cast<real>(v.rows() / examples * each);

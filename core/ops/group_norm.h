@@ -1,5 +1,4 @@
-// Group, layer and instance normalisation: a fused kernel, and the definition that says what it must compute, which
-// also gives its higher derivatives.
+// Group, layer and instance normalisation: a fused kernel, and its definition, which also gives the higher derivatives.
 #pragma once
 #include "../engine/autograd.h"
 
@@ -8,7 +7,7 @@ namespace evenkeel {
 // x (N, ..., C), gamma (C), beta (C): per example and per group of C / groups neighbouring channels, over all positions
 // (Wu and He 2018). One group is layer normalisation over all features of an example; C groups is instance
 // normalisation.
-void check_groups(const Shape& x, int64_t groups);  // refuses what group_norm refuses
+void check_groups(const Shape& x, int64_t groups);  // checks as group_norm does
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
 Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,
                              real eps = real(1e-5));

@@ -30,8 +30,7 @@ int fold_batch_norms(Sequential& network) {
     if (auto* residual = dynamic_cast<Residual*>(&network[i])) folded += fold_batch_norms(residual->body());
     const auto* norm = dynamic_cast<const RunningNorm*>(&network[i]);
     if (!norm || i == 0) continue;
-    // An instance norm would cancel the bias, so that in a description there is none: nobody could read what was
-    // folded.
+    // A layer before an instance norm has no bias in its description, so the folded network could not be read back.
     if (i + 1 < network.size() && dynamic_cast<InstanceNorm*>(&network[i + 1])) continue;
     if (auto* conv = dynamic_cast<Conv2d*>(&network[i - 1]))
       fold(*norm, conv->weight, conv->bias);

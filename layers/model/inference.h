@@ -1,12 +1,11 @@
-// A network made ready for inference: what can be computed once is, and nothing can be trained any more.
+// Prepares a network for inference: computes once what does not depend on the input.
 #pragma once
 #include "../sequential.h"
 
 namespace evenkeel {
 
-// Folds batch norms (fold.h), then packs the filters of every convolution, and transforms them where it goes by
-// Winograd's form. Filters are copied: later changes to them are not seen. Only Mode::eval is left. Threads may share
-// the network.
+// Folds batch norms (fold.h), then packs the filters of every convolution, with Winograd's transform where it is used.
+// The network keeps copies of the filters, and supports only Mode::eval. Threads may share it.
 void prepare_inference(Sequential& network);
 
 }  // namespace evenkeel

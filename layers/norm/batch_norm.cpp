@@ -5,7 +5,7 @@
 namespace evenkeel {
 namespace {
 
-// As batch_norm_definition, over the rows whose mask is 1, which are so many.
+// Like batch_norm_definition, over the `count` rows with mask 1.
 Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta,
                              int64_t count, real eps) {
   const int64_t channels = x.channels();
@@ -25,7 +25,7 @@ Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& 
 Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma, const Tensor& beta, real eps) {
   const int64_t channels = x.channels(), rows = x.rows() / parts;
   const Tensor cut = reshape(x, {parts, rows, channels});
-  Moments all(channels);  // each part's variance is about its own mean
+  Moments all(channels);  // the mean of the parts' variances, each about its own mean
   for (int64_t p = 0; p < parts; ++p) {
     const Moments part = moments(x, p * rows, (p + 1) * rows);
     for (size_t c = 0; c < all.mean.size(); ++c) {
@@ -105,7 +105,7 @@ void BatchNorm::visit(Visitor& v) {
     if (options.gamma)
       v.parameter("weight", gamma, false);
     else
-      v.buffer("weight", gamma);  // other programs' files have it
+      v.buffer("weight", gamma);  // because other programs' files have it
     v.parameter("bias", beta, false);
   }
   v.buffer("running_mean", running_mean);

@@ -7,17 +7,17 @@ namespace evenkeel {
 
 struct BatchNormOptions {
   real eps = default_eps;
-  // Every row weighs the same, so that the t-th of equal batches weighs 1/t; also after recalibrate(). Where a file
-  // does not say how many rows its averages stand for, each of its num_batches_tracked batches weighs as much as the
-  // next one, which is PyTorch's rule.
+  // All rows have the same weight, so the t-th of equal batches has 1/t; also after recalibrate(). If a file lacks the
+  // number of averaged rows, each of its num_batches_tracked batches counts like the next one, which is PyTorch's rule.
   bool cumulative = false;
   double new_weight = 0.1;
-  // m/(m-1) times the batch's variance, or (false) the biased one. The normaliser itself always uses the biased one.
+  // The running variance averages m/(m-1) times the batch's biased variance, or (false) the biased one. The normaliser
+  // always uses the biased one.
   bool unbiased = true;
   bool affine = true;   // else gamma and beta are 1 and 0
   bool gamma = true;    // else gamma is 1 beside a beta that is learned
-  bool frozen = false;  // gamma and beta are trained all the same
-  int64_t ghost = 0;    // as many equal parts of at least so many examples as there can be
+  bool frozen = false;  // the running averages normalise in training too; gamma and beta are trained
+  int64_t ghost = 0;    // cuts the batch into as many equal parts of at least this many examples as possible; 0: off
 
   static void each(auto& o, auto&& option) {
     option("eps", o.eps, norm_eps, "inside the root");
@@ -34,7 +34,7 @@ struct BatchNormOptions {
   }
 };
 
-// Which statistics, and what moves:
+// The modes:
 //                 normalises with        running averages
 //   Mode::train   the batch's            move (unless the batch is not finite: then skipped is counted)
 //   Mode::probe   the batch's            stay
@@ -51,15 +51,15 @@ struct BatchNorm : RunningNorm {
 
   BatchNormOptions options;
   Owned running_var;   // (C): 1 before the first batch
-  Owned running_rows;  // (): how many rows have been averaged; 1: a file did not say
-  // Which rows count in a batch's statistics, one number for each, 1 or 0 (padding of sequences); undefined: all of
-  // them. To be set before forward(); the rows that do not count must be finite, and are normalised with the others'
+  Owned running_rows;  // (): number of averaged rows; 1: unknown, from a file
+  // One number per row: 1 if it counts in the batch's statistics, 0 if not (padding of sequences). Undefined: all rows
+  // count. Set it before forward(). Rows that do not count must be finite; they are normalised with the same
   // statistics.
   Tensor mask;
 
  private:
   struct Rows {
-    double all, each;  // of a batch that count, and of each of its ghost batches
+    double all, each;  // rows that count, in the batch and in each ghost batch
   };
   Normalized normalise(const Tensor& x, const Epilogue& then, Rows& rows) const;
   void average(const Tensor& mean, const Tensor& var, const Rows& rows);

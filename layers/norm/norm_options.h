@@ -1,4 +1,4 @@
-// The option that every normalisation has.
+// The option of every normalisation.
 #pragma once
 #include "../../core/base/options.h"
 #include "../layer.h"

@@ -4,11 +4,10 @@
 
 namespace evenkeel {
 
-// The layers of a network with running statistics, with their names, in order.
+// The RunningNorm layers of a network with their names, in order.
 std::vector<std::pair<std::string, RunningNorm*>> running_norms(Layer& network);
 
-// Mean and biased variance per channel of all rows that have been added, in double: right for any batch sizes and
-// means.
+// Mean and biased variance per channel over all added rows, in double: exact for any batch sizes and means.
 class Population {
  public:
   void add(const Tensor& x);  // (rows, C)
@@ -20,12 +19,12 @@ class Population {
   Moments all_;
 };
 
-// Gives its argument the inputs of a data set, batch after batch, the same at every call.
+// Calls its argument with the inputs of a data set, batch by batch, the same at every call.
 using EachBatch = std::function<void(const std::function<void(const Tensor&)>&)>;
 
-// Sets every running statistic to that of the data set: the first layer's from its inputs, the second's from what
-// inference then gives it, and so on; one pass over the data for each. Afterwards inference normalises exactly with the
-// population's moments. The norms in a Sequential's frozen layers stay as they are.
+// Sets all running statistics to those of the data set, in order: each norm gets the statistics of its inputs in
+// inference with the norms before it already set; one pass over the data for each. Then inference uses exactly the
+// population's moments. Norms in a Sequential's frozen layers do not change.
 void recalibrate(Layer& network, const EachBatch& each_batch);
 
 }  // namespace evenkeel

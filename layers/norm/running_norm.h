@@ -13,17 +13,17 @@ struct RunningNorm : Layer {
     Tensor mean, var;
   };
   virtual Statistics statistics() const = 0;
-  // Sets the averages, their weight and their counts to those of a population of `rows` rows. Nothing else may write
-  // the averages: beside a weight of 0 the first training step would drop them, and it refuses instead.
+  // Sets the averages, their weight and their counts to those of a population of `rows` rows. Do not write the averages
+  // directly: with a weight of 0 the first training step would replace them, so it throws Error.
   virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;
   virtual real epsilon() const = 0;
   Shape output_shape(const Shape& input) override;
 
   Owned gamma, beta;  // (C)
-  // The averages start at nothing and are bias-corrected (Kingma and Ba 2015, section 3): beside them stands their
-  // weight w <- (1 - a) w + a, which is 1 - (1 - a)^t for a constant a, and
+  // The averages are bias-corrected (Kingma and Ba 2015, section 3). Their weight w <- (1 - a) w + a is kept beside
+  // them; it is 1 - (1 - a)^t for a constant a. Then
   //   average <- average + (a / w) (new - average)
-  // is the corrected average itself.
+  // is the corrected average.
   Owned running_mean;                        // (C): 0 before the first batch
   Owned running_weight;                      // (): w
   Owned batches;                             // (): how many have been averaged
@@ -31,8 +31,8 @@ struct RunningNorm : Layer {
   int64_t skipped = 0;                       // batches that were not averaged because a mean or variance was not finite
 
  protected:
-  // Moves running_mean and `spread`, the other average of the norm, towards a batch's mean and `factor` times its
-  // spread, all (C), in double, and counts the batch. False, and `skipped` counts it, where they are not finite.
+  // Moves running_mean and `spread`, the norm's other average, towards a batch's mean and `factor` times its spread,
+  // all (C), in double, and counts the batch. If these are not finite, increments `skipped` and returns false.
   bool move_averages(double a, const Tensor& mean, Tensor& spread, const Tensor& batch_spread, double factor = 1);
 };
 
