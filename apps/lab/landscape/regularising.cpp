@@ -22,7 +22,7 @@ struct Parameters {
 // The noise that the other examples of a batch of `size` add to xhat: y = x (1 + u / sqrt(2 size)) + v / sqrt(size),
 // with normal u and v for each unit and each `size` examples. Its variance is (1 + x^2 / 2) / size.
 struct Company : Layer {
-  Company(int64_t examples, Random stream) : size(examples), random(std::move(stream)) {}
+  Company(int64_t examples, Random stream) : size(examples), random(stream) {}
   Tensor forward(const Tensor& x, Mode mode) override {
     if (mode == Mode::eval) return x;
     const int64_t units = x.channels();
