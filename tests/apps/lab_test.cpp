@@ -144,8 +144,8 @@ TEST_CASE("lab: --set changes one experiment's parameters, which the output and 
   refused({"--set", "esp=0.1"}, "it is written lab transform --set [:eps=1e-05]");
   refused({"--set", "eps=2"}, "must be a number from 0 to 1, got '2'");
   refused({"--set", "eps=much"}, "got 'much'");
-  refused({"--set", "eps"}, "--set is written NAME=VALUE, got 'eps'");
-  refused({"--set", "eps="}, "--set is written NAME=VALUE, got 'eps='");
+  refused({"--set", "eps"}, "--set needs NAME=VALUE, got 'eps'");
+  refused({"--set", "eps="}, "--set needs NAME=VALUE, got 'eps='");
   refused({"--set", "eps=0.1", "--set", "eps=0.2"}, "eps twice");
   refused({"axes", "--set", "eps=0.1"}, "--set changes the parameters of one experiment");
   refused({"--next", "--set", "eps=0.1"}, "--set changes the parameters of one experiment");
