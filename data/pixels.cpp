@@ -11,7 +11,7 @@
 
 #include "core/base/available.h"
 #include "core/base/check.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 namespace {

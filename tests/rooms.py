@@ -5,7 +5,7 @@ import re
 import sys
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-core = ["core/base", "core/engine", "core/ops"]
+core = ["core/base", "core/io", "core/engine", "core/ops"]
 layers = core + ["layers", "layers/norm"]
 library = core + ["layers", "layers/norm", "layers/model", "optim", "optim/curvature", "data", "data/formats", "data/catalogue"]
 cli = library + ["apps/cli"]
@@ -13,6 +13,7 @@ cli = library + ["apps/cli"]
 # folder: the folders that it may include, besides itself
 MAY_INCLUDE = {
     "core/base": [],
+    "core/io": ["core/base"],
     "core/engine": ["core/base"],
     "core/kernels": ["core/base"],  # they know no Tensor
     "core/ops": ["core/base", "core/engine", "core/kernels"],

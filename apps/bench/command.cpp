@@ -18,8 +18,8 @@
 #include "apps/cli/options.h"
 #include "core/base/check.h"
 #include "core/base/parallel.h"
-#include "core/base/process.h"
 #include "core/base/processor.h"
+#include "core/io/process.h"
 #include "core/kernels/gemm.h"
 
 namespace evenkeel {

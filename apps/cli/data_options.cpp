@@ -6,7 +6,7 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 namespace {

@@ -1,6 +1,6 @@
 #include "apps/cli/text.h"
 
-#include "core/base/utf8.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 bool is_utf8(const std::string& text) {

@@ -9,7 +9,7 @@
 #include "apps/cli/data_options.h"
 #include "apps/cli/text.h"
 #include "apps/report/sheet.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/loader.h"
 
 namespace evenkeel {

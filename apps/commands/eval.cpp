@@ -12,7 +12,7 @@
 #include "apps/formats/npz.h"
 #include "apps/report/page.h"
 #include "apps/trainer/evaluate.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "layers/model/inference.h"
 
 namespace evenkeel {

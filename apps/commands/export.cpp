@@ -9,7 +9,7 @@
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
 #include "apps/formats/onnx.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "layers/model/fold.h"
 
 namespace evenkeel {

@@ -7,7 +7,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/report/run_log.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 namespace {

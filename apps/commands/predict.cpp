@@ -14,8 +14,8 @@
 #include "apps/cli/options.h"
 #include "apps/formats/network_file.h"
 #include "core/base/parallel.h"
-#include "core/base/utf8.h"
 #include "core/engine/autograd.h"
+#include "core/io/utf8.h"
 #include "data/formats/image_folder.h"
 #include "layers/model/inference.h"
 

@@ -7,7 +7,7 @@
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
 #include "apps/trainer/evaluate.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 

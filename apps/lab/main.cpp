@@ -15,8 +15,8 @@
 #include "apps/cli/text.h"
 #include "apps/lab/experiments.h"
 #include "apps/lab/symbols.h"
-#include "core/base/file.h"
 #include "core/base/parallel.h"
+#include "core/io/file.h"
 
 namespace evenkeel::lab {
 namespace {

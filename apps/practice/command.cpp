@@ -10,7 +10,7 @@
 #include "apps/practice/page.h"
 #include "apps/practice/screen.h"
 #include "apps/practice/watch.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace fs = std::filesystem;
 

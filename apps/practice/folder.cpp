@@ -5,8 +5,8 @@
 
 #include "apps/practice/workshop.h"
 #include "core/base/check.h"
-#include "core/base/file.h"
-#include "core/base/json_check.h"
+#include "core/io/file.h"
+#include "core/io/json_check.h"
 
 namespace fs = std::filesystem;
 

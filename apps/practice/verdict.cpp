@@ -13,8 +13,8 @@
 #include <sstream>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
-#include "core/base/process.h"
+#include "core/io/file.h"
+#include "core/io/process.h"
 
 namespace fs = std::filesystem;
 

@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
-#include "core/base/process.h"
+#include "core/io/file.h"
+#include "core/io/process.h"
 #include "data/catalogue/sha256.h"
 
 namespace fs = std::filesystem;

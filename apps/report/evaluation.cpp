@@ -9,7 +9,7 @@
 
 #include "apps/cli/text.h"
 #include "core/base/check.h"
-#include "core/base/utf8.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 namespace {

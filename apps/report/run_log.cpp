@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
 #include "core/base/number.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "apps/cli/text.h"
 #include "core/base/check.h"
-#include "core/base/file.h"
-#include "core/base/json_check.h"
-#include "core/base/utf8.h"
+#include "core/io/file.h"
+#include "core/io/json_check.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 namespace {

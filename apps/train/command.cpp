@@ -16,9 +16,9 @@
 #include "apps/formats/network_file.h"
 #include "apps/train/recipes.h"
 #include "apps/train/run.h"
-#include "core/base/file.h"
-#include "core/base/json_check.h"
 #include "core/base/processor.h"
+#include "core/io/file.h"
+#include "core/io/json_check.h"
 #include "layers/model/safetensors.h"
 
 namespace evenkeel {

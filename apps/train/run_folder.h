@@ -8,7 +8,7 @@
 #pragma once
 #include <string>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "apps/formats/network_file.h"
-#include "core/base/json_check.h"
+#include "core/io/json_check.h"
 
 namespace evenkeel {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/formats/bytes.h"
 #include "data/formats/zip.h"
 

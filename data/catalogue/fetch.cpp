@@ -11,9 +11,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "core/base/file.h"
-#include "core/base/foreign.h"
-#include "core/base/process.h"
+#include "core/io/file.h"
+#include "core/io/foreign.h"
+#include "core/io/process.h"
 #include "data/catalogue/archive.h"
 #include "data/catalogue/sha256.h"
 

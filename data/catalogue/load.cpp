@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/catalogue/own.h"
 #include "data/catalogue/source.h"
 

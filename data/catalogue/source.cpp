@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/formats/cifar.h"
 #include "data/formats/idx.h"
 #include "data/synthetic.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/base/check.h"
-#include "core/base/foreign.h"
+#include "core/io/foreign.h"
 
 namespace evenkeel {
 

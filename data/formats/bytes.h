@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "../../core/base/file.h"
+#include "../../core/io/file.h"
 
 namespace evenkeel {
 

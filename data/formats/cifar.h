@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "../../core/base/file.h"
+#include "../../core/io/file.h"
 #include "../dataset.h"
 
 namespace evenkeel {

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/formats/bytes.h"
 
 namespace evenkeel {

@@ -9,9 +9,9 @@
 #include <map>
 #include <set>
 
-#include "core/base/file.h"
 #include "core/base/parallel.h"
-#include "core/base/utf8.h"
+#include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "data/formats/picture_cache.h"
 
 namespace evenkeel {

@@ -9,8 +9,8 @@
 #include <limits>
 #include <optional>
 
-#include "core/base/file.h"
-#include "core/base/utf8.h"
+#include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "data/formats/zip.h"
 
 namespace evenkeel {

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "../../core/base/file.h"
 #include "../../core/base/shape.h"
+#include "../../core/io/file.h"
 #include "image.h"
 
 namespace evenkeel {

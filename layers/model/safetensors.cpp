@@ -9,9 +9,9 @@
 #include <set>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
-#include "core/base/foreign.h"
-#include "core/base/json_check.h"
+#include "core/io/file.h"
+#include "core/io/foreign.h"
+#include "core/io/json_check.h"
 
 namespace evenkeel {
 namespace {

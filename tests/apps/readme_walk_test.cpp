@@ -5,7 +5,7 @@
 #include <regex>
 #include <set>
 
-#include "core/base/process.h"
+#include "core/io/process.h"
 #include "data/formats/image_folder.h"
 #include "tests/apps/process.h"
 #include "tests/apps/shapes.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "apps/cli/interrupt.h"
-#include "core/base/process.h"
+#include "core/io/process.h"
 #include "tests/apps/process.h"
 
 using namespace evenkeel;

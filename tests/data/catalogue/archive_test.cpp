@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"
 #include "tests/zip.h"

@@ -9,7 +9,7 @@
 #include <map>
 #include <thread>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "data/catalogue/load.h"
 #include "data/catalogue/sha256.h"
 #include "tests/data_files.h"

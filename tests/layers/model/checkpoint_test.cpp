@@ -9,7 +9,7 @@
 #include <functional>
 #include <tuple>
 
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "layers/dense.h"
 #include "layers/model/spec.h"
 #include "layers/norm/batch_norm.h"

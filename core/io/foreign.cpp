@@ -1,4 +1,4 @@
-#include "core/base/foreign.h"
+#include "core/io/foreign.h"
 
 #include <algorithm>
 

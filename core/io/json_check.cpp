@@ -1,4 +1,4 @@
-#include "core/base/json_check.h"
+#include "core/io/json_check.h"
 
 #include <nlohmann/json.hpp>
 #include <set>

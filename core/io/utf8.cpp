@@ -1,4 +1,4 @@
-#include "core/base/utf8.h"
+#include "core/io/utf8.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "core/base/process.h"
+#include "core/io/process.h"
 
 #include <doctest/doctest.h>
 #include <poll.h>
@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
+#include "core/io/file.h"
 #include "tests/scratch.h"
 
 using namespace evenkeel;

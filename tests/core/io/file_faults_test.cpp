@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "core/base/check.h"
-#include "core/base/file.h"
 #include "core/base/random.h"
+#include "core/io/file.h"
 #include "data/catalogue/fetch.h"
 #include "layers/model/checkpoint.h"
 #include "tests/data_files.h"

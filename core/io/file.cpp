@@ -1,4 +1,4 @@
-#include "core/base/file.h"
+#include "core/io/file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
