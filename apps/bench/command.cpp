@@ -121,11 +121,15 @@ void compare_with(const Arguments& ours, const Arguments& theirs, int64_t rounds
 
 // A file without a name that holds torch_bench.py, as a path that a child process can open.
 std::string torch_script() {
+#ifdef __linux__
   static const int file = ::memfd_create("torch_bench.py", MFD_CLOEXEC);
   const std::string text = torch_bench;
   check(file >= 0 && ::pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
         "bench: no memory for the script that times PyTorch");
   return fmt::format("/proc/{}/fd/{}", ::getpid(), file);
+#else
+  fail(Fault::missing, "bench: --compare needs Linux");
+#endif
 }
 
 // "" if this Python has PyTorch, else why not.

@@ -25,7 +25,7 @@ struct EvalOptions {
   bool skip_bad = false, views = false;
 };
 
-// The network of the file; with --model, that of the options.
+// The network in the file; with --model, the network that the options describe.
 std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& registry) {
   if (o.model.model.empty()) {
     NetworkFile file = open_network(o.file, registry.layers);
