@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/shards.h"
+
 namespace evenkeel {
 namespace {
 
@@ -50,7 +52,7 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
         "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
   padding_ = options.augmentation.crop >= 0 ? options.augmentation.crop : width >= 32 ? 4 : 2;
   const int64_t rest = size_ % batch;
-  const bool drop = options.drop_last || (options.shuffle && rest == 1 && batch > 1);
+  const bool drop = options.drop_last || (options.shuffle && rest < 2 * options.shards && batch > 1);
   batches_ = size_ / batch + (rest > 0 && !drop);
   requested_ = batches_;
   for (int64_t i = 0; i < width * channels; ++i) {
@@ -93,9 +95,12 @@ void Loader::begin_epoch(int64_t epoch, int64_t first_batch) {
 
 void Loader::request() {
   if (requested_ == batches_) return;
-  const int64_t begin = requested_++ * options_.batch_size, n = std::min(options_.batch_size, size_ - begin);
-  Job job{.batch = {Tensor::empty({n, data_.image[0], data_.image[1], data_.image[2]}), Labels(static_cast<size_t>(n))},
-          .begin = begin,
+  const int64_t begin = requested_++ * options_.batch_size, whole = std::min(options_.batch_size, size_ - begin);
+  const int64_t first = shard_begin(whole, options_.first_shard, options_.shards),
+                n = shard_begin(whole, options_.end_shard, options_.shards) - first;
+  Job job{.batch = {Tensor::empty({n, data_.image[0], data_.image[1], data_.image[2]}), Labels(static_cast<size_t>(n)),
+                    whole},
+          .begin = begin + first,
           .done = false,
           .error = {}};
   {

@@ -21,6 +21,8 @@ Normalization measure(const Dataset& data);  // deviation 1 for a constant chann
 struct Batch {
   Tensor x;  // (N, H, W, C): (pixel - mean) / deviation
   Labels labels;
+  int64_t whole = 0;  // examples of the whole batch, if these are only some shards of it; 0: these are all
+  int64_t size() const { return whole > 0 ? whole : static_cast<int64_t>(labels.size()); }
 };
 
 // How images are changed in training.
@@ -46,12 +48,15 @@ int64_t reflected(int64_t i, int64_t n);
 struct LoaderOptions {
   int64_t batch_size = 64;
   bool shuffle = true;     // for training; false: every example once, in order
-  bool drop_last = false;  // leave out a short last batch. When shuffling, a last batch of one example is always left
-                           // out, because batch normalisation cannot train on it (unless batch_size is 1)
+  bool drop_last = false;  // leave out a short last batch. When shuffling, a last batch with fewer than two examples
+                           // for each shard is always left out, because batch normalisation cannot train on it (unless
+                           // batch_size is 1)
   bool augment = false;
   Augmentation augmentation = {};  // if augment is set
   uint64_t seed = 1;
   bool background = true;  // prepare on a thread; the batches are the same
+  int64_t shards = 1, first_shard = 0,
+          end_shard = 1;  // prepare only these shards of each batch; see core/base/shards.h
 };
 
 // An epoch's order is a function of (seed, epoch), an example's augmentation one of (seed, epoch, position in the

@@ -49,6 +49,10 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
 
   add_integer(app, "--epochs", o.epochs, 1, 1'000'000, "passes over the training images")->group("Training");
   add_integer(app, "--batch-size", o.batch_size, 1, 1 << 20, "images in a step")->group("Training");
+  add_integer(app, "--shards", o.shards, 1, 1 << 16,
+              "cut each batch into N shards, which processes can share, with the gradients and the batch statistics of "
+              "the whole batch; it decides the last bits, the number of processes does not")
+      ->group("Training");
   std::vector<std::string> usages, rates;
   for (const auto& [name, kind] : standard_optimizers()) {
     usages.push_back(kind.usage);
@@ -240,6 +244,9 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
     app.get_option("--lr")->default_str(fmt::format("{}", o.lr));
   }
   parse_augmentation(o.augment);
+  check(o.shards == 1 || o.batch_size >= 2 * o.shards,
+        "--shards: each needs two images of a batch, but {} shards must share {}; lower --shards or raise --batch-size",
+        o.shards, o.batch_size);
   check(o.patience == 0 || o.validation > 0, "--patience: needs held-out images, --validation N");
 }
 

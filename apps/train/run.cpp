@@ -54,19 +54,24 @@ class Run {
         data_(load_training_data(options, registry.data)),
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
-        network_(frozen(make_named_model(info_.model, registry.layers), options.freeze)),
+        network_(make_network(registry.layers)),
         optimizer_(make_optimizer(options.optimizer, grouped(network_->trained_parameters(), options.groups),
                                   registry.optimizers)),
+        shards_(options.shards),
         loader_(data_.train, info_.normalization,
                 {.batch_size = options.batch_size,
                  .augment = options.augment.on,
                  .augmentation = parse_augmentation(options.augment),
-                 .seed = options.model.seed}),
+                 .seed = options.model.seed,
+                 .shards = shards_.count(),
+                 .first_shard = shards_.first(),
+                 .end_shard = shards_.first() + shards_.here()}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
     trainer_.emplace(*network_, *optimizer_, schedule_, static_cast<real>(options.label_smoothing));
+    if (options.shards > 1) trainer_->set_shards(shards_, [&] { return make_network(registry.layers); });
     if (options.average > 0) average_.emplace(optimizer_->parameters(), options.average);
     if (options.clip > 0)
       trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
@@ -78,6 +83,9 @@ class Run {
   int operator()();
 
  private:
+  std::unique_ptr<Sequential> make_network(const Vocabulary& layers) const {
+    return frozen(make_named_model(info_.model, layers), o_.freeze);
+  }
   std::string path(const char* file) const { return *folder_ / file; }
   bool stopped() const { return interrupt_.signal() != 0; }
   int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
@@ -108,6 +116,7 @@ class Run {
   std::unique_ptr<Sequential> network_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
+  Shards shards_;
   Loader loader_;
   Schedule schedule_;
   std::optional<Trainer> trainer_;

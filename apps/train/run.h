@@ -17,7 +17,7 @@ struct TrainOptions {
   AugmentWords augment;
 
   ModelOptions model;  // its seed is used for everything
-  int64_t epochs = 5, batch_size = 64;
+  int64_t epochs = 5, batch_size = 64, shards = 1;
   std::string optimizer = "sgd:momentum=0.9:weight_decay=0.0005";
   double lr = 0;       // 0: the optimiser's default
   std::string groups;  // factors on learning rate and decay, by parameter name

@@ -1,5 +1,6 @@
 #include "apps/trainer/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -24,6 +25,46 @@ std::string norm_that_skipped(Layer& network) {
   return find.found;
 }
 
+void check_step(Sequential& network, const Batch& batch, double loss) {
+  if (!std::isfinite(loss)) {
+    const Recording off(false);
+    const std::string layer = first_non_finite(network, batch.x);
+    fail(Fault::failed, "the loss is {}; {}", std::abs(loss),
+         layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer);
+  }
+  if (const std::string norm = norm_that_skipped(network); !norm.empty())
+    fail(Fault::failed, "layer {} got a batch whose mean or variance is not finite", norm);
+}
+
+// What training moves or reads besides the parameters, and the parameters' handles.
+struct State : Visitor {
+  explicit State(Layer& network) { network.visit(*this); }
+  void parameter(const std::string&, Tensor& value, bool) override { parameters.push_back(&value); }
+  void buffer(const std::string&, Tensor& value) override { buffers.push_back(&value); }
+  void stream(const std::string&, Random& value) override { streams.push_back(&value); }
+  std::vector<Tensor*> parameters, buffers;
+  std::vector<Random*> streams;
+};
+
+// Gives the copy the network's own parameters, and the values of everything else.
+void follow(Layer& copy, Layer& network) {
+  const State to(copy), from(network);
+  check(to.parameters.size() == from.parameters.size() && to.buffers.size() == from.buffers.size() &&
+            to.streams.size() == from.streams.size(),
+        "shards: the copy must have the network's layers");
+  for (size_t i = 0; i < to.parameters.size(); ++i) *to.parameters[i] = *from.parameters[i];
+  for (size_t i = 0; i < to.buffers.size(); ++i) to.buffers[i]->copy_from(*from.buffers[i]);
+  for (size_t i = 0; i < to.streams.size(); ++i) *to.streams[i] = *from.streams[i];
+}
+
+Batch rows_of(const Batch& batch, int64_t begin, int64_t end) {
+  Shape shape{end - begin};
+  for (int axis = 1; axis < batch.x.shape().rank(); ++axis) shape.push_back(batch.x.dim(axis));
+  Batch part{Tensor::empty(shape), Labels(batch.labels.begin() + begin, batch.labels.begin() + end)};
+  std::copy_n(batch.x.data() + begin * (batch.x.size() / batch.x.dim(0)), shape.size(), part.x.mutable_data());
+  return part;
+}
+
 }  // namespace
 
 Trainer::Trainer(Sequential& network, Optimizer& optimizer, Schedule schedule, real label_smoothing)
@@ -33,30 +74,73 @@ Trainer::Trainer(Sequential& network, Optimizer& optimizer, Schedule schedule, r
       label_smoothing_(label_smoothing),
       trained_(values(optimizer.parameters())) {}
 
+void Trainer::set_shards(Shards& shards, const std::function<std::unique_ptr<Sequential>()>& copy) {
+  shards_ = &shards;
+  copies_.clear();
+  for (int64_t i = 1; i < shards.here(); ++i) copies_.push_back(copy());
+}
+
 StepResult Trainer::step(const Batch& batch) {
-  StepResult result{.count = static_cast<int64_t>(batch.labels.size())};
-  Tensor loss;
-  {
-    const Tensor logits = network_.forward(batch.x, Mode::train);
-    loss = cross_entropy(logits, batch.labels, label_smoothing_);
-    result.correct = count_correct(logits, batch.labels);
-  }  // nothing keeps an activation but the loss
-  result.loss = loss.item();
-  if (!std::isfinite(result.loss)) {
-    const Recording off(false);
-    const std::string layer = first_non_finite(network_, batch.x);
-    fail(Fault::failed, "the loss is {}; {}", std::abs(result.loss),
-         layer.empty() ? "every layer's output is finite" : "the first whose output is not finite is " + layer);
-  }
-  if (const std::string norm = norm_that_skipped(network_); !norm.empty())
-    fail(Fault::failed, "layer {} got a batch whose mean or variance is not finite", norm);
-  if (!std::exchange(checked_, true)) check_named(network_, batch.x, loss);
-  Grads gradients = grad(std::move(loss), trained_);
+  StepResult result{.count = batch.size()};
+  Grads gradients = shards_ ? pass_shards(batch, result) : pass(network_, batch, result);
   before_update(result, gradients);
   optimizer_.set_lr(static_cast<real>(schedule_.at(steps)));
   optimizer_.step(gradients);
   ++steps;
   return result;
+}
+
+// The gradients of the part's share in the loss of the whole batch, which has result.count examples.
+Grads Trainer::pass(Sequential& network, const Batch& part, StepResult& result) {
+  Tensor loss;
+  {
+    const Tensor logits = network.forward(part.x, Mode::train);
+    loss = cross_entropy(logits, part.labels, label_smoothing_);
+    result.correct = count_correct(logits, part.labels);
+  }  // nothing keeps an activation but the loss
+  result.loss = loss.item();
+  const double share = static_cast<double>(part.labels.size()) / static_cast<double>(result.count);
+  if (Shard* const shard = this_shard()) {
+    double sums[] = {share * result.loss, static_cast<double>(result.correct)};
+    shard->sum(sums, 2);
+    result.loss = sums[0];
+    result.correct = static_cast<int64_t>(sums[1]);
+  }
+  {
+    const InShard alone(nullptr);
+    check_step(network, part, result.loss);
+    if (&network == &network_ && !std::exchange(checked_, true)) check_named(network, part.x, loss);
+  }
+  return grad(std::move(loss), trained_, {.cotangent = Tensor::scalar(static_cast<real>(share))});
+}
+
+Grads Trainer::pass_shards(const Batch& batch, StepResult& result) {
+  const int64_t first = shard_begin(result.count, shards_->first(), shards_->count());
+  std::vector<void*> each(static_cast<size_t>(shards_->here()));
+  sums_.resize(each.size());
+  Grads gradients;
+  for (const auto& copy : copies_) follow(*copy, network_);
+  shards_->run(result.count, [&](int64_t i) {
+    const Shard& shard = *this_shard();
+    const bool last = i + 1 == shards_->here();
+    StepResult mine = result;
+    Grads g = pass(last ? network_ : *copies_[i],
+                   shards_->here() == 1 ? batch : rows_of(batch, shard.begin - first, shard.end - first), mine);
+    sums_[i].clear();
+    for (const Tensor& t : g) sums_[i].insert(sums_[i].end(), t.data(), t.data() + t.size());
+    each[i] = sums_[i].data();
+    if (last) {
+      result = mine;
+      gradients = std::move(g);
+    }
+  });
+  shards_->fold(each, sums_[0].size() * sizeof(real), add_numbers<real>);
+  const real* next = sums_[0].data();
+  for (Tensor& t : gradients) {
+    std::copy_n(next, t.size(), t.mutable_data());
+    next += t.size();
+  }
+  return gradients;
 }
 
 }  // namespace evenkeel

@@ -3,6 +3,7 @@
 #include <functional>
 #include <vector>
 
+#include "../../core/base/shards.h"
 #include "../../data/loader.h"
 #include "../../layers/sequential.h"
 #include "../../optim/optimizer.h"
@@ -21,6 +22,10 @@ class Trainer {
  public:
   Trainer(Sequential& network, Optimizer& optimizer, Schedule schedule, real label_smoothing = 0);
 
+  // Cuts every batch into shards (core/base/shards.h): batches must have this process's shards, and the loss and the
+  // gradients are those of the whole batch. `copy` makes a network like `network`, for each further shard here.
+  void set_shards(Shards& shards, const std::function<std::unique_ptr<Sequential>()>& copy);
+
   // Forward, cross-entropy, backward, and an update with the schedule's learning rate of step `steps`; then increments
   // `steps`. Error(Fault::failed), with the layer, if the loss or a norm's statistics are not finite; then nothing is
   // updated. The first step also checks that visit() names every parameter, under different names.
@@ -31,7 +36,13 @@ class Trainer {
   int64_t steps = 0;
 
  private:
+  Grads pass(Sequential& network, const Batch& part, StepResult& result);
+  Grads pass_shards(const Batch& batch, StepResult& result);
+
   Sequential& network_;
+  Shards* shards_ = nullptr;
+  std::vector<std::unique_ptr<Sequential>> copies_;
+  std::vector<std::vector<real>> sums_;  // the gradients of each shard here, in a row
   Optimizer& optimizer_;
   Schedule schedule_;
   real label_smoothing_;

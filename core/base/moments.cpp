@@ -8,6 +8,7 @@ namespace evenkeel {
 void Moments::merge(const Moments &other) {
   check(mean.size() == other.mean.size(), "moments: {} channels cannot be merged with {}", mean.size(),
         other.mean.size());
+  if (other.count == 0) return;
   const double all = count + other.count, share = other.count / all, weight = count * share;
   double *m = mean.data(), *s = squares.data();
   const double *om = other.mean.data(), *os = other.squares.data();
@@ -19,6 +20,21 @@ void Moments::merge(const Moments &other) {
     s[c] += os[c] + shift * shift * weight;
   }
   count = all;
+}
+
+std::vector<double> Moments::flat() const {
+  std::vector<double> numbers{count};
+  numbers.insert(numbers.end(), mean.begin(), mean.end());
+  numbers.insert(numbers.end(), squares.begin(), squares.end());
+  return numbers;
+}
+
+Moments Moments::from_flat(const double *numbers, int64_t channels) {
+  Moments m;
+  m.count = *numbers;
+  m.mean.assign(numbers + 1, numbers + 1 + channels);
+  m.squares.assign(numbers + 1 + channels, numbers + 1 + 2 * channels);
+  return m;
 }
 
 }  // namespace evenkeel

@@ -12,6 +12,9 @@ struct Moments {
   explicit Moments(int64_t channels = 0)
       : mean(static_cast<size_t>(channels)), squares(static_cast<size_t>(channels)) {}
   void merge(const Moments& other);  // adds other rows of the same channels
+  // As numbers in a row, to send them: count, mean, squares.
+  std::vector<double> flat() const;
+  static Moments from_flat(const double* numbers, int64_t channels);
 
   double count = 0;
   std::vector<double> mean, squares;

@@ -16,9 +16,12 @@ namespace evenkeel {
 int threads();
 void set_threads(int n);  // n >= 1; waits for the running job; an error inside a block
 
+struct Shard;
+
 // Settings of a thread. The threads that run its blocks inherit them.
 struct ThreadSettings {
-  bool recording = true;  // see autograd.h
+  bool recording = true;   // see autograd.h
+  Shard* shard = nullptr;  // see shards.h
 };
 ThreadSettings& thread_settings();
 

@@ -68,10 +68,9 @@ GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool r
 // dx = rstd (gamma g - a / m - xhat b / m) = scale g + slope (x - centre) + offset, where a and b are the sums of gamma
 // g and gamma g xhat over the m = rows * each values of a group; scale g alone where the statistics are constants.
 struct NormGradient {
-  NormGradient(const Affine& affine, const real* gamma, const GradientSums& sums, int64_t rows,
-               bool constant_statistics)
+  NormGradient(const Affine& affine, const real* gamma, const GradientSums& sums, double rows, bool constant_statistics)
       : affine(affine), constant_statistics(constant_statistics), slope(affine.channels), offset(affine.channels) {
-    const double count = static_cast<double>(rows * affine.each);
+    const double count = rows * static_cast<double>(affine.each);
     for (size_t g = 0; g < affine.rstd.size(); ++g) {
       const int64_t first = static_cast<int64_t>(g) * affine.each;
       double a = 0, b = 0;

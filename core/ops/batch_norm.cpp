@@ -4,7 +4,9 @@
 #include <memory>
 
 #include "core/base/parallel.h"
+#include "core/base/shards.h"
 #include "core/kernels/normalize.h"
+#include "core/ops/all_sum.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/per_channel.h"
 #include "core/ops/reduce.h"
@@ -31,9 +33,20 @@ Tensor normalize(const Affine& a, const Tensor& x, const Epilogue& then) {
   return y;
 }
 
-// dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says.
+GradientSums over_shards(const GradientSums& mine, Shard& shard) {
+  std::vector<double> both = mine.g;
+  both.insert(both.end(), mine.gx.begin(), mine.gx.end());
+  shard.sum(both.data(), static_cast<int64_t>(both.size()));
+  GradientSums sums(0);
+  const auto middle = both.begin() + static_cast<std::ptrdiff_t>(mine.g.size());
+  sums.g.assign(both.begin(), middle);
+  sums.gx.assign(middle, both.end());
+  return sums;
+}
+
+// dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
 Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
-               bool constant_statistics) {
+               double rows) {
   const bool from_y = then.relu && then.add.defined();
   Tensor masked;  // the gradient of `add`
   if (from_y) masked = Tensor::empty(x.shape());
@@ -43,7 +56,10 @@ Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tens
   Tensor dx;
   if (x.tracked()) {
     dx = Tensor::empty(x.shape());
-    const NormGradient gradient(a, gamma.data(), sums, x.rows(), constant_statistics);
+    const bool constants = rows == 0;
+    Shard* const shard = constants ? nullptr : this_shard();
+    const NormGradient gradient(a, gamma.data(), shard ? over_shards(sums, *shard) : sums, constants ? 1 : rows,
+                                constants);
     normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), then.relu && !from_y, dx.mutable_data());
   }
   Grads d{dx, rounded(sums.gx), rounded(sums.g)};
@@ -77,6 +93,20 @@ Tensor biased_var(const Moments& m) {
   return rounded(var);
 }
 
+Moments over_shards(Moments m) {
+  Shard* const shard = this_shard();
+  if (!shard) return m;
+  std::vector<double> flat = m.flat();
+  shard->fold(flat.data(), flat.size() * sizeof(double), [](void* into, const void* from, size_t bytes) {
+    const int64_t channels = static_cast<int64_t>(bytes / sizeof(double)) / 2;
+    auto* to = static_cast<double*>(into);
+    Moments all = Moments::from_flat(to, channels);
+    all.merge(Moments::from_flat(static_cast<const double*>(from), channels));
+    std::ranges::copy(all.flat(), to);
+  });
+  return Moments::from_flat(flat.data(), static_cast<int64_t>(m.mean.size()));
+}
+
 Moments moments(const Tensor& x, int64_t begin, int64_t end) {
   check(0 <= begin && begin < end && end <= x.rows(), "moments: x {} has no rows [{}, {})", x.shape(), begin, end);
   const int64_t channels = x.channels(), rows = end - begin, block = row_block(channels);
@@ -92,33 +122,37 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end) {
 
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
   check_arguments("batch_norm", x, gamma, beta, eps, then);
-  check(x.rows() >= 2,
+  Shard* const shard = this_shard();
+  Moments m = over_shards(moments(x, 0, x.rows()));
+  check(m.count >= 2,
         "batch_norm: one value per channel has no variance, x is {}; train on batches of two or more (drop a last "
         "batch of one), "
         "or normalise with the running statistics",
         x.shape());
-  Moments m = moments(x, 0, x.rows());
+  const double rows = m.count;
   std::vector<double>& var = m.squares;
   for (double& v : var) v /= m.count;
   const auto affine = std::make_shared<const Affine>(m.mean, var, eps, x.channels(), gamma.data(), beta.data());
   const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
   Tensor y = record(normalize(*affine, x, then), inputs, [=](const Tensor& out, const Tensor& g) {
-    if (!recording()) return backward(*affine, x, gamma, out, g, then, false);
+    const InShard scope(shard);
+    if (!recording()) return backward(*affine, x, gamma, out, g, then, rows);
     return pull_back(
         [&](const std::vector<Tensor>& in) {
           return batch_norm_definition(in[0], in[1], in[2], eps, {with_add(in), then.relu});
         },
         inputs, g);
   });
-  return {y, rounded_mean(m), rounded(var)};
+  return {y, rounded_mean(m), rounded(var), rows};
 }
 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
   check_arguments("batch_norm_definition", x, gamma, beta, eps, then);
-  // 1. The mean and variance of the batch.
-  const Tensor near = add_per_channel(x, -rounded_mean(moments(x, 0, x.rows()))),
-               centred = add_per_channel(near, -mean_rows(near));
-  const Tensor var = mean_rows(square(centred));
+  // 1. The mean and variance of the batch: of the rows of all shards.
+  const Moments m = over_shards(moments(x, 0, x.rows()));
+  const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) / static_cast<real>(m.count); };
+  const Tensor near = add_per_channel(x, -rounded_mean(m)), centred = add_per_channel(near, -mean(near));
+  const Tensor var = mean(square(centred));
   // 2. Mean 0, variance 1 (var / (var + eps), to be exact).
   const Tensor normalised = scale_per_channel(centred, rsqrt(var + eps));
   // 3. The scale and shift that are learnt.
@@ -143,7 +177,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
   std::vector<Tensor> all = inputs;  // the statistics are constants; record() checks that nobody writes to them
   all.insert(all.end(), {mean, var});
   return record(normalize(*affine, x, then), all, [=](const Tensor& out, const Tensor& g) {
-    Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, then, true);
+    Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, then, 0);
     d.resize(all.size());
     return d;
   });

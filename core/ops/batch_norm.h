@@ -9,14 +9,16 @@
 namespace evenkeel {
 
 Moments moments(const Tensor& x, int64_t begin, int64_t end);  // of the rows [begin, end) of x (rows, C)
-Tensor rounded_mean(const Moments& m);                         // (C)
-Tensor biased_var(const Moments& m);                           // (C), divided by the number of rows
+Moments over_shards(Moments m);         // of the rows of all shards of a batch, merged in their order; see shards.h
+Tensor rounded_mean(const Moments& m);  // (C)
+Tensor biased_var(const Moments& m);    // (C), divided by the number of rows
 
 inline constexpr real default_eps = real(1e-5);
 
 struct Normalized {
   Tensor y;
   Tensor mean, var;  // (C), of this batch, var biased (1/m), constants, rounded: for the running averages
+  double rows = 0;   // m
 };
 
 // x (rows, C), gamma (C), beta (C) -> (rows, C): per channel, over all rows,
@@ -24,6 +26,9 @@ struct Normalized {
 // Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2. The definitions first
 // subtract the rounded mean as a constant. Neither the result nor a derivative depends on that constant, and no digits
 // are lost, as the remaining mean is near 0.
+//
+// In a shard (this_shard()) the batch is that of all shards, and so are mean, var and their derivatives; x, y, and the
+// gradients of x, gamma and beta are the shard's own: the gradients of gamma and beta are to be summed.
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,
                       const Epilogue& then = {});
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,

@@ -71,8 +71,8 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
       const Affine a = group_affine(g, xn, gamma, beta, eps);
       const GradientSums sums = gradient_sums(a, xn, gn, false, nullptr, nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
-      normalize_rows_backward(NormGradient(a, gamma.data(), sums, g.positions, false), xn, gn, false, false,
-                              out + n * g.size(), 0, g.size());
+      normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn, gn,
+                              false, false, out + n * g.size(), 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];

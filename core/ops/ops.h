@@ -1,5 +1,6 @@
 // All ops.
 #pragma once
+#include "all_sum.h"
 #include "batch_norm.h"
 #include "conv.h"
 #include "dropout.h"

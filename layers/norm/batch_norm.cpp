@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "core/base/shards.h"
+
 namespace evenkeel {
 namespace {
 
-// Like batch_norm_definition, over the `count` rows with mask 1.
+// Like batch_norm_definition, over the rows with mask 1, `count` of this shard's.
 Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& gamma, const Tensor& beta,
                              int64_t count, real eps) {
   const int64_t channels = x.channels();
@@ -13,12 +15,14 @@ Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& 
   real* next = counted.mutable_data();
   for (int64_t i = 0; i < mask.size(); ++i)
     if (mask.data()[i] != 0) next = std::copy_n(x.data() + i * channels, channels, next);
-  const Moments m = moments(counted, 0, count);
+  const Moments m = over_shards(count > 0 ? moments(counted, 0, count) : Moments(channels));
+  check(m.count >= 2, "batch_norm: {} row counts, one value has no variance", m.count);
   const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
-  const auto mean = [&](const Tensor& v) { return sum_rows(v) * (real(1) / static_cast<real>(count)); };
+  const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) * (real(1) / static_cast<real>(m.count)); };
   const Tensor near = add_per_channel(x, -rounded_mean(m)), centred = add_per_channel(near, -mean(near * weights));
   const Tensor var = mean(square(centred * weights));
-  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), rounded_mean(m), biased_var(m)};
+  return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), rounded_mean(m), biased_var(m),
+          m.count};
 }
 
 // The parts of a ghost batch are the examples of an instance norm: (N, ..., C) as (parts, rows of a part, C).
@@ -34,7 +38,27 @@ Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma,
     }
   }
   all.count = static_cast<double>(x.rows());
-  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), rounded_mean(all), biased_var(all)};
+  return {reshape(group_norm(cut, channels, gamma, beta, eps), x.shape()), rounded_mean(all), biased_var(all),
+          all.count};
+}
+
+// The mean of the shards' means and variances, by their rows, and all their rows and parts.
+void average_over(Shard& shard, Normalized& n, int64_t& parts) {
+  std::vector<double> all{n.rows, static_cast<double>(parts)};
+  for (const Tensor* t : {&n.mean, &n.var}) all.insert(all.end(), t->data(), t->data() + t->size());
+  shard.fold(all.data(), all.size() * sizeof(double), [](void* into, const void* from, size_t bytes) {
+    auto* a = static_cast<double*>(into);
+    const auto* b = static_cast<const double*>(from);
+    const double share = b[0] / (a[0] + b[0]);
+    for (size_t i = 2; i < bytes / sizeof(double); ++i) a[i] += (b[i] - a[i]) * share;
+    a[0] += b[0];
+    a[1] += b[1];
+  });
+  const auto middle = all.begin() + 2 + n.mean.size();
+  n.rows = all[0];
+  parts = static_cast<int64_t>(all[1]);
+  n.mean = rounded({all.begin() + 2, middle});
+  n.var = rounded({middle, all.end()});
 }
 
 }  // namespace
@@ -50,16 +74,17 @@ Tensor BatchNorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then)
   if (watch) watch(x);
   if (mode == Mode::eval || options.frozen)
     return batch_norm_inference(x, running_mean, running_var, gamma, beta, options.eps, then);
-  Rows rows = {};
-  Normalized result = normalise(x, then, rows);
-  if (mode == Mode::train) average(result.mean, result.var, rows);
-  return result.y;
+  int64_t parts = 1;
+  const Normalized batch = normalise(x, then, parts);
+  if (mode == Mode::train) average(batch, batch.rows / static_cast<double>(parts));
+  return batch.y;
 }
 
-Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, Rows& rows) const {
-  rows.all = rows.each = static_cast<double>(x.rows());
-  const int64_t parts = options.ghost && !mask.defined() ? std::max<int64_t>(1, x.dim(0) / options.ghost) : 1;
-  if (!mask.defined() && parts == 1) return batch_norm(x, gamma, beta, options.eps, then);
+// `parts`: how many ghost batches there are in all shards.
+Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, int64_t& parts) const {
+  const bool alone = options.local || (options.ghost > 0 && !mask.defined());
+  Shard* const shard = this_shard();
+  const InShard scope(alone ? nullptr : shard);
   Normalized result;
   if (mask.defined()) {
     check(mask.size() == x.rows(), "batch_norm: a mask has one number for each of the {} rows of {}, got {}", x.rows(),
@@ -69,16 +94,17 @@ Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, Rows& row
       check(v == 0 || v == 1, "batch_norm: a mask holds 1 for a row that counts and 0 for others, got {}", v);
       count += v == 1;
     }
-    check(count >= 2, "batch_norm: {} row counts, one value has no variance", count);
-    rows.all = rows.each = static_cast<double>(count);
     result = masked_batch_norm(x, mask, gamma, beta, count, options.eps);
+    result.y = then(result.y);
+  } else if (options.ghost > 0 && x.dim(0) / options.ghost > 1) {
+    parts = x.dim(0) / options.ghost;
+    while (x.dim(0) % parts != 0) --parts;
+    result = ghost_batch_norm(x, parts, gamma, beta, options.eps);
+    result.y = then(result.y);
   } else {
-    int64_t equal = parts;
-    while (x.dim(0) % equal != 0) --equal;
-    rows.each = rows.all / static_cast<double>(equal);
-    result = ghost_batch_norm(x, equal, gamma, beta, options.eps);
+    result = batch_norm(x, gamma, beta, options.eps, then);
   }
-  result.y = then(result.y);
+  if (shard && alone) average_over(*shard, result, parts);
   return result;
 }
 
@@ -92,12 +118,13 @@ void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, dou
   *running_rows.mutable_data() = static_cast<real>(rows);
 }
 
-void BatchNorm::average(const Tensor& mean, const Tensor& var, const Rows& rows) {
+void BatchNorm::average(const Normalized& batch, double rows_of_part) {
   const double before = running_weight.item(), t = batches.item(), counted = running_rows.item();
-  const double all = rows.all + (before == 0 ? 0 : counted > 1 ? counted : std::max(1.0, t) * rows.all);
-  const double a = options.cumulative ? rows.all / all : options.new_weight;
-  const double bessel = options.unbiased ? rows.each / (rows.each - 1) : 1;
-  if (move_averages(a, mean, running_var, var, bessel)) *running_rows.mutable_data() = static_cast<real>(all);
+  const double all = batch.rows + (before == 0 ? 0 : counted > 1 ? counted : std::max(1.0, t) * batch.rows);
+  const double a = options.cumulative ? batch.rows / all : options.new_weight;
+  const double bessel = options.unbiased ? rows_of_part / (rows_of_part - 1) : 1;
+  if (move_averages(a, batch.mean, running_var, batch.var, bessel))
+    *running_rows.mutable_data() = static_cast<real>(all);
 }
 
 void BatchNorm::visit(Visitor& v) {

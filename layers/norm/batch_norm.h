@@ -18,6 +18,7 @@ struct BatchNormOptions {
   bool gamma = true;    // else gamma is 1 beside a beta that is learned
   bool frozen = false;  // the running averages normalise in training too; gamma and beta are trained
   int64_t ghost = 0;    // cuts the batch into as many equal parts of at least this many examples as possible; 0: off
+  bool local = false;   // each shard of the batch is normalised by itself; see core/base/shards.h
 
   static void each(auto& o, auto&& option) {
     option("eps", o.eps, norm_eps, "inside the root");
@@ -31,6 +32,8 @@ struct BatchNormOptions {
     option("ghost", o.ghost, Range{0, 1 << 20},
            "examples of a ghost batch (Hoffer et al. 2017), each normalised by "
            "itself; 0: the batch is not cut");
+    option("local", o.local, Words{"off", "on"},
+           "normalise each of train's --shards by itself, as a ghost batch; off: the whole batch, in all shards");
   }
 };
 
@@ -58,11 +61,8 @@ struct BatchNorm : RunningNorm {
   Tensor mask;
 
  private:
-  struct Rows {
-    double all, each;  // rows that count, in the batch and in each ghost batch
-  };
-  Normalized normalise(const Tensor& x, const Epilogue& then, Rows& rows) const;
-  void average(const Tensor& mean, const Tensor& var, const Rows& rows);
+  Normalized normalise(const Tensor& x, const Epilogue& then, int64_t& parts) const;
+  void average(const Normalized& batch, double rows_of_part);
 };
 
 }  // namespace evenkeel

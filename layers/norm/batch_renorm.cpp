@@ -32,7 +32,7 @@ double BatchRenorm::d_limit() const {
 Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (watch) watch(x);
   if (mode == Mode::eval) return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, 0, then);
-  const Moments batch = moments(x, 0, x.rows());
+  const Moments batch = over_shards(moments(x, 0, x.rows()));
   const int64_t channels = x.channels();
   Tensor sigma = Tensor::empty({channels}), r = Tensor::full({channels}, 1), d = Tensor::zeros({channels});
   const double r_max = r_limit(), d_max = d_limit();

@@ -5,7 +5,9 @@
 #include <limits>
 
 #include "apps/trainer/evaluate.h"
+#include "core/base/parallel.h"
 #include "layers/dense.h"
+#include "layers/dropout.h"
 #include "layers/norm/batch_norm.h"
 #include "layers/pooling.h"
 #include "optim/adamw.h"
@@ -116,4 +118,68 @@ TEST_CASE("evaluate: several views of an image weigh in its logits") {
         views);
     CHECK(seen == 2);
   }
+}
+
+TEST_CASE("trainer: shards take the steps of one batch; the same bits for any number of threads") {
+  struct End {
+    std::vector<std::vector<real>> state;
+    std::vector<double> losses;
+  };
+  const auto make = [] {
+    Random random(3);
+    auto network = std::make_unique<Sequential>(Dense(4, 6, random, false), BatchNorm(6), Dropout(real(0.3), random),
+                                                Dense(6, 3, random));
+    return network;
+  };
+  const auto train = [&](int64_t count, int pool) {
+    const int before = threads();
+    set_threads(pool);
+    const auto network = make();
+    Sgd sgd(parameters(*network), {.lr = real(0.1), .momentum = real(0.9)});
+    Trainer trainer(*network, sgd, {.lr = 0.1}, real(0.1));
+    trainer.before_update = [](const StepResult&, Grads& g) { clip_by_global_norm(g, 0.5); };
+    Shards shards(count);
+    if (count > 1) trainer.set_shards(shards, make);
+    End end;
+    for (uint64_t t = 0; t < 6; ++t) {
+      const StepResult result = trainer.step(small_batch(t));
+      CHECK(result.count == 8);
+      end.losses.push_back(result.loss);
+      end.losses.push_back(static_cast<double>(result.correct));
+    }
+    for (const Named& n : named(*network))
+      if (n.role != Named::Role::stream) end.state.push_back(n.tensor.values());
+    set_threads(before);
+    return end;
+  };
+  const End whole = train(1, 2);
+  for (int64_t count : {2, 3, 4}) {
+    const End cut = train(count, 2);
+    for (size_t i = 0; i < whole.losses.size(); ++i)
+      CHECK(cut.losses[i] == doctest::Approx(whole.losses[i]).epsilon(1e-5));
+    for (size_t i = 0; i < whole.state.size(); ++i)
+      for (size_t k = 0; k < whole.state[i].size(); ++k)
+        CHECK(static_cast<double>(cut.state[i][k]) == doctest::Approx(whole.state[i][k]).epsilon(1e-4));
+    for (int pool : {1, 3}) {
+      const End again = train(count, pool);
+      CHECK(again.state == cut.state);
+      CHECK(again.losses == cut.losses);
+    }
+  }
+}
+
+TEST_CASE("trainer: a shard whose batch is not finite ends the step, and nothing is updated") {
+  Sequential network = small_network();
+  Sgd sgd(parameters(network), {.lr = real(0.1)});
+  Trainer trainer(network, sgd, {.lr = 0.1});
+  Shards shards(4);
+  trainer.set_shards(shards, [] { return std::make_unique<Sequential>(small_network()); });
+  const auto before = weights(network);
+  Batch batch = small_batch(1);
+  batch.x.mutable_data()[3] = std::numeric_limits<real>::infinity();
+  CHECK_THROWS_WITH_AS(trainer.step(batch), "the loss is nan; the first whose output is not finite is the input",
+                       Error);
+  CHECK(weights(network) == before);
+  trainer.set_shards(shards, [] { return std::make_unique<Sequential>(); });
+  CHECK_THROWS_WITH_AS(trainer.step(small_batch(1)), "shards: the copy must have the network's layers", Error);
 }

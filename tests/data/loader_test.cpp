@@ -149,6 +149,40 @@ TEST_CASE("a last batch of one example is left out of training, kept for evaluat
   CHECK(sizes(8, {.batch_size = 4, .drop_last = true}) == Sizes{4, 4});
   CHECK(sizes(3, {.batch_size = 1}) == Sizes{1, 1, 1});
   CHECK(sizes(3, {.batch_size = 4}) == Sizes{3});
+  // Of a batch in shards each needs two examples.
+  CHECK(sizes(21, {.batch_size = 8, .shards = 3, .end_shard = 3}) == Sizes{8, 8});
+  CHECK(sizes(22, {.batch_size = 8, .shards = 3, .end_shard = 3}) == Sizes{8, 8, 6});
+  CHECK(sizes(23, {.batch_size = 8, .shards = 3, .end_shard = 1}) == Sizes{2, 2, 2});
+  CHECK(sizes(23, {.batch_size = 8, .shards = 3, .first_shard = 1, .end_shard = 3}) == Sizes{6, 6, 5});
+}
+
+TEST_CASE("loaders of a few shards each prepare together what one loader prepares") {
+  const Dataset data = noise(46, {6, 5, 3}, true);
+  LoaderOptions options{.batch_size = 16, .augment = true, .seed = 9};
+  Loader whole(data, measure(data), options);
+  options.shards = 5;
+  std::vector<std::unique_ptr<Loader>> parts;
+  for (const auto& [first, end] : {std::pair(0, 2), {2, 3}, {3, 5}}) {
+    options.first_shard = first;
+    options.end_shard = end;
+    parts.push_back(std::make_unique<Loader>(data, measure(data), options));
+    parts.back()->begin_epoch(3);
+  }
+  whole.begin_epoch(3);
+  for (Batch batch; whole.next(batch);) {
+    Labels labels;
+    std::vector<real> values;
+    for (const auto& loader : parts) {
+      Batch part;
+      CHECK(loader->next(part));
+      CHECK(part.size() == batch.size());
+      labels.insert(labels.end(), part.labels.begin(), part.labels.end());
+      const auto of_part = part.x.values();
+      values.insert(values.end(), of_part.begin(), of_part.end());
+    }
+    CHECK(labels == batch.labels);
+    CHECK(values == batch.x.values());
+  }
 }
 
 TEST_CASE("normalised by what was measured, each channel has mean 0 and deviation 1") {

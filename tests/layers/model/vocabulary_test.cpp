@@ -6,6 +6,7 @@
 #include <cctype>
 #include <set>
 
+#include "core/base/shards.h"
 #include "layers/conv2d.h"
 #include "layers/model/checkpoint.h"
 #include "layers/model/spec.h"
@@ -30,8 +31,8 @@ const std::vector<Entry> entries = {
     {"whiten:2", {"eps=0.03"}},
     {"scale:0.25"},
     {"batch",
-     {"eps=0.03", "average=cumulative", "new=0.3", "variance=biased", "affine=off", "gamma=off", "frozen=on",
-      "ghost=2"}},
+     {"eps=0.03", "average=cumulative", "new=0.3", "variance=biased", "affine=off", "gamma=off", "frozen=on", "ghost=2",
+      "local=on"}},
     {"renorm", {"eps=0.03", "new=0.3", "rmax=1.5", "dmax=2.5", "start=1", "rend=7", "dend=6"}},
     {"group:2", {"eps=0.03"}},
     {"instance", {"eps=0.03"}},
@@ -71,7 +72,7 @@ Layer& layer_in(Sequential& network) {
 std::string described(const std::string& layer) { return layer_in(*network_of(layer)).describe(); }
 
 // All that a network does and holds: outputs of training on batches that differ in mean and scale, then of every mode,
-// and its state.
+// of a batch in two shards, and its state.
 std::string behaviour(Sequential& network) {
   Random random(4);
   std::string all;
@@ -80,6 +81,10 @@ std::string behaviour(Sequential& network) {
     add(network.forward(Tensor::normal({4, 7, 7, 4}, random, mean, deviation), Mode::train));
   const Tensor x = Tensor::normal({4, 7, 7, 4}, random);
   for (Mode mode : {Mode::train, Mode::probe, Mode::eval}) add(network.forward(x, mode));
+  const Tensor halves[] = {Tensor::normal({4, 7, 7, 4}, random), x};
+  Tensor y[2];
+  Shards(2).run(8, [&](int64_t i) { y[i] = network.forward(halves[i], Mode::probe); });
+  for (const Tensor& half : y) add(half);
   for (const Parameter& p : parameters(network)) all += p.name + " ";
   return all + format_safetensors(capture(network));
 }

@@ -1,0 +1,164 @@
+#include "core/base/shards.h"
+
+#include <cstring>
+#include <utility>
+
+#include "core/base/check.h"
+
+namespace evenkeel {
+namespace {
+
+bool power_of_two(int64_t n) { return (n & (n - 1)) == 0; }
+
+struct Broken {};  // another shard has failed
+
+}  // namespace
+
+Shard* this_shard() { return thread_settings().shard; }
+InShard::InShard(Shard* shard) : before_(std::exchange(thread_settings().shard, shard)) {}
+InShard::~InShard() { thread_settings().shard = before_; }
+
+void Shard::fold(void* values, size_t bytes, Merge merge) { all->meet(index - all->first(), values, bytes, merge); }
+
+Shards::Shards(int64_t count, Processes* processes) : count_(count), processes_(processes) {
+  const int64_t size = processes ? processes->size() : 1, rank = processes ? processes->rank() : 0;
+  check(count >= 1 && count % size == 0, "shards: {} processes must divide the number of shards, got {}", size, count);
+  here_ = count / size;
+  first_ = rank * here_;
+  for (int64_t i = 0; i < here_; ++i) shards_.push_back({.all = this, .index = first_ + i});
+  meetings_.resize(static_cast<size_t>(here_));
+  turn_ = here_ - 1;
+}
+
+Shards::~Shards() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  next_.notify_all();
+  for (std::thread& t : threads_) t.join();
+}
+
+void Shards::run(int64_t n, const std::function<void(int64_t)>& f) {
+  const int64_t last = here_ - 1;
+  f_ = &f;
+  broken_ = false;
+  for (int64_t i = 0; i < here_; ++i) {
+    Shard& s = shards_[i];
+    s.begin = shard_begin(n, s.index, count_);
+    s.end = shard_begin(n, s.index + 1, count_);
+    s.of = n;
+    meetings_[i] = {.values = nullptr, .bytes = 0, .done = false, .error = {}};
+  }
+  while (static_cast<int64_t>(threads_.size()) < last)
+    threads_.emplace_back([this, i = static_cast<int64_t>(threads_.size())] { work(i); });
+  std::unique_lock lock(mutex_);
+  give_turn(0, lock);
+  lock.unlock();
+  attempt(last);
+  lock.lock();
+  for (int64_t i = 0; i < last; ++i) {
+    if (meetings_[i].done) continue;
+    broken_ = true;  // it waits for a fold() that shard `last` does not come to
+    give_turn(i, lock);
+  }
+  lock.unlock();
+  for (const Meeting& m : meetings_)
+    if (m.error) std::rethrow_exception(m.error);
+  check(!broken_, "shards: every shard must come to the same exchanges of values, of the same sizes");
+}
+
+// Lets shard `to` compute, then those after it, until it is the caller's turn again.
+void Shards::give_turn(int64_t to, std::unique_lock<std::mutex>& lock) {
+  turn_ = to;
+  next_.notify_all();
+  next_.wait(lock, [&] { return turn_ == here_ - 1; });
+}
+
+void Shards::work(int64_t i) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    next_.wait(lock, [&] { return turn_ == i || stop_; });
+    if (stop_) return;
+    if (!meetings_[i].done) {
+      lock.unlock();
+      attempt(i);
+      lock.lock();
+    }
+    turn_ = i + 1;
+    next_.notify_all();
+  }
+}
+
+void Shards::attempt(int64_t i) {
+  const InShard scope(&shards_[i]);
+  try {
+    (*f_)(i);
+  } catch (const Broken&) {
+  } catch (...) {
+    meetings_[i].error = std::current_exception();
+  }
+  meetings_[i].done = true;
+}
+
+void Shards::meet(int64_t i, void* values, size_t bytes, Merge merge) {
+  std::unique_lock lock(mutex_);
+  meetings_[i].values = values;
+  meetings_[i].bytes = bytes;
+  if (i < here_ - 1) {
+    turn_ = i + 1;
+    next_.notify_all();
+    next_.wait(lock, [&] { return turn_ == i; });
+    if (broken_) throw Broken();
+    return;
+  }
+  std::vector<void*> each;
+  for (const Meeting& m : meetings_) {
+    broken_ |= m.done || m.bytes != bytes;
+    each.push_back(m.values);
+  }
+  if (broken_) throw Broken();
+  fold(each, bytes, merge);
+  if (here_ > 1) give_turn(0, lock);
+}
+
+void Shards::fold(const std::vector<void*>& each, size_t bytes, Merge merge) {
+  const int64_t end = first_ + here_;
+  const auto is_here = [&](int64_t shard) { return first_ <= shard && shard < end; };
+  received_.resize(bytes);
+  void* const received = received_.data();
+  for (int64_t step = 1; step < count_; step *= 2) {
+    if (power_of_two(count_) && step >= here_) {  // both sides of a pair compute the sum
+      const int64_t rank = first_ / here_, other = rank ^ (step / here_);
+      processes_->swap(other, each[0], received, bytes);
+      if (rank < other) {
+        merge(each[0], received, bytes);
+      } else {
+        merge(received, each[0], bytes);
+        std::memcpy(each[0], received, bytes);
+      }
+      continue;
+    }
+    for (int64_t i = 0; i + step < count_; i += 2 * step) {
+      if (is_here(i) && is_here(i + step)) {
+        merge(each[i - first_], each[i + step - first_], bytes);
+      } else if (is_here(i)) {
+        processes_->receive((i + step) / here_, received, bytes);
+        merge(each[i - first_], received, bytes);
+      } else if (is_here(i + step)) {
+        processes_->send(i / here_, each[i + step - first_], bytes);
+      }
+    }
+  }
+  if (const int64_t size = count_ / here_; !power_of_two(count_) && size > 1) {  // from the first process to all
+    int64_t step = 1;
+    while (step < size) step *= 2;
+    for (const int64_t rank = first_ / here_; step >= 1; step /= 2) {
+      if (rank % (2 * step) == 0 && rank + step < size) processes_->send(rank + step, each[0], bytes);
+      if (rank % (2 * step) == step) processes_->receive(rank - step, each[0], bytes);
+    }
+  }
+  for (int64_t i = 1; i < here_; ++i) std::memcpy(each[i], each[0], bytes);
+}
+
+}  // namespace evenkeel
