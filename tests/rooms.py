@@ -30,7 +30,8 @@ MAY_INCLUDE = {
     "apps/report": cli,
     "apps/formats": cli,
     "apps/trainer": library,
-    "apps/train": cli + ["apps/report", "apps/formats", "apps/trainer"],
+    "apps/distributed": library,
+    "apps/train": cli + ["apps/report", "apps/formats", "apps/trainer", "apps/distributed"],
     "apps/commands": cli + ["apps/report", "apps/formats", "apps/trainer"],
     "apps/bench": cli + ["core/kernels", "apps/trainer"],  # it times kernels by themselves
     "apps/lab": cli + ["apps/report", "apps/trainer"],

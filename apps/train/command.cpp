@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <optional>
+#include <thread>
 #include <tuple>
 
 #include "apps/cli/console.h"
@@ -13,9 +14,11 @@
 #include "apps/cli/model_options.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "apps/distributed/team.h"
 #include "apps/formats/network_file.h"
 #include "apps/train/recipes.h"
 #include "apps/train/run.h"
+#include "core/base/parallel.h"
 #include "core/base/processor.h"
 #include "core/io/file.h"
 #include "core/io/json_check.h"
@@ -282,6 +285,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
     TrainOptions run;
     std::string out, config, recipe, resume;
     bool overwrite = false, list_recipes = false;
+    double timeout = 60;
   };
   const auto o = std::make_shared<Options>();
   add_run_options(app, o->run);
@@ -300,6 +304,9 @@ Action train_command(CLI::App& app, const Registry& registry) {
            "resume the stopped run of a folder (or its last.safetensors), or extend it with --epochs; the options come "
            "from its config.json")
       ->group("Running");
+  add_number(app, "--timeout", o->timeout, {.low = 1, .high = 1e6},
+             "under mpirun, end when a process got no answer from another one for N seconds")
+      ->group("Running");
   app.footer(
       "Written to the folder: config.json (to run it again: --config), log.csv (one row per epoch), curves.svg,\n"
       "last.safetensors (after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on\n"
@@ -309,11 +316,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
       "epoch; seconds include them.\n"
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
-  return [o, &app, &registry] {
-    if (o->list_recipes) {
-      say("{}", recipe_list());
-      return 0;
-    }
+  const auto act = [o, &app, &registry](Team* team) {
     check(o->resume.empty() || (o->config.empty() && o->recipe.empty() && o->out.empty() && !o->overwrite),
           "--resume takes everything from the folder: leave out --config, --recipe, --out and --overwrite");
     check(o->config.empty() || o->recipe.empty(), "--recipe and --config both give the options: leave out one");
@@ -326,7 +329,12 @@ Action train_command(CLI::App& app, const Registry& registry) {
     }
     const Json given = option_values(app, false);
     std::optional<RunFolder> folder;
-    if (!o->resume.empty()) folder.emplace(resumed_folder(o->resume), RunFolder::Use::resume);
+    for (const bool first : {true, false}) {  // the one that locks the folder, then the others
+      attempt(team, [&] {
+        if (o->resume.empty() || first != (!team || team->rank() == 0)) return;
+        folder.emplace(resumed_folder(o->resume), first ? RunFolder::Use::resume : RunFolder::Use::look);
+      });
+    }
     const std::string config = folder ? *folder / "config.json" : o->config;
     std::unique_ptr<RunOptions> from_file;
     Json known = Json::object();
@@ -345,6 +353,8 @@ Action train_command(CLI::App& app, const Registry& registry) {
                                        [&](const auto& o) { return beside(o.key().c_str()); });
       from_file->values.file = changed ? "" : config;
     }
+    if (team && !given.contains("threads"))
+      set_threads(std::max(1, static_cast<int>(std::thread::hardware_concurrency() / team->on_this_host())));
     TrainOptions& options = from_file ? from_file->values : o->run;
     CLI::App& chosen = from_file ? from_file->app : app;
     blaming(options.file, [&] { complete(chosen, options, registry); });  // fail before the data is read
@@ -363,7 +373,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
         note(fmt::format(
             "--resume: the run began with the instructions of {} and continues with those of {}: the last bits differ",
             level.dump(), instruction_level()));
-      return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry);
+      return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry, team);
     }
     options.overwrite = o->overwrite;
     options.numbered = o->out.empty();
@@ -371,7 +381,15 @@ Action train_command(CLI::App& app, const Registry& registry) {
     return train(
         options,
         {{"evenkeel", EVENKEEL_VERSION}, {"level", instruction_level()}, {"command", command}, {"options", values}},
-        known, registry);
+        known, registry, team);
+  };
+  return [o, act] {
+    if (o->list_recipes) {
+      say("{}", recipe_list());
+      return 0;
+    }
+    const std::unique_ptr<Team> team = join_team(o->timeout);
+    return as_one(team.get(), [&] { return act(team.get()); });
   };
 }
 

@@ -49,15 +49,16 @@ std::unique_ptr<Sequential> frozen(std::unique_ptr<Sequential> network, int64_t 
 
 class Run {
  public:
-  Run(const TrainOptions& options, const Registry& registry)
+  Run(const TrainOptions& options, const Registry& registry, Team* team)
       : o_(options),
+        team_(team),
         data_(load_training_data(options, registry.data)),
         info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
               data_.held_out},
         network_(make_network(registry.layers)),
         optimizer_(make_optimizer(options.optimizer, grouped(network_->trained_parameters(), options.groups),
                                   registry.optimizers)),
-        shards_(options.shards),
+        shards_(options.shards, team),
         loader_(data_.train, info_.normalization,
                 {.batch_size = options.batch_size,
                  .augment = options.augment.on,
@@ -72,6 +73,7 @@ class Run {
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
     trainer_.emplace(*network_, *optimizer_, schedule_, static_cast<real>(options.label_smoothing));
     if (options.shards > 1) trainer_->set_shards(shards_, [&] { return make_network(registry.layers); });
+    if (team) processes_.emplace(team->size(), team);
     if (options.average > 0) average_.emplace(optimizer_->parameters(), options.average);
     if (options.clip > 0)
       trainer_->before_update = [this](const StepResult&, Grads& g) { clip_by_global_norm(g, o_.clip); };
@@ -81,13 +83,21 @@ class Run {
   void begin(RunFolder folder, Json config);
   void resume(RunFolder folder, Json config, bool longer);
   int operator()();
+  Json position() const;  // in the run, with a sum over the weights
 
  private:
   std::unique_ptr<Sequential> make_network(const Vocabulary& layers) const {
     return frozen(make_named_model(info_.model, layers), o_.freeze);
   }
   std::string path(const char* file) const { return *folder_ / file; }
-  bool stopped() const { return interrupt_.signal() != 0; }
+  bool writes() const { return !team_ || team_->rank() == 0; }
+  void write(const char* file, const std::string& text) const {
+    if (writes()) write_file(path(file), text);
+  }
+  void write(const char* file, const SafeTensors& content) const {
+    if (writes()) write_safetensors(path(file), content);
+  }
+  bool stopped();
   int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
 
   void step(const Batch& batch);
@@ -111,12 +121,14 @@ class Run {
   std::vector<Parameter> kept_state() const;
 
   const TrainOptions& o_;
+  Team* const team_;
   TrainingData data_;
   NetworkInfo info_;
   std::unique_ptr<Sequential> network_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
-  Shards shards_;
+  Shards shards_;                    // of a batch
+  std::optional<Shards> processes_;  // one for each of the team
   Loader loader_;
   Schedule schedule_;
   std::optional<Trainer> trainer_;
@@ -128,7 +140,28 @@ class Run {
   Progress progress_;
   Console& console_ = progress_.console;
   Interrupt interrupt_;
+  int signal_ = 0;
+  bool all_stop_ = false;  // the team knows it
 };
+
+Json Run::position() const {
+  double sum = 0;
+  for (const Parameter& p : parameters(*network_)) sum += mean(p.value).item();
+  return {{"epoch", state_.epoch}, {"batch", state_.batch}, {"sum of the weights", sum}};
+}
+
+// Whether a process got a signal. All of them call it at the same places, so that they stop at the same one.
+bool Run::stopped() {
+  if (signal_ == 0) signal_ = interrupt_.signal();
+  if (processes_ && !all_stop_) {
+    const auto largest = [](void* into, const void* from, size_t) {
+      *static_cast<int*>(into) = std::max(*static_cast<int*>(into), *static_cast<const int*>(from));
+    };
+    processes_->fold({&signal_}, sizeof signal_, largest);
+    all_stop_ = signal_ != 0;
+  }
+  return signal_ != 0;
+}
 
 void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
@@ -141,7 +174,8 @@ void Run::begin(RunFolder folder, Json config) {
   identity_ = run_identity(known, config["options"]).dump();
   config.update(known);
   if (!data_.folder.empty()) config["images"]["folder"] = legal_text(data_.folder);
-  write_file(path("config.json"), config.dump(2) + "\n");
+  write("config.json", config.dump(2) + "\n");
+  if (team_ && team_->size() > 1) save_last();  // there is something to resume, whenever a process is lost
 }
 
 void Run::resume(RunFolder folder, Json config, bool longer) {
@@ -184,7 +218,7 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
                     o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
     // The state first: if only one of the two files is written, the same command can still resume.
     save_last();
-    write_file(path("config.json"), config.dump(2) + "\n");
+    write("config.json", config.dump(2) + "\n");
   }
   if (state_.epoch == 1) return;
   rows_ = read_log_csv(path("log.csv"));
@@ -230,7 +264,7 @@ int Run::operator()() {
   }
   const auto stopped_before = [&](const char* what) {
     console_.note(fmt::format("evenkeel: stopped before {}; evenkeel train --resume {} does", what, folder_->path()));
-    return 128 + interrupt_.signal();
+    return 128 + signal_;
   };
   if (o_.test_views && !test_on_views()) return stopped_before("the test on several views was done");
   if (average_ && !finish_average()) return stopped_before("average.safetensors was made");
@@ -281,7 +315,8 @@ std::optional<Score> Run::score(const Dataset& data, const char* what, const Vie
     return !stopped();
   };
   const Score s = evaluate(
-      *network_, data, info_.normalization, evaluation_batch, go_on, [](const Tensor&, const Labels&) {}, views);
+      *network_, data, info_.normalization, evaluation_batch, go_on, [](const Tensor&, const Labels&) {}, views,
+      processes_ ? &*processes_ : nullptr);
   if (stopped()) return {};
   if (!std::isfinite(s.loss)) {
     fail(Fault::failed, "the run diverged: after epoch {}, step {}, the loss on {} is {}. {}", state_.epoch,
@@ -304,13 +339,12 @@ void Run::finish_epoch(const EpochRow& row, const Score& test, const Score& choo
                         .best_epoch = state_.best_epoch,
                         .best_correct = state_.best_correct,
                         .best_test_correct = state_.best_test_correct};
-  write_file(path("log.csv"), log_csv(rows_, data_.validation.size() > 0));
-  write_file(path("curves.svg"),
-             draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
-  if (best) write_safetensors(path("best.safetensors"), pack_network(*network_, info_));
+  write("log.csv", log_csv(rows_, data_.validation.size() > 0));
+  write("curves.svg", draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
+  if (best) write("best.safetensors", pack_network(*network_, info_));
   state_ = next;
   save_last();
-  folder_->replace_earlier();
+  if (writes()) folder_->replace_earlier();
   progress_.row(row, best);
 }
 
@@ -324,11 +358,11 @@ void Run::save_last() {
   SafeTensors file = pack_network(*network_, info_);
   pack_training(state_, kept_state(), file);
   file.metadata["run"] = identity_;
-  write_safetensors(path("last.safetensors"), file);
+  write("last.safetensors", file);
 }
 
 int Run::stop() {
-  const int number = interrupt_.signal();
+  const int number = signal_;
   save_last();
   console_.note(
       fmt::format("evenkeel: stopped by {} in epoch {} after {} of {}; saved {}. To go on: evenkeel train --resume {}",
@@ -359,14 +393,14 @@ bool Run::finish_average() {
       Loader loader(images, info_.normalization, {.batch_size = evaluation_batch, .shuffle = false});
       loader.begin_epoch(0);
       for (Batch batch; loader.next(batch); see(batch.x))
-        if (stopped()) throw Stopped{interrupt_.signal()};
+        if (stopped()) throw Stopped{signal_};
     });
   } catch (const Stopped&) {
     return false;
   }
   const std::optional<Score> test = score(data_.test, "testing");
   if (!test) return false;
-  write_safetensors(path("average.safetensors"), pack_network(*network_, info_));
+  write("average.safetensors", pack_network(*network_, info_));
   console_.print(fmt::format("average of the weights, running averages over {}: test accuracy {:.4f} ({} of {})",
                              counted(images.size(), "image"), test->accuracy(), test->correct, test->count));
   return true;
@@ -402,33 +436,55 @@ std::string Run::advice() const {
                                                         : "Nothing was saved yet");
 }
 
-std::unique_ptr<Run> make_run(const TrainOptions& options, const Registry& registry) {
-  return blaming(options.file, [&] { return std::make_unique<Run>(options, registry); });
+// The run, if all processes can make it and have the same program, options and data.
+std::unique_ptr<Run> make_run(const TrainOptions& options, const Json& config, const Registry& registry, Team* team) {
+  std::unique_ptr<Run> run;
+  attempt(team, [&] {
+    const int64_t size = team ? team->size() : 1;
+    check(options.shards % size == 0,
+          "--shards: the {} processes of mpirun must share them evenly, got {}; give a multiple of {}", size,
+          options.shards, size);
+    run = blaming(options.file, [&] { return std::make_unique<Run>(options, registry, team); });
+  });
+  if (!team) return run;
+  Json facts = run_identity(run->facts(), config["options"]);
+  for (const char* name : {"evenkeel", "level"}) facts[name] = config[name];
+  check_same_everywhere(*team, nlohmann::json::parse(facts.dump()));
+  return run;
 }
 
 }  // namespace
 
-int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry) {
+int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry, Team* team) {
   set_blas(options.blas);
-  const bool numbered = options.numbered && !options.overwrite;
-  if (!numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
-  const std::unique_ptr<Run> run = make_run(options, registry);
-  Json facts = run->facts();
-  for (const char* name : {"network", "images", "normalization"}) {
-    if (!known.contains(name)) facts.erase(name);
-  }
-  check_same("--config", known, nlohmann::json::parse(facts.dump()));
-  run->begin(numbered            ? RunFolder::first_free(options.out)
-             : options.overwrite ? RunFolder(options.out, RunFolder::Use::overwrite)
-                                 : RunFolder(options.out, RunFolder::Use::fresh),
-             std::move(config));
+  const bool numbered = options.numbered && !options.overwrite, first = !team || team->rank() == 0;
+  attempt(team, [&] {
+    if (first && !numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
+  });
+  const std::unique_ptr<Run> run = make_run(options, config, registry, team);
+  attempt(team, [&] {
+    Json facts = run->facts();
+    for (const char* name : {"network", "images", "normalization"}) {
+      if (!known.contains(name)) facts.erase(name);
+    }
+    check_same("--config", known, nlohmann::json::parse(facts.dump()));
+    using Use = RunFolder::Use;
+    run->begin(!first              ? RunFolder(options.out, Use::look)
+               : numbered          ? RunFolder::first_free(options.out)
+               : options.overwrite ? RunFolder(options.out, Use::overwrite)
+                                   : RunFolder(options.out, Use::fresh),
+               std::move(config));
+  });
+  if (team) check_same_everywhere(*team, run->position());
   return (*run)();
 }
 
-int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry) {
+int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry,
+           Team* team) {
   set_blas(options.blas);
-  const std::unique_ptr<Run> run = make_run(options, registry);
-  run->resume(std::move(folder), std::move(config), longer);
+  const std::unique_ptr<Run> run = make_run(options, config, registry, team);
+  attempt(team, [&] { run->resume(std::move(folder), std::move(config), longer); });
+  if (team) check_same_everywhere(*team, run->position());
   return (*run)();
 }
 

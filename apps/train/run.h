@@ -5,6 +5,7 @@
 
 #include "apps/cli/data_options.h"
 #include "apps/cli/program.h"
+#include "apps/distributed/team.h"
 #include "apps/train/run_folder.h"
 
 namespace evenkeel {
@@ -49,12 +50,12 @@ bool names_file(const std::string& init);
 // Trains, and writes config.json, log.csv, curves.svg, last.safetensors, best.safetensors and, with an average,
 // average.safetensors into the folder. `config`: the first part of config.json, with the run's "options". `known`: the
 // images and the network in an earlier run's config.json; Error if they differ. Returns the exit status: 0, or 128 + n
-// after signal n. Error(Fault::failed) if the loss is not finite.
+// after signal n. Error(Fault::failed) if the loss is not finite. All processes of `team`, if there is one, call it.
 int train(const TrainOptions& options, nlohmann::ordered_json config, const nlohmann::ordered_json& known,
-          const Registry& registry);
+          const Registry& registry, Team* team);
 // Resumes the run in the folder. `longer`: for the number of epochs in the options, which may be larger than before.
 int resume(const TrainOptions& options, nlohmann::ordered_json config, bool longer, RunFolder folder,
-           const Registry& registry);
+           const Registry& registry, Team* team);
 
 // Calls f(). If all options come from `file`, a usage error becomes Error(Fault::bad_file) with the file's name.
 template <class F>

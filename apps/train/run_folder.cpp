@@ -75,6 +75,10 @@ std::string resumed_folder(const std::string& given) {
 
 RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   std::error_code error;
+  if (use == Use::look) {
+    if (const fs::path next = fs::path(path) / ".next"; fs::exists(next, error)) where_ = next.string();
+    return;
+  }
   if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
   if (use == Use::fresh) check_free(path);
   created_ = fs::create_directories(path, error);

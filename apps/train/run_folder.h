@@ -14,9 +14,9 @@ namespace evenkeel {
 
 class RunFolder {
  public:
-  enum class Use { fresh, overwrite, resume };
+  enum class Use { fresh, overwrite, resume, look };
   // Locks the folder, and creates it if it is missing. Error(Fault::usage) if another process uses it, or if it is not
-  // empty and `use` is fresh.
+  // empty and `use` is fresh. look: only to read the files of the run that another process resumes.
   RunFolder(const std::string& path, Use use);
   // For a fresh run: the first free one of path, path-2, path-3 ...
   static RunFolder first_free(const std::string& path);

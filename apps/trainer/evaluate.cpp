@@ -33,26 +33,33 @@ Views test_views(bool may_be_mirrored) {
 
 Score evaluate(Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size,
                const std::function<bool(double)>& keep_going,
-               const std::function<void(const Tensor&, const Labels&)>& see, const Views& views) {
+               const std::function<void(const Tensor&, const Labels&)>& see, const Views& views, Shards* processes) {
   check(data.size() > 0, "evaluate: {} holds no images", data.name);
   const Recording off(false);
   Loader loader(data, normalization, {.batch_size = batch_size, .shuffle = false});
   loader.begin_epoch(0);
   Score score;
-  double sum = 0;
+  std::vector<double> results(static_cast<size_t>(2 * loader.batches()));  // of each batch: loss, correct
+  int64_t number = 0;
   for (Batch batch;
-       keep_going(static_cast<double>(score.count) / static_cast<double>(data.size())) && loader.next(batch);) {
+       keep_going(static_cast<double>(score.count) / static_cast<double>(data.size())) && loader.next(batch);
+       ++number) {
+    const int64_t n = static_cast<int64_t>(batch.labels.size());
+    score.count += n;
+    if (processes && number % processes->count() != processes->first()) continue;
     Tensor logits;
     for (const View& v : views) {
       const Tensor one = network.forward(seen_as(batch.x, v), Mode::eval);
       logits = views.size() == 1 ? one : logits.defined() ? logits + one * real(v.weight) : one * real(v.weight);
     }
-    const int64_t n = static_cast<int64_t>(batch.labels.size());
-    sum += cross_entropy(logits, batch.labels).item() * static_cast<double>(n);
-    score.correct += count_correct(logits, batch.labels);
-    score.count += n;
+    results[2 * number] = cross_entropy(logits, batch.labels).item() * static_cast<double>(n);
+    results[2 * number + 1] = static_cast<double>(count_correct(logits, batch.labels));
     see(logits, batch.labels);
   }
+  if (processes) processes->fold({results.data()}, results.size() * sizeof(double), add_numbers<double>);
+  double sum = 0, correct = 0;
+  for (size_t i = 0; i < results.size(); i += 2) sum += results[i], correct += results[i + 1];
+  score.correct = static_cast<int64_t>(correct);
   score.loss = sum / static_cast<double>(std::max<int64_t>(score.count, 1));
   return score;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "../../core/base/shards.h"
 #include "../../data/loader.h"
 #include "../../layers/layer.h"
 
@@ -28,11 +29,12 @@ Views test_views(bool may_be_mirrored);
 
 // Evaluates every example once, in Mode::eval, without recording. The logits are the weighted mean over the views.
 // Calls keep_going before every batch; if it returns false, returns the score so far. Calls `see` with the logits (n,
-// classes) and labels of every batch, in order.
+// classes) and labels of every batch, in order. With `processes`, one shard in each of them, they share the batches:
+// each gets the whole score, and `see` only the batches of its own.
 Score evaluate(
     Layer& network, const Dataset& data, const Normalization& normalization, int64_t batch_size = evaluation_batch,
     const std::function<bool(double fraction_done)>& keep_going = [](double) { return true; },
     const std::function<void(const Tensor& logits, const Labels& labels)>& see = [](const Tensor&, const Labels&) {},
-    const Views& views = {View()});
+    const Views& views = {View()}, Shards* processes = nullptr);
 
 }  // namespace evenkeel

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""evenkeel train under mpirun: the same bytes for every number of processes, and what happens when one is lost.
+
+    python3 tests/mpirun.py PROGRAM
+
+Skipped (77) where mpirun is missing, or the program was built without MPI; a failure where the environment has CI.
+"""
+import glob
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+program = os.path.abspath(sys.argv[1])
+launcher = ["mpirun", "--oversubscribe"] + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
+# Everything that looks at a whole batch or has a state; an epoch's last batch has 10 images.
+run = ["train", "--data", "synthetic", "--samples", "250", "--validation", "48", "--batch-size", "32", "--epochs", "3",
+       "--augment", "--warmup", "1", "--clip", "0.5", "--average", "0.9", "--checkpoint-every", "1",
+       "--model", "conv:4:3:stride=2 norm act dropout:0.2 conv:4:3:stride=2 norm act flatten dense:classes"]
+host = socket.gethostname()
+failures = []
+
+
+def check(holds, what, said=""):
+    if not holds:
+        failures.append(what)
+        print(f"FAILED: {what}\n{said}", flush=True)
+
+
+def mpirun(processes, arguments, more=()):
+    return launcher + list(more) + ["-n", str(processes), program] + arguments
+
+
+def finished(command, limit=120):
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit)
+
+
+def trained(command):
+    done = finished(command)
+    check(done.returncode == 0, f"{' '.join(command)} exits with {done.returncode}", done.stderr)
+    return done
+
+
+def content(folder, names=("last", "best", "average")):
+    result = []
+    for name in names:
+        with open(f"{folder}/{name}.safetensors", "rb") as file:
+            result.append(file.read())
+    with open(f"{folder}/log.csv") as file:  # without its times
+        rows = [line.rstrip("\n").split(",") for line in file]
+    times = [i for i, name in enumerate(rows[0]) if name in ("images_per_second", "seconds")]
+    return result + [[[v for i, v in enumerate(row) if i not in times] for row in rows]]
+
+
+def ranks(folder):
+    """The processes that train into a folder: rank -> pid."""
+    found = {}
+    for path in glob.glob("/proc/[0-9]*"):
+        try:
+            command, environment = open(path + "/cmdline").read(), open(path + "/environ").read()
+        except OSError:
+            continue
+        rank = re.search(r"OMPI_COMM_WORLD_RANK=(\d+)", environment)
+        if rank and folder in command and command.startswith(program):
+            found[int(rank[1])] = int(path[6:])
+    return found
+
+
+def begun(folder, processes):
+    """Waits until a run has made a step, and then for a random while."""
+    saved = f"{folder}/last.safetensors"
+    limit = time.time() + 60
+    while time.time() < limit and not (os.path.exists(saved) and len(ranks(folder)) == processes):
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.5))
+
+
+def interrupted(command, folder, processes, act):
+    """Starts a run, disturbs it by act(mpirun's pid, ranks' pids), and returns what it said and the seconds it then took."""
+    with open(folder + ".err", "w+") as said:
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        begun(folder, processes)
+        alive = running.poll() is None
+        act(running.pid, ranks(folder))
+        start = time.time()
+        status = running.wait(timeout=60)
+        seconds = time.time() - start
+        said.seek(0)
+        text = said.read()
+    check(alive, f"{folder}: the run ended before it was disturbed", text)
+    check(not ranks(folder), f"{folder}: processes are left")
+    return status, text, seconds
+
+
+def same_bytes(scratch):
+    for shards, processes in (4, (1, 2, 4)), (3, (3,)):
+        for norm in "batch", "renorm:start=4:rend=12:dend=8", "batch:local=on":
+            options = run + ["--shards", str(shards), "--norm", norm]
+            whole = f"{scratch}/{shards}-{norm[:6]}-{norm[-2:]}"
+            trained([program] + options + ["--threads", "1", "--out", whole])
+            for n in processes if norm == "batch" else processes[-1:]:
+                folder = f"{whole}-{n}"
+                done = trained(mpirun(n, options + ["--threads", str(n % 3 + 1), "--out", folder]))
+                check(content(folder) == content(whole), f"{n} processes train {shards} shards, norm {norm}, to other bytes")
+                check(done.stdout.count("train loss") == 1 and done.stderr.count("wrote ") == 1, f"{n} processes print more than one")
+
+
+def refusals(scratch):
+    other = finished(mpirun(3, run + ["--shards", "4", "--out", f"{scratch}/r1"]))
+    check(other.returncode == 2 and "--shards: the 3 processes of mpirun must share them evenly" in other.stderr, "3 of 4", other.stderr)
+
+    def pair(a, b):
+        return finished(mpirun(1, run + ["--shards", "2", "--out", f"{scratch}/r2"] + a) + [":", "-n", "1", program] + run +
+                        ["--shards", "2", "--out", f"{scratch}/r2"] + b)
+
+    options = pair(["--seed", "3"], ["--seed", "4"])
+    for part in ("must have the same program, options and data", f"options/seed: 3 for rank 0 on {host}, 4 for rank 1 on {host}"):
+        check(options.returncode == 2 and part in options.stderr, f"other options are not refused: {part}", options.stderr)
+    missing = pair([], ["--data", f"{scratch}/nowhere"])
+    check(missing.returncode == 3 and f"rank 1 on {host}: " in missing.stderr and "nowhere" in missing.stderr,
+          "a rank without the data is not named", missing.stderr)
+    check(not os.path.exists(f"{scratch}/r2"), "a refused run leaves a folder")
+    diverged = finished(mpirun(2, run + ["--shards", "2", "--norm", "none", "--clip", "0", "--lr", "1e9", "--warmup", "0", "--out", f"{scratch}/r3"]))
+    check(diverged.returncode == 1 and diverged.stderr.count("the run diverged") == 1, "a divergence", diverged.stderr)
+
+
+def lost(scratch):
+    """Killed, stopped, interrupted: resumed by another number of processes, the run ends in the same bytes."""
+    options = [o if o != "3" else "60" for o in run] + ["--shards", "4", "--norm", "batch"]
+    trained([program] + options + ["--out", f"{scratch}/whole"])
+    whole = content(f"{scratch}/whole")
+
+    def resumed(folder, n, what):
+        trained(mpirun(n, ["train", "--resume", folder]))
+        check(content(folder) == whole, f"{what}: resumed by {n} processes, the run ends in other bytes")
+
+    for rank, n in (1, 1), (0, 4):
+        folder = f"{scratch}/killed-{rank}"
+        status, said, seconds = interrupted(mpirun(2, options + ["--out", folder]), folder, 2, lambda _, pids: os.kill(pids[rank], signal.SIGKILL))
+        check(status != 0 and seconds < 10, f"rank {rank} killed: status {status} after {seconds:.1f} s", said)
+        check(re.search(rf"rank {rank} with PID \d+ on node {host} exited on signal 9", said), f"rank {rank} killed: is not named", said)
+        resumed(folder, n, f"rank {rank} killed")
+
+    folder = f"{scratch}/hangs"
+    status, said, seconds = interrupted(mpirun(4, options + ["--timeout", "2", "--out", folder]), folder, 4, lambda _, pids: os.kill(pids[2], signal.SIGSTOP))
+    check(status != 0 and seconds < 10, f"rank 2 hangs: status {status} after {seconds:.1f} s", said)
+    check(re.search(rf"rank \d on {host} got no answer from rank 2 on {host} within 2 s", said), "the rank that hangs is not named", said)
+    resumed(folder, 2, "rank 2 hangs")
+
+    folder = f"{scratch}/interrupted"
+    status, said, _ = interrupted(mpirun(2, options + ["--out", folder]), folder, 2, lambda pid, _: os.kill(pid, signal.SIGINT))
+    check(status != 0 and said.count("stopped by SIGTERM") == 1 and "train --resume" in said, f"Ctrl-C: status {status}", said)
+    resumed(folder, 1, "Ctrl-C")
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(1 if os.environ.get("CI") else 77)
+
+
+if not shutil.which("mpirun"):
+    skip("mpirun is not found (Debian: openmpi-bin)")
+with tempfile.TemporaryDirectory() as scratch:
+    os.chdir(scratch)
+    trial = finished(mpirun(2, run + ["--shards", "2", "--epochs", "1", "--out", f"{scratch}/trial"]))
+    if "built without MPI" in trial.stderr:
+        skip("the program is built without MPI (-DEVENKEEL_MPI=ON)")
+    for part in same_bytes, refusals, lost:
+        start = time.time()
+        part(scratch)
+        print(f"{part.__name__}: {time.time() - start:.0f} s", flush=True)
+sys.exit(bool(failures))
