@@ -386,9 +386,19 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
+// The sums of the weight gradient that stay in a core's L2 cache, in floats; processors with AVX-512 have at least 1
+// MiB.
+#if defined(__AVX512F__)
+constexpr int64_t own_sums = 1 << 18;
+#else
+constexpr int64_t own_sums = 1 << 16;
+#endif
+
 // Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
 // all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
 // is 2 MiB of floats, so that it stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
+// The products run down the columns of v and z, so these lie matrix by matrix: by row, each step down would be on
+// another page.
 template <int r>
 void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;
@@ -406,12 +416,12 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   auto write = [&](int64_t k, const auto& sum, real* to) {
     transform<FilterTransposed<r>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
   };
-  if (tiles == 0 || products * a.k * a.c <= (1 << 16)) {
+  if (tiles == 0 || products * a.k * a.c <= own_sums) {
     const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block,
                   groups = (tiles + group - 1) / group;
     const Storage partial(groups * size);
     parallel_for(groups, [&](int64_t i) {
-      const Matrices<r, Scratch<real>> v(by_row, block, a.c), z(by_row, block, a.k), sum(by_matrix, a.k, a.c);
+      const Matrices<r, Scratch<real>> v(by_matrix, block, a.c), z(by_matrix, block, a.k), sum(by_matrix, a.k, a.c);
       const int64_t first = i * group, last = std::min(first + group, tiles);
       for (int64_t begin = first; begin < last; begin += block) {
         const int64_t end = std::min(begin + block, last);
@@ -423,7 +433,7 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     return add_in_order(groups, size, partial.data, dw);
   }
   const int64_t large = std::min(tiles, std::max<int64_t>((1 << 19) / (products * (a.c + a.k)), 120) / block * block);
-  const Matrices<r, Storage> v(by_row, large, a.c), z(by_row, large, a.k), sum(by_matrix, a.k, a.c);
+  const Matrices<r, Storage> v(by_matrix, large, a.c), z(by_matrix, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
     parallel_blocks(count, 16, [&](int64_t begin, int64_t end) { read(first + begin, first + end, first, v, z); });
