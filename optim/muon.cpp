@@ -28,6 +28,7 @@ std::vector<T> chosen(const std::vector<T>& all, const std::vector<size_t>& plac
 Tensor orthogonal(const Tensor& g, int64_t steps) {
   check(g.shape().rank() == 2 && g.size() > 0, "orthogonal: must be a matrix of at least one value, got {}", g.shape());
   const Recording off(false);
+  const UsePrecision exact(Precision::float32);
   const bool wide = g.dim(0) <= g.dim(1);
   Tensor x = (wide ? g.detach() : transpose(g.detach())) * (1 / (static_cast<real>(l2_norm(g)) + tiny));
   for (int64_t i = 0; i < steps; ++i) {

@@ -38,10 +38,22 @@ const Workload& workload_named(const std::string& name) {
 
 Json rounded(double value, int digits = 4) { return Json::parse(fmt::format("{:.{}g}", value, digits + 2)); }
 
-Json as_json(const Workload& w, const std::string& norm, const WorkloadResult& r) {
+// How a workload is measured.
+struct Setting {
+  std::string norm = "batch", precision = "float32";
+  int64_t batch = 0, steps = 10;  // batch 0: the workload's own
+  Setting with_batch(int64_t n) const {
+    Setting s = *this;
+    s.batch = n;
+    return s;
+  }
+};
+
+Json as_json(const Workload& w, const Setting& s, const WorkloadResult& r) {
   return {{"workload", w.name},
           {"model", w.model},
-          {"norm", norm},
+          {"norm", s.norm},
+          {"precision", s.precision},
           {"batch", r.batch},
           {"threads", threads()},
           {"ms", rounded(r.timing.ms)},
@@ -65,14 +77,15 @@ using Arguments = std::vector<std::string>;
 const std::string self = "/proc/self/exe";
 
 // Runs one workload in a separate process, so that peak memory and first step are its own.
-Arguments command_of(const Workload& w, const std::string& norm, int64_t batch, int64_t steps) {
+Arguments command_of(const Workload& w, const Setting& s) {
   return {self,           "bench",
           "--workload",   w.name,
           "--model",      w.model,
-          "--norm",       norm,
-          "--batch-size", std::to_string(batch),
+          "--norm",       s.norm,
+          "--precision",  s.precision,
+          "--batch-size", std::to_string(s.batch),
           "--threads",    std::to_string(threads()),
-          "--steps",      std::to_string(steps),
+          "--steps",      std::to_string(s.steps),
           "--json"};
 }
 
@@ -151,26 +164,29 @@ std::string processor_name() {
 }
 
 // The workloads in turn with PyTorch, as a table in Markdown.
-void compare_with_torch(const std::vector<Workload>& chosen, const std::string& python, const std::string& norm,
-                        int64_t batch_size, int64_t steps, int64_t rounds) {
+void compare_with_torch(const std::vector<Workload>& chosen, const std::string& python, const Setting& s,
+                        int64_t rounds) {
+  const std::string& norm = s.norm;
   check(norm == "none" || norm == "batch", "bench: --compare knows the norms none and batch, got {}", norm);
   const std::string missing = missing_torch(python), script = torch_script();
-  say("{}, {} instructions, {} threads, {} norm: medians of {} rounds in ms, the ratio as the median of the rounds' "
-      "ratios\n",
-      processor_name(), instruction_level(), threads(), norm, rounds);
+  say("{}, {} instructions, {} threads, {} norm, {}: medians of {} rounds in ms, the ratio as the median of the "
+      "rounds' ratios\n",
+      processor_name(), instruction_level(), threads(), norm, s.precision, rounds);
   if (!missing.empty()) say("PyTorch is left out: {}\n", missing);
   say("\n| | workload | batch | evenkeel | PyTorch | ratio (from, to) | its fastest variant "
       "|\n|---|---|---|---|---|---|---|\n");
   for (const Workload& w : chosen) {
-    std::vector<int64_t> batches{batch_size ? batch_size : w.batch};
-    if (!batch_size && !w.training) batches.push_back(1);
+    std::vector<int64_t> batches{s.batch ? s.batch : w.batch};
+    if (!s.batch && !w.training) batches.push_back(1);
     for (const int64_t batch : batches) {
-      const Arguments ours = command_of(w, norm, batch, steps), theirs{python,         script,
-                                                                       "--workload",   w.name,
-                                                                       "--norm",       norm,
-                                                                       "--batch-size", std::to_string(batch),
-                                                                       "--threads",    std::to_string(threads()),
-                                                                       "--steps",      std::to_string(steps)};
+      const Arguments ours = command_of(w, s.with_batch(batch));
+      Arguments theirs{python,         script,
+                       "--workload",   w.name,
+                       "--norm",       norm,
+                       "--batch-size", std::to_string(batch),
+                       "--threads",    std::to_string(threads()),
+                       "--steps",      std::to_string(s.steps)};
+      if (s.precision == "bf16") theirs.push_back("--bf16");
       say("| {} | {} | {} ", w.name, w.what, batch);
       std::string variant;
       if (missing.empty()) {
@@ -189,7 +205,7 @@ void compare_with_torch(const std::vector<Workload>& chosen, const std::string& 
   }
 }
 
-void report_all(const std::string& norm, int64_t steps, bool json) {
+void report_all(const Setting& s, bool json) {
   const Ceilings ceilings = measure_ceilings();
   Json all;
   all["threads"] = threads();
@@ -203,7 +219,7 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   }
   for (const Workload& w : workloads())
     for (const int64_t batch : w.training ? std::vector<int64_t>{w.batch} : std::vector<int64_t>{w.batch, 1}) {
-      const Json r = json_of(command_of(w, norm, batch, steps));
+      const Json r = json_of(command_of(w, s.with_batch(batch)));
       all["workloads"].push_back(r);
       if (json) continue;
       const auto number = [&](const char* key) { return r[key].get<double>(); };
@@ -215,7 +231,7 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
   if (!json)
     say("\n{:<32} {:>11} {:>12} {:>9} {:>9} {:>8} {:>8}\n", "layer", "forward ms", "backward ms", "GFLOP/s", "GFLOP/s",
         "GB/s", "GB/s");
-  for (const LayerTiming& l : time_layers(steps)) {
+  for (const LayerTiming& l : time_layers(s.steps)) {
     all["layers"].push_back({{"layer", l.name},
                              {"forward_ms", rounded(l.forward.ms)},
                              {"backward_ms", rounded(l.backward.ms)},
@@ -236,18 +252,20 @@ void report_all(const std::string& norm, int64_t steps, bool json) {
 
 Action bench_command(CLI::App& app, const Registry&) {
   struct Options {
-    std::string workload, model, norm = "batch", python = "python3";
+    std::string workload, model, python = "python3";
+    Setting setting;
     std::vector<std::string> other;
-    int64_t batch = 0, steps = 10, rounds = 5;
+    int64_t rounds = 5;
     bool json = false, against = false, compare = false;
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this workload: W1 to W6")->group("What");
   add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")
       ->group("What");
-  add_text(app, "--norm", o->norm, "NORM", "none, batch, layer, ...")->group("What");
-  add_integer(app, "--batch-size", o->batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
-  add_integer(app, "--steps", o->steps, 1, 1'000'000, "measured steps, after three warm-up steps")->group("What");
+  add_text(app, "--norm", o->setting.norm, "NORM", "none, batch, layer, ...")->group("What");
+  add_integer(app, "--batch-size", o->setting.batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
+  add_integer(app, "--steps", o->setting.steps, 1, 1'000'000, "measured steps, after three warm-up steps")
+      ->group("What");
   add_flag(app, "--against", o->against,
            "run another program in turn: --against -- PROGRAM ARG...; it must print a line of JSON with \"ms\"")
       ->group("Comparison");
@@ -256,11 +274,13 @@ Action bench_command(CLI::App& app, const Registry&) {
   add_text(app, "--python", o->python, "PROGRAM", "the Python that has PyTorch, for --compare")->group("Comparison");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
   add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
+  add_precision(app, o->setting.precision)->group("Running");
   add_threads(app)->group("Running");
   std::string footer = "Workloads:\n";
   for (const Workload& w : workloads()) footer += fmt::format("  {}  {}, batch {}\n", w.name, w.what, w.batch);
   app.footer(footer);
   return [o] {
+    const UsePrecision precision(precision_of(o->setting.precision));
     check(o->against == !o->other.empty(), "bench: give the other program as --against -- PROGRAM ARG...");
     check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
     check(!o->compare || (!o->against && o->model.empty() && !o->json),
@@ -269,28 +289,28 @@ Action bench_command(CLI::App& app, const Registry&) {
     if (o->compare) {
       const std::vector<Workload> chosen =
           o->workload.empty() ? workloads() : std::vector<Workload>{workload_named(o->workload)};
-      compare_with_torch(chosen, o->python, o->norm, o->batch, o->steps, o->rounds);
+      compare_with_torch(chosen, o->python, o->setting, o->rounds);
       return 0;
     }
     if (o->workload.empty()) {
-      report_all(o->norm, o->steps, o->json);
+      report_all(o->setting, o->json);
       return 0;
     }
     Workload w = workload_named(o->workload);
     if (!o->model.empty()) w.model = w.what = o->model;
     if (o->against) {
-      compare_with(command_of(w, o->norm, o->batch, o->steps), o->other, o->rounds);
+      compare_with(command_of(w, o->setting), o->other, o->rounds);
       return 0;
     }
-    const WorkloadResult r = run_workload(w, o->norm, o->batch, o->steps);
+    const WorkloadResult r = run_workload(w, o->setting.norm, o->setting.batch, o->setting.steps);
     if (o->json)
-      say("{}\n", as_json(w, o->norm, r).dump());
+      say("{}\n", as_json(w, o->setting, r).dump());
     else
       say("{}: {}\n{} threads, batch {}, {} norm: median {:.3f} ms, minimum {:.3f} ms, {:.1f} GFLOP/s, {:.0f} "
           "images/s, first step after {:.2f} s, "
           "{:.0f} MiB\n",
-          w.name, w.what, threads(), r.batch, o->norm, r.timing.ms, r.timing.ms_min, r.gflop / r.timing.ms * 1e3,
-          static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);
+          w.name, w.what, threads(), r.batch, o->setting.norm, r.timing.ms, r.timing.ms_min,
+          r.gflop / r.timing.ms * 1e3, static_cast<double>(r.batch) / r.timing.ms * 1e3, r.first_step_s, r.rss_mib);
     return 0;
   };
 }

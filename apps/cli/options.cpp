@@ -103,6 +103,20 @@ CLI::Option* add_threads(CLI::App& app) {
   return checked_integer(option, 1, 256)->default_str(std::to_string(threads()));
 }
 
+CLI::Option* add_precision(CLI::App& app, std::string& value) {
+  return add_choice(app, "--precision", value, {"float32", "bf16"},
+                    "of the inputs of products and convolutions; sums and all else are float32; bf16 needs a processor "
+                    "with AMX");
+}
+
+Precision precision_of(const std::string& text) {
+  if (text == "float32") return Precision::float32;
+  check(bf16_in_hardware(),
+        "--precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this one has not; leave the "
+        "option out");
+  return Precision::bf16;
+}
+
 std::string HelpLayout::make_option(const CLI::Option* option, bool positional) const {
   std::string name = positional ? option->get_name(true, false) : option->get_name(false, true);
   if (!positional && option->get_expected_max() != 0) name += " " + option->get_type_name();

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/matmul.h"
+
 namespace evenkeel {
 
 constexpr double no_limit = 1e300;
@@ -27,6 +29,10 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& val
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help);
 // Sets the number of threads during parsing; default: the number of cores.
 CLI::Option* add_threads(CLI::App& app);
+// --precision, as text.
+CLI::Option* add_precision(CLI::App& app, std::string& value);
+// The text as a value. Error(Fault::usage) for bf16 where the processor does not compute it in hardware.
+Precision precision_of(const std::string& text);
 
 struct HelpLayout : CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool positional) const override;

@@ -103,6 +103,7 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
            "at the end also test on six views of each image: unshifted and shifted by a pixel in two directions, each "
            "also mirrored (three views if --augment would not mirror)")
       ->group("Running");
+  add_precision(app, o.precision)->group("Running");
   add_flag(app, "--blas", o.blas, "compute matrix products by OpenBLAS, whose last bits depend on the processor")
       ->group("Running");
   add_threads(app)->group("Running");

@@ -10,6 +10,7 @@
 
 #include "apps/cli/interrupt.h"
 #include "apps/cli/model_options.h"
+#include "apps/cli/options.h"
 #include "apps/cli/text.h"
 #include "apps/train/identity.h"
 #include "apps/train/progress.h"
@@ -457,6 +458,9 @@ std::unique_ptr<Run> make_run(const TrainOptions& options, const Json& config, c
 
 int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry, Team* team) {
   set_blas(options.blas);
+  Precision precision = Precision::float32;
+  attempt(team, [&] { precision = blaming(options.file, [&] { return precision_of(options.precision); }); });
+  const UsePrecision products(precision);
   const bool numbered = options.numbered && !options.overwrite, first = !team || team->rank() == 0;
   attempt(team, [&] {
     if (first && !numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
@@ -482,6 +486,9 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
 int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry,
            Team* team) {
   set_blas(options.blas);
+  Precision precision = Precision::float32;
+  attempt(team, [&] { precision = blaming(options.file, [&] { return precision_of(options.precision); }); });
+  const UsePrecision products(precision);
   const std::unique_ptr<Run> run = make_run(options, config, registry, team);
   attempt(team, [&] { run->resume(std::move(folder), std::move(config), longer); });
   if (team) check_same_everywhere(*team, run->position());

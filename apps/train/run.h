@@ -30,7 +30,8 @@ struct TrainOptions {
   int64_t patience = 0;  // ends the run after this many epochs without a better validation accuracy; 0: never
   double average = 0;    // decay of the average of the weights, per step; 0: no average
 
-  bool test_views = false;  // also test the last network on several views of each image
+  bool test_views = false;            // also test the last network on several views of each image
+  std::string precision = "float32";  // of products
   bool blas = false;
   int64_t checkpoint_every = 0;  // steps; 0: after every epoch only
 

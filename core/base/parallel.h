@@ -21,6 +21,7 @@ struct Shard;
 // Settings of a thread. The threads that run its blocks inherit them.
 struct ThreadSettings {
   bool recording = true;   // see autograd.h
+  bool bf16 = false;       // see Precision of ops/matmul.h
   Shard* shard = nullptr;  // see shards.h
 };
 ThreadSettings& thread_settings();

@@ -42,6 +42,7 @@ Shards::~Shards() {
 void Shards::run(int64_t n, const std::function<void(int64_t)>& f) {
   const int64_t last = here_ - 1;
   f_ = &f;
+  settings_ = thread_settings();
   broken_ = false;
   for (int64_t i = 0; i < here_; ++i) {
     Shard& s = shards_[i];
@@ -91,7 +92,8 @@ void Shards::work(int64_t i) {
 }
 
 void Shards::attempt(int64_t i) {
-  const InShard scope(&shards_[i]);
+  const ThreadSettings before = std::exchange(thread_settings(), settings_);
+  thread_settings().shard = &shards_[i];
   try {
     (*f_)(i);
   } catch (const Broken&) {
@@ -99,6 +101,7 @@ void Shards::attempt(int64_t i) {
     meetings_[i].error = std::current_exception();
   }
   meetings_[i].done = true;
+  thread_settings() = before;
 }
 
 void Shards::meet(int64_t i, void* values, size_t bytes, Merge merge) {

@@ -115,6 +115,7 @@ class Shards {
   };
   std::vector<Meeting> meetings_;
   const std::function<void(int64_t)>* f_ = nullptr;
+  ThreadSettings settings_;  // of the caller of run()
   std::mutex mutex_;
   std::condition_variable next_;
   int64_t turn_ = -1;    // the shard that computes

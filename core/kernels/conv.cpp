@@ -10,6 +10,8 @@
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "core/base/scratch.h"
+#include "core/kernels/bf16.h"
+#include "core/kernels/conv_bf16.h"
 #include "core/kernels/conv_groups.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/winograd.h"
@@ -84,20 +86,26 @@ struct ReceptiveField {
 
 }  // namespace
 
-int64_t conv_filters_size(const ConvSizes& a, bool winograd) {
-  if (a.groups > 1) return grouped_filters_size(a, winograd);
-  return winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a));
+int64_t conv_filters_size(const ConvSizes& a, ConvForm form) {
+  if (a.groups > 1) return grouped_filters_size(a, form);
+  if constexpr (bf16_exists)
+    if (form == ConvForm::bf16) return bf16_filters_size(a);
+  return form == ConvForm::winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a));
 }
-void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters) {
-  if (a.groups > 1) return grouped_pack_filters(a, winograd, w, filters);
-  winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
+void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters) {
+  if (a.groups > 1) return grouped_pack_filters(a, form, w, filters);
+  if constexpr (bf16_exists)
+    if (form == ConvForm::bf16) return bf16_pack_filters(a, w, filters);
+  form == ConvForm::winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
 }
 
 // y (positions x K) = epilogue(patches w^T). With few positions the columns are cut too, so that all threads have work.
-void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
+void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
                   const Finish& finish) {
-  if (a.groups > 1) return grouped_forward(a, winograd, x, filters, y, finish);
-  if (winograd) return winograd_forward(a, x, filters, y, finish);
+  if (a.groups > 1) return grouped_forward(a, form, x, filters, y, finish);
+  if (form == ConvForm::winograd) return winograd_forward(a, x, filters, y, finish);
+  if constexpr (bf16_exists)
+    if (form == ConvForm::bf16) return bf16_forward(a, x, filters, y, finish);
   const bool few = rows(a) <= 4 * positions_of_a_band;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
   const Bands bands(a.n, a.p, a.q, few ? 96 : positions_of_a_band);
@@ -166,9 +174,11 @@ struct PhasePair {
 
 }  // namespace
 
-void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx) {
-  if (a.groups > 1) return grouped_backward_x(a, winograd, g, w, dx);
-  if (winograd) return winograd_backward_x(a, g, w, dx);
+void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx) {
+  if (a.groups > 1) return grouped_backward_x(a, form, g, w, dx);
+  if (form == ConvForm::winograd) return winograd_backward_x(a, g, w, dx);
+  if constexpr (bf16_exists)
+    if (form == ConvForm::bf16) return bf16_backward_x(a, g, w, dx);
   if (is_matmul(a)) return gemm_blocked(false, false, rows(a), a.c, a.k, g, w, dx);
   const BackwardField field(a);
   std::deque<PhasePair> pairs;
@@ -196,9 +206,11 @@ void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const rea
 }
 
 // dw^T (patch x K) = patches^T g: one partial sum for each group of bands; the partial sums are added in order.
-void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw) {
-  if (a.groups > 1) return grouped_backward_w(a, winograd, x, g, dw);
-  if (winograd) return winograd_backward_w(a, x, g, dw);
+void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw) {
+  if (a.groups > 1) return grouped_backward_w(a, form, x, g, dw);
+  if (form == ConvForm::winograd) return winograd_backward_w(a, x, g, dw);
+  if constexpr (bf16_exists)
+    if (form == ConvForm::bf16) return bf16_backward_w(a, x, g, dw);
   if (is_matmul(a)) return gemm_blocked(true, false, a.k, a.c, rows(a), g, x, dw);
   const Bands bands(a.n, a.p, a.q, positions_of_a_band);
   const ReceptiveField field(a, bands);

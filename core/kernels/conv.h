@@ -7,12 +7,12 @@ namespace evenkeel {
 
 // Packs the filters as conv_forward reads them: Winograd's transform of w, or w^T. `filters` has conv_filters_size
 // numbers.
-int64_t conv_filters_size(const ConvSizes& a, bool winograd);
-void conv_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
+int64_t conv_filters_size(const ConvSizes& a, ConvForm form);
+void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);
 
-// `winograd` chooses the algorithm of each group; see winograd_applies().
-void conv_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y, const Finish& finish);
-void conv_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx);
-void conv_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw);
+// `form`: of each group.
+void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish);
+void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx);
+void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw);
 
 }  // namespace evenkeel

@@ -139,18 +139,18 @@ void depthwise_backward_w(const ConvSizes& a, const real* x, const real* g, real
 
 }  // namespace
 
-int64_t grouped_filters_size(const ConvSizes& a, bool winograd) {
-  return is_depthwise(a) ? a.groups * a.r * a.s : a.groups * conv_filters_size(one_group(a), winograd);
+int64_t grouped_filters_size(const ConvSizes& a, ConvForm form) {
+  return is_depthwise(a) ? a.groups * a.r * a.s : a.groups * conv_filters_size(one_group(a), form);
 }
 
-void grouped_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters) {
+void grouped_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters) {
   if (is_depthwise(a)) return transpose(w, a.groups, a.r * a.s, filters);
   const ConvSizes one = one_group(a);
   for (int64_t i = 0; i < a.groups; ++i)
-    conv_pack_filters(one, winograd, w + i * weights(a), filters + i * conv_filters_size(one, winograd));
+    conv_pack_filters(one, form, w + i * weights(a), filters + i * conv_filters_size(one, form));
 }
 
-void grouped_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
+void grouped_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
                      const Finish& finish) {
   if (is_depthwise(a)) return depthwise_forward(a, x, filters, y, finish);
   const ConvSizes one = one_group(a);
@@ -158,7 +158,7 @@ void grouped_forward(const ConvSizes& a, bool winograd, const real* x, const rea
   const Storage in(inputs(a) * a.c), out(rows * a.k);
   for (int64_t i = 0; i < a.groups; ++i) {
     take_columns(x, inputs(a), a.c * a.groups, i * a.c, a.c, in.data);
-    conv_forward(one, winograd, in.data, filters + i * conv_filters_size(one, winograd), out.data, {});
+    conv_forward(one, form, in.data, filters + i * conv_filters_size(one, form), out.data, {});
     put_columns(out.data, rows, channels, i * a.k, a.k, y);
   }
   if (!finish) return;
@@ -166,7 +166,7 @@ void grouped_forward(const ConvSizes& a, bool winograd, const real* x, const rea
                   [&](int64_t first, int64_t last) { finish(y + first * channels, last - first, 0, channels); });
 }
 
-void grouped_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx) {
+void grouped_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx) {
   if (is_depthwise(a)) {
     const Storage filters(a.groups * a.r * a.s);
     transpose(w, a.groups, a.r * a.s, filters.data);
@@ -175,12 +175,12 @@ void grouped_backward_x(const ConvSizes& a, bool winograd, const real* g, const 
   const Storage in(inputs(a) * a.c), out(outputs(a) * a.k);
   for (int64_t i = 0; i < a.groups; ++i) {
     take_columns(g, outputs(a), a.k * a.groups, i * a.k, a.k, out.data);
-    conv_backward_x(one_group(a), winograd, out.data, w + i * weights(a), in.data);
+    conv_backward_x(one_group(a), form, out.data, w + i * weights(a), in.data);
     put_columns(in.data, inputs(a), a.c * a.groups, i * a.c, a.c, dx);
   }
 }
 
-void grouped_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw) {
+void grouped_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw) {
   if (is_depthwise(a)) {
     const Storage sum(a.groups * a.r * a.s);
     depthwise_backward_w(a, x, g, sum.data);
@@ -190,7 +190,7 @@ void grouped_backward_w(const ConvSizes& a, bool winograd, const real* x, const 
   for (int64_t i = 0; i < a.groups; ++i) {
     take_columns(x, inputs(a), a.c * a.groups, i * a.c, a.c, in.data);
     take_columns(g, outputs(a), a.k * a.groups, i * a.k, a.k, out.data);
-    conv_backward_w(one_group(a), winograd, in.data, out.data, dw + i * weights(a));
+    conv_backward_w(one_group(a), form, in.data, out.data, dw + i * weights(a));
   }
 }
 

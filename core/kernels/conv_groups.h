@@ -6,12 +6,12 @@
 
 namespace evenkeel {
 
-// Like the functions of conv.h, for a.groups > 1. `winograd` chooses the algorithm of each group.
-int64_t grouped_filters_size(const ConvSizes& a, bool winograd);
-void grouped_pack_filters(const ConvSizes& a, bool winograd, const real* w, real* filters);
-void grouped_forward(const ConvSizes& a, bool winograd, const real* x, const real* filters, real* y,
+// Like the functions of conv.h, for a.groups > 1. `form`: of each group.
+int64_t grouped_filters_size(const ConvSizes& a, ConvForm form);
+void grouped_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);
+void grouped_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
                      const Finish& finish);
-void grouped_backward_x(const ConvSizes& a, bool winograd, const real* g, const real* w, real* dx);
-void grouped_backward_w(const ConvSizes& a, bool winograd, const real* x, const real* g, real* dw);
+void grouped_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx);
+void grouped_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw);
 
 }  // namespace evenkeel

@@ -1,4 +1,4 @@
-// The sizes of a convolution.
+// The sizes of a convolution, and the ways to compute it.
 #pragma once
 #include <cstdint>
 
@@ -10,6 +10,12 @@ struct ConvSizes {
   int64_t p, q;        // y (n, p, q, groups k)
   int64_t stride, padding;
   int64_t groups = 1;
+};
+
+enum class ConvForm {
+  direct,    // products with patches of the image: any sizes
+  winograd,  // see winograd_applies()
+  bf16       // direct, with inputs rounded to bf16
 };
 
 }  // namespace evenkeel

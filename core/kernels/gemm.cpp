@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 #include <utility>
 
 #include "core/base/check.h"
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "core/base/scratch.h"
+#include "core/kernels/bf16.h"
 #include "core/kernels/blas.h"
 #include "core/kernels/simd.h"
 
@@ -103,30 +103,6 @@ constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) 
 template <class A>
 constexpr std::array<Tile<A>, tile_rows> tiles[] = {tiles_of<A, 1>(std::make_index_sequence<tile_rows>()),
                                                     tiles_of<A, tile_vecs>(std::make_index_sequence<tile_rows>())};
-
-// Interleaves the elements of a and b, from index `from` on.
-template <size_t from, size_t... I>
-Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
-#ifdef __clang__
-  return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
-#else  // in GCC from version 12 on
-  using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
-  return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
-#endif
-}
-
-// Transposes a square of Vecs: each round interleaves the upper half of the rows with the lower half.
-void transpose(Vec (&v)[lanes]) {
-  constexpr std::make_index_sequence<lanes> all;
-  for (int round = 1; round < lanes; round *= 2) {
-    Vec next[lanes];
-    for (int i = 0; i < lanes / 2; ++i) {
-      next[2 * i] = deal<0>(v[i], v[i + lanes / 2], all);
-      next[2 * i + 1] = deal<lanes / 2>(v[i], v[i + lanes / 2], all);
-    }
-    std::copy(next, next + lanes, v);
-  }
-}
 
 // to (k x panel) = the first `width` columns of op(B), then zeros.
 void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, real* to) {
@@ -270,8 +246,10 @@ void add_in_order(int64_t parts, int64_t n, const real* partial, real* out) {
 
 void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, const real* b, real* c,
                   const Finish* finish) {
-  const int64_t lda = ta ? m : k, ldb = tb ? k : n;
   if (finish && !*finish) finish = nullptr;
+  if constexpr (bf16_exists)
+    if (thread_settings().bf16) return bf16_gemm(ta, tb, m, n, k, a, b, c, finish);
+  const int64_t lda = ta ? m : k, ldb = tb ? k : n;
   // The block of C that starts at row i and column j.
   auto block_of = [&](int64_t i, int64_t rows, int64_t j, int64_t columns) {
     gemm(ta, tb, rows, columns, k, a + i * (ta ? 1 : k), lda, b + j * (tb ? k : 1), ldb, false, c + i * n + j, n);

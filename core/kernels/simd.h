@@ -1,5 +1,9 @@
 // Vec: a SIMD vector, as wide as a register of the target processor.
 #pragma once
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
 #include "core/base/scalar.h"
 
 #if defined(__SSE2__)
@@ -27,6 +31,30 @@ struct [[gnu::packed, gnu::may_alias]] VecPlace {
 };
 inline const VecPlace& vec(const real* p) { return *reinterpret_cast<const VecPlace*>(p); }
 inline VecPlace& vec(real* p) { return *reinterpret_cast<VecPlace*>(p); }
+
+// Interleaves the elements of a and b, from index `from` on.
+template <size_t from, size_t... I>
+inline Vec deal(Vec a, Vec b, std::index_sequence<I...>) {
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, (from + I / 2 + I % 2 * lanes)...);
+#else  // in GCC from version 12 on
+  using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+  return __builtin_shuffle(a, b, Index{(from + I / 2 + I % 2 * lanes)...});
+#endif
+}
+
+// Transposes a square of Vecs: each round interleaves the upper half of the rows with the lower half.
+inline void transpose(Vec (&v)[lanes]) {
+  constexpr std::make_index_sequence<lanes> all;
+  for (int round = 1; round < lanes; round *= 2) {
+    Vec next[lanes];
+    for (int i = 0; i < lanes / 2; ++i) {
+      next[2 * i] = deal<0>(v[i], v[i + lanes / 2], all);
+      next[2 * i + 1] = deal<lanes / 2>(v[i], v[i + lanes / 2], all);
+    }
+    std::copy(next, next + lanes, v);
+  }
+}
 
 // Copies n numbers, n >= lanes: for lines too short to be worth a call of memmove.
 inline void copy_line(const real* from, int64_t n, real* to) {

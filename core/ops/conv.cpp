@@ -1,5 +1,6 @@
 #include "core/ops/conv.h"
 
+#include "core/base/parallel.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/finish.h"
 #include "core/kernels/winograd.h"
@@ -33,13 +34,15 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
 
 // Winograd's transforms pay from 16 channels on either side, if they save at least half of the multiplications.
 // Transforming the filters costs about as much as 64 tiles, reading transformed ones as much as 4.
-bool use_winograd(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
+ConvForm form_of(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out in "
         "each group and a result of at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
         a.stride, a.r, a.s, a.c, a.k, a.p, a.q);
-  if (algorithm != ConvAlgorithm::automatic) return algorithm == ConvAlgorithm::winograd;
-  return winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= a.n * a.p * a.q * a.r * a.s;
+  if (algorithm == ConvAlgorithm::winograd) return ConvForm::winograd;
+  if (thread_settings().bf16) return ConvForm::bf16;
+  const bool pays = winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= a.n * a.p * a.q * a.r * a.s;
+  return pays && algorithm == ConvAlgorithm::automatic ? ConvForm::winograd : ConvForm::direct;
 }
 
 }  // namespace
@@ -53,10 +56,10 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Tensor& bias, const Epilogue& then) {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w.shape(), options);
   Tensor y = Tensor::empty(y_shape(a));
-  const bool winograd = use_winograd(a, options.algorithm);
-  const Storage filters(conv_filters_size(a, winograd));
-  conv_pack_filters(a, winograd, w.data(), filters.data);
-  conv_forward(a, winograd, x.data(), filters.data, y.mutable_data(), then.finish(bias, y));
+  const ConvForm form = form_of(a, options.algorithm);
+  const Storage filters(conv_filters_size(a, form));
+  conv_pack_filters(a, form, w.data(), filters.data);
+  conv_forward(a, form, x.data(), filters.data, y.mutable_data(), then.finish(bias, y));
   return then.record(
       y, x, w, bias, [=](const Tensor& image, const Tensor& weight) { return conv2d(image, weight, options); },
       [=](const Tensor& dv) {
@@ -69,20 +72,24 @@ PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : 
   // The packed forms do not depend on the image, and a large image needs all of them.
   const Shape& k = w_shape_;
   const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3] * options.groups}, k, options);
-  const auto packed = [&](bool winograd) {
-    const auto filters = std::make_shared<Storage>(conv_filters_size(a, winograd));
-    conv_pack_filters(a, winograd, w.data(), filters->data);
+  const auto packed = [&](ConvForm form) {
+    const auto filters = std::make_shared<Storage>(conv_filters_size(a, form));
+    conv_pack_filters(a, form, w.data(), filters->data);
     return filters;
   };
-  if (options.algorithm != ConvAlgorithm::winograd) direct_ = packed(false);
-  if (options.algorithm != ConvAlgorithm::direct && winograd_applies(a)) winograd_ = packed(true);
+  const ConvForm largest = form_of(a, options.algorithm);
+  packed_[static_cast<size_t>(largest)] = packed(largest);
+  if (largest == ConvForm::winograd && options.algorithm == ConvAlgorithm::automatic)
+    packed_[static_cast<size_t>(ConvForm::direct)] = packed(ConvForm::direct);
 }
 
 Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Epilogue& then) const {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w_shape_, options_);
-  const bool winograd = use_winograd(a, options_.algorithm, 4);
+  const ConvForm form = form_of(a, options_.algorithm, 4);
+  const Storage* filters = packed_[static_cast<size_t>(form)].get();
+  check(filters, "conv2d: these filters were prepared in another precision than this one; prepare them again");
   Tensor y = Tensor::empty(y_shape(a));
-  conv_forward(a, winograd, x.data(), (winograd ? winograd_ : direct_)->data, y.mutable_data(), then.finish(bias, y));
+  conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y));
   return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   });
@@ -91,7 +98,7 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options) {
   const ConvSizes a = sizes_of("conv2d_dx", x_shape, w.shape(), g.shape(), options);
   Tensor dx = Tensor::empty(x_shape);
-  conv_backward_x(a, use_winograd(a, options.algorithm), g.data(), w.data(), dx.mutable_data());
+  conv_backward_x(a, form_of(a, options.algorithm), g.data(), w.data(), dx.mutable_data());
   return record(dx, {g, w}, [=](const Tensor&, const Tensor& h) {
     return Grads{g.tracked() ? conv2d(h, w, options) : Tensor(),
                  w.tracked() ? conv2d_dw(h, g, w.shape(), options) : Tensor()};
@@ -101,7 +108,7 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options) {
   const ConvSizes a = sizes_of("conv2d_dw", x.shape(), w_shape, g.shape(), options);
   Tensor dw = Tensor::empty(w_shape);
-  conv_backward_w(a, use_winograd(a, options.algorithm), x.data(), g.data(), dw.mutable_data());
+  conv_backward_w(a, form_of(a, options.algorithm), x.data(), g.data(), dw.mutable_data());
   return record(dw, {x, g}, [=](const Tensor&, const Tensor& h) {
     return Grads{x.tracked() ? conv2d_dx(g, h, x.shape(), options) : Tensor(),
                  g.tracked() ? conv2d(x, h, options) : Tensor()};

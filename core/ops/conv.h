@@ -1,11 +1,13 @@
 // Two-dimensional convolution (cross-correlation, as everywhere in deep learning) and its two adjoints, channels last.
 #pragma once
+#include <array>
+
 #include "epilogue.h"
 
 namespace evenkeel {
 
 enum class ConvAlgorithm {
-  automatic,  // by shape, the same for all three functions; see use_winograd() in conv.cpp
+  automatic,  // by shape, the same for all three functions; see form_of() in conv.cpp
   direct,     // matrix products with patches of the image: any shape
   winograd    // a quarter of the multiplications, at most 20 times the error; winograd.h has the bounds
 };
@@ -30,7 +32,8 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C / G).
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
 
-// Packed filters for inference: a copy of w in each form that some x may need. Immutable: any number of threads may
+// Packed filters for inference: a copy of w in each form that some x may need, in the precision set
+// when it was made. Immutable: any number of threads may
 // share one.
 class PreparedFilters {
  public:
@@ -43,7 +46,7 @@ class PreparedFilters {
  private:
   Shape w_shape_;
   ConvOptions options_;
-  std::shared_ptr<const Storage> direct_, winograd_;
+  std::array<std::shared_ptr<const Storage>, 3> packed_;  // by the kernel's form; null: no x needs it
 };
 
 }  // namespace evenkeel

@@ -1,5 +1,7 @@
 #include "core/ops/matmul.h"
 
+#include "core/base/parallel.h"
+#include "core/kernels/bf16.h"
 #include "core/kernels/finish.h"
 #include "core/kernels/gemm.h"
 
@@ -39,5 +41,17 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, const Epilog
 }
 
 void set_blas(bool on) { use_blas(on); }
+
+bool bf16_in_hardware() {
+  if constexpr (bf16_exists) return has_amx();
+  return false;
+}
+
+UsePrecision::UsePrecision(Precision precision) : before_(thread_settings().bf16) {
+  check(precision == Precision::float32 || bf16_exists,
+        "UsePrecision: products in bf16 are for the library of float, and this is the one of double");
+  thread_settings().bf16 = precision == Precision::bf16;
+}
+UsePrecision::~UsePrecision() { thread_settings().bf16 = before_; }
 
 }  // namespace evenkeel
