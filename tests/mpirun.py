@@ -37,7 +37,7 @@ def mpirun(processes, arguments, more=()):
     return launcher + list(more) + ["-n", str(processes), program] + arguments
 
 
-def finished(command, limit=120):
+def finished(command, limit=300):
     return subprocess.run(command, capture_output=True, text=True, timeout=limit)
 
 
@@ -67,7 +67,7 @@ def ranks(folder):
         except OSError:
             continue
         rank = re.search(r"OMPI_COMM_WORLD_RANK=(\d+)", environment)
-        if rank and folder in command and command.startswith(program):
+        if rank and folder + "\0" in command + "\0" and command.startswith(program):
             found[int(rank[1])] = int(path[6:])
     return found
 
@@ -75,7 +75,7 @@ def ranks(folder):
 def begun(folder, processes):
     """Waits until a run has made a step, and then for a random while."""
     saved = f"{folder}/last.safetensors"
-    limit = time.time() + 60
+    limit = time.time() + 300
     while time.time() < limit and not (os.path.exists(saved) and len(ranks(folder)) == processes):
         time.sleep(0.01)
     time.sleep(random.uniform(0, 0.5))
@@ -89,7 +89,11 @@ def interrupted(command, folder, processes, act):
         alive = running.poll() is None
         act(running.pid, ranks(folder))
         start = time.time()
-        status = running.wait(timeout=60)
+        try:
+            status = running.wait(timeout=120)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            status = running.wait()
         seconds = time.time() - start
         said.seek(0)
         text = said.read()
@@ -159,6 +163,72 @@ def lost(scratch):
     resumed(folder, 1, "Ctrl-C")
 
 
+class Hosts:
+    """Two hosts with a network between them: name spaces of the kernel, with host names of their own."""
+
+    def __init__(self, scratch):
+        self.names = [f"ek{os.getpid()}{letter}" for letter in "ab"]
+        a, b = self.names
+        for name in self.names:
+            self.ip("netns", "add", name)
+        self.ip("link", "add", "ek0", "netns", a, "type", "veth", "peer", "name", "ek0", "netns", b)
+        for number, name in enumerate(self.names, 1):
+            self.ip("-n", name, "addr", "add", f"10.213.0.{number}/24", "dev", "ek0")
+            for device in "ek0", "lo":
+                self.ip("-n", name, "link", "set", device, "up")
+        agent = f"{scratch}/agent"  # in the place of ssh
+        with open(agent, "w") as file:
+            file.write(f'#!/bin/sh\n[ $1 = 10.213.0.1 ] && name={a} || name={b}\nshift\n'
+                       'exec ip netns exec $name unshare --uts sh -c "hostname $name; $*"\n')
+        os.chmod(agent, 0o755)
+        self.inside = ["ip", "netns", "exec", a, "unshare", "--uts", "sh", "-c", f'hostname {a}; exec "$@"', "sh"]
+        self.options = ["--mca", "plm_rsh_agent", agent, "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "ek0",
+                        "--mca", "oob_tcp_if_include", "ek0", "--mca", "oob_tcp_keepalive_time", "2",
+                        "--mca", "oob_tcp_keepalive_intvl", "1", "--mca", "oob_tcp_keepalive_probes", "2", "--host", "10.213.0.1:2,10.213.0.2:2"]
+
+    def ip(self, *arguments):
+        subprocess.run(["ip", *arguments], check=True)
+
+    def mpirun(self, processes, arguments):
+        return self.inside + mpirun(processes, arguments, self.options)
+
+    def remove(self):
+        for name in self.names:
+            pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
+            subprocess.run(["kill", "-9"] + pids, stderr=subprocess.DEVNULL)  # what a host that was cut off still runs
+            subprocess.run(["ip", "netns", "del", name])
+
+
+def hosts(scratch):
+    try:
+        network = Hosts(scratch)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print("hosts: not tried, they need root, ip and unshare:", error)
+        return
+    try:
+        options = [o if o != "3" else "60" for o in run] + ["--shards", "4", "--norm", "batch"]
+        whole = content(f"{scratch}/whole")
+        a, b = network.names
+        folder = f"{scratch}/hosts"
+        trained(network.mpirun(4, options + ["--out", folder]))
+        check(content(folder) == whole, "two hosts train to other bytes")
+
+        folder = f"{scratch}/host-killed"
+        status, said, seconds = interrupted(network.mpirun(4, options + ["--out", folder]), folder, 4, lambda _, pids: os.kill(pids[3], signal.SIGKILL))
+        check(status != 0 and seconds < 10, f"rank 3 on another host killed: status {status} after {seconds:.1f} s", said)
+        check(re.search(rf"rank 3 with PID \d+ on node (10.213.0.2|{b}) exited on signal 9", said), "rank 3 on another host is not named", said)
+
+        folder = f"{scratch}/host-cut"
+        cut = network.mpirun(4, options + ["--timeout", "2", "--out", folder])
+        status, said, seconds = interrupted(cut, folder, 4, lambda *_: network.ip("-n", b, "link", "set", "ek0", "down"))
+        check(status != 0 and seconds < 10, f"a host cut off: status {status} after {seconds:.1f} s", said)
+        check(re.search(rf"rank \d on {a} got no answer from rank \d on {b} within 2 s", said), "the host that was cut off is not named", said)
+        trained(mpirun(2, ["train", "--resume", folder]))
+        check(content(folder) == whole, "a host cut off: resumed, the run ends in other bytes")
+    finally:
+        network.remove()
+
+
 def skip(reason):
     print("skipped:", reason)
     sys.exit(1 if os.environ.get("CI") else 77)
@@ -171,7 +241,7 @@ with tempfile.TemporaryDirectory() as scratch:
     trial = finished(mpirun(2, run + ["--shards", "2", "--epochs", "1", "--out", f"{scratch}/trial"]))
     if "built without MPI" in trial.stderr:
         skip("the program is built without MPI (-DEVENKEEL_MPI=ON)")
-    for part in same_bytes, refusals, lost:
+    for part in same_bytes, refusals, lost, hosts:
         start = time.time()
         part(scratch)
         print(f"{part.__name__}: {time.time() - start:.0f} s", flush=True)
