@@ -82,11 +82,16 @@ void pick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real
 
 void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
   const int64_t image = a.h * a.w * a.c;
-  // Overlapping windows add to zeros. Windows that cover the image without overlap, gap or rest write every cell once.
+  // Overlapping windows add to zeros. Windows side by side from the corner on write each of their cells once.
   const bool add = a.stride < std::max(a.height, a.width);
-  const bool tiled = !add && a.padding == 0 && a.p * a.height == a.h && a.q * a.width == a.w;
+  const bool side_by_side = a.padding == 0 && a.stride == a.height && a.stride == a.width;
+  const bool streamed = side_by_side && worth_streaming(a.n * image, a.c);
+  const int64_t covered = a.p * a.stride, along = a.q * a.stride * a.c;
   parallel_for(a.n, [&](int64_t n) {
-    if (!tiled) std::fill_n(out + n * image, image, real(0));
+    real* const to_image = out + n * image;
+    for (int64_t i = 0; side_by_side && i < covered; ++i)
+      std::fill(to_image + i * a.w * a.c + along, to_image + (i + 1) * a.w * a.c, real(0));
+    std::fill(to_image + (side_by_side ? covered * a.w * a.c : 0), to_image + image, real(0));
     for (int64_t row = n * a.p; row < (n + 1) * a.p; ++row)
       for_windows(a, row, [&](int64_t from, int64_t, auto cells) {
         for (int64_t c = 0; c < a.c; c += lanes) {
@@ -94,11 +99,13 @@ void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, re
           const Cells winner = __builtin_convertvector(load<Bytes>(&winners[from + c], a.c - c), Cells);
           cells([&](int64_t cell, int64_t to) {
             Vec d = winner == static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) ? value : Vec{};
+            if (streamed) return stream(out + to + c, d);
             if (add) d += load<Vec>(out + to + c, a.c - c);
             store(d, out + to + c, a.c - c);
           });
         }
       });
+    if (streamed) stream_end();
   });
 }
 

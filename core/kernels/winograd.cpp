@@ -389,14 +389,14 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
 // The sums of the weight gradient that stay in a core's L2 cache, in floats; processors with AVX-512 have at least 1
 // MiB.
 #if defined(__AVX512F__)
-constexpr int64_t own_sums = 1 << 18;
+constexpr int64_t own_sums = 1 << 18, part = 1 << 21;
 #else
-constexpr int64_t own_sums = 1 << 16;
+constexpr int64_t own_sums = 1 << 16, part = 1 << 19;
 #endif
 
 // Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
 // all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
-// is 2 MiB of floats, so that it stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
+// stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
 // The products run down the columns of v and z, so these lie matrix by matrix: by row, each step down would be on
 // another page.
 template <int r>
@@ -432,7 +432,7 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     });
     return add_in_order(groups, size, partial.data, dw);
   }
-  const int64_t large = std::min(tiles, std::max<int64_t>((1 << 19) / (products * (a.c + a.k)), 120) / block * block);
+  const int64_t large = std::min(tiles, std::max<int64_t>(part / (products * (a.c + a.k)), 120) / block * block);
   const Matrices<r, Storage> v(by_matrix, large, a.c), z(by_matrix, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
