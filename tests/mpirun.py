@@ -19,10 +19,10 @@ import time
 
 program = os.path.abspath(sys.argv[1])
 launcher = ["mpirun", "--oversubscribe"] + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
-# Everything that looks at a whole batch or has a state; an epoch's last batch has 10 images.
+# Everything that looks at a whole batch or has a state; the last batch of an epoch has 10 images, the gradients 54 KB.
 run = ["train", "--data", "synthetic", "--samples", "250", "--validation", "48", "--batch-size", "32", "--epochs", "3",
        "--augment", "--warmup", "1", "--clip", "0.5", "--average", "0.9", "--checkpoint-every", "1",
-       "--model", "conv:4:3:stride=2 norm act dropout:0.2 conv:4:3:stride=2 norm act flatten dense:classes"]
+       "--model", "conv:4:3:stride=2 norm act dropout:0.2 conv:4:3:stride=2 norm act flatten dense:64 norm act dense:classes"]
 host = socket.gethostname()
 failures = []
 

@@ -63,9 +63,25 @@ class MpiTeam : public Team {
   std::string host(int64_t rank) const override { return hosts_[static_cast<size_t>(rank)]; }
   int64_t on_this_host() const override { return on_host_; }
 
-  void send(int64_t to, const void* data, size_t bytes) override { exchange(to, data, nullptr, bytes); }
-  void receive(int64_t from, void* data, size_t bytes) override { exchange(from, nullptr, data, bytes); }
-  void swap(int64_t with, const void* out, void* in, size_t bytes) override { exchange(with, out, in, bytes); }
+  void send(int64_t to, const void* data, size_t bytes) override { swap(to, data, bytes, nullptr, 0); }
+  void receive(int64_t from, void* data, size_t bytes) override { swap(from, nullptr, 0, data, bytes); }
+  void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in) override {
+    constexpr size_t most = size_t{1} << 30;  // MPI counts by int
+    const int other = static_cast<int>(with);
+    for (size_t at = 0; at < std::max(bytes_out, bytes_in); at += most) {
+      const auto count = [=](size_t bytes) { return static_cast<int>(std::min(most, bytes - std::min(bytes, at))); };
+      MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+      if (const int n = count(bytes_in))
+        MPI_Irecv(static_cast<char*>(in) + at, n, MPI_BYTE, other, 0, MPI_COMM_WORLD, requests);
+      if (const int n = count(bytes_out))
+        MPI_Isend(static_cast<const char*>(out) + at, n, MPI_BYTE, other, 0, MPI_COMM_WORLD, requests + 1);
+      if (!done(requests, 2, timeout_))
+        abandon(fmt::format("evenkeel: {} got no answer from {} within {} s: it hangs, or cannot be reached. To go on "
+                            "from the last checkpoint: evenkeel train --resume, by any number of processes",
+                            name(rank_), name(with), timeout_),
+                static_cast<int>(Fault::failed));
+    }
+  }
 
   bool all_come(double seconds) override {
     MPI_Request request = MPI_REQUEST_NULL;
@@ -80,24 +96,6 @@ class MpiTeam : public Team {
   }
 
  private:
-  void exchange(int64_t other, const void* out, void* in, size_t bytes) {
-    constexpr size_t most = size_t{1} << 30;  // MPI counts by int
-    for (size_t at = 0; at < bytes; at += most) {
-      const int count = static_cast<int>(std::min(most, bytes - at));
-      MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-      if (in)
-        MPI_Irecv(static_cast<char*>(in) + at, count, MPI_BYTE, static_cast<int>(other), 0, MPI_COMM_WORLD, requests);
-      if (out)
-        MPI_Isend(static_cast<const char*>(out) + at, count, MPI_BYTE, static_cast<int>(other), 0, MPI_COMM_WORLD,
-                  requests + 1);
-      if (!done(requests, 2, timeout_))
-        abandon(fmt::format("evenkeel: {} got no answer from {} within {} s: it hangs, or cannot be reached. To go on "
-                            "from the last checkpoint: evenkeel train --resume, by any number of processes",
-                            name(rank_), name(other), timeout_),
-                static_cast<int>(Fault::failed));
-    }
-  }
-
   // False after so many seconds, or if the connection is lost. Does not keep a core busy that another process needs.
   static bool done(MPI_Request* requests, int count, double seconds) {
     using Clock = std::chrono::steady_clock;

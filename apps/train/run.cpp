@@ -158,7 +158,7 @@ bool Run::stopped() {
     const auto largest = [](void* into, const void* from, size_t) {
       *static_cast<int*>(into) = std::max(*static_cast<int*>(into), *static_cast<const int*>(from));
     };
-    processes_->fold({&signal_}, sizeof signal_, largest);
+    processes_->fold({&signal_}, sizeof signal_, {largest});
     all_stop_ = signal_ != 0;
   }
   return signal_ != 0;

@@ -56,7 +56,7 @@ Score evaluate(Layer& network, const Dataset& data, const Normalization& normali
     results[2 * number + 1] = static_cast<double>(count_correct(logits, batch.labels));
     see(logits, batch.labels);
   }
-  if (processes) processes->fold({results.data()}, results.size() * sizeof(double), add_numbers<double>);
+  if (processes) processes->fold({results.data()}, results.size() * sizeof(double), sum_of<double>());
   double sum = 0, correct = 0;
   for (size_t i = 0; i < results.size(); i += 2) sum += results[i], correct += results[i + 1];
   score.correct = static_cast<int64_t>(correct);

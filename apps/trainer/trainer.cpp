@@ -134,7 +134,7 @@ Grads Trainer::pass_shards(const Batch& batch, StepResult& result) {
       gradients = std::move(g);
     }
   });
-  shards_->fold(each, sums_[0].size() * sizeof(real), add_numbers<real>);
+  shards_->fold(each, sums_[0].size() * sizeof(real), sum_of<real>());
   const real* next = sums_[0].data();
   for (Tensor& t : gradients) {
     std::copy_n(next, t.size(), t.mutable_data());

@@ -126,34 +126,26 @@ void Shards::meet(int64_t i, void* values, size_t bytes, Merge merge) {
 }
 
 void Shards::fold(const std::vector<void*>& each, size_t bytes, Merge merge) {
-  const int64_t end = first_ + here_;
+  const int64_t size = count_ / here_, end = first_ + here_;
   const auto is_here = [&](int64_t shard) { return first_ <= shard && shard < end; };
-  received_.resize(bytes);
+  const bool in_pairs = power_of_two(count_);
+  if (size > 1 && received_.size() < bytes) received_.resize(bytes);
   void* const received = received_.data();
-  for (int64_t step = 1; step < count_; step *= 2) {
-    if (power_of_two(count_) && step >= here_) {  // both sides of a pair compute the sum
-      const int64_t rank = first_ / here_, other = rank ^ (step / here_);
-      processes_->swap(other, each[0], received, bytes);
-      if (rank < other) {
-        merge(each[0], received, bytes);
-      } else {
-        merge(received, each[0], bytes);
-        std::memcpy(each[0], received, bytes);
-      }
-      continue;
-    }
+  for (int64_t step = 1; step < (in_pairs ? here_ : count_); step *= 2) {
     for (int64_t i = 0; i + step < count_; i += 2 * step) {
       if (is_here(i) && is_here(i + step)) {
-        merge(each[i - first_], each[i + step - first_], bytes);
-      } else if (is_here(i)) {
+        merge.merge(each[i - first_], each[i + step - first_], bytes);
+      } else if (is_here(i) && !in_pairs) {
         processes_->receive((i + step) / here_, received, bytes);
-        merge(each[i - first_], received, bytes);
-      } else if (is_here(i + step)) {
+        merge.merge(each[i - first_], received, bytes);
+      } else if (is_here(i + step) && !in_pairs) {
         processes_->send(i / here_, each[i + step - first_], bytes);
       }
     }
   }
-  if (const int64_t size = count_ / here_; !power_of_two(count_) && size > 1) {  // from the first process to all
+  if (in_pairs) {
+    fold_in_pairs(static_cast<std::byte*>(each[0]), bytes, merge);
+  } else if (size > 1) {  // from the first process to all
     int64_t step = 1;
     while (step < size) step *= 2;
     for (const int64_t rank = first_ / here_; step >= 1; step /= 2) {
@@ -162,6 +154,40 @@ void Shards::fold(const std::vector<void*>& each, size_t bytes, Merge merge) {
     }
   }
   for (int64_t i = 1; i < here_; ++i) std::memcpy(each[i], each[0], bytes);
+}
+
+// The levels of the tree above a process: of each pair both compute the result; or, of many numbers, each a half of
+// what the pair has, and on the way back they exchange the halves (Rabenseifner 2004).
+void Shards::fold_in_pairs(std::byte* values, size_t bytes, Merge merge) {
+  constexpr size_t worth_halving = 1 << 14;
+  const int64_t rank = first_ / here_;
+  struct Part {
+    size_t begin, end;
+  };
+  std::vector<std::pair<Part, Part>> halves;  // mine and the other's, of each level
+  Part mine{0, bytes};
+  for (int64_t step = 1; step < count_ / here_; step *= 2) {
+    const int64_t other = rank ^ step;
+    const bool lower = rank<other, halve = merge.unit> 0 && mine.end - mine.begin >= worth_halving;
+    Part theirs = mine;
+    if (halve) {
+      const size_t middle = mine.begin + (mine.end - mine.begin) / merge.unit / 2 * merge.unit;
+      (lower ? mine.end : mine.begin) = middle;
+      (lower ? theirs.begin : theirs.end) = middle;
+      halves.emplace_back(mine, theirs);
+    }
+    const size_t size = mine.end - mine.begin;
+    std::byte *const own = values + mine.begin, *const received = received_.data();
+    processes_->swap(other, values + theirs.begin, theirs.end - theirs.begin, received, size);
+    merge.merge(lower ? own : received, lower ? received : own, size);
+    if (!lower) std::memcpy(own, received, size);
+  }
+  for (int64_t step = int64_t{1} << halves.size(); !halves.empty(); halves.pop_back()) {
+    step /= 2;
+    const auto [have, lack] = halves.back();
+    processes_->swap(rank ^ step, values + have.begin, have.end - have.begin, values + lack.begin,
+                     lack.end - lack.begin);
+  }
 }
 
 }  // namespace evenkeel

@@ -26,20 +26,26 @@ struct Processes {
   virtual int64_t size() const = 0;
   virtual void send(int64_t to, const void* data, size_t bytes) = 0;
   virtual void receive(int64_t from, void* data, size_t bytes) = 0;
-  virtual void swap(int64_t with, const void* out, void* in, size_t bytes) = 0;  // both send, then both have received
+  virtual void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in) = 0;
 };
 
 // into = into and from together. It must be associative but for rounding. `into` has the lower shards.
-using Merge = void (*)(void* into, const void* from, size_t bytes);
+struct Merge {
+  void (*merge)(void* into, const void* from, size_t bytes);
+  size_t unit = 0;  // so many bytes are merged by themselves, as a number in a sum; 0: all bytes belong together
+};
 
 template <class Number>
-void add_numbers(void* into, const void* from, size_t bytes) {
-  auto* a = static_cast<Number*>(into);
-  const auto* b = static_cast<const Number*>(from);
-  parallel_blocks(static_cast<int64_t>(bytes / sizeof(Number)), elementwise_block, [=](int64_t begin, int64_t end) {
+Merge sum_of() {
+  const auto add = [](void* into, const void* from, size_t bytes) {
+    auto* a = static_cast<Number*>(into);
+    const auto* b = static_cast<const Number*>(from);
+    parallel_blocks(static_cast<int64_t>(bytes / sizeof(Number)), elementwise_block, [=](int64_t begin, int64_t end) {
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) a[i] += b[i];
-  });
+      for (int64_t i = begin; i < end; ++i) a[i] += b[i];
+    });
+  };
+  return {add, sizeof(Number)};
 }
 
 class Shards;
@@ -55,7 +61,7 @@ struct Shard {
   void fold(void* values, size_t bytes, Merge merge);
   template <class Number>
   void sum(Number* values, int64_t n) {
-    fold(values, static_cast<size_t>(n) * sizeof(Number), add_numbers<Number>);
+    fold(values, static_cast<size_t>(n) * sizeof(Number), sum_of<Number>());
   }
 };
 
@@ -84,7 +90,6 @@ class Shards {
   int64_t count() const { return count_; }  // in all processes
   int64_t first() const { return first_; }  // of this process
   int64_t here() const { return here_; }    // in this process
-  Processes* processes() const { return processes_; }
 
   // Calls f(i) for i in [0, here()), with this_shard() set to shard first() + i of a batch of n examples. Each has a
   // thread of its own, the last one the caller's; one at a time computes, with the whole pool, until all have come to
@@ -99,6 +104,7 @@ class Shards {
   void work(int64_t i);
   void attempt(int64_t i);
   void meet(int64_t i, void* values, size_t bytes, Merge merge);  // fold(), by the thread of shard i
+  void fold_in_pairs(std::byte* values, size_t bytes, Merge merge);
   void give_turn(int64_t to, std::unique_lock<std::mutex>& lock);
 
   const int64_t count_;

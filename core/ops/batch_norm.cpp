@@ -97,13 +97,14 @@ Moments over_shards(Moments m) {
   Shard* const shard = this_shard();
   if (!shard) return m;
   std::vector<double> flat = m.flat();
-  shard->fold(flat.data(), flat.size() * sizeof(double), [](void* into, const void* from, size_t bytes) {
+  const auto merge = [](void* into, const void* from, size_t bytes) {
     const int64_t channels = static_cast<int64_t>(bytes / sizeof(double)) / 2;
     auto* to = static_cast<double*>(into);
     Moments all = Moments::from_flat(to, channels);
     all.merge(Moments::from_flat(static_cast<const double*>(from), channels));
     std::ranges::copy(all.flat(), to);
-  });
+  };
+  shard->fold(flat.data(), flat.size() * sizeof(double), {merge});
   return Moments::from_flat(flat.data(), static_cast<int64_t>(m.mean.size()));
 }
 

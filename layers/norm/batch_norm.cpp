@@ -46,14 +46,15 @@ Normalized ghost_batch_norm(const Tensor& x, int64_t parts, const Tensor& gamma,
 void average_over(Shard& shard, Normalized& n, int64_t& parts) {
   std::vector<double> all{n.rows, static_cast<double>(parts)};
   for (const Tensor* t : {&n.mean, &n.var}) all.insert(all.end(), t->data(), t->data() + t->size());
-  shard.fold(all.data(), all.size() * sizeof(double), [](void* into, const void* from, size_t bytes) {
+  const auto merge = [](void* into, const void* from, size_t bytes) {
     auto* a = static_cast<double*>(into);
     const auto* b = static_cast<const double*>(from);
     const double share = b[0] / (a[0] + b[0]);
     for (size_t i = 2; i < bytes / sizeof(double); ++i) a[i] += (b[i] - a[i]) * share;
     a[0] += b[0];
     a[1] += b[1];
-  });
+  };
+  shard.fold(all.data(), all.size() * sizeof(double), {merge});
   const auto middle = all.begin() + 2 + n.mean.size();
   n.rows = all[0];
   parts = static_cast<int64_t>(all[1]);
