@@ -93,6 +93,7 @@ inline const std::vector<Claim> claims{
     {"A10.3", "Computational biology: batch effects of laboratories."},
     {"A10.4", "Data privacy: batch statistics carry one example's influence to all others."},
     {"A11", "The small eps, and two passes over the data, keep the arithmetic stable."},
+    {"A11.1", "Products of inputs rounded to bf16 leave running statistics and sharpness nearly as they are."},
 };
 
 }  // namespace evenkeel::lab

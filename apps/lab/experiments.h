@@ -6,7 +6,7 @@ namespace evenkeel::lab {
 
 extern const Experiment transform, identity, axes, dilution, inputs, renewal, drift, gradient_shift, injected,
     saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape,
-    rates, explosion, noise, regularising, averages, estimates, dialects_experiment, shift, domain, scale,
+    rates, explosion, noise, regularising, averages, estimates, rounding, dialects_experiment, shift, domain, scale,
     thermostat_experiment, decay, decoupled, renorm, batch_size, sequences, two_labs, privacy, vision, mistakes;
 
 inline const Experiment* const experiments[] = {&transform,
@@ -34,6 +34,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &regularising,
                                                 &averages,
                                                 &estimates,
+                                                &rounding,
                                                 &dialects_experiment,
                                                 &shift,
                                                 &domain,
