@@ -27,7 +27,7 @@ TEST_CASE("recipes: each one's network, optimiser, groups, schedule and augmenta
     make_optimizer(o.optimizer, grouped(parameters(*network), o.groups));
     parse_schedule(o.schedule, o.lr, o.epochs, 25);
     CHECK(o.augment.on);
-    CHECK(parse_augmentation(o.augment).crop == 2);
+    CHECK(parse_augmentation(o.augment).crop > 0);
     CHECK(recipe_list().find("\n  --epochs          " + std::to_string(o.epochs) + "\n") != std::string::npos);
   }
 }
