@@ -247,7 +247,7 @@ TEST_CASE("bench: --compare prints a table beside PyTorch, or without where ther
   CHECK_MESSAGE(contains(o.out, "| 3 | "), o.out);
   CHECK_MESSAGE(contains(o.out, " | 8 | "), o.out);
   CHECK_MESSAGE(contains(o.out, " | PyTorch 9.8, fast |"), o.out);
-  CHECK_MESSAGE(contains(o.out, "1 threads, none norm: medians of 2 rounds"), o.out);
+  CHECK_MESSAGE(contains(o.out, "1 threads, none norm, float32: medians of 2 rounds"), o.out);
   const std::string asked = slurp(scratch / "asked");
   CHECK_MESSAGE(asked.starts_with("#!/usr/bin/python3\n"), asked);
   CHECK_MESSAGE(contains(asked, " --workload W1 --norm none --batch-size 3 --threads 1 --steps 1\n"), asked);
