@@ -4,17 +4,23 @@
     python3 tests/mpirun.py PROGRAM
 
 Skipped (77) where mpirun is missing, or the program was built without MPI; a failure where the environment has CI.
+EVENKEEL_KILLS: how many random moments to kill a process at (5).
 """
+import collections
+import fcntl
 import glob
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 program = os.path.abspath(sys.argv[1])
@@ -24,6 +30,7 @@ run = ["train", "--data", "synthetic", "--samples", "250", "--validation", "48",
        "--augment", "--warmup", "1", "--clip", "0.5", "--average", "0.9", "--checkpoint-every", "1",
        "--model", "conv:4:3:stride=2 norm act dropout:0.2 conv:4:3:stride=2 norm act flatten dense:64 norm act dense:classes"]
 host = socket.gethostname()
+chance = random.Random(1)
 failures = []
 
 
@@ -72,20 +79,23 @@ def ranks(folder):
     return found
 
 
-def begun(folder, processes):
-    """Waits until a run has made a step, and then for a random while."""
-    saved = f"{folder}/last.safetensors"
+def begun(folder, processes, epochs, seconds):
+    """Waits until a run has saved a checkpoint, then for the end of so many epochs, then for some seconds."""
     limit = time.time() + 300
+    saved, log = f"{folder}/last.safetensors", f"{folder}/log.csv"
     while time.time() < limit and not (os.path.exists(saved) and len(ranks(folder)) == processes):
         time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.5))
+    while epochs and time.time() < limit and not (os.path.exists(log) and open(log).read().count("\n") > epochs):
+        time.sleep(0.001)
+    time.sleep(seconds)
 
 
-def interrupted(command, folder, processes, act):
-    """Starts a run, disturbs it by act(mpirun's pid, ranks' pids), and returns what it said and the seconds it then took."""
+def interrupted(command, folder, processes, act, epochs=0, within=0.5):
+    """Starts a run, disturbs it by act(mpirun's pid, ranks' pids) `within` seconds of the end of so many epochs,
+    and returns what it said and the seconds it then took."""
     with open(folder + ".err", "w+") as said:
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
-        begun(folder, processes)
+        begun(folder, processes, epochs, chance.uniform(0, within))
         alive = running.poll() is None
         act(running.pid, ranks(folder))
         start = time.time()
@@ -144,12 +154,16 @@ def lost(scratch):
         trained(mpirun(n, ["train", "--resume", folder]))
         check(content(folder) == whole, f"{what}: resumed by {n} processes, the run ends in other bytes")
 
-    for rank, n in (1, 1), (0, 4):
-        folder = f"{scratch}/killed-{rank}"
-        status, said, seconds = interrupted(mpirun(2, options + ["--out", folder]), folder, 2, lambda _, pids: os.kill(pids[rank], signal.SIGKILL))
-        check(status != 0 and seconds < 10, f"rank {rank} killed: status {status} after {seconds:.1f} s", said)
-        check(re.search(rf"rank {rank} with PID \d+ on node {host} exited on signal 9", said), f"rank {rank} killed: is not named", said)
-        resumed(folder, n, f"rank {rank} killed")
+    for moment in range(int(os.environ.get("EVENKEEL_KILLS", 5))):
+        processes, n, epochs = chance.choice((2, 4)), chance.choice((1, 2, 4)), chance.randrange(50)
+        rank = chance.randrange(processes)
+        what = f"moment {moment}: rank {rank} of {processes} killed after epoch {epochs}"
+        folder = f"{scratch}/killed-{moment}"
+        status, said, seconds = interrupted(mpirun(processes, options + ["--out", folder]), folder, processes,
+                                            lambda _, pids: os.kill(pids[rank], signal.SIGKILL), epochs, within=0.1)
+        check(status != 0 and seconds < 10, f"{what}: status {status} after {seconds:.1f} s", said)
+        check(re.search(rf"rank {rank} with PID \d+ on node {host} exited on signal 9", said), f"{what}: is not named", said)
+        resumed(folder, n, what)
 
     folder = f"{scratch}/hangs"
     status, said, seconds = interrupted(mpirun(4, options + ["--timeout", "2", "--out", folder]), folder, 4, lambda _, pids: os.kill(pids[2], signal.SIGSTOP))
@@ -163,15 +177,62 @@ def lost(scratch):
     resumed(folder, 1, "Ctrl-C")
 
 
-class Hosts:
-    """Two hosts with a network between them: name spaces of the kernel, with host names of their own."""
+class Relay(threading.Thread):
+    """A network between two TUN devices: each packet takes `delay` seconds, and a share of them, `loss`, is dropped."""
 
-    def __init__(self, scratch):
+    def __init__(self, devices, delay, loss):
+        super().__init__(daemon=True)
+        self.delay, self.loss, self.chance, self.dropped, self.passed = delay, loss, random.Random(1), 0, 0
+        self.ends = []
+        for name in devices:
+            self.ends.append(os.open("/dev/net/tun", os.O_RDWR))
+            fcntl.ioctl(self.ends[-1], 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
+        self.ended, self.end = os.pipe()
+
+    def run(self):
+        waiting = collections.deque()  # (when it is due, where, packet)
+        while True:
+            wait = max(0, waiting[0][0] - time.monotonic()) if waiting else None
+            ready = select.select(self.ends + [self.ended], [], [], wait)[0]
+            if self.ended in ready:
+                return
+            for end in ready:
+                packet = os.read(end, 65536)
+                if self.chance.random() < self.loss:
+                    self.dropped += 1
+                else:
+                    waiting.append((time.monotonic() + self.delay, self.ends[1 - self.ends.index(end)], packet))
+            while waiting and waiting[0][0] <= time.monotonic():
+                _, end, packet = waiting.popleft()
+                self.passed += 1
+                try:
+                    os.write(end, packet)
+                except OSError:  # the device is down
+                    pass
+
+    def stop(self):
+        os.write(self.end, b"x")
+        self.join()
+        for file in self.ends + [self.ended, self.end]:
+            os.close(file)
+
+
+class Hosts:
+    """Two hosts with a network between them: name spaces of the kernel, with host names of their own. The network is a
+    cable, or a Relay with this delay and loss."""
+
+    def __init__(self, scratch, **relay):
         self.names = [f"ek{os.getpid()}{letter}" for letter in "ab"]
         a, b = self.names
+        self.relay = Relay(self.names, **relay) if relay else None
         for name in self.names:
             self.ip("netns", "add", name)
-        self.ip("link", "add", "ek0", "netns", a, "type", "veth", "peer", "name", "ek0", "netns", b)
+        if self.relay:
+            for name in self.names:
+                self.ip("link", "set", name, "netns", name, "name", "ek0")
+            self.relay.start()
+        else:
+            self.ip("link", "add", "ek0", "netns", a, "type", "veth", "peer", "name", "ek0", "netns", b)
         for number, name in enumerate(self.names, 1):
             self.ip("-n", name, "addr", "add", f"10.213.0.{number}/24", "dev", "ek0")
             for device in "ek0", "lo":
@@ -193,10 +254,29 @@ class Hosts:
         return self.inside + mpirun(processes, arguments, self.options)
 
     def remove(self):
+        if self.relay:
+            self.relay.stop()
         for name in self.names:
             pids = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
             subprocess.run(["kill", "-9"] + pids, stderr=subprocess.DEVNULL)  # what a host that was cut off still runs
             subprocess.run(["ip", "netns", "del", name])
+
+
+def slow_network(scratch):
+    """10 ms each way, and a packet in a hundred is lost."""
+    try:
+        network = Hosts(scratch, delay=0.01, loss=0.01)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print("slow_network: not tried, it needs root, ip, unshare and /dev/net/tun:", error)
+        return
+    try:
+        folder = f"{scratch}/slow"
+        trained(network.mpirun(4, run + ["--shards", "4", "--norm", "batch", "--out", folder]))
+        check(content(folder) == content(f"{scratch}/4-batch-ch"), "two hosts far apart train to other bytes")
+        print(f"slow_network: {network.relay.passed} packets passed, {network.relay.dropped} dropped")
+        check(network.relay.dropped > 0, "no packet was dropped")
+    finally:
+        network.remove()
 
 
 def hosts(scratch):
@@ -241,7 +321,7 @@ with tempfile.TemporaryDirectory() as scratch:
     trial = finished(mpirun(2, run + ["--shards", "2", "--epochs", "1", "--out", f"{scratch}/trial"]))
     if "built without MPI" in trial.stderr:
         skip("the program is built without MPI (-DEVENKEEL_MPI=ON)")
-    for part in same_bytes, refusals, lost, hosts:
+    for part in same_bytes, refusals, lost, slow_network, hosts:
         start = time.time()
         part(scratch)
         print(f"{part.__name__}: {time.time() - start:.0f} s", flush=True)
