@@ -23,7 +23,7 @@ using namespace evenkeel;
 
 namespace {
 
-constexpr int64_t epochs = 3;
+constexpr int64_t all_epochs = 3;
 
 Arguments as_words(const TrainOptions& o) {
   Arguments a{"train",     "--data", "mnist", "--data-dir", o.data_dir, "--epochs", std::to_string(o.epochs),
@@ -156,7 +156,7 @@ struct Variant {
 std::vector<Variant> variants() {
   const auto options = [](const std::function<void(TrainOptions&)>& set) {
     TrainOptions o;
-    o.epochs = epochs, o.model.model = "flatten dense:12 norm act dense:classes";
+    o.epochs = all_epochs, o.model.model = "flatten dense:12 norm act dense:classes";
     set(o);
     return o;
   };
@@ -204,10 +204,10 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
     const bool validated = v.options.validation > 0;
     const auto log = table(slurp(out + "/log.csv"), ',');
     const auto shown = table(o.out, ' ');
-    REQUIRE(log.size() == 1 + epochs);
-    REQUIRE(shown.size() == 2 + epochs);
+    REQUIRE(log.size() == 1 + all_epochs);
+    REQUIRE(shown.size() == 2 + all_epochs);
     int64_t best = 0, most = -1;
-    for (size_t e = 0; e < epochs; ++e) {
+    for (size_t e = 0; e < all_epochs; ++e) {
       CAPTURE(e);
       const Expected& x = r.rows[e];
       std::map<std::string, std::string> row;
@@ -252,8 +252,8 @@ TEST_CASE("recompute: rates, losses, accuracies, weights, the best epoch, config
       return fmt::format("{:.4f}", static_cast<double>(r.rows[e].test.correct) / 300);
     };
     CHECK(last_line(o.out) == fmt::format("test accuracy {} ({} of 300) after 3 epochs, best {} at epoch {}",
-                                          line(epochs - 1), r.rows.back().test.correct, line(static_cast<size_t>(best)),
-                                          best + 1));
+                                          line(all_epochs - 1), r.rows.back().test.correct,
+                                          line(static_cast<size_t>(best)), best + 1));
 
     const auto holds = [](const SafeTensors& file, const std::vector<StoredTensor>& tensors) {
       for (const StoredTensor& t : tensors) {
