@@ -5,6 +5,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 
 namespace evenkeel {
 
@@ -31,9 +32,30 @@ template <std::floating_point T>
 T sqrt(T x) {
   return std::sqrt(x);
 }
-template <std::floating_point T>
+template <std::same_as<double> T>
 T log(T x) {
   return std::log(x);
+}
+// Relative error below 2e-7. x = 2^e m with sqrt(1/2) <= m < sqrt(2), log m by a polynomial in r = m - 1 (Moshier's
+// Cephes, logf). Subnormal numbers are scaled by 2^23 first.
+template <std::same_as<float> T>
+T log(T x) {
+  const bool small = x < 0x1p-126f;
+  const uint32_t bits = std::bit_cast<uint32_t>(small ? x * 0x1p23f : x);
+  const int32_t whole = static_cast<int32_t>(bits - 0x3f3504f3) >> 23;
+  const float e = static_cast<float>(whole - (small ? 23 : 0));
+  const float r = std::bit_cast<float>(bits - (static_cast<uint32_t>(whole) << 23)) - 1;
+  const float p = 3.3333331174e-1f +
+                  r * (-2.4999993993e-1f +
+                       r * (2.0000714765e-1f +
+                            r * (-1.6668057665e-1f +
+                                 r * (1.4249322787e-1f +
+                                      r * (-1.2420140846e-1f +
+                                           r * (1.1676998740e-1f + r * (-1.1514610310e-1f + r * 7.0376836292e-2f)))))));
+  const float y = r + (r * r * (r * p - 0.5f) + e * -2.12194440e-4f) + e * 0.693359375f;
+  const float infinity = std::numeric_limits<float>::infinity();
+  const float outside = x == 0 ? -infinity : x < 0 ? -NAN : x;  // also infinity and NaN
+  return x > 0 && x < infinity ? y : outside;
 }
 
 template <std::same_as<double> T>
@@ -60,11 +82,17 @@ template <std::same_as<double> T>
 T tanh(T x) {
   return std::tanh(x);
 }
+// Relative error below 5e-7, by a rational function (that of Eigen 3); +-1 from 8 on.
 inline float tanh(float x) {
-  const float a = x < 0 ? -x : x, e = exp(-2 * a), x2 = x * x;
-  const float large = (1 - e) / (1 + e);
-  const float small = x * (1 + x2 * (-1 / 3.0f + x2 * (2 / 15.0f + x2 * (-17 / 315.0f + x2 * (62 / 2835.0f)))));
-  return a < 0.25f ? small : x < 0 ? -large : large;
+  const float end = 7.99881172f, v = x > end ? end : x < -end ? -end : x, z = v * v;
+  const float p =
+      4.89352456e-3f +
+      z * (6.37261929e-4f +
+           z * (1.48572236e-5f +
+                z * (5.12229709e-8f + z * (-8.60467152e-11f + z * (2.00018790e-13f + z * -2.76076848e-16f)))));
+  const float q = 4.89352519e-3f + z * (2.26843463e-3f + z * (1.18534706e-4f + z * 1.19825839e-6f));
+  const float y = v * p / q;
+  return x > end ? 1.0f : x < -end ? -1.0f : y;
 }
 
 // log(1 + x) for x from 0 to 1. In float the relative error is below 2e-7, by 2 artanh(x / (2 + x)).

@@ -13,8 +13,9 @@ Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
   Tensor y = Tensor::empty(shape);
   real* out = y.mutable_data();
   parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
+    const F local = f;  // what f has captured, in registers: the compiler does not know that `out` leaves it alone
 #pragma omp simd
-    for (int64_t i = begin; i < end; ++i) out[i] = f(in[i]...);
+    for (int64_t i = begin; i < end; ++i) out[i] = local(in[i]...);
   });
   return y;
 }

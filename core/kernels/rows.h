@@ -88,6 +88,13 @@ class Runs {
 
  private:
   void fold(const real* lanes, double* sums) const {
+    if (channels_ == 1) {  // the loop below would be one chain of additions
+      double sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t lane = 0; lane < first_.width(); ++lane) sum += lanes[lane];
+      *sums += sum;
+      return;
+    }
     for (int64_t lane = 0; lane < first_.width(); lane += channels_)
 #pragma omp simd
       for (int64_t c = 0; c < channels_; ++c) sums[c] += lanes[lane + c];

@@ -57,7 +57,7 @@ Tensor exp(const Tensor& x) {
 
 Tensor log(const Tensor& x) {
   return unary(
-      x, [](real v) { return std::log(v); }, [](auto a, auto, auto g) { return g / a; });
+      x, [](real v) { return log(v); }, [](auto a, auto, auto g) { return g / a; });
 }
 
 Tensor abs(const Tensor& x) {

@@ -2,6 +2,7 @@
 
 #include "core/base/parallel.h"
 #include "core/kernels/normalize.h"
+#include "core/kernels/simd.h"
 #include "core/ops/batch_norm.h"
 #include "core/ops/per_channel.h"
 #include "core/ops/rearrange.h"
@@ -20,6 +21,7 @@ struct Groups {
   int64_t examples, positions, channels, groups, each;   // `each`: channels of a group
   int64_t size() const { return positions * channels; }  // of an example
   int64_t block() const { return row_block(size()); }    // examples
+  bool streamed() const { return worth_streaming(examples * size(), channels); }
 };
 
 // Mean and variance of every group of one example.
@@ -72,7 +74,7 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
       const GradientSums sums = gradient_sums(a, xn, gn, false, nullptr, nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
       normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn, gn,
-                              false, false, out + n * g.size(), 0, g.size());
+                              false, g.streamed(), out + n * g.size(), 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
@@ -99,7 +101,8 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
   parallel_blocks(g.examples, g.block(), [&, out = y.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const real* xn = x.data() + n * g.size();
-      normalize_rows(group_affine(g, xn, gamma, beta, eps), xn, nullptr, false, false, out + n * g.size(), 0, g.size());
+      normalize_rows(group_affine(g, xn, gamma, beta, eps), xn, nullptr, false, g.streamed(), out + n * g.size(), 0,
+                     g.size());
     }
   });
   return record(y, {x, gamma, beta}, [=](const Tensor&, const Tensor& cotangent) {

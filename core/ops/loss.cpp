@@ -24,6 +24,7 @@ struct Row {
 
 Row summary(const real* x, int64_t classes) {
   real largest = x[0];
+#pragma omp simd reduction(max : largest)
   for (int64_t c = 1; c < classes; ++c) largest = x[c] > largest ? x[c] : largest;
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -89,13 +90,15 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing)
       const real* x = logits.data() + r * classes;
       const Row row = summary(x, classes);
       double rest = 0;
-      for (int64_t c = 0; c < classes && target.rest != 0; ++c) rest += target.rest * (x[c] - row.largest);
+      if (target.rest != 0)
+#pragma omp simd reduction(+ : rest)
+        for (int64_t c = 0; c < classes; ++c) rest += target.rest * (x[c] - row.largest);
       losses[r] = double(row.log_sum) - target.hit * (x[labels[r]] - row.largest) - rest;
       if (!d) continue;
       real* dr = d + r * classes;
+      const real low = target.rest, count = static_cast<real>(rows);
 #pragma omp simd
-      for (int64_t c = 0; c < classes; ++c)
-        dr[c] = (exp(x[c] - row.largest - row.log_sum) - target.rest) / static_cast<real>(rows);
+      for (int64_t c = 0; c < classes; ++c) dr[c] = (exp(x[c] - row.largest - row.log_sum) - low) / count;
       dr[labels[r]] -= target.hit / static_cast<real>(rows);
     }
   });

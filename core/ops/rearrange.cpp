@@ -7,12 +7,36 @@
 namespace evenkeel {
 namespace {
 
-// Transposes n matrices (a, b).
+constexpr int64_t tile = 16;  // a cache line of floats
+
+// y[j][k] = x[k][j] of a whole tile, by a copy whose rows are written as whole lines.
+void transpose_tile(const real* x, int64_t x_step, real* y, int64_t y_step) {
+  real copy[tile][tile];
+  for (int64_t j = 0; j < tile; ++j)
+    for (int64_t k = 0; k < tile; ++k) copy[j][k] = x[k * x_step + j];
+  for (int64_t j = 0; j < tile; ++j) std::copy_n(copy[j], tile, y + j * y_step);
+}
+
+// Transposes n matrices (a, b), tile by tile, along the rows or down the columns. In a small matrix the longer way is
+// faster; in one that the L2 cache does not hold, x must be read in order.
 void transpose_each(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
-  parallel_blocks(n, std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, a * b)), [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t j = 0; j < b; ++j)
-        for (int64_t k = 0; k < a; ++k) y[i * a * b + j * a + k] = x[i * a * b + k * b + j];
+  const bool rows = b >= a || a * b > (1 << 18);
+  const int64_t along = rows ? b : a, strips = ((rows ? a : b) + tile - 1) / tile;
+  parallel_blocks(n * strips, row_block(tile * along), [=](int64_t begin, int64_t end) {
+    for (int64_t strip = begin; strip < end; ++strip) {
+      const int64_t matrix = strip / strips * a * b, across = strip % strips * tile;
+      for (int64_t t = 0; t < along; t += tile) {
+        const int64_t k = rows ? across : t, j = rows ? t : across;
+        const real* from = x + matrix + k * b + j;
+        real* to = y + matrix + j * a + k;
+        if (k + tile <= a && j + tile <= b) {
+          transpose_tile(from, b, to, a);
+        } else {
+          for (int64_t c = 0; c < std::min(tile, b - j); ++c)
+            for (int64_t r = 0; r < std::min(tile, a - k); ++r) to[c * a + r] = from[r * b + c];
+        }
+      }
+    }
   });
 }
 

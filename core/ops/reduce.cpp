@@ -9,43 +9,47 @@
 namespace evenkeel {
 namespace {
 
-// Sum of term(i) for i in [0, n): floats within short runs, doubles across them.
+// (C): sums over rows of term(i), where i is an element's index.
 template <class Term>
-double total(int64_t n, Term term) {
-  constexpr int64_t run = 256;
-  const int64_t blocks = (n + elementwise_block - 1) / elementwise_block;
-  std::vector<double> partial(static_cast<size_t>(std::max<int64_t>(blocks, 1)), 0.0);
-  parallel_blocks(n, elementwise_block, [&](int64_t begin, int64_t end) {
-    double block = 0;
-    for (int64_t i = begin; i < end; i += run) {
-      real part = 0;
-      const int64_t stop = std::min(end, i + run);
-#pragma omp simd reduction(+ : part)
-      for (int64_t j = i; j < stop; ++j) part += term(j);
-      block += part;
-    }
-    partial[static_cast<size_t>(begin / elementwise_block)] = block;
+Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
+  const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
+  std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
+  parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
+    Runs(channels).add(begin * channels, end * channels, partial.data() + begin / block * channels,
+                       [=](int64_t i, int64_t, real& p) { p += term(i); });
   });
-  double sum = 0;
-  for (double p : partial) sum += p;
-  return sum;
+  Tensor y = Tensor::empty({channels});
+  real* out = y.mutable_data();
+  for (int64_t c = 0; c < channels; ++c) {
+    double s = 0;
+    for (int64_t b = 0; b < blocks; ++b) s += partial[static_cast<size_t>(b * channels + c)];
+    out[c] = static_cast<real>(s);
+  }
+  return y;
 }
+
+// (): the sum of term(i) for i in [0, n).
+template <class Term>
+Tensor total(int64_t n, Term term) {
+  return sums_over_rows(n, 1, term).viewed({});
+}
+
+// A number times a tensor.
+Tensor scaled(const Tensor& s, const Tensor& x) { return recording() ? spread(s, x.shape()) * x : x * s.item(); }
 
 }  // namespace
 
 Tensor sum(const Tensor& x) {
-  const real* in = x.data();
-  const double s = total(x.size(), [in](int64_t i) { return in[i]; });
-  return record(Tensor::scalar(static_cast<real>(s)), {x},
-                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread(g, shape)}; });
+  const Tensor y = total(x.size(), [in = x.data()](int64_t i) { return in[i]; });
+  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread(g, shape)}; });
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape(), "dot: shapes must agree, got {} and {}", a.shape(), b.shape());
   const real *pa = a.data(), *pb = b.data();
-  const double s = total(a.size(), [=](int64_t i) { return pa[i] * pb[i]; });
-  return record(Tensor::scalar(static_cast<real>(s)), {a, b}, [a, b](const Tensor&, const Tensor& g) {
-    return Grads{a.tracked() ? spread(g, b.shape()) * b : Tensor(), b.tracked() ? spread(g, a.shape()) * a : Tensor()};
+  const Tensor y = total(a.size(), [=](int64_t i) { return pa[i] * pb[i]; });
+  return record(y, {a, b}, [a, b](const Tensor&, const Tensor& g) {
+    return Grads{a.tracked() ? scaled(g, b) : Tensor(), b.tracked() ? scaled(g, a) : Tensor()};
   });
 }
 
@@ -68,29 +72,6 @@ Tensor spread(const Tensor& s, const Shape& shape) {
   return record(Tensor::full(shape, s.item()), {s},
                 [to = s.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(sum(g), to)}; });
 }
-
-namespace {
-
-// (C): sums over rows of term(i), where i is an element's index.
-template <class Term>
-Tensor sums_over_rows(int64_t rows, int64_t channels, Term term) {
-  const int64_t block = row_block(channels), blocks = (rows + block - 1) / block;
-  std::vector<double> partial(static_cast<size_t>(blocks * channels), 0.0);
-  parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
-    Runs(channels).add(begin * channels, end * channels, partial.data() + begin / block * channels,
-                       [=](int64_t i, int64_t, real& p) { p += term(i); });
-  });
-  Tensor y = Tensor::empty({channels});
-  real* out = y.mutable_data();
-  for (int64_t c = 0; c < channels; ++c) {
-    double s = 0;
-    for (int64_t b = 0; b < blocks; ++b) s += partial[static_cast<size_t>(b * channels + c)];
-    out[c] = static_cast<real>(s);
-  }
-  return y;
-}
-
-}  // namespace
 
 Tensor sum_rows(const Tensor& x) {
   const Tensor y = sums_over_rows(x.rows(), x.channels(), [in = x.data()](int64_t i) { return in[i]; });

@@ -74,6 +74,29 @@ TEST_CASE("dropout keeps 1 - p of the elements, scaled to keep the mean, and dra
   CHECK_THROWS_WITH_AS(dropout(x, 1, random), doctest::Contains("p must be in [0, 1), got 1"), Error);
 }
 
+TEST_CASE("dropout: elements 2i and 2i + 1 take the low and the high half of number i of the stream") {
+  for (const int64_t n : {1, 2, 7, 70001}) {
+    Random random(3), stream(3);
+    const Tensor x = Tensor::full({n}, 1), y = dropout(x, 0.25f, random);
+    std::vector<real> expected;
+    for (int64_t i = 0; i < n; i += 2) {
+      const uint64_t bits = stream.bits();
+      for (const uint64_t half : {bits & 0xffffffff, bits >> 32}) expected.push_back(half < (1u << 30) ? 0 : 1 / 0.75f);
+    }
+    expected.resize(static_cast<size_t>(n));
+    CHECK(y.values() == expected);
+  }
+}
+
+TEST_CASE("softmax finds the largest of a thousand classes wherever it is") {
+  for (int64_t at = 0; at < 1000; ++at) {
+    Tensor x = Tensor::full({1, 1000}, -1e30f);
+    x.mutable_data()[at] = 3e38f;
+    CHECK(softmax(x).data()[at] == 1);
+    CHECK(cross_entropy(x, {static_cast<int32_t>(at)}).item() == 0);
+  }
+}
+
 TEST_CASE("losses and dropout: the same bits for any number of threads, and nothing read that was not written") {
   auto results = [] {
     Random random(4);

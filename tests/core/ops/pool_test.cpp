@@ -88,6 +88,26 @@ TEST_CASE("pad, crop, concat, slice and embed move values where they say") {
   CHECK(scatter_rows(ab, {2, 2}, 3).values() == Values{0, 0, 0, 0, 0, 0, 3, 8, 10});
 }
 
+TEST_CASE("transposes of any size move every value to its place") {
+  Random random(5);
+  for (const auto& [a, b] : {std::pair<int64_t, int64_t>{1, 70}, {16, 16}, {37, 50}, {33, 1}, {0, 3}, {700, 130}}) {
+    const Tensor x = Tensor::normal({a, b}, random), y = transpose(x);
+    REQUIRE(y.shape() == Shape{b, a});
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < a; ++i)
+      for (int64_t j = 0; j < b; ++j) wrong += y.data()[j * a + i] != x.data()[i * b + j];
+    CHECK(wrong == 0);
+  }
+  const Tensor x = Tensor::normal({3, 5, 7, 33}, random), y = to_channels_first(x);
+  REQUIRE(y.shape() == Shape{3, 33, 5, 7});
+  int64_t wrong = 0;
+  for (int64_t n = 0; n < 3; ++n)
+    for (int64_t p = 0; p < 35; ++p)
+      for (int64_t c = 0; c < 33; ++c) wrong += y.data()[(n * 33 + c) * 35 + p] != x.data()[(n * 35 + p) * 33 + c];
+  CHECK(wrong == 0);
+  CHECK(to_channels_last(y).values() == x.values());
+}
+
 TEST_CASE("pooling and joining refuse what does not fit, and say why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(max_pool(x, {.size = 5}), doctest::Contains("window of 5 x 5 must fit"), Error);
