@@ -44,13 +44,6 @@ double resident_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-Timing summarise(std::vector<double> s) {
-  std::sort(s.begin(), s.end());
-  const size_t n = s.size();
-  const double median = n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
-  return {median * 1e3, s[0] * 1e3, s[std::min(n - 1, n * 9 / 10)] * 1e3};
-}
-
 double bytes(const Tensor& t) { return static_cast<double>(t.size()) * sizeof(real); }
 
 }  // namespace
@@ -65,6 +58,13 @@ const std::vector<Workload>& workloads() {
       {"W6", "inference of W4", "vgg", "relu", {32, 32, 3}, 128, false},
   };
   return all;
+}
+
+Timing summarise(std::vector<double> s) {
+  std::sort(s.begin(), s.end());
+  const size_t n = s.size();
+  const double median = n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
+  return {median * 1e3, s[0] * 1e3, s[std::min(n - 1, n * 9 / 10)] * 1e3};
 }
 
 Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup) {

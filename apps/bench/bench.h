@@ -1,4 +1,4 @@
-// Measurements of speed: the standard workloads, single layers, and the machine's limits.
+// Measurements of speed: the standard workloads, single layers, single ops, and the machine's limits.
 #pragma once
 #include <functional>
 #include <string>
@@ -25,6 +25,7 @@ struct Timing {
 };
 // Calls f `warmup` times, then measures `steps` calls.
 Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup = 3);
+Timing summarise(std::vector<double> seconds);  // of at least one call
 
 struct WorkloadResult {
   Timing timing;
@@ -50,5 +51,14 @@ struct LayerTiming {
   double forward_bytes = 0, backward_bytes = 0;  // lower bounds: each tensor read or written once
 };
 std::vector<LayerTiming> time_layers(int64_t steps);
+
+struct OpTiming {
+  std::string name;
+  Timing forward, backward;                      // backward: the vjp alone; 0 of an optimiser's update
+  double forward_bytes = 0, backward_bytes = 0;  // each tensor that the op must read or write, once
+};
+// All ops of core/ops but products and convolutions, and the updates of two optimisers; images are examples x 32 x 32 x
+// 64. `see` gets each as soon as it is measured.
+void time_ops(int64_t examples, int64_t steps, const std::function<void(const OpTiming&)>& see);
 
 }  // namespace evenkeel

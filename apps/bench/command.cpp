@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -205,6 +208,98 @@ void compare_with_torch(const std::vector<Workload>& chosen, const std::string& 
   }
 }
 
+using Passes = std::array<double, 2>;  // ms forward and backward; 0: none
+
+// Runs a program that prints a line of JSON for each op.
+std::vector<std::pair<std::string, Passes>> ops_of(const Arguments& command) {
+  const ProcessResult r = run_process(command);
+  std::vector<std::pair<std::string, Passes>> all;
+  std::istringstream lines(r.text);
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line, nullptr, false);
+    if (json.is_object() && json.contains("op"))
+      all.push_back({json["op"], {json.value("forward_ms", 0.0), json.value("backward_ms", 0.0)}});
+  }
+  if (r.status != 0 || all.empty())
+    fail(Fault::failed,
+         "bench: {} must print a line of JSON with \"op\" and \"forward_ms\" for each op and exit with 0; it exited "
+         "with {} and printed '{}'",
+         shell_text(command), r.status, r.text.substr(r.text.rfind('\n') + 1));
+  return all;
+}
+
+int64_t examples_of_ops(int64_t batch_size) { return batch_size ? batch_size : 128; }
+
+// The ops in turn with PyTorch's, as a table in Markdown.
+void compare_ops_with_torch(const std::string& python, int64_t batch_size, int64_t steps, int64_t rounds) {
+  const std::string missing = missing_torch(python);
+  const Arguments options{"--ops",
+                          "--batch-size",
+                          std::to_string(examples_of_ops(batch_size)),
+                          "--threads",
+                          std::to_string(threads()),
+                          "--steps",
+                          std::to_string(steps)};
+  Arguments ours{self, "bench", "--json"}, theirs{python, torch_script()};
+  for (Arguments* command : {&ours, &theirs}) command->insert(command->end(), options.begin(), options.end());
+  std::vector<std::string> names;
+  std::map<std::string, std::array<Comparison, 2>> all;
+  for (int64_t round = 0; round < rounds; ++round) {
+    names.clear();
+    for (const auto& [name, ms] : ops_of(ours)) {
+      names.push_back(name);
+      for (size_t pass = 0; pass < 2; ++pass) all[name][pass].ours.push_back(ms[pass]);
+    }
+    if (!missing.empty()) continue;
+    for (const auto& [name, ms] : ops_of(theirs))
+      for (size_t pass = 0; pass < 2; ++pass) {
+        Comparison& c = all[name][pass];
+        if (ms[pass] == 0 || c.ours.empty()) continue;
+        c.theirs.push_back(ms[pass]);
+        c.ratios.push_back(ms[pass] / c.ours.back());
+      }
+  }
+  say("{}, {} instructions, {} threads, {} examples: medians of {} rounds in ms, the ratio as the median of the "
+      "rounds' ratios\n",
+      processor_name(), instruction_level(), threads(), examples_of_ops(batch_size), rounds);
+  if (!missing.empty()) say("PyTorch is left out: {}\n", missing);
+  say("\n| op | forward | PyTorch | ratio | backward | PyTorch | ratio |\n|---|---|---|---|---|---|---|\n");
+  for (const std::string& name : names) {
+    say("| {} |", name);
+    for (const Comparison& c : all[name]) {
+      const double ms = median(c.ours);
+      say(" {} |", ms > 0 ? fmt::format("{:.3g}", ms) : "-");
+      if (c.ratios.empty())
+        say(" - | - |");
+      else
+        say(" {:.3g} | {:.2f} |", median(c.theirs), median(c.ratios));
+    }
+    say("\n");
+  }
+}
+
+void report_ops(int64_t batch_size, int64_t steps, bool json) {
+  if (!json)
+    say("{} threads, {} instructions, {} examples; GB/s: of the least memory traffic\n\n{:<30} {:>11} {:>12} {:>8} "
+        "{:>8}\n",
+        threads(), instruction_level(), examples_of_ops(batch_size), "op", "forward ms", "backward ms", "GB/s", "GB/s");
+  time_ops(examples_of_ops(batch_size), steps, [json](const OpTiming& op) {
+    const double forward = op.forward_bytes / op.forward.ms * 1e-6;
+    const bool both = op.backward.ms > 0;
+    const double backward = both ? op.backward_bytes / op.backward.ms * 1e-6 : 0;
+    if (json) {
+      Json j{{"op", op.name}, {"forward_ms", rounded(op.forward.ms)}, {"forward_gbs", rounded(forward)}};
+      if (both) j["backward_ms"] = rounded(op.backward.ms), j["backward_gbs"] = rounded(backward);
+      say("{}\n", j.dump());
+    } else {
+      say("{:<30} {:>11.4f} {:>12} {:>8.1f} {:>8}\n", op.name, op.forward.ms,
+          both ? fmt::format("{:.4f}", op.backward.ms) : "", forward,
+          backward > 0 ? fmt::format("{:.1f}", backward) : "");
+    }
+    std::fflush(stdout);
+  });
+}
+
 void report_all(const Setting& s, bool json) {
   const Ceilings ceilings = measure_ceilings();
   Json all;
@@ -256,14 +351,16 @@ Action bench_command(CLI::App& app, const Registry&) {
     Setting setting;
     std::vector<std::string> other;
     int64_t rounds = 5;
-    bool json = false, against = false, compare = false;
+    bool json = false, against = false, compare = false, ops = false;
   };
   const auto o = std::make_shared<Options>();
   add_text(app, "--workload", o->workload, "NAME", "only this workload: W1 to W6")->group("What");
+  add_flag(app, "--ops", o->ops, "every op, forward and backward, in place of the workloads")->group("What");
   add_text(app, "--model", o->model, "MODEL", "this network in place of the workload's, on the same images")
       ->group("What");
   add_text(app, "--norm", o->setting.norm, "NORM", "none, batch, layer, ...")->group("What");
-  add_integer(app, "--batch-size", o->setting.batch, 0, 1 << 20, "images a step; 0: the workload's own")->group("What");
+  add_integer(app, "--batch-size", o->setting.batch, 0, 1 << 20, "images a step; 0: the workload's own, 128 with --ops")
+      ->group("What");
   add_integer(app, "--steps", o->setting.steps, 1, 1'000'000, "measured steps, after three warm-up steps")
       ->group("What");
   add_flag(app, "--against", o->against,
@@ -273,7 +370,7 @@ Action bench_command(CLI::App& app, const Registry&) {
   add_flag(app, "--compare", o->compare, "run PyTorch in turn, and print a table in Markdown")->group("Comparison");
   add_text(app, "--python", o->python, "PROGRAM", "the Python that has PyTorch, for --compare")->group("Comparison");
   add_integer(app, "--rounds", o->rounds, 1, 1000, "turns of each")->group("Comparison");
-  add_flag(app, "--json", o->json, "one line of JSON")->group("Output");
+  add_flag(app, "--json", o->json, "one line of JSON; with --ops one for each op")->group("Output");
   add_precision(app, o->setting.precision)->group("Running");
   add_threads(app)->group("Running");
   std::string footer = "Workloads:\n";
@@ -286,6 +383,16 @@ Action bench_command(CLI::App& app, const Registry&) {
     check(!o->compare || (!o->against && o->model.empty() && !o->json),
           "bench: --compare takes neither --against, --model nor --json");
     check(!o->against || !o->json, "bench: --against prints no JSON");
+    if (o->ops) {
+      const Setting& s = o->setting;
+      check(o->workload.empty() && !o->against && s.norm == Setting().norm && s.precision == Setting().precision,
+            "bench: --ops takes neither --workload, --against, --norm nor --precision");
+      if (o->compare)
+        compare_ops_with_torch(o->python, s.batch, s.steps, o->rounds);
+      else
+        report_ops(s.batch, s.steps, o->json);
+      return 0;
+    }
     if (o->compare) {
       const std::vector<Workload> chosen =
           o->workload.empty() ? workloads() : std::vector<Workload>{workload_named(o->workload)};

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace evenkeel::practice {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

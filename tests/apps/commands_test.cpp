@@ -10,7 +10,10 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
 
+#include "apps/bench/bench.h"
 #include "apps/formats/network_file.h"
 #include "data/catalogue/load.h"
 #include "tests/apps/npz_array.h"
@@ -260,6 +263,105 @@ TEST_CASE("bench: --compare prints a table beside PyTorch, or without where ther
   const Outcome nowhere = run({"bench", "--compare", "--python", scratch / "none", "--workload", "W1", "--batch-size",
                                "2", "--steps", "1", "--rounds", "1"});
   CHECK_MESSAGE(contains(nowhere.out, "PyTorch is left out: "), nowhere.out);
+}
+
+TEST_CASE("bench: --ops times every op, as a table, as JSON and beside PyTorch") {
+  const Arguments small{"bench", "--ops", "--batch-size", "1", "--steps", "1", "--threads", "2"};
+  const Outcome table = run(small), lines = run(small + Arguments{"--json"});
+  REQUIRE_MESSAGE(table.status == 0, table.err);
+  REQUIRE_MESSAGE(lines.status == 0, lines.err);
+  std::vector<std::string> ops;
+  std::istringstream each(lines.out);
+  for (std::string line; std::getline(each, line);) {
+    const auto j = nlohmann::json::parse(line);
+    ops.push_back(j["op"]);
+    const bool update = ops.back() == "sgd with momentum" || ops.back() == "adamw";
+    for (const char* pass : {"forward", "backward"}) {
+      CHECK_MESSAGE(j.contains(std::string(pass) + "_ms") == !(update && std::string(pass) == "backward"), line);
+      if (!j.contains(std::string(pass) + "_ms")) continue;
+      CHECK_MESSAGE(j[std::string(pass) + "_ms"].get<double>() > 0, line);
+      // The gradient of a sum is the cotangent itself: no traffic.
+      CHECK_MESSAGE((j[std::string(pass) + "_gbs"].get<double>() > 0) == !(ops.back() == "add" && pass[0] == 'b'),
+                    line);
+    }
+    CHECK_MESSAGE(contains(table.out, "\n" + ops.back() + " "), table.out);
+    // Images are 1 x 32 x 32 x 64 floats here: relu reads one and writes one.
+    if (ops.back() == "relu")
+      CHECK(j["forward_gbs"].get<double>() * j["forward_ms"].get<double>() ==
+            doctest::Approx(2e-6 * 4 * 65536).epsilon(1e-3));
+  }
+  const auto there = [&](const std::string& op) { return std::find(ops.begin(), ops.end(), op) != ops.end(); };
+  for (const char* op : {"relu",
+                         "leaky_relu",
+                         "sigmoid",
+                         "tanh",
+                         "softplus",
+                         "gelu",
+                         "exp",
+                         "log",
+                         "abs",
+                         "clamp",
+                         "add",
+                         "multiply",
+                         "sum",
+                         "add_per_channel",
+                         "scale_per_channel",
+                         "max_pool 2x2",
+                         "avg_pool 2x2",
+                         "global_avg_pool",
+                         "pad",
+                         "max_pool 3x3 stride 2",
+                         "dropout",
+                         "concat_channels",
+                         "to_channels_first",
+                         "to_channels_last",
+                         "softmax 1000",
+                         "log_softmax 10",
+                         "cross_entropy 10",
+                         "cross_entropy 1000, smoothing",
+                         "mean_rows",
+                         "batch_norm",
+                         "batch_norm + relu",
+                         "batch_norm_inference",
+                         "batch renorm",
+                         "layer_norm",
+                         "group_norm 8",
+                         "instance norm",
+                         "adamw",
+                         "layer_norm + relu",
+                         "sgd with momentum"})
+    CHECK_MESSAGE(there(op), op);
+  // PyTorch's ops have the names of ours.
+  const std::string script = torch_bench;
+  const std::regex name("\n        \\(\"([^\"]+)\", ");
+  int named = 0;
+  for (std::sregex_iterator i(script.begin(), script.end(), name), end; i != end; ++i, ++named)
+    CHECK_MESSAGE(there((*i)[1]), (*i)[1]);
+  CHECK(named > 50);
+
+  const Scratch scratch;
+  const std::string python = scratch / "python";
+  std::ofstream(python) << "#!/bin/sh\n[ \"$1\" = -c ] && exit ${HAS_NO_TORCH:-0}\nshift; echo $@ >> "
+                        << scratch / "asked"
+                        << "\necho warning\necho '{\"op\": \"relu\", \"forward_ms\": 8, \"backward_ms\": 16}'\n"
+                        << "echo '{\"op\": \"adamw\", \"forward_ms\": 9}'\n";
+  std::filesystem::permissions(python, std::filesystem::perms::owner_all);
+  const Arguments compared = small + Arguments{"--compare", "--python", python, "--rounds", "2"};
+  const Outcome o = run(compared);
+  REQUIRE_MESSAGE(o.status == 0, o.err);
+  const std::string number = "[0-9.e-]+";
+  for (const std::string& row :
+       {"\\| relu \\| " + number + " \\| 8 \\| " + number + " \\| " + number + " \\| 16 \\| " + number + " \\|\n",
+        "\\| adamw \\| " + number + " \\| 9 \\| " + number + " \\| - \\| - \\| - \\|\n",
+        "\\| tanh \\| " + number + " \\| - \\| - \\| " + number + " \\| - \\| - \\|\n"})
+    CHECK_MESSAGE(std::regex_search(o.out, std::regex(row)), o.out);
+  CHECK_MESSAGE(contains(o.out, "2 threads, 1 examples: medians of 2 rounds in ms"), o.out);
+  CHECK(slurp(scratch / "asked") ==
+        "--ops --batch-size 1 --threads 2 --steps 1\n--ops --batch-size 1 --threads 2 --steps 1\n");
+  const Outcome without = run(compared, {"HAS_NO_TORCH=1"});
+  REQUIRE_MESSAGE(without.status == 0, without.err);
+  CHECK_MESSAGE(contains(without.out, "PyTorch is left out: " + python + " has no module torch"), without.out);
+  CHECK_MESSAGE(std::regex_search(without.out, std::regex("\\| relu \\| " + number + " \\| - \\| - \\|")), without.out);
 }
 
 TEST_CASE("data: the list says where each set is, or how to get it") {

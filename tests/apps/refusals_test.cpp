@@ -289,6 +289,11 @@ TEST_CASE("refusals: bench, model, data, lab") {
   for (const char* more : {"--json", "--model=mlp:4"})
     refused({"bench", "--workload", "W1", "--compare", more}, 2, "--compare takes neither");
   refused({"bench", "--workload", "W1", "--compare", "--norm", "layer"}, 2, "knows the norms none and batch");
+  for (const char* more : {"--workload=W1", "--norm=layer"})
+    refused({"bench", "--ops", more}, 2, "--ops takes neither --workload, --against, --norm nor --precision");
+  refused({"bench", "--ops", "--compare", "--json"}, 2, "--compare takes neither");
+  refused({"bench", "--ops", "--compare", "--rounds", "1", "--batch-size", "1", "--steps", "1", "--python", "true"}, 1,
+          "must print a line of JSON with \"op\" and \"forward_ms\" for each op and exit with 0; it exited with 0");
   refused({"bench", "--workload", "W1", "--json", "--against", "--", "true"}, 2, "--against prints no JSON");
   const Arguments small{"bench", "--workload", "W1", "--model",   "mlp:4", "--batch-size", "2", "--steps",
                         "1",     "--rounds",   "1",  "--against", "--"};
