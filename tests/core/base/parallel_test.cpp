@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <sstream>
 #include <stdexcept>
@@ -76,11 +77,11 @@ TEST_CASE("a call within a call, and calls from several threads at once, do all 
   CHECK(inner == 40);
   std::atomic<int> outer = 0;
   {
-    std::vector<std::jthread> others;
+    std::vector<std::future<void>> others;
     for (int t = 0; t < 3; ++t)
-      others.emplace_back([&] {
+      others.push_back(std::async(std::launch::async, [&] {
         for (int i = 0; i < 50; ++i) parallel_for(4, [&](int64_t) { ++outer; });
-      });
+      }));
   }
   CHECK(outer == 3 * 50 * 4);
   set_threads(before);
@@ -229,15 +230,15 @@ TEST_CASE("the number of threads changes while others ask for it and run jobs") 
   const int before = threads();
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0;
-  std::vector<std::jthread> others;
+  std::vector<std::future<void>> others;
   for (int t = 0; t < 2; ++t)
-    others.emplace_back([&] {
+    others.push_back(std::async(std::launch::async, [&] {
       while (!stop) {
         const int n = threads();
         wrong += n < 1 || n > 3;
         wrong += !adds_up();
       }
-    });
+    }));
   set_threads(3);
   for (int i = 0; i < 300; ++i) {
     set_threads(1 + i % 3);
@@ -315,11 +316,11 @@ TEST_CASE("a fork runs jobs on threads of its own, and ends") {
 
 TEST_CASE("a fork that is made while other threads allocate can allocate") {
   std::atomic<bool> stop = false;
-  std::vector<std::jthread> others;
+  std::vector<std::future<void>> others;
   for (int t = 0; t < 2; ++t)
-    others.emplace_back([&] {
+    others.push_back(std::async(std::launch::async, [&] {
       while (!stop) release(allocate(1000), 1000);
-    });
+    }));
   int ended = 0;
   for (int i = 0; i < 20; ++i)
     ended += in_fork([]() -> int {
