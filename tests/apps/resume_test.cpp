@@ -70,11 +70,14 @@ int64_t clock_now = -1, clock_of_a_save = 0;
 }  // namespace
 
 // The linker sends the library's calls here (see tests/CMakeLists.txt).
+#ifdef _LIBCPP_VERSION
+#define NOW(prefix) prefix##_ZNSt3__16chrono12steady_clock3nowEv
+#else
+#define NOW(prefix) prefix##_ZNSt6chrono3_V212steady_clock3nowEv
+#endif
 extern "C" {
-int64_t __real__ZNSt6chrono3_V212steady_clock3nowEv();
-int64_t __wrap__ZNSt6chrono3_V212steady_clock3nowEv() {
-  return clock_now < 0 ? __real__ZNSt6chrono3_V212steady_clock3nowEv() : clock_now;
-}
+int64_t NOW(__real_)();
+int64_t NOW(__wrap_)() { return clock_now < 0 ? NOW(__real_)() : clock_now; }
 int __real_rename(const char*, const char*);
 int __wrap_rename(const char* from, const char* to) {
   const bool save = std::string_view(to).ends_with("/last.safetensors"),
