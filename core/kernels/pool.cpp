@@ -14,16 +14,18 @@ namespace evenkeel {
 namespace {
 
 // For each window of one row of the result: window(offset in the result, number of cells, cells), where cells(f) calls
-// f(number in the window, offset in x) for each cell outside the padding.
+// f(number, offset in x) for each cell outside the padding; the first has number 0, the next row's `width` more.
 template <class Window>
-void for_windows(const PoolSizes& a, int64_t row, Window window) {
+void for_windows(PoolSizes a, int64_t row, Window window) {
   const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;
   const int64_t r0 = std::max<int64_t>(0, -top), r1 = std::min(a.height, a.h - top);
   for (int64_t q = 0; q < a.q; ++q) {
     const int64_t left = q * a.stride - a.padding, s0 = std::max<int64_t>(0, -left), s1 = std::min(a.width, a.w - left);
-    window((row * a.q + q) * a.c, (r1 - r0) * (s1 - s0), [&](auto cell) {
-      for (int64_t r = r0; r < r1; ++r)
-        for (int64_t s = s0; s < s1; ++s) cell(r * a.width + s, ((n * a.h + top + r) * a.w + left + s) * a.c);
+    const int64_t rows = r1 - r0, columns = s1 - s0, down = a.w * a.c;
+    const int64_t first = ((n * a.h + top + r0) * a.w + left + s0) * a.c;
+    window((row * a.q + q) * a.c, rows * columns, [=, width = a.width, c = a.c](auto cell) {
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t s = 0; s < columns; ++s) cell(r * width + s, first + r * down + s * c);
     });
   }
 }
@@ -51,12 +53,14 @@ bool max_cells(const PoolSizes& a, const real* in, uint8_t* winners, real* out) 
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
       for (int64_t c = 0; c < a.c; c += lanes) {
         Vec best = Vec{} - std::numeric_limits<real>::infinity();
-        Cells winner = Cells{} - 1;  // none yet, so that a first cell of -infinity wins
+        Cells winner{};
         cells([&](int64_t cell, int64_t from) {
           const Vec v = load<Vec>(in + from + c, a.c - c);
-          const Cells wins = (v > best) | (v != v) | (winner < 0);  // NaN wins, and stays
-          best = wins ? v : best;
-          winner = wins ? Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) : winner;
+          const Cells here = Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell);
+          winner = v > best ? here : winner;
+          best = v > best ? v : best;
+          winner = v == v ? winner : here;  // NaN wins, and stays
+          best = v == v ? best : v;
         });
         nans |= best != best;
         store(best, out + to + c, a.c - c);
