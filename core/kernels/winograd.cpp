@@ -318,6 +318,14 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
 
 // The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
+// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB), and the number of tiles if
+// the filters are more than twice as large: they are read again for every block. On processors without AVX-512 larger
+// blocks were not measured.
+#if defined(__AVX512F__)
+constexpr int64_t in_cache = 1 << 18, large_block = 2 * block;
+#else
+constexpr int64_t in_cache = 1 << 16, large_block = block;
+#endif
 
 // Tiles that cover p x q.
 struct Grid {
@@ -359,8 +367,9 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const Tiles<const real> from{x, h, w, c, a.down, a.across, Scheme<r>::points, outputs, padding};
   const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
   const bool streamed = worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
-  if (tiles > 4 * block)
-    return parallel_blocks(tiles, block, [&](int64_t begin, int64_t end) {
+  const int64_t together = products * c * k > 2 * in_cache ? large_block : block;
+  if (tiles > 4 * together)
+    return parallel_blocks(tiles, together, [&](int64_t begin, int64_t end) {
       const int64_t count = end - begin;
       const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
       read_tiles<Input<r>>(from, begin, end, begin, v);
@@ -386,13 +395,8 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   convolve<r>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, r - 1 - a.padding, Finish());
 }
 
-// The sums of the weight gradient that stay in a core's L2 cache, in floats; processors with AVX-512 have at least 1
-// MiB.
-#if defined(__AVX512F__)
-constexpr int64_t own_sums = 1 << 18, part = 1 << 21;
-#else
-constexpr int64_t own_sums = 1 << 16, part = 1 << 19;
-#endif
+// The part of the tiles' transforms that stays in the L3 cache.
+constexpr int64_t part = 8 * in_cache;
 
 // Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
 // all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
@@ -416,7 +420,7 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   auto write = [&](int64_t k, const auto& sum, real* to) {
     transform<FilterTransposed<r>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
   };
-  if (tiles == 0 || products * a.k * a.c <= own_sums) {
+  if (tiles == 0 || products * a.k * a.c <= in_cache) {
     const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block,
                   groups = (tiles + group - 1) / group;
     const Storage partial(groups * size);
