@@ -52,11 +52,28 @@ CLI::App& innermost(CLI::App& app) {
   return chosen.empty() ? app : innermost(*chosen.front());
 }
 
+std::string see_help(const CLI::App& command) {
+  std::string path = command.get_name();
+  for (const CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
+  return "\nTry " + path + " --help";
+}
+
+// The parser takes any word for an option's value, so with --out --overwrite the folder would be called --overwrite.
+std::string missing_value(const CLI::App& command) {
+  for (const CLI::Option* o : command.get_options()) {
+    if (o->get_positional() || o->get_items_expected_max() != 1) continue;
+    for (const std::string& value : o->results()) {
+      if (value.starts_with("--") && command.get_option_no_throw(value))
+        return fmt::format("{}: needs a value, but the option {} follows{}", o->get_name(), value, see_help(command));
+    }
+  }
+  return "";
+}
+
 std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
   CLI::App& command = innermost(app);
-  std::string path = command.get_name();
-  for (CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
-  const std::string help = "\nTry " + path + " --help";
+  const std::string help = see_help(command);
+  if (const std::string missing = missing_value(command); !missing.empty()) return missing;
 
   // Reports an unknown word first: it is often the reason why something else is missing.
   const std::vector<std::string> unknown = command.remaining();
@@ -105,6 +122,8 @@ int run(int argc, char** argv, const Registry& registry) {
     } catch (const CLI::ParseError& error) {
       return report(Fault::usage, usage_message(app, error));
     }
+    if (const std::string missing = missing_value(innermost(app)); !missing.empty())
+      return report(Fault::usage, missing);
     return action();
   } catch (const Stopped& stopped) {
     note(fmt::format("evenkeel: stopped by {} before any work", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));

@@ -437,6 +437,21 @@ std::string Run::advice() const {
                                                         : "Nothing was saved yet");
 }
 
+// Sets whether OpenBLAS computes products. Returns their precision, if all processes can compute in it.
+Precision prepare_products(const TrainOptions& options, Team* team) {
+  Precision precision = Precision::float32;
+  attempt(team, [&] {
+    precision = blaming(options.file, [&] {
+      check(!options.blas || options.precision == "float32",
+            "--blas: OpenBLAS computes in float32, so it cannot be combined with --precision {}; leave one of them out",
+            options.precision);
+      set_blas(options.blas);
+      return precision_of(options.precision);
+    });
+  });
+  return precision;
+}
+
 // The run, if all processes can make it and have the same program, options and data.
 std::unique_ptr<Run> make_run(const TrainOptions& options, const Json& config, const Registry& registry, Team* team) {
   std::unique_ptr<Run> run;
@@ -457,10 +472,7 @@ std::unique_ptr<Run> make_run(const TrainOptions& options, const Json& config, c
 }  // namespace
 
 int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry, Team* team) {
-  set_blas(options.blas);
-  Precision precision = Precision::float32;
-  attempt(team, [&] { precision = blaming(options.file, [&] { return precision_of(options.precision); }); });
-  const UsePrecision products(precision);
+  const UsePrecision precision(prepare_products(options, team));
   const bool numbered = options.numbered && !options.overwrite, first = !team || team->rank() == 0;
   attempt(team, [&] {
     if (first && !numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
@@ -485,10 +497,7 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
 
 int resume(const TrainOptions& options, Json config, bool longer, RunFolder folder, const Registry& registry,
            Team* team) {
-  set_blas(options.blas);
-  Precision precision = Precision::float32;
-  attempt(team, [&] { precision = blaming(options.file, [&] { return precision_of(options.precision); }); });
-  const UsePrecision products(precision);
+  const UsePrecision precision(prepare_products(options, team));
   const std::unique_ptr<Run> run = make_run(options, config, registry, team);
   attempt(team, [&] { run->resume(std::move(folder), std::move(config), longer); });
   if (team) check_same_everywhere(*team, run->position());

@@ -226,7 +226,7 @@ TEST_CASE("lab: signals and ReLUs from layer to layer") {
   }
 }
 
-TEST_CASE("lab: weight decay, in training") {
+TEST_CASE("lab: rounding to bf16 and weight decay, in training") {
   const Shown lab({"rounding", "thermostat", "decay"});
   const svg::Picture picture = lab.picture("decay");
   REQUIRE(picture.charts.size() == 2);

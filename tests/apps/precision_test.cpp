@@ -16,6 +16,9 @@ TEST_CASE("train --precision bf16 is in config.json and in the checkpoint, and -
     return run(Arguments{"train", "--samples", "200", "--model", "conv:8:3 norm act maxpool:4 flatten dense:classes"} +
                more);
   };
+  const Outcome both = train({"--precision", "bf16", "--blas", "--out", first});
+  CHECK(both.status == 2);
+  CHECK(contains(both.err, "--blas: OpenBLAS computes in float32, so it cannot be combined with --precision bf16"));
   const Outcome o = train({"--epochs", "1", "--precision", "bf16", "--out", first});
   if (!bf16_in_hardware()) {
     CHECK(o.status == 2);

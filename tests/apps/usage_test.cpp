@@ -94,6 +94,9 @@ TEST_CASE("usage: what is mistyped gets a suggestion") {
   check_usage({"train", "--norm", "bacth"}, "did you mean batch?");
   check_usage({"train", "--activation", "rel"}, "did you mean relu?");
   check_usage({"train", "extra"}, "unexpected argument \"extra\"");
+  check_usage({"train", "--out", "--overwrite"}, "--out: needs a value, but the option --overwrite follows");
+  check_usage({"train", "--model", "--epochs", "1"}, "--model: needs a value, but the option --epochs follows");
+  check_usage({"train", "--epochs", "--out", "x"}, "--epochs: needs a value, but the option --out follows");
   check_usage({}, "evenkeel --help");
 }
 
