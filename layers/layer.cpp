@@ -54,7 +54,7 @@ std::vector<Named> named(Layer& layer) {
       once(full_name(name));
       need(value.defined(),
            fmt::format("visit() names {}, and there is no tensor; name it only where it is defined", full_name(name)));
-      const auto [first, is_new] = owners.emplace(value.node()->storage.get(), full_name(name));
+      const auto [first, is_new] = owners.emplace(value.storage().get(), full_name(name));
       need(is_new,
            fmt::format(
                "visit() names one tensor {} and {}: name it once; tensors of a layer that may be copied must be Owned",

@@ -22,17 +22,20 @@ void accumulate(Tensor& sum, Tensor g) {
     sum = sum + g;
 }
 
-// If an input was written to after recording, the gradient would mix old and new values.
+int64_t version_of(const std::shared_ptr<Storage>& storage) { return storage ? storage->version.load() : 0; }
+
+// If what a vjp reads was written to after recording, the gradient would mix old and new values.
 void check_unchanged(const Node& node) {
   const char* advice =
       "was written to (by an optimiser's step, copy_from() or mutable_data()) after it was recorded; its gradient "
       "would mix old and new values: compute the result again";
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     const Node::Input& input = node.inputs[i];
-    check(input.tensor.node()->storage->version == input.version, "grad: input {} of {}, of shape {}, {}", i, node.op,
+    check(version_of(input.tensor.storage()) == input.version, "grad: input {} of {}, of shape {}, {}", i, node.op,
           input.tensor.shape(), advice);
   }
-  check(node.storage->version == node.version, "grad: the result of {}, of shape {}, {}", node.op, node.shape, advice);
+  check(version_of(node.result) == node.version, "grad: the result of {}, of shape {}, {}", node.op, node.shape,
+        advice);
 }
 
 void check_gradients(const Node& node, const Grads& gradients) {
@@ -54,6 +57,11 @@ bool recording() { return thread_settings().recording; }
 Recording::Recording(bool on) : before_(std::exchange(thread_settings().recording, on)) {}
 Recording::~Recording() { thread_settings().recording = before_; }
 
+Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor&, const Tensor&)> vjp) {
+  if (reads_result) return vjp;
+  return [vjp = std::move(vjp)](const Tensor& g) { return vjp(Tensor(), g); };
+}
+
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op) {
   bool fresh = !y.tracked(), tracked = false, severed = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -70,19 +78,21 @@ Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* 
   node.severed = severed || (tracked && !recording());
   if (tracked && recording()) {
     node.tracked = true;
-    node.version = node.storage->version;
+    if (vjp.reads_result()) node.result = y.storage();
+    node.version = version_of(node.result);
     node.op = op;
     node.inputs.reserve(inputs.size());
-    for (const Tensor& input : inputs) node.inputs.push_back({input, input.node()->storage->version});
+    for (const Tensor& input : inputs) node.inputs.push_back({input, version_of(input.storage())});
     node.vjp = std::move(vjp);
   }
   return y;
 }
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x + y; }), {a, b}, [](const Tensor&, const Tensor& g) {
-    return Grads{g, g};
-  });
+  return record(map(a, b, [](real x, real y) { return x + y; }), {a.without_values(), b.without_values()},
+                [](const Tensor& g) {
+                  return Grads{g, g};
+                });
 }
 
 void add_to(Tensor& sum, const Tensor& x) {
@@ -96,7 +106,7 @@ void add_to(Tensor& sum, const Tensor& x) {
 }
 
 Tensor alias(const Tensor& y) {
-  return record(y.detach(), {y}, [](const Tensor&, const Tensor& g) { return Grads{g}; });
+  return record(y.detach(), {y.without_values()}, [](const Tensor& g) { return Grads{g}; });
 }
 
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
@@ -145,7 +155,7 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
       check(!input.severed(), "{}", severed);
       if (input.tracked() && grads[i].defined()) {
         Pending& p = pending[input.id()];
-        if (!p.y.defined()) p.y = input;
+        if (!p.y.defined()) p.y = input.as_result();
         accumulate(p.g, std::move(grads[i]));
       }
     }

@@ -2,9 +2,10 @@
 //
 // The three laws of a vjp:
 // 1. It is written in ops, so that it can itself be differentiated: derivatives of any order come free.
-// 2. It captures inputs and constants. It never captures its output, which is passed to it, nor a statistic that was
-//    computed from a tracked input without ops. Every captured tensor is among the inputs given to record(): grad()
-//    refuses a graph if one of them was written to after recording.
+// 2. It captures inputs and constants. It never captures its output, which is passed to it if it takes two arguments,
+//    nor a statistic that was computed from a tracked input without ops. Every captured tensor is among the inputs
+//    given to record(): grad() refuses a graph if one of them was written to after recording. An input that is not
+//    captured is given as x.without_values(), so that its memory is free as soon as no other op needs it.
 // 3. A fused kernel may compute the gradient while recording() is false; otherwise the vjp calls pull_back() with a
 //    definition made of ops.
 #pragma once
@@ -26,6 +27,9 @@ class Recording {  // sets recording() for a scope: `Recording off(false);`
  private:
   bool before_;
 };
+
+// A vjp of y and g that reads y only if `reads_result`; without, it gets an undefined y.
+Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor& y, const Tensor& g)> vjp);
 
 // Makes y the result of an op on `inputs`, and returns it. Every op ends with this call. y must be new: created after
 // all inputs, recorded once. The vjp may return an undefined Tensor for an input that is not tracked. Errors call the

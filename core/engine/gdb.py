@@ -36,7 +36,7 @@ def text(tensor):
     if not node.type.target().fields():
         return "tensor, of which there is no debug information; clang: -fstandalone-debug"
     shape = extents(node["shape"])
-    storage = pointee(node["storage"])
+    storage = pointee(tensor["storage_"])
     size = 1
     for n in shape or []:
         size *= n

@@ -30,7 +30,7 @@ void destroy(Node* node) {
 
 }  // namespace
 
-Node::Node(const Shape& s, std::shared_ptr<Storage> st) : id(next_id++), shape(s), storage(std::move(st)) { ++nodes; }
+Node::Node(const Shape& s) : id(next_id++), shape(s) { ++nodes; }
 Node::~Node() { --nodes; }
 
 int64_t live_nodes() { return nodes; }
@@ -39,9 +39,16 @@ void Tensor::undefined() {
   fail(Fault::usage, "tensor: it is undefined (default-constructed, or moved from); give it a value before it is used");
 }
 
-Tensor Tensor::empty(const Shape& shape) {
-  return Tensor({new Node(shape, std::make_shared<Storage>(shape.size())), destroy});
+void Tensor::no_values() const {
+  fail(Fault::usage, "tensor: this handle of shape {} was made by without_values(); use one that has the values",
+       shape());
 }
+
+Tensor Tensor::made(const Shape& shape, std::shared_ptr<Storage> storage) {
+  return Tensor({new Node(shape), destroy}, std::move(storage));
+}
+
+Tensor Tensor::empty(const Shape& shape) { return made(shape, std::make_shared<Storage>(shape.size())); }
 
 Tensor Tensor::full(const Shape& shape, real value) {
   Tensor t = empty(shape);
@@ -83,7 +90,8 @@ Tensor& Tensor::track() {
 
 Tensor Tensor::viewed(const Shape& s) const {
   check(s.size() == size(), "reshape: {} has {} elements, {} has {}", shape(), size(), s, s.size());
-  return Tensor({new Node(s, node_->storage), destroy});
+  values_of();
+  return made(s, storage_);
 }
 
 Tensor Tensor::detach() const { return viewed(shape()); }
@@ -99,6 +107,16 @@ void Tensor::copy_from(const Tensor& source) {
   std::copy_n(source.data(), size(), mutable_data());
 }
 
-bool Tensor::sole_owner() const { return checked().storage.use_count() == 1 && node_.use_count() == 1; }
+bool Tensor::sole_owner() const {
+  checked();
+  return storage_.use_count() == 1 && node_.use_count() == 1;
+}
+
+Tensor Tensor::without_values() const {
+  const bool tracked_leaf = checked().tracked && !node_->vjp;
+  return tracked_leaf ? *this : Tensor(node_, nullptr);
+}
+
+Tensor Tensor::as_result() const { return Tensor(node_, checked().result); }
 
 }  // namespace evenkeel

@@ -8,8 +8,10 @@
 // it.
 #pragma once
 #include <atomic>
+#include <concepts>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "../base/memory.h"
@@ -21,8 +23,24 @@ namespace evenkeel {
 class Tensor;
 struct Node;
 using Grads = std::vector<Tensor>;
-// Vector-Jacobian product: from the op's own result y and the cotangent g = dL/dy, one gradient for every input.
-using Vjp = std::function<Grads(const Tensor& y, const Tensor& g)>;
+
+// Vector-Jacobian product: from the cotangent g = dL/dy, and if it takes two arguments from the op's own result y too,
+// one gradient for every input. The graph keeps the values of y only for a vjp of two arguments.
+class Vjp {
+ public:
+  Vjp() = default;
+  template <std::invocable<const Tensor&> F>
+  Vjp(F f) : of_g_(std::move(f)) {}
+  template <std::invocable<const Tensor&, const Tensor&> F>
+  Vjp(F f) : of_y_and_g_(std::move(f)) {}
+  explicit operator bool() const { return of_g_ || of_y_and_g_; }
+  bool reads_result() const { return bool(of_y_and_g_); }
+  Grads operator()(const Tensor& y, const Tensor& g) const;
+
+ private:
+  std::function<Grads(const Tensor&)> of_g_;
+  std::function<Grads(const Tensor&, const Tensor&)> of_y_and_g_;
+};
 
 class Tensor {
  public:
@@ -62,23 +80,39 @@ class Tensor {
   Tensor viewed(const Shape& shape) const;  // the same storage under another shape, as a constant; see reshape()
   void copy_from(const Tensor& source);     // overwrites the values; shapes must agree
   bool sole_owner() const;                  // no other handle shares these values
+  // The same node of the graph without its values: for record(), where the vjp does not read them. A tracked leaf
+  // keeps its values.
+  Tensor without_values() const;
+  Tensor as_result() const;  // the same node with its values if its own vjp reads them: for grad()
 
   int64_t id() const;  // creation number: inputs have smaller ones than their result
   Node* node() const { return node_.get(); }
+  const std::shared_ptr<Storage>& storage() const { return storage_; }  // null: undefined, or without values
 
  private:
-  explicit Tensor(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  static Tensor made(const Shape& shape, std::shared_ptr<Storage> storage);
+  Tensor(std::shared_ptr<Node> node, std::shared_ptr<Storage> storage)
+      : node_(std::move(node)), storage_(std::move(storage)) {}
   Node& checked() const {  // the node; Error if there is none
     if (!node_) [[unlikely]]
       undefined();
     return *node_;
   }
+  Storage& values_of() const {  // Error if there are none
+    if (!storage_) [[unlikely]]
+      no_values();
+    return *storage_;
+  }
   [[noreturn, gnu::cold]] static void undefined();
+  [[noreturn, gnu::cold]] void no_values() const;
   std::shared_ptr<Node> node_;
+  std::shared_ptr<Storage> storage_;
 };
 
+// A tensor's place in the graph. Its values belong to the handles, so they are freed as soon as no handle and no vjp
+// needs them.
 struct Node {
-  Node(const Shape& shape, std::shared_ptr<Storage> storage);
+  explicit Node(const Shape& shape);
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -90,10 +124,10 @@ struct Node {
 
   const int64_t id;
   const Shape shape;
-  std::shared_ptr<Storage> storage;
   bool tracked = false;
   bool severed = false;
   // Of a tracked result; see record().
+  std::shared_ptr<Storage> result;  // its values, if the vjp reads them
   int64_t version = 0;
   const char* op = nullptr;
   std::vector<Input> inputs;
@@ -104,14 +138,15 @@ struct Node {
 int64_t live_nodes();  // the number of nodes that exist, for leak tests
 
 inline const Shape& Tensor::shape() const { return checked().shape; }
-inline const real* Tensor::data() const { return checked().storage->data; }
+inline const real* Tensor::data() const { return values_of().data; }
 inline real* Tensor::mutable_data() {
-  Storage& storage = *checked().storage;
+  Storage& storage = values_of();
   storage.written();
   return storage.data;
 }
 inline bool Tensor::tracked() const { return checked().tracked; }
 inline bool Tensor::severed() const { return checked().severed; }
 inline int64_t Tensor::id() const { return checked().id; }
+inline Grads Vjp::operator()(const Tensor& y, const Tensor& g) const { return of_g_ ? of_g_(g) : of_y_and_g_(y, g); }
 
 }  // namespace evenkeel

@@ -44,10 +44,13 @@ GradientSums over_shards(const GradientSums& mine, Shard& shard) {
   return sums;
 }
 
+// Where y = 0 tells where the sum with `add` was not above 0; without `add`, x tells it.
+bool reads_result(const Epilogue& then) { return then.relu && then.add.defined(); }
+
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
 Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
                double rows) {
-  const bool from_y = then.relu && then.add.defined();
+  const bool from_y = reads_result(then);
   Tensor masked;  // the gradient of `add`
   if (from_y) masked = Tensor::empty(x.shape());
   const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), then.relu, from_y ? y.data() : nullptr,
@@ -135,7 +138,7 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
   for (double& v : var) v /= m.count;
   const auto affine = std::make_shared<const Affine>(m.mean, var, eps, x.channels(), gamma.data(), beta.data());
   const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
-  Tensor y = record(normalize(*affine, x, then), inputs, [=](const Tensor& out, const Tensor& g) {
+  const auto vjp = [=](const Tensor& out, const Tensor& g) {
     const InShard scope(shard);
     if (!recording()) return backward(*affine, x, gamma, out, g, then, rows);
     return pull_back(
@@ -143,7 +146,8 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
           return batch_norm_definition(in[0], in[1], in[2], eps, {with_add(in), then.relu});
         },
         inputs, g);
-  });
+  };
+  Tensor y = record(normalize(*affine, x, then), inputs, vjp_of(reads_result(then), vjp));
   return {y, rounded_mean(m), rounded(var), rows};
 }
 
@@ -177,11 +181,12 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
   };
   std::vector<Tensor> all = inputs;  // the statistics are constants; record() checks that nobody writes to them
   all.insert(all.end(), {mean, var});
-  return record(normalize(*affine, x, then), all, [=](const Tensor& out, const Tensor& g) {
+  const auto vjp = [=, count = all.size()](const Tensor& out, const Tensor& g) {
     Grads d = recording() ? pull_back(definition, inputs, g) : backward(*affine, x, gamma, out, g, then, 0);
-    d.resize(all.size());
+    d.resize(count);
     return d;
-  });
+  };
+  return record(normalize(*affine, x, then), all, vjp_of(reads_result(then), vjp));
 }
 
 }  // namespace evenkeel

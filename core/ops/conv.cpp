@@ -99,7 +99,7 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
   const ConvSizes a = sizes_of("conv2d_dx", x_shape, w.shape(), g.shape(), options);
   Tensor dx = Tensor::empty(x_shape);
   conv_backward_x(a, form_of(a, options.algorithm), g.data(), w.data(), dx.mutable_data());
-  return record(dx, {g, w}, [=](const Tensor&, const Tensor& h) {
+  return record(dx, {g, w}, [=](const Tensor& h) {
     return Grads{g.tracked() ? conv2d(h, w, options) : Tensor(),
                  w.tracked() ? conv2d_dw(h, g, w.shape(), options) : Tensor()};
   });
@@ -109,7 +109,7 @@ Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const C
   const ConvSizes a = sizes_of("conv2d_dw", x.shape(), w_shape, g.shape(), options);
   Tensor dw = Tensor::empty(w_shape);
   conv_backward_w(a, form_of(a, options.algorithm), x.data(), g.data(), dw.mutable_data());
-  return record(dw, {x, g}, [=](const Tensor&, const Tensor& h) {
+  return record(dw, {x, g}, [=](const Tensor& h) {
     return Grads{x.tracked() ? conv2d_dx(g, h, x.shape(), options) : Tensor(),
                  g.tracked() ? conv2d(x, h, options) : Tensor()};
   });

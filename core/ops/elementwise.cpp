@@ -3,13 +3,14 @@
 namespace evenkeel {
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x - y; }), {a, b}, [](const Tensor&, const Tensor& g) {
-    return Grads{g, -g};
-  });
+  return record(map(a, b, [](real x, real y) { return x - y; }), {a.without_values(), b.without_values()},
+                [](const Tensor& g) {
+                  return Grads{g, -g};
+                });
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {
-  return record(map(a, b, [](real x, real y) { return x * y; }), {a, b}, [a, b](const Tensor&, const Tensor& g) {
+  return record(map(a, b, [](real x, real y) { return x * y; }), {a, b}, [a, b](const Tensor& g) {
     return Grads{a.tracked() ? g * b : Tensor(), b.tracked() ? g * a : Tensor()};
   });
 }
@@ -22,12 +23,12 @@ Tensor operator/(const Tensor& a, const Tensor& b) {
 }
 
 Tensor operator+(const Tensor& a, real b) {
-  return record(map(a, [b](real x) { return x + b; }), {a}, [](const Tensor&, const Tensor& g) { return Grads{g}; });
+  return record(map(a, [b](real x) { return x + b; }), {a.without_values()}, [](const Tensor& g) { return Grads{g}; });
 }
 
 Tensor operator*(const Tensor& a, real b) {
-  return record(map(a, [b](real x) { return x * b; }), {a},
-                [b](const Tensor&, const Tensor& g) { return Grads{g * b}; });
+  return record(map(a, [b](real x) { return x * b; }), {a.without_values()},
+                [b](const Tensor& g) { return Grads{g * b}; });
 }
 
 Tensor square(const Tensor& x) {
@@ -77,13 +78,13 @@ Tensor step(const Tensor& x) {
 
 Tensor gate(const Tensor& g, const Tensor& y) {
   const Tensor at = y.detach();  // no gradient flows through the condition
-  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g, at}, [at](const Tensor&, const Tensor& h) {
+  return record(map(g, at, [](real a, real b) { return gate(a, b); }), {g.without_values(), at}, [at](const Tensor& h) {
     return Grads{gate(h, at), Tensor()};
   });
 }
 
 Tensor relu(const Tensor& x) {
-  return record(map(x, [](real v) { return relu(v); }), {x},
+  return record(map(x, [](real v) { return relu(v); }), {x.without_values()},
                 [](const Tensor& y, const Tensor& g) { return Grads{gate(g, y)}; });
 }
 

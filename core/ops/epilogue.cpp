@@ -52,7 +52,7 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
     if (has_add) d.push_back(dv);
     return d;
   };
-  return evenkeel::record(std::move(y), inputs, vjp, op);
+  return evenkeel::record(std::move(y), inputs, vjp_of(relu, vjp), op);
 }
 
 }  // namespace evenkeel

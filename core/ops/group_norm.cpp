@@ -105,7 +105,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
                      g.size());
     }
   });
-  return record(y, {x, gamma, beta}, [=](const Tensor&, const Tensor& cotangent) {
+  return record(y, {x, gamma, beta}, [=](const Tensor& cotangent) {
     if (!recording()) return group_backward(g, x, gamma, beta, eps, cotangent);
     return pull_back(
         [&](const std::vector<Tensor>& in) { return group_norm_definition(in[0], groups, in[1], in[2], eps); },

@@ -63,14 +63,14 @@ Tensor map_log_softmax(const char* op, const Tensor& x, F f) {
 
 Tensor softmax(const Tensor& x) {
   const Tensor y = map_log_softmax("softmax", x, [](real v) { return exp(v); });
-  return record(y, {x}, [](const Tensor& out, const Tensor& g) {
+  return record(y, {x.without_values()}, [](const Tensor& out, const Tensor& g) {
     return Grads{out * (g - spread_channels(sum_channels(out * g), g.shape()))};
   });
 }
 
 Tensor log_softmax(const Tensor& x) {
   const Tensor y = map_log_softmax("log_softmax", x, [](real v) { return v; });
-  return record(y, {x}, [](const Tensor& out, const Tensor& g) {
+  return record(y, {x.without_values()}, [](const Tensor& out, const Tensor& g) {
     return Grads{g - exp(out) * spread_channels(sum_channels(g), g.shape())};
   });
 }
@@ -105,7 +105,7 @@ Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing)
   double loss = 0;
   for (double l : losses) loss += l;
   return record(Tensor::scalar(static_cast<real>(loss / static_cast<double>(rows))), {logits},
-                [logits, labels, smoothing, gradient](const Tensor&, const Tensor& g) {
+                [logits, labels, smoothing, gradient](const Tensor& g) {
                   if (!recording()) return Grads{gradient * g.item()};
                   auto definition = [&](const std::vector<Tensor>& in) {
                     return cross_entropy_definition(in[0], labels, smoothing);

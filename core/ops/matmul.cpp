@@ -25,7 +25,7 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, bool ta, bool t
 
 // The derivative is two more matmuls, so no transpose op is needed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
-  return record(product("matmul", a, b, ta, tb, {}, {}), {a, b}, [=](const Tensor&, const Tensor& g) {
+  return record(product("matmul", a, b, ta, tb, {}, {}), {a, b}, [=](const Tensor& g) {
     return Grads{a.tracked() ? ta ? matmul(b, g, tb, true) : matmul(g, b, false, !tb) : Tensor(),
                  b.tracked() ? tb ? matmul(g, a, true, ta) : matmul(a, g, !ta, false) : Tensor()};
   });

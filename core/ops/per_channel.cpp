@@ -16,8 +16,8 @@ Tensor add_per_channel(const Tensor& x, const Tensor& b) {
 #pragma omp simd
       for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] + shift[c];
   });
-  return record(y, {x, b}, [b](const Tensor&, const Tensor& g) {
-    return Grads{g, b.tracked() ? sum_rows(g) : Tensor()};
+  return record(y, {x.without_values(), b.without_values()}, [tracked = b.tracked()](const Tensor& g) {
+    return Grads{g, tracked ? sum_rows(g) : Tensor()};
   });
 }
 
@@ -33,7 +33,7 @@ Tensor scale_per_channel(const Tensor& x, const Tensor& s) {
 #pragma omp simd
       for (int64_t c = 0; c < channels; ++c) out[r * channels + c] = in[r * channels + c] * scale[c];
   });
-  return record(y, {x, s}, [x, s](const Tensor&, const Tensor& g) {
+  return record(y, {x, s}, [x, s](const Tensor& g) {
     return Grads{x.tracked() ? scale_per_channel(g, s) : Tensor(), s.tracked() ? sum_rows(g * x) : Tensor()};
   });
 }

@@ -44,13 +44,13 @@ Tensor unpick(const Tensor& g, const PoolSizes& a, const Winners& winners);
 Tensor pick(const Tensor& x, const PoolSizes& a, const Winners& winners) {
   Tensor y = Tensor::empty(result(a));
   pick_cells(a, x.data(), winners.get(), y.mutable_data());
-  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{unpick(g, a, winners)}; });
+  return record(y, {x.without_values()}, [=](const Tensor& g) { return Grads{unpick(g, a, winners)}; });
 }
 
 Tensor unpick(const Tensor& g, const PoolSizes& a, const Winners& winners) {
   Tensor dx = Tensor::empty(image(a));
   unpick_cells(a, g.data(), winners.get(), dx.mutable_data());
-  return record(dx, {g}, [=](const Tensor&, const Tensor& h) { return Grads{pick(h, a, winners)}; });
+  return record(dx, {g.without_values()}, [=](const Tensor& h) { return Grads{pick(h, a, winners)}; });
 }
 
 // y[window] = mean of the cells inside the image, and its adjoint.
@@ -60,13 +60,13 @@ Tensor spread_average(const Tensor& g, const PoolSizes& a);
 Tensor average(const Tensor& x, const PoolSizes& a) {
   Tensor y = Tensor::empty(result(a));
   average_cells(a, x.data(), y.mutable_data());
-  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{spread_average(g, a)}; });
+  return record(y, {x.without_values()}, [=](const Tensor& g) { return Grads{spread_average(g, a)}; });
 }
 
 Tensor spread_average(const Tensor& g, const PoolSizes& a) {
   Tensor dx = Tensor::empty(image(a));
   spread_cells(a, g.data(), dx.mutable_data());
-  return record(dx, {g}, [=](const Tensor&, const Tensor& h) { return Grads{average(h, a)}; });
+  return record(dx, {g.without_values()}, [=](const Tensor& h) { return Grads{average(h, a)}; });
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   Tensor y = Tensor::empty(result(a));
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const bool nan = max_cells(a, x.data(), winners.get(), y.mutable_data());
-  return record(y, {x}, [a, winners = Winners(winners), nan](const Tensor& out, const Tensor& g) {
+  return record(y, {x.without_values()}, [a, winners = Winners(winners), nan](const Tensor& out, const Tensor& g) {
     const Tensor dx = unpick(g, a, winners);
     // If the maximum is NaN, so is the derivative of every cell of its window.
     return Grads{nan ? dx + spread_average(real(0) * step(out.detach()), a) : dx};

@@ -43,15 +43,15 @@ void transpose_each(const real* x, real* y, int64_t n, int64_t a, int64_t b) {
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
-  return record(x.viewed(shape), {x},
-                [from = x.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(g, from)}; });
+  return record(x.viewed(shape), {x.without_values()},
+                [from = x.shape()](const Tensor& g) { return Grads{reshape(g, from)}; });
 }
 
 Tensor transpose(const Tensor& x) {
   check(x.shape().rank() == 2, "transpose: x must be (A, B), got {}", x.shape());
   Tensor y = Tensor::empty({x.dim(1), x.dim(0)});
   transpose_each(x.data(), y.mutable_data(), 1, x.dim(0), x.dim(1));
-  return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{transpose(g)}; });
+  return record(y, {x.without_values()}, [](const Tensor& g) { return Grads{transpose(g)}; });
 }
 
 Tensor to_channels_first(const Tensor& x) {
@@ -59,7 +59,7 @@ Tensor to_channels_first(const Tensor& x) {
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[3], s[1], s[2]});
   transpose_each(x.data(), y.mutable_data(), s[0], s[1] * s[2], s[3]);
-  return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_last(g)}; });
+  return record(y, {x.without_values()}, [](const Tensor& g) { return Grads{to_channels_last(g)}; });
 }
 
 Tensor to_channels_last(const Tensor& x) {
@@ -67,7 +67,7 @@ Tensor to_channels_last(const Tensor& x) {
   const Shape& s = x.shape();
   Tensor y = Tensor::empty({s[0], s[2], s[3], s[1]});
   transpose_each(x.data(), y.mutable_data(), s[0], s[1], s[2] * s[3]);
-  return record(y, {x}, [](const Tensor&, const Tensor& g) { return Grads{to_channels_first(g)}; });
+  return record(y, {x.without_values()}, [](const Tensor& g) { return Grads{to_channels_first(g)}; });
 }
 
 namespace {
@@ -96,7 +96,7 @@ Tensor pad(const Tensor& x, const Border& b) {
   const real* in = x.data();
   real* out = y.mutable_data() + b.top * step + b.left * c;
   parallel_for(n, [=](int64_t i) { copy_matrix(h, wc, in + i * h * wc, wc, out + i * height * step, step); });
-  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{crop(g, b)}; });
+  return record(y, {x.without_values()}, [=](const Tensor& g) { return Grads{crop(g, b)}; });
 }
 
 Tensor crop(const Tensor& x, const Border& b) {
@@ -111,7 +111,7 @@ Tensor crop(const Tensor& x, const Border& b) {
   parallel_for(n, [=, height = x.dim(1)](int64_t i) {
     copy_matrix(h, w * c, in + i * height * step, step, out + i * h * w * c, w * c);
   });
-  return record(y, {x}, [=](const Tensor&, const Tensor& g) { return Grads{pad(g, b)}; });
+  return record(y, {x.without_values()}, [=](const Tensor& g) { return Grads{pad(g, b)}; });
 }
 
 Tensor concat_channels(const std::vector<Tensor>& parts) {
@@ -125,14 +125,16 @@ Tensor concat_channels(const std::vector<Tensor>& parts) {
   }
   Tensor y = Tensor::empty(shape);
   std::vector<int64_t> begin{0};
+  std::vector<Tensor> inputs;
   for (const Tensor& t : parts) {
+    inputs.push_back(t.without_values());
     copy_matrix(t.rows(), t.channels(), t.data(), t.channels(), y.mutable_data() + begin.back(), y.channels());
     begin.push_back(begin.back() + t.channels());
   }
-  return record(y, parts, [parts, begin](const Tensor&, const Tensor& g) {
-    Grads d(parts.size());
+  return record(y, inputs, [inputs, begin](const Tensor& g) {
+    Grads d(inputs.size());
     for (size_t i = 0; i < d.size(); ++i)
-      if (parts[i].tracked()) d[i] = slice_channels(g, begin[i], begin[i + 1]);
+      if (inputs[i].tracked()) d[i] = slice_channels(g, begin[i], begin[i + 1]);
     return d;
   });
 }
@@ -142,7 +144,7 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
         "slice_channels: [{}, {}) must lie in the channels of {}", begin, end, x.shape());
   Tensor y = Tensor::empty(x.shape().with_channels(end - begin));
   copy_matrix(x.rows(), end - begin, x.data() + begin, x.channels(), y.mutable_data(), end - begin);
-  return record(y, {x}, [begin, channels = x.channels()](const Tensor&, const Tensor& g) {
+  return record(y, {x.without_values()}, [begin, channels = x.channels()](const Tensor& g) {
     return Grads{embed_channels(g, begin, channels)};
   });
 }
@@ -152,9 +154,8 @@ Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
   Tensor y = Tensor::zeros(x.shape().with_channels(channels));
   copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.mutable_data() + begin, channels);
-  return record(y, {x}, [begin, end = begin + x.channels()](const Tensor&, const Tensor& g) {
-    return Grads{slice_channels(g, begin, end)};
-  });
+  return record(y, {x.without_values()},
+                [begin, end = begin + x.channels()](const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });
 }
 
 namespace {
@@ -185,7 +186,8 @@ Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& rows) {
   parallel_blocks(count, row_block(size), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::copy_n(in + rows[static_cast<size_t>(i)] * size, size, out + i * size);
   });
-  return record(y, {x}, [rows, limit](const Tensor&, const Tensor& g) { return Grads{scatter_rows(g, rows, limit)}; });
+  return record(y, {x.without_values()},
+                [rows, limit](const Tensor& g) { return Grads{scatter_rows(g, rows, limit)}; });
 }
 
 Tensor scatter_rows(const Tensor& x, const std::vector<int64_t>& rows, int64_t count) {
@@ -199,7 +201,7 @@ Tensor scatter_rows(const Tensor& x, const std::vector<int64_t>& rows, int64_t c
     for (int64_t j = 0; j < size; ++j) out[row * size + j] += in[j];
     in += size;
   }
-  return record(y, {x}, [rows](const Tensor&, const Tensor& g) { return Grads{gather_rows(g, rows)}; });
+  return record(y, {x.without_values()}, [rows](const Tensor& g) { return Grads{gather_rows(g, rows)}; });
 }
 
 }  // namespace evenkeel

@@ -41,14 +41,14 @@ Tensor scaled(const Tensor& s, const Tensor& x) { return recording() ? spread(s,
 
 Tensor sum(const Tensor& x) {
   const Tensor y = total(x.size(), [in = x.data()](int64_t i) { return in[i]; });
-  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread(g, shape)}; });
+  return record(y, {x.without_values()}, [shape = x.shape()](const Tensor& g) { return Grads{spread(g, shape)}; });
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape(), "dot: shapes must agree, got {} and {}", a.shape(), b.shape());
   const real *pa = a.data(), *pb = b.data();
   const Tensor y = total(a.size(), [=](int64_t i) { return pa[i] * pb[i]; });
-  return record(y, {a, b}, [a, b](const Tensor&, const Tensor& g) {
+  return record(y, {a, b}, [a, b](const Tensor& g) {
     return Grads{a.tracked() ? scaled(g, b) : Tensor(), b.tracked() ? scaled(g, a) : Tensor()};
   });
 }
@@ -69,13 +69,13 @@ Tensor mean_channels(const Tensor& x) {
 }
 
 Tensor spread(const Tensor& s, const Shape& shape) {
-  return record(Tensor::full(shape, s.item()), {s},
-                [to = s.shape()](const Tensor&, const Tensor& g) { return Grads{reshape(sum(g), to)}; });
+  return record(Tensor::full(shape, s.item()), {s.without_values()},
+                [to = s.shape()](const Tensor& g) { return Grads{reshape(sum(g), to)}; });
 }
 
 Tensor sum_rows(const Tensor& x) {
   const Tensor y = sums_over_rows(x.rows(), x.channels(), [in = x.data()](int64_t i) { return in[i]; });
-  return record(y, {x}, [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_rows(g, shape)}; });
+  return record(y, {x.without_values()}, [shape = x.shape()](const Tensor& g) { return Grads{spread_rows(g, shape)}; });
 }
 
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
@@ -96,7 +96,7 @@ Tensor spread_rows(const Tensor& v, const Shape& shape) {
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(in, channels, out + r * channels);
   });
-  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_rows(g)}; });
+  return record(y, {v.without_values()}, [](const Tensor& g) { return Grads{sum_rows(g)}; });
 }
 
 Tensor sum_channels(const Tensor& x) {
@@ -114,8 +114,8 @@ Tensor sum_channels(const Tensor& x) {
       out[r] = static_cast<real>(s);
     }
   });
-  return record(y, {x},
-                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_channels(g, shape)}; });
+  return record(y, {x.without_values()},
+                [shape = x.shape()](const Tensor& g) { return Grads{spread_channels(g, shape)}; });
 }
 
 Tensor spread_channels(const Tensor& v, const Shape& shape) {
@@ -128,7 +128,7 @@ Tensor spread_channels(const Tensor& v, const Shape& shape) {
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::fill_n(out + r * channels, channels, in[r]);
   });
-  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_channels(g)}; });
+  return record(y, {v.without_values()}, [](const Tensor& g) { return Grads{sum_channels(g)}; });
 }
 
 Tensor sum_positions(const Tensor& x) {
@@ -150,8 +150,8 @@ Tensor sum_positions(const Tensor& x) {
       for (int64_t c = 0; c < channels; ++c) out[n * channels + c] = static_cast<real>(sum[c]);
     }
   });
-  return record(y, {x},
-                [shape = x.shape()](const Tensor&, const Tensor& g) { return Grads{spread_positions(g, shape)}; });
+  return record(y, {x.without_values()},
+                [shape = x.shape()](const Tensor& g) { return Grads{spread_positions(g, shape)}; });
 }
 
 Tensor spread_positions(const Tensor& v, const Shape& shape) {
@@ -164,7 +164,7 @@ Tensor spread_positions(const Tensor& v, const Shape& shape) {
   parallel_blocks(y.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(in + r / positions * channels, channels, out + r * channels);
   });
-  return record(y, {v}, [](const Tensor&, const Tensor& g) { return Grads{sum_positions(g)}; });
+  return record(y, {v.without_values()}, [](const Tensor& g) { return Grads{sum_positions(g)}; });
 }
 
 }  // namespace evenkeel

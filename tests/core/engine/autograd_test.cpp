@@ -72,6 +72,55 @@ TEST_CASE("what grad() has set is undone when a vjp throws") {
   CHECK(recording());
 }
 
+TEST_CASE("the graph keeps the values that a vjp reads, and no others") {
+  constexpr int64_t n = 1 << 20;
+  constexpr int64_t bytes = n * static_cast<int64_t>(sizeof(real));
+  const Tensor x = Tensor::full({n}, real(0.5)).track();
+  const int64_t before = memory_stats().live_bytes;
+  const auto tensors_kept = [&] { return (memory_stats().live_bytes - before + bytes / 2) / bytes; };
+  Tensor y = x;
+  for (int i = 0; i < 10; ++i) {
+    y = reshape(y * real(0.5) + x, {n / 2, 2});
+    y = reshape(y - Tensor::full({n / 2, 2}, real(0.25)), {n});
+  }
+  CHECK(tensors_kept() == 1);  // y alone: sums and multiples read nothing
+  y = exp(y);
+  CHECK(tensors_kept() == 2);  // exp reads its result, and unary() keeps the input too
+  y = square(y);
+  CHECK(tensors_kept() == 3);
+  y = relu(y * real(3));
+  CHECK(tensors_kept() == 4);  // relu reads its result, not y * 3
+  const Tensor loss = sum(y);
+  y = Tensor();
+  CHECK(tensors_kept() == 4);
+  double slope = 1;  // of the ten lines above; their value stays 0.5
+  for (int i = 0; i < 10; ++i) slope = slope / 2 + 1;
+  CHECK(grad(loss, {x})[0].data()[n - 1] == doctest::Approx(3 * 2 * std::exp(1.0) * slope));
+}
+
+TEST_CASE("a result may be written to if no vjp reads it") {
+  const Tensor x = leaf(3);
+  Tensor y = x * real(2);
+  const Tensor z = y + real(1);
+  y.mutable_data()[0] = 100;
+  CHECK(grad(z, {x})[0].item() == 2);
+  Tensor e = exp(x);
+  const Tensor after = e + real(1);
+  e.mutable_data()[0] = 100;
+  CHECK_THROWS_WITH_AS(grad(after, {x}), doctest::Contains("grad: the result of exp, of shape (), was written to"),
+                       Error);
+}
+
+TEST_CASE("a leaf keeps its values in the graph, and a tensor that has none says so") {
+  const Tensor x = leaf(3), y = x * real(2);
+  CHECK(leaves(y + real(1))[0].item() == 3);
+  CHECK(x.without_values().item() == 3);
+  const Tensor none = y.without_values();
+  CHECK((none.id() == y.id() && none.tracked() && none.shape() == y.shape()));
+  CHECK_THROWS_WITH_AS(none.item(), doctest::Contains("without_values"), Error);
+  CHECK_THROWS_WITH_AS(none.detach(), doctest::Contains("without_values"), Error);
+}
+
 TEST_CASE("a tensor that is asked for twice gets its gradient twice") {
   const Tensor x = leaf(3), w = leaf(5);
   const Grads g = grad(x * w * x, {x, w, x});
