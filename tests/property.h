@@ -1114,12 +1114,16 @@ inline void add_norms(Cases& cases) {
       s = s.with_channels(s.channels() * groups);
       const Shape c{s.channels()};
       const int64_t of_a_group = s.size() == 0 ? 0 : s.size() / s[0] / groups;
+      const bool add = d.once_in(2), relu = d.once_in(2);
       const real eps = real(1e-3);
-      return Case{{d.values(s), d.values(c), d.values(c)},
+      Inputs x{d.values(s), d.values(c), d.values(c)};
+      if (add) x.push_back(d.values(s));
+      return Case{x,
                   [=](const Inputs& in) {
-                    return plain && of_a_group >= 2 ? group_norm_definition(in[0], groups, in[1], in[2], eps)
-                           : groups == 1            ? layer_norm(in[0], in[1], in[2], eps)
-                                                    : group_norm(in[0], groups, in[1], in[2], eps);
+                    const Epilogue then{add ? in[3] : Tensor(), relu};
+                    return plain && of_a_group >= 2 ? group_norm_definition(in[0], groups, in[1], in[2], eps, then)
+                           : groups == 1            ? layer_norm(in[0], in[1], in[2], eps, then)
+                                                    : group_norm(in[0], groups, in[1], in[2], eps, then);
                   },
                   s,
                   [=](Naive& n) {
@@ -1131,7 +1135,7 @@ inline void add_norms(Cases& cases) {
                           return i / example * static_cast<size_t>(groups) +
                                  i % static_cast<size_t>(s.channels()) / each;
                         },
-                        static_cast<double>(eps), false, false);
+                        static_cast<double>(eps), add, relu);
                   },
                   s.size() == 0    ? "x must have values"
                   : of_a_group < 2 ? "one value per group"

@@ -14,19 +14,6 @@
 namespace evenkeel {
 namespace {
 
-void check_arguments(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
-                     const Epilogue& then) {
-  check_norm(op, x, gamma, beta, eps);
-  check(!then.add.defined() || then.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op, x.shape(),
-        then.add.defined() ? then.add.shape() : Shape());
-}
-
-std::vector<Tensor> inputs_of(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Epilogue& then) {
-  std::vector<Tensor> inputs{x, gamma, beta};
-  if (then.add.defined()) inputs.push_back(then.add);
-  return inputs;
-}
-
 Tensor normalize(const Affine& a, const Tensor& x, const Epilogue& then) {
   Tensor y = Tensor::empty(x.shape());
   normalize_batch(a, x.rows(), x.data(), then.add.defined() ? then.add.data() : nullptr, then.relu, y.mutable_data());
@@ -44,13 +31,10 @@ GradientSums over_shards(const GradientSums& mine, Shard& shard) {
   return sums;
 }
 
-// Where y = 0 tells where the sum with `add` was not above 0; without `add`, x tells it.
-bool reads_result(const Epilogue& then) { return then.relu && then.add.defined(); }
-
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
 Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
                double rows) {
-  const bool from_y = reads_result(then);
+  const bool from_y = norm_reads_result(then);
   Tensor masked;  // the gradient of `add`
   if (from_y) masked = Tensor::empty(x.shape());
   const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), then.relu, from_y ? y.data() : nullptr,
@@ -70,8 +54,6 @@ Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tens
   return d;
 }
 
-Tensor with_add(const std::vector<Tensor>& in) { return in.size() > 3 ? in[3] : Tensor(); }
-
 }  // namespace
 
 Tensor rounded(const std::vector<double>& values) {
@@ -80,13 +62,28 @@ Tensor rounded(const std::vector<double>& values) {
   return t;
 }
 
-void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps) {
+void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
+                const Epilogue& then) {
   const Shape channels{x.channels()};
   check(x.shape().rank() >= 1 && x.size() > 0, "{}: x must have values, its shape is {}", op, x.shape());
   check(gamma.shape() == channels && beta.shape() == channels, "{}: x {} needs gamma and beta {}, got {} and {}", op,
         x.shape(), channels, gamma.shape(), beta.shape());
   check(eps >= 0, "{}: eps must not be negative, got {}", op, eps);
+  check(!then.add.defined() || then.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op, x.shape(),
+        then.add.defined() ? then.add.shape() : Shape());
 }
+
+std::vector<Tensor> norm_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Epilogue& then) {
+  std::vector<Tensor> inputs{x, gamma, beta};
+  if (then.add.defined()) inputs.push_back(then.add);
+  return inputs;
+}
+
+Epilogue then_of(const std::vector<Tensor>& inputs, bool relu) {
+  return {.add = inputs.size() > 3 ? inputs[3] : Tensor(), .relu = relu};
+}
+
+bool norm_reads_result(const Epilogue& then) { return then.relu && then.add.defined(); }
 
 Tensor rounded_mean(const Moments& m) { return rounded(m.mean); }
 
@@ -125,7 +122,7 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end) {
 }
 
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
-  check_arguments("batch_norm", x, gamma, beta, eps, then);
+  check_norm("batch_norm", x, gamma, beta, eps, then);
   Shard* const shard = this_shard();
   Moments m = over_shards(moments(x, 0, x.rows()));
   check(m.count >= 2,
@@ -137,22 +134,22 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
   std::vector<double>& var = m.squares;
   for (double& v : var) v /= m.count;
   const auto affine = std::make_shared<const Affine>(m.mean, var, eps, x.channels(), gamma.data(), beta.data());
-  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
+  const std::vector<Tensor> inputs = norm_inputs(x, gamma, beta, then);
   const auto vjp = [=](const Tensor& out, const Tensor& g) {
     const InShard scope(shard);
     if (!recording()) return backward(*affine, x, gamma, out, g, then, rows);
     return pull_back(
         [&](const std::vector<Tensor>& in) {
-          return batch_norm_definition(in[0], in[1], in[2], eps, {with_add(in), then.relu});
+          return batch_norm_definition(in[0], in[1], in[2], eps, then_of(in, then.relu));
         },
         inputs, g);
   };
-  Tensor y = record(normalize(*affine, x, then), inputs, vjp_of(reads_result(then), vjp));
+  Tensor y = record(normalize(*affine, x, then), inputs, vjp_of(norm_reads_result(then), vjp));
   return {y, rounded_mean(m), rounded(var), rows};
 }
 
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {
-  check_arguments("batch_norm_definition", x, gamma, beta, eps, then);
+  check_norm("batch_norm_definition", x, gamma, beta, eps, then);
   // 1. The mean and variance of the batch: of the rows of all shards.
   const Moments m = over_shards(moments(x, 0, x.rows()));
   const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) / static_cast<real>(m.count); };
@@ -166,18 +163,18 @@ Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor&
 
 Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& gamma,
                             const Tensor& beta, real eps, const Epilogue& then) {
-  check_arguments("batch_norm_inference", x, gamma, beta, eps, then);
+  check_norm("batch_norm_inference", x, gamma, beta, eps, then);
   check(mean.shape() == gamma.shape() && var.shape() == gamma.shape(),
         "batch_norm_inference: x {} needs mean and var {}, got {} and {}", x.shape(), gamma.shape(), mean.shape(),
         var.shape());
   check(!mean.tracked() && !var.tracked(), "batch_norm_inference: mean and var are constants; detach() them");
-  const std::vector<Tensor> inputs = inputs_of(x, gamma, beta, then);
+  const std::vector<Tensor> inputs = norm_inputs(x, gamma, beta, then);
   const std::vector<double> centre(mean.data(), mean.data() + mean.size()), spread(var.data(), var.data() + var.size());
   const auto affine = std::make_shared<const Affine>(centre, spread, eps, x.channels(), gamma.data(), beta.data());
   const auto definition = [=](const std::vector<Tensor>& in) {
     const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + eps));
     const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);
-    return Epilogue{with_add(in), then.relu}(y);
+    return then_of(in, then.relu)(y);
   };
   std::vector<Tensor> all = inputs;  // the statistics are constants; record() checks that nobody writes to them
   all.insert(all.end(), {mean, var});
@@ -186,7 +183,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
     d.resize(count);
     return d;
   };
-  return record(normalize(*affine, x, then), all, vjp_of(reads_result(then), vjp));
+  return record(normalize(*affine, x, then), all, vjp_of(norm_reads_result(then), vjp));
 }
 
 }  // namespace evenkeel

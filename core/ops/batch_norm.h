@@ -39,8 +39,15 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
                             const Tensor& beta, real eps = default_eps, const Epilogue& then = {});
 
 // For other norms. rounded(): the values rounded to `real`, (n). check_norm(): Error unless x has values, gamma and
-// beta have one value per channel, and eps is not negative.
+// beta have one value per channel, eps is not negative, and what is added has x's shape.
 Tensor rounded(const std::vector<double>& values);
-void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps);
+void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
+                const Epilogue& then);
+std::vector<Tensor> norm_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Epilogue& then);
+// The epilogue of a definition that is called with norm_inputs().
+Epilogue then_of(const std::vector<Tensor>& inputs, bool relu);
+// Whether the derivative reads the result: its zeros tell where the sum with `add` was not above 0. Without `add`, x
+// tells it.
+bool norm_reads_result(const Epilogue& then);
 
 }  // namespace evenkeel

@@ -61,24 +61,31 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
   return means;
 }
 
-// The gradient of batch norm, computed for each example separately.
+// The gradient of batch norm, computed for each example separately. y: if norm_reads_result(then).
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
-                     const Tensor& cotangent) {
-  Tensor dx = Tensor::empty(x.shape());
+                     const Tensor& y, const Tensor& cotangent, const Epilogue& then) {
+  const bool from_y = norm_reads_result(then);
+  Tensor dx = Tensor::empty(x.shape()), masked;  // the gradients of x and, from y, of `add`
+  if (from_y) masked = Tensor::empty(x.shape());
+  real* const masks = from_y ? masked.mutable_data() : nullptr;
   std::vector<GradientSums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()),
                                   GradientSums(g.channels));
   parallel_blocks(g.examples, g.block(), [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      const real *xn = x.data() + n * g.size(), *gn = cotangent.data() + n * g.size();
+      const int64_t at = n * g.size();
+      const real *xn = x.data() + at, *gn = cotangent.data() + at;
       const Affine a = group_affine(g, xn, gamma, beta, eps);
-      const GradientSums sums = gradient_sums(a, xn, gn, false, nullptr, nullptr, 0, g.size());
+      const GradientSums sums = gradient_sums(a, xn, gn, then.relu, from_y ? y.data() + at : nullptr,
+                                              from_y ? masks + at : nullptr, 0, g.size());
       parts[begin / g.block()] += sums;
-      normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn, gn,
-                              false, g.streamed(), out + n * g.size(), 0, g.size());
+      normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn,
+                              from_y ? masks + at : gn, then.relu && !from_y, g.streamed(), out + at, 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
-  return {dx, rounded(parts[0].gx), rounded(parts[0].g)};
+  Grads d{dx, rounded(parts[0].gx), rounded(parts[0].g)};
+  if (then.add.defined()) d.push_back(from_y ? masked : cotangent);
+  return d;
 }
 
 }  // namespace
@@ -93,27 +100,34 @@ void check_groups(const Shape& x, int64_t groups) {
         groups);
 }
 
-Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps) {
-  check_norm("group_norm", x, gamma, beta, eps);
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps,
+                  const Epilogue& then) {
+  check_norm("group_norm", x, gamma, beta, eps, then);
   check_groups(x.shape(), groups);
   const Groups g(x, groups);
   Tensor y = Tensor::empty(x.shape());
   parallel_blocks(g.examples, g.block(), [&, out = y.mutable_data()](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      const real* xn = x.data() + n * g.size();
-      normalize_rows(group_affine(g, xn, gamma, beta, eps), xn, nullptr, false, g.streamed(), out + n * g.size(), 0,
-                     g.size());
+      const int64_t at = n * g.size();
+      const real* xn = x.data() + at;
+      normalize_rows(group_affine(g, xn, gamma, beta, eps), xn, then.add.defined() ? then.add.data() + at : nullptr,
+                     then.relu, g.streamed(), out + at, 0, g.size());
     }
   });
-  return record(y, {x, gamma, beta}, [=](const Tensor& cotangent) {
-    if (!recording()) return group_backward(g, x, gamma, beta, eps, cotangent);
+  const std::vector<Tensor> inputs = norm_inputs(x, gamma, beta, then);
+  const auto vjp = [=](const Tensor& out, const Tensor& cotangent) {
+    if (!recording()) return group_backward(g, x, gamma, beta, eps, out, cotangent, then);
     return pull_back(
-        [&](const std::vector<Tensor>& in) { return group_norm_definition(in[0], groups, in[1], in[2], eps); },
-        {x, gamma, beta}, cotangent);
-  });
+        [&](const std::vector<Tensor>& in) {
+          return group_norm_definition(in[0], groups, in[1], in[2], eps, then_of(in, then.relu));
+        },
+        inputs, cotangent);
+  };
+  return record(y, inputs, vjp_of(norm_reads_result(then), vjp));
 }
 
-Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps) {
+Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps,
+                             const Epilogue& then) {
   const int64_t examples = x.dim(0), channels = x.channels(), each = channels / groups;
   const Shape grouped{examples, groups, each};
   // The mean of each element's group, at every element.
@@ -125,7 +139,7 @@ Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamm
   const Tensor near = x - spread_positions(rounded_group_means(Groups(x, groups), x), x.shape()),
                centred = near - group_mean(near);
   const Tensor normalised = centred * rsqrt(group_mean(square(centred)) + eps);
-  return add_per_channel(scale_per_channel(normalised, gamma), beta);
+  return then(add_per_channel(scale_per_channel(normalised, gamma), beta));
 }
 
 }  // namespace evenkeel

@@ -1,18 +1,20 @@
 // Group, layer and instance normalisation: a fused kernel, and its definition, which also gives the higher derivatives.
 #pragma once
-#include "../engine/autograd.h"
+#include "epilogue.h"
 
 namespace evenkeel {
 
 // x (N, ..., C), gamma (C), beta (C): per example and per group of C / groups neighbouring channels, over all positions
 // (Wu and He 2018). One group is layer normalisation over all features of an example; C groups is instance
-// normalisation.
+// normalisation. `then` follows.
 void check_groups(const Shape& x, int64_t groups);  // checks as group_norm does
-Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5));
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5),
+                  const Epilogue& then = {});
 Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta,
-                             real eps = real(1e-5));
-inline Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5)) {
-  return group_norm(x, 1, gamma, beta, eps);
+                             real eps = real(1e-5), const Epilogue& then = {});
+inline Tensor layer_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = real(1e-5),
+                         const Epilogue& then = {}) {
+  return group_norm(x, 1, gamma, beta, eps, then);
 }
 
 }  // namespace evenkeel

@@ -17,7 +17,10 @@ struct GroupNorm : Layer {
           channels, groups);
     check_options("group", EpsOptions{eps});
   }
-  Tensor forward(const Tensor& x, Mode) override { return group_norm(x, groups, gamma, beta, eps); }
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
+    return group_norm(x, groups, gamma, beta, eps, then);
+  }
   void visit(Visitor& v) override {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);

@@ -11,7 +11,10 @@ struct LayerNorm : Layer {
       : eps(epsilon), gamma(Tensor::full({channels}, 1).track()), beta(Tensor::zeros({channels}).track()) {
     check_options("layer", EpsOptions{eps});
   }
-  Tensor forward(const Tensor& x, Mode) override { return layer_norm(x, gamma, beta, eps); }
+  Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
+    return layer_norm(x, gamma, beta, eps, then);
+  }
   void visit(Visitor& v) override {
     v.parameter("weight", gamma, false);
     v.parameter("bias", beta, false);
