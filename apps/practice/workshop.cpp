@@ -41,7 +41,7 @@ fs::path cache_root() {
 std::string stamp(const fs::path& file) {
   std::error_code error;
   const auto size = fs::file_size(file, error);
-  const auto time = fs::last_write_time(file, error).time_since_epoch().count();
+  const auto time = static_cast<int64_t>(fs::last_write_time(file, error).time_since_epoch().count());
   return error ? file.string() : file.string() + " " + std::to_string(size) + " " + std::to_string(time);
 }
 

@@ -23,7 +23,8 @@ inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
 // The functions that the standard library has too are templates, so that they are not ambiguous in a program with
-// `using namespace evenkeel`. Without this abs, abs(x) would be the standard one for int there.
+// `using namespace evenkeel`: where both take a float, as in libc++, the standard one is called. Without this abs,
+// abs(x) would be the standard one for int there.
 template <std::floating_point T>
 T abs(T x) {
   return std::abs(x);
@@ -64,7 +65,8 @@ T exp(T x) {
 }
 // Relative error below 3e-7, of which the polynomial's is 1.2e-7. x = n log 2 + r with |r| <= log(2)/2, e^r by its
 // Taylor polynomial; 2^n in two factors, so that overflow and underflow happen where they should.
-inline float exp(float x) {
+template <std::same_as<float> T>
+T exp(T x) {
   x = x > 89.0f ? 89.0f : x;
   x = x < -104.0f ? -104.0f : x;
   const float shifted = x * 1.44269504f + 12582912.0f;  // the addition rounds to an integer, kept in the low bits
@@ -83,7 +85,8 @@ T tanh(T x) {
   return std::tanh(x);
 }
 // Relative error below 5e-7, by a rational function (that of Eigen 3); +-1 from 8 on.
-inline float tanh(float x) {
+template <std::same_as<float> T>
+T tanh(T x) {
   const float end = 7.99881172f, v = x > end ? end : x < -end ? -end : x, z = v * v;
   const float p =
       4.89352456e-3f +

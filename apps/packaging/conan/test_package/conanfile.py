@@ -13,8 +13,8 @@ class Outside(ConanFile):
     def requirements(self):
         self.requires(self.tested_reference_str)
 
-    def layout(self):
-        cmake_layout(self)
+    def layout(self):  # outside of the sources, which CMake searches for files to compile
+        cmake_layout(self, build_folder="../../../../build/conan")
 
     def build(self):
         cmake = CMake(self)
