@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/base/memory.h"
+#include "core/base/parallel.h"
 
 namespace evenkeel {
 namespace {
@@ -52,7 +53,9 @@ Tensor Tensor::empty(const Shape& shape) { return made(shape, std::make_shared<S
 
 Tensor Tensor::full(const Shape& shape, real value) {
   Tensor t = empty(shape);
-  std::fill_n(t.mutable_data(), t.size(), value);
+  parallel_blocks(t.size(), elementwise_block, [value, out = t.mutable_data()](int64_t begin, int64_t end) {
+    std::fill(out + begin, out + end, value);
+  });
   return t;
 }
 

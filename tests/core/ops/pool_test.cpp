@@ -69,6 +69,14 @@ TEST_CASE("max_pool: a NaN in a window makes its gradient NaN, whichever channel
   }
 }
 
+TEST_CASE("the graph keeps a byte of each maximum's place, and nothing of the image") {
+  const Tensor x = Tensor::full({8, 64, 64, 16}, 1).track();
+  const int64_t before = memory_stats().live_bytes, bytes = x.size() * static_cast<int64_t>(sizeof(real));
+  const Tensor y = max_pool(x * real(2), {.size = 2});
+  CHECK(memory_stats().live_bytes - before < bytes / 4 + x.size() / 4 + bytes / 16);  // y and the places
+  CHECK(grad(y, {x}, {.cotangent = y.detach()})[0].data()[0] == 4);
+}
+
 TEST_CASE("avg_pool leaves the padding out of its average") {
   CHECK(avg_pool(image(2, 2, {1, 2, 3, 4}), {.size = 2, .padding = 1}).values() == Values{1, 2, 3, 4});
   CHECK(global_avg_pool(image(2, 2, {1, 2, 3, 6})).values() == Values{3});
