@@ -58,7 +58,7 @@ struct OpTiming {
   double forward_bytes = 0, backward_bytes = 0;  // each tensor that the op must read or write, once
 };
 // All ops of core/ops but products and convolutions, and the updates of two optimisers; images are examples x 32 x 32 x
-// 64. `see` gets each as soon as it is measured.
+// 64. After each op see() is called with its timing.
 void time_ops(int64_t examples, int64_t steps, const std::function<void(const OpTiming&)>& see);
 
 }  // namespace evenkeel

@@ -39,7 +39,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
                             const Tensor& beta, real eps = default_eps, const Epilogue& then = {});
 
 // For other norms. rounded(): the values rounded to `real`, (n). check_norm(): Error unless x has values, gamma and
-// beta have one value per channel, eps is not negative, and what is added has x's shape.
+// beta have one value per channel, eps is not negative, and `add`, if it is given, has x's shape.
 Tensor rounded(const std::vector<double>& values);
 void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                 const Epilogue& then);
