@@ -8,9 +8,11 @@
 namespace evenkeel {
 namespace {
 
-bool is_relu(const Layer& layer) {
+After fused(const Layer& layer) {
   const auto* activation = dynamic_cast<const Activation*>(&layer);
-  return activation && activation->function == static_cast<Activation::Function>(relu);
+  if (!activation) return After::nothing;
+  if (activation->function == static_cast<Activation::Function>(relu)) return After::relu;
+  return activation->function == static_cast<Activation::Function>(gelu) ? After::gelu : After::nothing;
 }
 
 bool all_finite(const Tensor& x) {
@@ -36,12 +38,12 @@ Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t 
   for (size_t i = begin; i < stop;) {
     Epilogue next;
     size_t end = i + 1;
-    if (end < stop && is_relu(*layers_[end])) next.relu = true, ++end;
+    if (end < stop) next.after = fused(*layers_[end]);
+    if (next.after != After::nothing) ++end;
     if (end == stop) {
-      // The last layer also gets the whole network's epilogue; if its own ReLU follows, the addition comes after that.
-      if (next.relu && then.add.defined()) return then(layers_[i]->forward_then(y, mode, next));
-      next.add = then.add;
-      next.relu |= then.relu;
+      // The last layer also gets the whole network's epilogue; if its own activation follows, that comes before it.
+      if (next.after != After::nothing) return then(layers_[i]->forward_then(y, mode, next));
+      next = then;
     }
     y = layers_[i]->forward_then(y, mode, next);
     i = end;
@@ -99,7 +101,7 @@ Shape Residual::output_shape(const Shape& input) {
 
 Tensor Residual::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (then.add.defined()) return then(forward(x, mode));
-  return body_->forward_then(x, mode, {.add = shortcut(x), .relu = then.relu});
+  return body_->forward_then(x, mode, {.add = shortcut(x), .after = then.after});
 }
 
 std::string first_non_finite(Sequential& network, const Tensor& x, Mode mode) {

@@ -109,7 +109,8 @@ std::string layer_fault(L layer, const Tensor& x) {
 
     // forward_then() equals forward() followed by the epilogue.
     const Tensor add = random(evaluated.shape());
-    const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .relu = true}), plain = relu(evaluated + add);
+    const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .after = After::relu}),
+                 plain = relu(evaluated + add);
     bool close = true;
     for (int64_t i = 0; i < plain.size(); ++i)
       close = close && std::abs(fused.data()[i] - plain.data()[i]) <= 1e-12 * (1 + std::abs(plain.data()[i]));

@@ -72,7 +72,8 @@ inline void check_sgd_golden(double tolerance) {
             {.lr = real(0.05), .momentum = real(0.9), .weight_decay = real(0.01), .nesterov = c["nesterov"]});
     for (int t = 0; t < 20; ++t) {
       const Tensor h = max_pool(
-          batch_norm(conv2d(wave({8, 6, 6, 3}, t), w, {.padding = 1}), gamma, beta, default_eps, {.relu = true}).y);
+          batch_norm(conv2d(wave({8, 6, 6, 3}, t), w, {.padding = 1}), gamma, beta, default_eps, {.after = After::relu})
+              .y);
       const Tensor loss = cross_entropy(add_per_channel(matmul(reshape(h, {8, 36}), v), b), {0, 1, 2, 3, 4, 0, 1, 2});
       CHECK(std::abs(static_cast<double>(loss.item()) - c["losses"][t].get<double>()) <= tolerance);
       sgd.step(grad(loss, {w, gamma, beta, v, b}));

@@ -158,7 +158,7 @@ std::vector<LayerTiming> time_layers(int64_t steps) {
     Tensor cotangent;
     for (int64_t i = 0; i < steps + 2; ++i) {
       const double t0 = seconds();
-      y = layer.forward_then(x, Mode::probe, {.relu = relu});
+      y = layer.forward_then(x, Mode::probe, {.after = relu ? After::relu : After::nothing});
       const double t1 = seconds();
       if (i == 0) cotangent = Tensor::normal(y.shape(), random);
       const double t2 = seconds();

@@ -45,7 +45,7 @@ std::vector<Op> ops(int64_t n) {
   const auto renorm = std::make_shared<BatchRenorm>(64);
   const Tensor mean = Tensor::zeros(channel), var = Tensor::full(channel, 2);
   const std::vector<Shape> x{image}, two{image, image}, scaled{image, channel}, normed{image, channel, channel};
-  const Epilogue then{.relu = true};
+  const Epilogue then{.after = After::relu};
   return {
       {"relu", x, 2, 3, [](const Tensors& in) { return relu(in[0]); }},
       {"leaky_relu", x, 2, 3, [](const Tensors& in) { return leaky_relu(in[0]); }},

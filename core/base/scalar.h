@@ -17,6 +17,9 @@ using real = double;
 using real = float;
 #endif
 
+// The activation that a kernel applies to what it writes.
+enum class After { nothing, relu, gelu };
+
 inline real relu(real x) { return x < 0 ? real(0) : x; }
 inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0, or NaN
 inline real step(real x) { return gate(1, x); }
@@ -122,6 +125,11 @@ inline float normal_cdf(float x) {
   return x < 0 ? tail : 1 - tail;
 }
 inline real normal_pdf(real x) { return real(0.39894228040143267794) * exp(real(-0.5) * x * x); }
+inline real gelu(real x) { return x * normal_cdf(x); }
+template <class T>
+T gelu_slope(const T& x) {  // gelu's derivative, of numbers and of tensors
+  return normal_cdf(x) + x * normal_pdf(x);
+}
 inline real rsqrt(real x) { return 1 / std::sqrt(x); }
 
 }  // namespace evenkeel

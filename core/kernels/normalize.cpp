@@ -1,7 +1,6 @@
 #include "core/kernels/normalize.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "core/base/parallel.h"
 #include "core/kernels/simd.h"
@@ -43,49 +42,57 @@ Moments moments_of_rows(const real* x, int64_t rows, int64_t channels) {
 
 namespace {
 
-// max(v, floor), where NaN stays NaN, and scalar.h's gate: of numbers and of Vecs.
-inline real at_least(real v, real floor) { return v < floor ? floor : v; }
-inline Vec at_least(Vec v, real floor) { return v < Vec{} + floor ? Vec{} + floor : v; }
-inline Vec gate(Vec g, Vec y) { return y > Vec{} ? g : at_least(y, 0); }
-using evenkeel::gate;
-
-// to[i] = f(load, i, lane) over the elements [begin, end). load(p) reads a number at p, or a Vec when the result is
-// written by non-temporal stores.
+// to[i] = f(i, lane) over the elements [begin, end). `streamed`: by non-temporal stores, of the runs of `width` that
+// are made in the L1 cache.
 template <class F>
-void write_elements(int64_t channels, int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
+void write_elements(int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
   if (!streamed) {
-    for_elements(begin, end, width, [=](int64_t i, int64_t j) { to[i] = f([](const real* p) { return *p; }, i, j); });
+    for_elements(begin, end, width, [=](int64_t i, int64_t j) { to[i] = f(i, j); });
     return;
   }
-  for (int64_t i = begin; i < end; i += channels)
-    for (int64_t j = 0; j < channels; j += lanes)
-      stream(to + i + j, f([](const real* p) { return Vec(vec(p)); }, i + j, j));
+  Lanes run(width);
+  real* const next = run.data();
+  for (int64_t i = begin; i < end; i += width) {
+    const int64_t n = std::min(width, end - i);
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) next[j] = f(i + j, j);
+    for (int64_t j = 0; j < n; j += lanes) stream(to + i + j, vec(next + j));
+  }
   stream_end();
 }
 
 }  // namespace
 
-void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin,
+void normalize_rows(const Affine& a, const real* x, const real* add, After after, bool streamed, real* y, int64_t begin,
                     int64_t end) {
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
-  const real floor = relu ? 0 : -std::numeric_limits<real>::infinity();
-  const int64_t channels = a.channels, width = a.centre.width();
-  if (add) {
-    write_elements(channels, width, streamed, begin, end, y, [=](auto at, int64_t i, int64_t j) {
-      return at_least((at(x + i) - at(centre + j)) * at(scale + j) + at(shift + j) + at(add + i), floor);
-    });
-  } else {
-    write_elements(channels, width, streamed, begin, end, y, [=](auto at, int64_t i, int64_t j) {
-      return at_least((at(x + i) - at(centre + j)) * at(scale + j) + at(shift + j), floor);
-    });
+  const auto write = [&](auto activation) {
+    if (add) {
+      write_elements(a.centre.width(), streamed, begin, end, y, [=](int64_t i, int64_t j) {
+        return activation((x[i] - centre[j]) * scale[j] + shift[j] + add[i]);
+      });
+    } else {
+      write_elements(a.centre.width(), streamed, begin, end, y,
+                     [=](int64_t i, int64_t j) { return activation((x[i] - centre[j]) * scale[j] + shift[j]); });
+    }
+  };
+  switch (after) {
+    case After::nothing:
+      return write([](real v) { return v; });
+    case After::relu:
+      return write([](real v) { return relu(v); });
+    case After::gelu:
+      return write([](real v) { return gelu(v); });
   }
 }
 
-GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool relu, const real* y, real* masked,
-                           int64_t begin, int64_t end) {
+GradientSums gradient_sums(const Affine& a, const real* x, const real* g, const Pull& pull, int64_t begin,
+                           int64_t end) {
   Runs runs(a.channels);
   GradientSums sums(a.channels);
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
+  const real *more = pull.add, *y = pull.y;
+  real* const to = pull.to;
   auto add = [&](auto pulled) {
     runs.add(begin, end, sums.g.data(), sums.gx.data(), [=](int64_t i, int64_t j, real& p, real& q) {
       const real d = x[i] - centre[j], gi = pulled(i, j, d);
@@ -93,12 +100,18 @@ GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool r
       q += gi * d;
     });
   };
-  if (y)
-    add([=](int64_t i, int64_t, real) { return masked[i] = gate(g[i], y[i]); });
-  else if (relu)
-    add([=](int64_t i, int64_t j, real d) { return gate(g[i], d * scale[j] + shift[j]); });
-  else
+  if (pull.after == After::nothing)
     add([=](int64_t i, int64_t, real) { return g[i]; });
+  else if (pull.after == After::relu && y)
+    add([=](int64_t i, int64_t, real) { return to[i] = gate(g[i], y[i]); });
+  else if (pull.after == After::relu)
+    add([=](int64_t i, int64_t j, real d) { return gate(g[i], d * scale[j] + shift[j]); });
+  else if (more)
+    add([=](int64_t i, int64_t j, real d) {
+      return to[i] = g[i] * gelu_slope(real(d * scale[j] + shift[j] + more[i]));
+    });
+  else
+    add([=](int64_t i, int64_t j, real d) { return to[i] = g[i] * gelu_slope(real(d * scale[j] + shift[j])); });
   for (size_t group = 0, c = 0; group < a.rstd.size(); ++group)
     for (int64_t k = 0; k < a.each; ++k, ++c) sums.gx[c] = a.rstd[group] * (sums.gx[c] - a.below[group] * sums.g[c]);
   return sums;
@@ -111,35 +124,33 @@ void normalize_rows_backward(const NormGradient& gradient, const real* x, const 
   const real *slope = gradient.slope.data(), *offset = gradient.offset.data();
   auto write = [&](auto pulled) {
     if (gradient.constant_statistics) {
-      write_elements(a.channels, a.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
-        return pulled(at, i, j, at(x + i) - at(centre + j)) * at(scale + j);
-      });
+      write_elements(a.centre.width(), streamed, begin, end, dx,
+                     [=](int64_t i, int64_t j) { return pulled(i, j, x[i] - centre[j]) * scale[j]; });
     } else {
-      write_elements(a.channels, a.centre.width(), streamed, begin, end, dx, [=](auto at, int64_t i, int64_t j) {
-        const auto d = at(x + i) - at(centre + j);
-        return pulled(at, i, j, d) * at(scale + j) + d * at(slope + j) + at(offset + j);
+      write_elements(a.centre.width(), streamed, begin, end, dx, [=](int64_t i, int64_t j) {
+        const real d = x[i] - centre[j];
+        return pulled(i, j, d) * scale[j] + d * slope[j] + offset[j];
       });
     }
   };
   if (relu)
-    write([=](auto at, int64_t i, int64_t j, auto d) { return gate(at(g + i), d * at(scale + j) + at(shift + j)); });
+    write([=](int64_t i, int64_t j, real d) { return gate(g[i], d * scale[j] + shift[j]); });
   else
-    write([=](auto at, int64_t i, int64_t, auto) { return at(g + i); });
+    write([=](int64_t i, int64_t, real) { return g[i]; });
 }
 
-void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* add, bool relu, real* y) {
+void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* add, After after, real* y) {
   const bool streamed = worth_streaming(rows * a.channels, a.channels);
   parallel_blocks(rows, row_block(a.channels), [&](int64_t begin, int64_t end) {
-    normalize_rows(a, x, add, relu, streamed, y, begin * a.channels, end * a.channels);
+    normalize_rows(a, x, add, after, streamed, y, begin * a.channels, end * a.channels);
   });
 }
 
-GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y,
-                                 real* masked) {
+GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, const Pull& pull) {
   const int64_t block = row_block(a.channels);
   std::vector<GradientSums> parts(static_cast<size_t>((rows + block - 1) / block), GradientSums(0));
   parallel_blocks(rows, block, [&](int64_t begin, int64_t end) {
-    parts[begin / block] = gradient_sums(a, x, g, relu, y, masked, begin * a.channels, end * a.channels);
+    parts[begin / block] = gradient_sums(a, x, g, pull, begin * a.channels, end * a.channels);
   });
   GradientSums sums = std::move(parts[0]);
   for (size_t i = 1; i < parts.size(); ++i) sums += parts[i];
@@ -149,7 +160,7 @@ GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, c
 void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu,
                               real* dx) {
   const int64_t channels = gradient.affine.channels;
-  const bool streamed = worth_streaming(rows * channels, channels);
+  const bool streamed = dx != g && worth_streaming(rows * channels, channels);
   parallel_blocks(rows, row_block(channels), [&](int64_t begin, int64_t end) {
     normalize_rows_backward(gradient, x, g, relu, streamed, dx, begin * channels, end * channels);
   });

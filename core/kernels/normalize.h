@@ -44,8 +44,8 @@ struct Affine {
   Lanes centre, scale, shift;
 };
 
-// y = max(floor, affine(x) + add) over the elements [begin, end); NaN stays NaN.
-void normalize_rows(const Affine& a, const real* x, const real* add, bool relu, bool streamed, real* y, int64_t begin,
+// y = after(affine(x) + add) over the elements [begin, end); `add` may be null.
+void normalize_rows(const Affine& a, const real* x, const real* add, After after, bool streamed, real* y, int64_t begin,
                     int64_t end);
 
 // Sums over rows, per channel, that the gradients need.
@@ -60,10 +60,18 @@ struct GradientSums {
   }
 };
 
-// The sums over the elements [begin, end), of g as relu, if there is one, pulls it back: by affine(x); or, if the
-// output y is given, by y, and the result goes to `masked`.
-GradientSums gradient_sums(const Affine& a, const real* x, const real* g, bool relu, const real* y, real* masked,
-                           int64_t begin, int64_t end);
+// How g is pulled back through what follows the affine function.
+struct Pull {
+  After after = After::nothing;
+  const real* add = nullptr;  // as in normalize_rows
+  const real* y = nullptr;    // the result; of a relu after an addition
+  // Where the pulled g is written: of gelu and of a relu after an addition. The pullback of a relu alone is cheap: both
+  // passes compute it, from affine(x).
+  real* to = nullptr;
+};
+
+// The sums over the elements [begin, end), of the pulled g.
+GradientSums gradient_sums(const Affine& a, const real* x, const real* g, const Pull& pull, int64_t begin, int64_t end);
 
 // dx = rstd (gamma g - a / m - xhat b / m) = scale g + slope (x - centre) + offset, where a and b are the sums of gamma
 // g and gamma g xhat over the m = rows * each values of a group; scale g alone where the statistics are constants.
@@ -90,14 +98,14 @@ struct NormGradient {
   Lanes slope, offset;
 };
 
-// dx over the elements [begin, end), with g pulled back as above, by affine(x).
+// dx over the elements [begin, end), of the g that was pulled back or, if `relu`, with g pulled back by affine(x). dx
+// may be g.
 void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed,
                              real* dx, int64_t begin, int64_t end);
 
 // The same for a whole batch, over the threads.
-void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* add, bool relu, real* y);
-GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, bool relu, const real* y,
-                                 real* masked);
+void normalize_batch(const Affine& a, int64_t rows, const real* x, const real* add, After after, real* y);
+GradientSums batch_gradient_sums(const Affine& a, int64_t rows, const real* x, const real* g, const Pull& pull);
 void normalize_batch_backward(const NormGradient& gradient, int64_t rows, const real* x, const real* g, bool relu,
                               real* dx);
 

@@ -16,7 +16,7 @@ namespace {
 
 Tensor normalize(const Affine& a, const Tensor& x, const Epilogue& then) {
   Tensor y = Tensor::empty(x.shape());
-  normalize_batch(a, x.rows(), x.data(), then.add.defined() ? then.add.data() : nullptr, then.relu, y.mutable_data());
+  normalize_batch(a, x.rows(), x.data(), then.add.defined() ? then.add.data() : nullptr, then.after, y.mutable_data());
   return y;
 }
 
@@ -34,23 +34,27 @@ GradientSums over_shards(const GradientSums& mine, Shard& shard) {
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
 Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
                double rows) {
-  const bool from_y = norm_reads_result(then);
-  Tensor masked;  // the gradient of `add`
-  if (from_y) masked = Tensor::empty(x.shape());
-  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(), then.relu, from_y ? y.data() : nullptr,
-                                                from_y ? masked.mutable_data() : nullptr);
-  if (from_y) g = masked;
+  const bool first = norm_pulls_first(then), has_add = then.add.defined();
+  Tensor pulled;  // the gradient of `add`
+  if (first) pulled = Tensor::empty(x.shape());
+  const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(),
+                                                {.after = then.after,
+                                                 .add = has_add ? then.add.data() : nullptr,
+                                                 .y = norm_reads_result(then) ? y.data() : nullptr,
+                                                 .to = first ? pulled.mutable_data() : nullptr});
+  if (first) g = pulled;
   Tensor dx;
   if (x.tracked()) {
-    dx = Tensor::empty(x.shape());
+    dx = first && !has_add ? pulled : Tensor::empty(x.shape());
     const bool constants = rows == 0;
     Shard* const shard = constants ? nullptr : this_shard();
     const NormGradient gradient(a, gamma.data(), shard ? over_shards(sums, *shard) : sums, constants ? 1 : rows,
                                 constants);
-    normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), then.relu && !from_y, dx.mutable_data());
+    normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), then.after == After::relu && !first,
+                             dx.mutable_data());
   }
   Grads d{dx, rounded(sums.gx), rounded(sums.g)};
-  if (then.add.defined()) d.push_back(g);
+  if (has_add) d.push_back(g);
   return d;
 }
 
@@ -79,11 +83,13 @@ std::vector<Tensor> norm_inputs(const Tensor& x, const Tensor& gamma, const Tens
   return inputs;
 }
 
-Epilogue then_of(const std::vector<Tensor>& inputs, bool relu) {
-  return {.add = inputs.size() > 3 ? inputs[3] : Tensor(), .relu = relu};
+Epilogue then_of(const std::vector<Tensor>& inputs, After after) {
+  return {.add = inputs.size() > 3 ? inputs[3] : Tensor(), .after = after};
 }
 
-bool norm_reads_result(const Epilogue& then) { return then.relu && then.add.defined(); }
+bool norm_reads_result(const Epilogue& then) { return then.after == After::relu && then.add.defined(); }
+
+bool norm_pulls_first(const Epilogue& then) { return norm_reads_result(then) || then.after == After::gelu; }
 
 Tensor rounded_mean(const Moments& m) { return rounded(m.mean); }
 
@@ -140,7 +146,7 @@ Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, 
     if (!recording()) return backward(*affine, x, gamma, out, g, then, rows);
     return pull_back(
         [&](const std::vector<Tensor>& in) {
-          return batch_norm_definition(in[0], in[1], in[2], eps, then_of(in, then.relu));
+          return batch_norm_definition(in[0], in[1], in[2], eps, then_of(in, then.after));
         },
         inputs, g);
   };
@@ -174,7 +180,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
   const auto definition = [=](const std::vector<Tensor>& in) {
     const Tensor normalised = scale_per_channel(add_per_channel(in[0], -mean), rsqrt(var + eps));
     const Tensor y = add_per_channel(scale_per_channel(normalised, in[1]), in[2]);
-    return then_of(in, then.relu)(y);
+    return then_of(in, then.after)(y);
   };
   std::vector<Tensor> all = inputs;  // the statistics are constants; record() checks that nobody writes to them
   all.insert(all.end(), {mean, var});

@@ -90,9 +90,9 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
   check(filters, "conv2d: these filters were prepared in another precision than this one; prepare them again");
   Tensor y = Tensor::empty(y_shape(a));
   conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y));
-  return record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
+  return then.rest(record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
-  });
+  }));
 }
 
 Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const ConvOptions& options) {

@@ -121,8 +121,7 @@ Tensor normal_pdf(const Tensor& x) {
 
 Tensor gelu(const Tensor& x) {
   return unary(
-      x, [](real v) { return v * normal_cdf(v); },
-      [](auto a, auto, auto g) { return g * (normal_cdf(a) + a * normal_pdf(a)); });
+      x, [](real v) { return gelu(v); }, [](auto a, auto, auto g) { return g * gelu_slope(a); });
 }
 
 Tensor clamp(const Tensor& x, real low, real high) {

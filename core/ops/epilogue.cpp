@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/kernels/finish.h"
+#include "core/ops/elementwise.h"
 #include "core/ops/per_channel.h"
 #include "core/ops/reduce.h"
 
@@ -10,8 +11,11 @@ namespace evenkeel {
 
 Tensor Epilogue::operator()(Tensor v) const {
   if (add.defined()) v = v + add;
-  return relu ? evenkeel::relu(v) : v;
+  if (after == After::relu) return relu(v);
+  return rest(v);
 }
+
+Tensor Epilogue::rest(const Tensor& y) const { return after == After::gelu ? gelu(y) : y; }
 
 Finish Epilogue::finish(const Tensor& bias, const Tensor& y) const {
   const int64_t channels = y.channels();
@@ -20,9 +24,9 @@ Finish Epilogue::finish(const Tensor& bias, const Tensor& y) const {
         bias.defined() ? bias.shape() : Shape());
   check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}",
         y.shape(), add.defined() ? add.shape() : Shape());
-  if (!bias.defined() && !add.defined() && !relu) return {};
+  if (!bias.defined() && !add.defined() && after != After::relu) return {};
   return Finish(y.data(), bias.defined() ? bias.values() : std::vector<real>(static_cast<size_t>(channels)),
-                add.defined() ? add.data() : nullptr, relu);
+                add.defined() ? add.data() : nullptr, after == After::relu);
 }
 
 Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,
@@ -31,12 +35,13 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
   std::vector<Tensor> inputs{x, w};
   for (const Tensor& t : {bias, add})
     if (t.defined()) inputs.push_back(t);
-  const auto vjp = [=, with_relu = relu, has_bias = bias.defined(), has_add = add.defined(),
+  const auto vjp = [=, with_relu = after == After::relu, has_bias = bias.defined(), has_add = add.defined(),
                     sums = bias.defined() && bias.tracked()](const Tensor& out, const Tensor& g) {
     if (recording() && (has_bias || has_add || with_relu)) {
       const auto definition = [&](const std::vector<Tensor>& in) {
         const Tensor v = product(in[0], in[1]);
-        return Epilogue{has_add ? in.back() : Tensor(), with_relu}(has_bias ? add_per_channel(v, in[2]) : v);
+        return Epilogue{has_add ? in.back() : Tensor(),
+                        with_relu ? After::relu : After::nothing}(has_bias ? add_per_channel(v, in[2]) : v);
       };
       return pull_back(definition, inputs, g);
     }
@@ -52,7 +57,7 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
     if (has_add) d.push_back(dv);
     return d;
   };
-  return evenkeel::record(std::move(y), inputs, vjp_of(relu, vjp), op);
+  return rest(evenkeel::record(std::move(y), inputs, vjp_of(after == After::relu, vjp), op));
 }
 
 }  // namespace evenkeel

@@ -1,20 +1,23 @@
-// The epilogue of an op: an addition and a ReLU, fused into the kernel that writes the result.
+// The epilogue of an op: an addition and an activation, fused into the kernel that writes the result.
 #pragma once
+#include "../base/scalar.h"
 #include "../engine/autograd.h"
 
 namespace evenkeel {
 
 class Finish;  // core/kernels/finish.h
 
-// y = relu(v + add), each part if given.
+// y = after(v + add), each part if given.
 struct Epilogue {
   Tensor add = {};  // of v's shape
-  bool relu = false;
+  After after = After::nothing;
 
   Tensor operator()(Tensor v) const;  // the definition, made of ops
 
-  // For an op v(x, w) that is linear in x and in w: y = relu(v + bias + add), where bias is (C) or undefined.
+  // For an op v(x, w) that is linear in x and in w: y = after(v + bias + add), where bias is (C) or undefined.
+  // GELU is an op of its own there: its derivative reads what the kernel writes.
   Finish finish(const Tensor& bias, const Tensor& y) const;  // for the kernel that writes y; checks both shapes
+  Tensor rest(const Tensor& y) const;                        // what finish() leaves: gelu(y), or y
   // Records y. `product` is v, made of ops, for higher derivatives; `adjoints` makes the gradients of x and w from
   // dL/dv.
   Tensor record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,

@@ -64,10 +64,10 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
 // The gradient of batch norm, computed for each example separately. y: if norm_reads_result(then).
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                      const Tensor& y, const Tensor& cotangent, const Epilogue& then) {
-  const bool from_y = norm_reads_result(then);
-  Tensor dx = Tensor::empty(x.shape()), masked;  // the gradients of x and, from y, of `add`
-  if (from_y) masked = Tensor::empty(x.shape());
-  real* const masks = from_y ? masked.mutable_data() : nullptr;
+  const bool first = norm_pulls_first(then), has_add = then.add.defined();
+  Tensor dx = Tensor::empty(x.shape()), pulled;  // the gradients of x and of `add`
+  if (first) pulled = has_add ? Tensor::empty(x.shape()) : dx;
+  real* const to = first ? pulled.mutable_data() : nullptr;
   std::vector<GradientSums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()),
                                   GradientSums(g.channels));
   parallel_blocks(g.examples, g.block(), [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
@@ -75,16 +75,20 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
       const int64_t at = n * g.size();
       const real *xn = x.data() + at, *gn = cotangent.data() + at;
       const Affine a = group_affine(g, xn, gamma, beta, eps);
-      const GradientSums sums = gradient_sums(a, xn, gn, then.relu, from_y ? y.data() + at : nullptr,
-                                              from_y ? masks + at : nullptr, 0, g.size());
+      const Pull pull{.after = then.after,
+                      .add = has_add ? then.add.data() + at : nullptr,
+                      .y = norm_reads_result(then) ? y.data() + at : nullptr,
+                      .to = first ? to + at : nullptr};
+      const GradientSums sums = gradient_sums(a, xn, gn, pull, 0, g.size());
       parts[begin / g.block()] += sums;
       normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn,
-                              from_y ? masks + at : gn, then.relu && !from_y, g.streamed(), out + at, 0, g.size());
+                              first ? to + at : gn, then.after == After::relu && !first, g.streamed() && out != to,
+                              out + at, 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
   Grads d{dx, rounded(parts[0].gx), rounded(parts[0].g)};
-  if (then.add.defined()) d.push_back(from_y ? masked : cotangent);
+  if (has_add) d.push_back(first ? pulled : cotangent);
   return d;
 }
 
@@ -111,7 +115,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
       const int64_t at = n * g.size();
       const real* xn = x.data() + at;
       normalize_rows(group_affine(g, xn, gamma, beta, eps), xn, then.add.defined() ? then.add.data() + at : nullptr,
-                     then.relu, g.streamed(), out + at, 0, g.size());
+                     then.after, g.streamed(), out + at, 0, g.size());
     }
   });
   const std::vector<Tensor> inputs = norm_inputs(x, gamma, beta, then);
@@ -119,7 +123,7 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
     if (!recording()) return group_backward(g, x, gamma, beta, eps, out, cotangent, then);
     return pull_back(
         [&](const std::vector<Tensor>& in) {
-          return group_norm_definition(in[0], groups, in[1], in[2], eps, then_of(in, then.relu));
+          return group_norm_definition(in[0], groups, in[1], in[2], eps, then_of(in, then.after));
         },
         inputs, cotangent);
   };

@@ -41,10 +41,16 @@ TEST_CASE("what is done in one pass gives what its layers give one by one") {
         "residual(conv:6:3:stride=2 norm act) act flatten dense:classes", "residual() act flatten dense:classes",
         "residual(residual(conv:3:3 norm act) act) flatten dense:classes",
         "act act residual(act) act flatten dense:classes"})
-    for (const char* norm : {"none", "batch", "layer"})
+    for (const auto& [norm, activation] : {std::pair{"none", "relu"},
+                                           {"batch", "relu"},
+                                           {"layer", "relu"},
+                                           {"none", "gelu"},
+                                           {"batch", "gelu"},
+                                           {"layer", "gelu"}})
       for (Mode mode : {Mode::probe, Mode::eval}) {
         CAPTURE(model);
-        auto network = make_model({.model = model, .norm = norm, .input = {8, 8, 3}, .classes = 3});
+        auto network =
+            make_model({.model = model, .norm = norm, .activation = activation, .input = {8, 8, 3}, .classes = 3});
         check_close(network->forward(x, mode), one_by_one(*network, x, mode));
       }
 }
@@ -74,8 +80,8 @@ TEST_CASE(
         same(network->forward(x, mode), expected);
         const Tensor add = Tensor::normal(expected.shape(), random);
         same(network->forward_then(x, mode, {.add = add}), expected + add);
-        same(network->forward_then(x, mode, {.add = add, .relu = true}), relu(expected + add));
-        same(network->forward_then(x, mode, {.relu = true}), relu(expected));
+        same(network->forward_then(x, mode, {.add = add, .after = After::relu}), relu(expected + add));
+        same(network->forward_then(x, mode, {.after = After::relu}), relu(expected));
       }
     }
     const Recording off(false);
@@ -105,7 +111,7 @@ TEST_CASE("a body that ends in a ReLU: the input is added after it, and a ReLU a
   Random random(2);
   const Tensor x = Tensor::normal({5, 4}, random), body = relu(block.body()[0].forward(x, Mode::eval));
   check_close(block.forward(x, Mode::eval), body + x);
-  check_close(block.forward_then(x, Mode::eval, {.relu = true}), relu(body + x));
+  check_close(block.forward_then(x, Mode::eval, {.after = After::relu}), relu(body + x));
   int negative = 0;  // else the two orders would be the same
   for (real v : (body + x).values()) negative += v < 0;
   CHECK(negative > 0);

@@ -201,12 +201,12 @@ TEST_CASE("the epilogue follows a product in bf16; prepared filters compute the 
   const Tensor x = Tensor::normal({3, 9, 10, 20}, random), w = Tensor::normal({35, 3, 3, 20}, random),
                bias = Tensor::normal({35}, random), more = Tensor::normal({3, 9, 10, 35}, random);
   const ConvOptions o{.padding = 1};
-  const std::vector<real> fused = conv2d(x, w, o, bias, {.add = more, .relu = true}).values();
+  const std::vector<real> fused = conv2d(x, w, o, bias, {.add = more, .after = After::relu}).values();
   CHECK(fused == relu(add_per_channel(conv2d(x, w, o), bias) + more).values());
-  CHECK(fused == PreparedFilters(w, o)(x, bias, {.add = more, .relu = true}).values());
+  CHECK(fused == PreparedFilters(w, o)(x, bias, {.add = more, .after = After::relu}).values());
   const Tensor a = Tensor::normal({70, 50}, random), b = Tensor::normal({33, 50}, random),
                shift = Tensor::normal({33}, random);
-  CHECK(linear(a, b, shift, {.relu = true}).values() ==
+  CHECK(linear(a, b, shift, {.after = After::relu}).values() ==
         relu(add_per_channel(matmul(a, b, false, true), shift)).values());
 }
 

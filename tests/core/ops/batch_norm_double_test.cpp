@@ -9,17 +9,19 @@ namespace {
 Tensor ones(int64_t n) { return Tensor::full({n}, 1); }
 Tensor zeros(int64_t n) { return Tensor::zeros({n}); }
 
-// The four ways to end a batch norm, as functions of {x, gamma, beta, add}.
+// The ways to end a batch norm, as functions of {x, gamma, beta, add}.
 struct Ending {
-  bool add, relu;
+  bool add;
+  After after;
   Inputs inputs(const Shape& s) const {
     Inputs in{random(s), random({s.channels()}), random({s.channels()})};
     if (add) in.push_back(random(s));
     return in;
   }
-  Epilogue then(const Inputs& in) const { return {.add = add ? in[3] : Tensor(), .relu = relu}; }
+  Epilogue then(const Inputs& in) const { return {.add = add ? in[3] : Tensor(), .after = after}; }
 };
-const std::vector<Ending> endings{{false, false}, {false, true}, {true, false}, {true, true}};
+const std::vector<Ending> endings{{false, After::nothing}, {false, After::relu}, {false, After::gelu},
+                                  {true, After::nothing},  {true, After::relu},  {true, After::gelu}};
 
 double distance_from_zero(const Tensor& x) {
   double d = INFINITY;

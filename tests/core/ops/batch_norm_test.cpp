@@ -27,11 +27,11 @@ struct Exact {  // of one channel, two passes in double
 };
 
 // Everything that the fused forward and backward passes compute, in one vector.
-std::vector<real> results(const Shape& s, bool add, bool relu) {
+std::vector<real> results(const Shape& s, bool add, After after) {
   Random random(11);
   Tensor x = Tensor::normal(s, random, 3, 2).track(), a = Tensor::normal(s, random).track();
   Tensor gamma = Tensor::normal({s.channels()}, random).track(), beta = Tensor::normal({s.channels()}, random).track();
-  const Epilogue then{.add = add ? a : Tensor(), .relu = relu};
+  const Epilogue then{.add = add ? a : Tensor(), .after = after};
   const Tensor cotangent = Tensor::normal(s, random);
   std::vector<real> all;
   auto keep = [&](const Tensor& t) { all.insert(all.end(), t.data(), t.data() + t.size()); };
@@ -46,7 +46,7 @@ std::vector<real> results(const Shape& s, bool add, bool relu) {
   keep(n.var);
   keep_all(n.y);
   keep_all(batch_norm_inference(x, n.mean, n.var, gamma, beta, default_eps, then));
-  if (!add && !relu && s.rank() > 1 && s.size() / s[0] > 1) keep_all(group_norm(x, 1, gamma, beta));
+  if (s.rank() > 1 && s.size() / s[0] > 1) keep_all(group_norm(x, 1, gamma, beta, default_eps, then));
   return all;
 }
 
@@ -115,12 +115,12 @@ TEST_CASE("norms: the same bits for any number of threads") {
   const int before = threads();
   for (const Shape& s : shapes)
     for (bool add : {false, true})
-      for (bool relu : {false, true}) {
+      for (const After after : {After::nothing, After::relu, After::gelu}) {
         set_threads(1);
-        const std::vector<real> expected = results(s, add, relu);
+        const std::vector<real> expected = results(s, add, after);
         for (int n : {2, 3, 8}) {
           set_threads(n);
-          CHECK(results(s, add, relu) == expected);
+          CHECK(results(s, add, after) == expected);
         }
       }
   set_threads(before);
@@ -129,10 +129,10 @@ TEST_CASE("norms: the same bits for any number of threads") {
 TEST_CASE("norms read nothing that was not written") {
   for (const Shape& s : shapes)
     for (bool add : {false, true})
-      for (bool relu : {false, true}) {
-        const std::vector<real> expected = results(s, add, relu);
+      for (const After after : {After::nothing, After::relu, After::gelu}) {
+        const std::vector<real> expected = results(s, add, after);
         poison_memory(true);
-        const std::vector<real> poisoned = results(s, add, relu);
+        const std::vector<real> poisoned = results(s, add, after);
         poison_memory(false);
         CHECK(poisoned == expected);
       }
@@ -148,20 +148,21 @@ TEST_CASE("the fused kernels agree with the definitions in float") {
       for (int64_t i = 0; i < a.size(); ++i) d = std::max<double>(d, std::abs(a.data()[i] - b.data()[i]));
       return d;
     };
-    CHECK(worst(batch_norm(x, gamma, beta, default_eps, {.relu = true}).y,
-                batch_norm_definition(x, gamma, beta, default_eps, {.relu = true})) < 1e-5);
+    for (const After after : {After::relu, After::gelu})
+      CHECK(worst(batch_norm(x, gamma, beta, default_eps, {.after = after}).y,
+                  batch_norm_definition(x, gamma, beta, default_eps, {.after = after})) < 1e-5);
     CHECK(worst(layer_norm(x, gamma, beta), group_norm_definition(x, 1, gamma, beta)) < 1e-5);
   }
 }
 
 TEST_CASE("a NaN stays in its channel, and there it is everywhere: a diverged network must be seen to be") {
   for (real bad : {NAN, INFINITY})
-    for (bool relu : {false, true}) {
+    for (const After after : {After::nothing, After::relu, After::gelu}) {
       Random random(5);
       Tensor x = Tensor::normal({40, 3}, random);
       x.mutable_data()[4 * 3 + 1] = bad;
       x.track();
-      const Normalized n = batch_norm(x, ones(3), zeros(3), default_eps, {.relu = relu});
+      const Normalized n = batch_norm(x, ones(3), zeros(3), default_eps, {.after = after});
       const Tensor dx = grad(n.y, {x}, {.cotangent = Tensor::normal({40, 3}, random)})[0];
       for (int64_t i = 0; i < n.y.size(); ++i) {
         CHECK(std::isnan(n.y.data()[i]) == (i % 3 == 1));
@@ -210,16 +211,17 @@ TEST_CASE("a result too large for the caches, written past them, is the same to 
   auto part = [&](const Tensor& t, int64_t begin) {
     return Tensor::of({rows / 2, channels}, {t.data() + begin, t.data() + begin + half});
   };
-  auto run = [&](Tensor x, const Tensor& add, const Tensor& g, bool with_add) {
+  auto run = [&](Tensor x, const Tensor& add, const Tensor& g, bool with_add, After after) {
     x.track();
-    Tensor y =
-        batch_norm_inference(x, mean, var, gamma, beta, default_eps, {.add = with_add ? add : Tensor(), .relu = true});
+    Tensor y = batch_norm_inference(x, mean, var, gamma, beta, default_eps,
+                                    {.add = with_add ? add : Tensor(), .after = after});
     return std::pair(y.detach(), grad(y, {x}, {.cotangent = g})[0]);
   };
-  for (const bool with_add : {false, true}) {
-    const auto [y, dx] = run(x.detach(), add, g, with_add);
+  for (const auto& [with_add, after] :
+       {std::pair{false, After::relu}, {true, After::relu}, {false, After::gelu}, {true, After::gelu}}) {
+    const auto [y, dx] = run(x.detach(), add, g, with_add, after);
     for (const int64_t begin : {int64_t{0}, half}) {
-      const auto [y_part, dx_part] = run(part(x, begin), part(add, begin), part(g, begin), with_add);
+      const auto [y_part, dx_part] = run(part(x, begin), part(add, begin), part(g, begin), with_add, after);
       CHECK(std::equal(y_part.data(), y_part.data() + half, y.data() + begin));
       CHECK(std::equal(dx_part.data(), dx_part.data() + half, dx.data() + begin));
     }
@@ -269,8 +271,8 @@ TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, also where
     const Tensor x = Tensor::full(shape, 3).track(), gamma = Tensor::normal({channels}, random).track(),
                  beta = Tensor::zeros({channels}).track(), g = Tensor::normal(shape, random),
                  mean = Tensor::full({channels}, 3), var = Tensor::full({channels}, 1);
-    const Tensor training = batch_norm(x, gamma, beta, default_eps, {.relu = true}).y,
-                 inference = batch_norm_inference(x, mean, var, gamma, beta, default_eps, {.relu = true});
+    const Tensor training = batch_norm(x, gamma, beta, default_eps, {.after = After::relu}).y,
+                 inference = batch_norm_inference(x, mean, var, gamma, beta, default_eps, {.after = After::relu});
     for (const Tensor& y : {training, inference}) {
       CHECK(std::ranges::count(y.values(), real(0)) == y.size());
       for (const Tensor& d : grad(y, {x, gamma, beta}, {.cotangent = g}))

@@ -125,10 +125,11 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
   }
   // A result so large that it is written past the caches, with what follows too.
   const Tensor x = random({2, 134, 130, 17}), w = random({16, 3, 3, 17}), b = random({16});
-  for (const Tensor& bias : {Tensor(), b})
-    CHECK(largest_difference(conv2d(x, w, {.padding = 1, .algorithm = winograd}, bias, {.relu = bias.defined()}),
-                             conv2d(x, w, {.padding = 1, .algorithm = direct}, bias, {.relu = bias.defined()})) <
-          1e-10);
+  for (const Tensor& bias : {Tensor(), b}) {
+    const After after = bias.defined() ? After::relu : After::nothing;
+    CHECK(largest_difference(conv2d(x, w, {.padding = 1, .algorithm = winograd}, bias, {.after = after}),
+                             conv2d(x, w, {.padding = 1, .algorithm = direct}, bias, {.after = after})) < 1e-10);
+  }
   for (int64_t r : {3, 5})
     check_grad([&](const Inputs& in) { return conv2d(tanh(in[0]), in[1], {.padding = 1, .algorithm = winograd}); },
                {random({2, 5, 7, 17}), random({16, r, r, 17})}, 3);
@@ -139,7 +140,7 @@ TEST_CASE("groups: Winograd's form in each group, and what groups must be") {
       winograd{.padding = 1, .groups = 2, .algorithm = ConvAlgorithm::winograd};
   const Tensor x = random({2, 9, 8, 36}), w = random({34, 3, 3, 18}), g = random({2, 9, 8, 34}), b = random({34});
   for (const Tensor& bias : {Tensor(), b}) {
-    const Epilogue then{.relu = bias.defined()};
+    const Epilogue then{.after = bias.defined() ? After::relu : After::nothing};
     const Tensor expected = conv2d(x, w, direct, bias, then);
     CHECK(largest_difference(conv2d(x, w, winograd, bias, then), expected) < 1e-10);
     CHECK(largest_difference(PreparedFilters(w, winograd)(x, bias, then), expected) < 1e-10);

@@ -112,7 +112,7 @@ TEST_CASE("shards: batch norm has the derivatives of orders 1 to 3 of the whole 
     check_shards(problem({x, random({3}, 1, 0.2), random({3})}, {random(shape), random(shape)},
                          [](const Inputs& at, const Inputs& rows) {
                            const Tensor y =
-                               batch_norm(at[0], at[1], at[2], real(1e-3), {.add = rows[1], .relu = true}).y;
+                               batch_norm(at[0], at[1], at[2], real(1e-3), {.add = rows[1], .after = After::relu}).y;
                            return dot(square(y), rows[0]);
                          }));
   }
