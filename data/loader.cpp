@@ -158,44 +158,52 @@ void Loader::attempt(Job& job) const {
 void Loader::prepare(Job& job) const {
   check(data_.size() == size_ && static_cast<int64_t>(data_.pixels.size()) == size_ * data_.image.size(),
         "loader: the data set must not change while it is in use");
-  const int64_t height = data_.image[0], width = data_.image[1], channels = data_.image[2], row = width * channels;
   const auto n = static_cast<int64_t>(job.batch.labels.size());
   for (int64_t i = 0; i < n; ++i) {
     const int64_t example = order_[job.begin + i];
     job.batch.labels[i] = data_.labels[example];
     const uint8_t* image = data_.pixels.data() + example * data_.image.size();
-    real* out = job.batch.x.mutable_data() + i * data_.image.size();
+    write(image, options_.augment ? change(job.begin + i, example) : Change(),
+          job.batch.x.mutable_data() + i * data_.image.size());
+  }
+}
 
-    int64_t down = 0, right = 0;  // the crop's corner in the image
-    bool mirrored = false;
-    if (options_.augment) {
-      Random random = augmentation_.split(static_cast<uint64_t>(job.begin + i));
-      const auto moves = static_cast<uint64_t>(2 * padding_ + 1);
-      down = static_cast<int64_t>(random.below(moves)) - padding_;
-      right = static_cast<int64_t>(random.below(moves)) - padding_;
-      const Augmentation& how = options_.augmentation;
-      const bool half =
-          (how.alternate ? Random(options_.seed).split("flip").split(static_cast<uint64_t>(example)) : random).bits() >>
-          63;
-      mirrored = how.flip && data_.flips && half != (how.alternate && epoch_ % 2 == 1);
-    }
-    if (options_.augment && options_.augmentation.reflect) {
-      for (int64_t y = 0; y < height; ++y) {
-        const uint8_t* in = image + reflected(y + down, height) * row;
-        for (int64_t x = 0; x < width; ++x, out += channels) {
-          const int64_t from = reflected((mirrored ? width - 1 - x : x) + right, width) * channels;
-          for (int64_t c = 0; c < channels; ++c) out[c] = (static_cast<real>(in[from + c]) - mean_[c]) * scale_[c];
-        }
+Loader::Change Loader::change(int64_t position, int64_t example) const {
+  const Augmentation& how = options_.augmentation;
+  Random random = augmentation_.split(static_cast<uint64_t>(position));
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random.below(static_cast<uint64_t>(n))); };
+  Change c;
+  c.down = below(2 * padding_ + 1) - padding_;
+  c.right = below(2 * padding_ + 1) - padding_;
+  const bool half =
+      (how.alternate ? Random(options_.seed).split("flip").split(static_cast<uint64_t>(example)) : random).bits() >> 63;
+  c.mirrored = how.flip && data_.flips && half != (how.alternate && epoch_ % 2 == 1);
+  c.hidden = how.cutout;
+  c.top = below(data_.image[0]) - how.cutout / 2;
+  c.left = below(data_.image[1]) - how.cutout / 2;
+  return c;
+}
+
+void Loader::write(const uint8_t* image, const Change& change, real* const result) const {
+  const int64_t height = data_.image[0], width = data_.image[1], channels = data_.image[2], row = width * channels;
+  const int64_t down = change.down, right = change.right;
+  real* out = result;
+  if (options_.augment && options_.augmentation.reflect) {
+    for (int64_t y = 0; y < height; ++y) {
+      const uint8_t* in = image + reflected(y + down, height) * row;
+      for (int64_t x = 0; x < width; ++x, out += channels) {
+        const int64_t from = reflected((change.mirrored ? width - 1 - x : x) + right, width) * channels;
+        for (int64_t c = 0; c < channels; ++c) out[c] = (static_cast<real>(in[from + c]) - mean_[c]) * scale_[c];
       }
-      continue;
     }
+  } else {
     for (int64_t y = 0; y < height; ++y, out += row) {
       const bool inside = y + down >= 0 && y + down < height;
       // Pixels [begin, end) of the result come from the image, the others are black.
       const int64_t begin = inside ? std::clamp<int64_t>(-right, 0, width) * channels : row;
       const int64_t end = inside ? std::clamp<int64_t>(width - right, 0, width) * channels : row;
       const uint8_t* in = image + ((y + down) * width + right) * channels;
-      if (!mirrored) {
+      if (!change.mirrored) {
         for (int64_t j = 0; j < begin; ++j) out[j] = (0 - mean_[j]) * scale_[j];
         for (int64_t j = begin; j < end; ++j) out[j] = (static_cast<real>(in[j]) - mean_[j]) * scale_[j];
         for (int64_t j = end; j < row; ++j) out[j] = (0 - mean_[j]) * scale_[j];
@@ -209,6 +217,10 @@ void Loader::prepare(Job& job) const {
       }
     }
   }
+  const auto inside = [](int64_t v, int64_t n) { return std::clamp<int64_t>(v, 0, n); };
+  const int64_t left = inside(change.left, width), end = inside(change.left + change.hidden, width);
+  for (int64_t y = inside(change.top, height); y < inside(change.top + change.hidden, height); ++y)
+    std::fill(result + y * row + left * channels, result + y * row + end * channels, real(0));
 }
 
 }  // namespace evenkeel

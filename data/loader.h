@@ -33,12 +33,16 @@ struct Augmentation {
   // Draws once which images are mirrored in the first epoch; after that each image is mirrored every other epoch
   // (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.6).
   bool alternate = false;
+  // A square of this many pixels a side gets the mean of the training set, which is 0 after normalisation. Its centre
+  // is drawn from all pixels, so that it may reach beyond the image (DeVries and Taylor 2017, section 3.2). 0: none.
+  int64_t cutout = 0;
 
   static void each(auto& o, auto&& option) {
     option("crop", o.crop, Range{-1, 1024}, "largest shift of the crop in pixels; -1: 4, for images below 32 pixels 2");
     option("border", o.reflect, Words{"black", "reflect"}, "padding at the border");
     option("flip", o.flip, Words{"off", "on"}, "mirror images with probability 1/2, if the data set allows it");
     option("alternate", o.alternate, Words{"off", "on"}, "mirror each image every other epoch");
+    option("cutout", o.cutout, Range{0, 1024}, "side of a square that is hidden, in pixels; 0: none");
   }
 };
 
@@ -86,6 +90,14 @@ class Loader {
   void request();                // requests one more batch, if the epoch has one
   void attempt(Job& job) const;  // prepares it, or keeps the error for next()
   void prepare(Job& job) const;
+  // How an image is changed. Corners are those of the crop in the image, and of the hidden square in the result.
+  struct Change {
+    int64_t down = 0, right = 0;
+    bool mirrored = false;
+    int64_t hidden = 0, top = 0, left = 0;
+  };
+  Change change(int64_t position, int64_t example) const;
+  void write(const uint8_t* image, const Change& change, real* result) const;
   void work();
 
   const Dataset& data_;

@@ -93,9 +93,11 @@ void add_augmentation_options(CLI::App& app, AugmentWords& w) {
            "crop at random and, if the data set allows it, mirror (your own images and digits only with --augmentation "
            "flip=on)")
       ->group("Data");
-  add_text(app, "--augmentation", w.how, "HOW",
-           "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on], as in "
-           "crop=2:border=reflect; alternate: mirror each image every other epoch")
+  add_text(
+      app, "--augmentation", w.how, "HOW",
+      "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on]"
+      "[:cutout=PIXELS], as in crop=2:border=reflect; alternate: mirror each image every other epoch; cutout: hide a "
+      "square of this side")
       ->group("Data");
 }
 

@@ -422,3 +422,38 @@ TEST_CASE("alternate: an image is mirrored every other epoch, half of them in ea
   const auto count = std::ranges::count(first, true);
   CHECK((count > 30 && count < 70));
 }
+
+TEST_CASE("cutout: a square, cut by the border, is 0; its centre is anywhere, and the other draws stay the same") {
+  const int64_t height = 7, width = 5, side = 4, n = 2000;
+  Dataset data = noise(n, {height, width, 1}, true);
+  for (uint8_t& pixel : data.pixels) pixel = std::max<uint8_t>(pixel, 1);
+  const auto batch = [&](bool augment, int64_t cutout) {
+    Loader loader(
+        data, none(1),
+        {.batch_size = n, .shuffle = false, .augment = augment, .augmentation = {.reflect = true, .cutout = cutout}});
+    return epoch(loader, 1).values;
+  };
+  const std::vector<real> plain = batch(true, 0), cut = batch(true, side);
+  std::set<std::pair<int64_t, int64_t>> corners;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto at = [&](int64_t y, int64_t x) { return static_cast<size_t>((i * height + y) * width + x); };
+    int64_t top = height, bottom = -1, left = width, right = -1, hidden = 0;
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x) {
+        if (cut[at(y, x)] != 0) {
+          CHECK(cut[at(y, x)] == plain[at(y, x)]);
+          continue;
+        }
+        top = std::min(top, y), bottom = std::max(bottom, y), left = std::min(left, x), right = std::max(right, x);
+        ++hidden;
+      }
+    // A full rectangle, shorter than `side` only where the border cuts it.
+    CHECK(hidden == (bottom - top + 1) * (right - left + 1));
+    CHECK((bottom - top + 1 == side || top == 0 || bottom == height - 1));
+    CHECK((right - left + 1 == side || left == 0 || right == width - 1));
+    CHECK((bottom - top < side && right - left < side));
+    corners.insert({top + bottom, left + right});
+  }
+  CHECK(corners.size() == static_cast<size_t>(height * width));  // every centre is drawn
+  CHECK(batch(false, side) == batch(false, 0));                  // not when testing
+}
