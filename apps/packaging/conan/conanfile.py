@@ -14,8 +14,9 @@ class Evenkeel(ConanFile):
     license = "MIT"
     description = "deep learning with batch normalisation, from scratch"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "blas": [True, False]}
-    default_options = {"shared": False, "blas": True}
+    options = {"shared": [True, False], "fPIC": [True, False], "blas": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "blas": True}
+    implements = ["auto_shared_fpic"]
     package_type = "library"
 
     def set_version(self):
