@@ -125,6 +125,12 @@ def same_bytes(scratch):
                 done = trained(mpirun(n, options + ["--threads", str(n % 3 + 1), "--out", folder]))
                 check(content(folder) == content(whole), f"{n} processes train {shards} shards, norm {norm}, to other bytes")
                 check(done.stdout.count("train loss") == 1 and done.stderr.count("wrote ") == 1, f"{n} processes print more than one")
+    # A gradient of 1 MB: it is summed by itself.
+    wide = run[:-1] + ["flatten dense:1024 norm act dense:classes", "--epochs", "1", "--norm", "batch"]
+    for shards in 2, 3:
+        for n in 1, shards:
+            trained(mpirun(n, wide + ["--shards", str(shards), "--out", f"{scratch}/wide-{shards}-{n}"]))
+        check(content(f"{scratch}/wide-{shards}-1") == content(f"{scratch}/wide-{shards}-{shards}"), f"{shards} processes sum large gradients to other bytes")
 
 
 def refusals(scratch):

@@ -63,24 +63,30 @@ class MpiTeam : public Team {
   std::string host(int64_t rank) const override { return hosts_[static_cast<size_t>(rank)]; }
   int64_t on_this_host() const override { return on_host_; }
 
-  void send(int64_t to, const void* data, size_t bytes) override { swap(to, data, bytes, nullptr, 0); }
-  void receive(int64_t from, void* data, size_t bytes) override { swap(from, nullptr, 0, data, bytes); }
-  void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in) override {
-    constexpr size_t most = size_t{1} << 30;  // MPI counts by int
+  void send(int64_t to, const void* data, size_t bytes) override { swap(to, data, bytes, nullptr, 0, {}); }
+  void receive(int64_t from, void* data, size_t bytes) override { swap(from, nullptr, 0, data, bytes, {}); }
+  // In messages small enough to be sent at once: of a larger one, Open MPI sends its begin, and waits for an answer.
+  void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in,
+            const Arrived& arrived) override {
+    constexpr size_t most = 60 << 10;  // Open MPI's limit for TCP is 64 KB, with a header
+    constexpr size_t together = 16;    // a megabyte at a time: many threads can merge it, and it fits a cache
+    std::vector<MPI_Request> requests;
+    requests.reserve(bytes_in / most + bytes_out / most + 2);
     const int other = static_cast<int>(with);
-    for (size_t at = 0; at < std::max(bytes_out, bytes_in); at += most) {
-      const auto count = [=](size_t bytes) { return static_cast<int>(std::min(most, bytes - std::min(bytes, at))); };
-      MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-      if (const int n = count(bytes_in))
-        MPI_Irecv(static_cast<char*>(in) + at, n, MPI_BYTE, other, 0, MPI_COMM_WORLD, requests);
-      if (const int n = count(bytes_out))
-        MPI_Isend(static_cast<const char*>(out) + at, n, MPI_BYTE, other, 0, MPI_COMM_WORLD, requests + 1);
-      if (!done(requests, 2, timeout_))
-        abandon(fmt::format("evenkeel: {} got no answer from {} within {} s: it hangs, or cannot be reached. To go on "
-                            "from the last checkpoint: evenkeel train --resume, by any number of processes",
-                            name(rank_), name(with), timeout_),
-                static_cast<int>(Fault::failed));
+    const auto begin = [&](auto* data, size_t bytes, auto start) {
+      for (size_t at = 0; at < bytes; at += most)
+        start(data + at, static_cast<int>(std::min(most, bytes - at)), MPI_BYTE, other, 0, MPI_COMM_WORLD,
+              &requests.emplace_back(MPI_REQUEST_NULL));
+    };
+    begin(static_cast<char*>(in), bytes_in, MPI_Irecv);
+    const size_t incoming = requests.size();
+    begin(static_cast<const char*>(out), bytes_out, MPI_Isend);
+    for (size_t i = 0; i < incoming; i += together) {
+      const size_t end = std::min(incoming, i + together);
+      await(requests.data() + i, end - i, with);
+      if (arrived) arrived(i * most, std::min(bytes_in, end * most));
     }
+    await(requests.data() + incoming, requests.size() - incoming, with);
   }
 
   bool all_come(double seconds) override {
@@ -96,6 +102,13 @@ class MpiTeam : public Team {
   }
 
  private:
+  void await(MPI_Request* requests, size_t count, int64_t from) {
+    if (done(requests, static_cast<int>(count), timeout_)) return;
+    abandon(fmt::format("evenkeel: {} got no answer from {} within {} s: it hangs, or cannot be reached. To go on "
+                        "from the last checkpoint: evenkeel train --resume, by any number of processes",
+                        name(rank_), name(from), timeout_),
+            static_cast<int>(Fault::failed));
+  }
   // False after so many seconds, or if the connection is lost. Does not keep a core busy that another process needs.
   static bool done(MPI_Request* requests, int count, double seconds) {
     using Clock = std::chrono::steady_clock;

@@ -116,31 +116,44 @@ Grads Trainer::pass(Sequential& network, const Batch& part, StepResult& result) 
 
 Grads Trainer::pass_shards(const Batch& batch, StepResult& result) {
   const int64_t first = shard_begin(result.count, shards_->first(), shards_->count());
-  std::vector<void*> each(static_cast<size_t>(shards_->here()));
-  sums_.resize(each.size());
-  Grads gradients;
+  std::vector<Grads> each(static_cast<size_t>(shards_->here()));
   for (const auto& copy : copies_) follow(*copy, network_);
   shards_->run(result.count, [&](int64_t i) {
     const Shard& shard = *this_shard();
     const bool last = i + 1 == shards_->here();
     StepResult mine = result;
-    Grads g = pass(last ? network_ : *copies_[i],
+    each[i] = pass(last ? network_ : *copies_[i],
                    shards_->here() == 1 ? batch : rows_of(batch, shard.begin - first, shard.end - first), mine);
-    sums_[i].clear();
-    for (const Tensor& t : g) sums_[i].insert(sums_[i].end(), t.data(), t.data() + t.size());
-    each[i] = sums_[i].data();
-    if (last) {
-      result = mine;
-      gradients = std::move(g);
-    }
+    if (last) result = mine;
   });
-  shards_->fold(each, sums_[0].size() * sizeof(real), sum_of<real>());
-  const real* next = sums_[0].data();
-  for (Tensor& t : gradients) {
-    std::copy_n(next, t.size(), t.mutable_data());
-    next += t.size();
+  sum_over_shards(each);
+  return std::move(each[0]);
+}
+
+void Trainer::sum_over_shards(std::vector<Grads>& each) {
+  std::vector<void*> parts(each.size());
+  rows_.resize(each.size());
+  for (std::vector<real>& row : rows_) row.clear();
+  for (size_t p = 0; p < each[0].size(); ++p) {
+    const bool in_place = each[0][p].size() >= large;
+    for (size_t i = 0; i < each.size(); ++i) {
+      Tensor& g = each[i][p];
+      if (in_place && !g.sole_owner()) g = g.clone();
+      if (in_place)
+        parts[i] = g.mutable_data();
+      else
+        rows_[i].insert(rows_[i].end(), g.data(), g.data() + g.size());
+    }
+    if (in_place) shards_->fold(parts, static_cast<size_t>(each[0][p].size()) * sizeof(real), sum_of<real>());
   }
-  return gradients;
+  for (size_t i = 0; i < each.size(); ++i) parts[i] = rows_[i].data();
+  shards_->fold(parts, rows_[0].size() * sizeof(real), sum_of<real>());
+  const real* next = rows_[0].data();
+  for (Tensor& g : each[0]) {
+    if (g.size() >= large) continue;
+    std::copy_n(next, g.size(), g.mutable_data());
+    next += g.size();
+  }
 }
 
 }  // namespace evenkeel

@@ -25,6 +25,9 @@ class Trainer {
   // Cuts every batch into shards (core/base/shards.h): batches must have this process's shards, and the loss and the
   // gradients are those of the whole batch. `copy` makes a network like `network`, for each further shard here.
   void set_shards(Shards& shards, const std::function<std::unique_ptr<Sequential>()>& copy);
+  // From so many numbers on (1 MB of floats) a gradient is summed over shards by itself: a copy takes longer than one
+  // more exchange. The others are summed in a row.
+  static constexpr int64_t large = 1 << 18;
 
   // Forward, cross-entropy, backward, and an update with the schedule's learning rate of step `steps`; then increments
   // `steps`. Error(Fault::failed), with the layer, if the loss or a norm's statistics are not finite; then nothing is
@@ -38,11 +41,12 @@ class Trainer {
  private:
   Grads pass(Sequential& network, const Batch& part, StepResult& result);
   Grads pass_shards(const Batch& batch, StepResult& result);
+  void sum_over_shards(std::vector<Grads>& each);  // into each[0]
 
   Sequential& network_;
   Shards* shards_ = nullptr;
   std::vector<std::unique_ptr<Sequential>> copies_;
-  std::vector<std::vector<real>> sums_;  // the gradients of each shard here, in a row
+  std::vector<std::vector<real>> rows_;  // the small gradients of each shard here
   Optimizer& optimizer_;
   Schedule schedule_;
   real label_smoothing_;

@@ -122,6 +122,7 @@ void Shards::meet(int64_t i, void* values, size_t bytes, Merge merge) {
   }
   if (broken_) throw Broken();
   fold(each, bytes, merge);
+  for (int64_t j = 0; j < i; ++j) std::memcpy(each[j + 1], each[0], bytes);
   if (here_ > 1) give_turn(0, lock);
 }
 
@@ -153,7 +154,6 @@ void Shards::fold(const std::vector<void*>& each, size_t bytes, Merge merge) {
       if (rank % (2 * step) == step) processes_->receive(rank - step, each[0], bytes);
     }
   }
-  for (int64_t i = 1; i < here_; ++i) std::memcpy(each[i], each[0], bytes);
 }
 
 // The levels of the tree above a process: of each pair both compute the result; or, of many numbers, each a half of
@@ -178,9 +178,17 @@ void Shards::fold_in_pairs(std::byte* values, size_t bytes, Merge merge) {
     }
     const size_t size = mine.end - mine.begin;
     std::byte *const own = values + mine.begin, *const received = received_.data();
-    processes_->swap(other, values + theirs.begin, theirs.end - theirs.begin, received, size);
-    merge.merge(lower ? own : received, lower ? received : own, size);
-    if (!lower) std::memcpy(own, received, size);
+    const auto take = [&](size_t begin, size_t end) {
+      std::byte *const a = own + begin, *const b = received + begin;
+      merge.merge(lower ? a : b, lower ? b : a, end - begin);
+      if (!lower) std::memcpy(a, b, end - begin);
+    };
+    if (halve) {  // what has just arrived is in the cache
+      processes_->swap(other, values + theirs.begin, theirs.end - theirs.begin, received, size, take);
+    } else {
+      processes_->swap(other, own, size, received, size);
+      take(0, size);
+    }
   }
   for (int64_t step = int64_t{1} << halves.size(); !halves.empty(); halves.pop_back()) {
     step /= 2;

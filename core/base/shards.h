@@ -26,7 +26,11 @@ struct Processes {
   virtual int64_t size() const = 0;
   virtual void send(int64_t to, const void* data, size_t bytes) = 0;
   virtual void receive(int64_t from, void* data, size_t bytes) = 0;
-  virtual void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in) = 0;
+  // Calls arrived(begin, end), if it is given, as soon as the bytes [begin, end) of `in` are there, for one part after
+  // the other; all but the last end at multiples of 8.
+  using Arrived = std::function<void(size_t begin, size_t end)>;
+  virtual void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in,
+                    const Arrived& arrived = {}) = 0;
 };
 
 // into = into and from together. It must be associative but for rounding. `into` has the lower shards.
@@ -96,7 +100,8 @@ class Shards {
   // the next fold(). Rethrows the first error.
   void run(int64_t n, const std::function<void(int64_t i)>& f);
 
-  // As Shard::fold, outside of run(): each[i] are the values of this process's i-th shard.
+  // As Shard::fold, outside of run(): each[i] are the values of this process's i-th shard. each[0] gets the result, the
+  // others are overwritten.
   void fold(const std::vector<void*>& each, size_t bytes, Merge merge);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "apps/trainer/evaluate.h"
@@ -164,6 +165,49 @@ TEST_CASE("trainer: shards take the steps of one batch; the same bits for any nu
       const End again = train(count, pool);
       CHECK(again.state == cut.state);
       CHECK(again.losses == cut.losses);
+    }
+  }
+}
+
+TEST_CASE("trainer: large gradients are summed over shards in place, also two parameters' one gradient") {
+  struct Sum : Layer {  // y = x (a + b)^T, and so da = db
+    explicit Sum(Random& random)
+        : a(Tensor::normal({1 << 17, 2}, random, 0, 0.1).track()),
+          b(Tensor::normal({1 << 17, 2}, random, 0, 0.1).track()) {}
+    Tensor forward(const Tensor& x, Mode) override { return linear(x, a + b, {}); }
+    void visit(Visitor& v) override {
+      v.parameter("a", a, true);
+      v.parameter("b", b, true);
+    }
+    std::string describe() const override { return "sum"; }
+    Owned a, b;
+  };
+  const auto make = [] {
+    Random random(3);
+    return std::make_unique<Sequential>(Dense(4, 2, random), Sum(random), Dense(1 << 17, 3, random));
+  };
+  std::vector<std::vector<real>> whole;
+  for (int64_t count : {1, 2, 3}) {
+    const auto network = make();
+    Sgd sgd(parameters(*network), {.lr = real(0.1)});
+    Trainer trainer(*network, sgd, {.lr = 0.1});
+    std::vector<std::vector<real>> gradients;
+    trainer.before_update = [&](const StepResult&, Grads& all) {
+      for (const Tensor& g : all) gradients.push_back(g.values());
+    };
+    Shards shards(count);
+    if (count > 1) trainer.set_shards(shards, make);
+    trainer.step(small_batch(1));
+    if (count == 1) whole = gradients;
+    REQUIRE(gradients.size() == 6);
+    CHECK(gradients[2] == gradients[3]);
+    for (size_t p = 0; p < whole.size(); ++p) {
+      double difference = 0, norm = 0;
+      for (size_t k = 0; k < whole[p].size(); ++k) {
+        difference += std::pow(gradients[p][k] - whole[p][k], 2);
+        norm += std::pow(whole[p][k], 2);
+      }
+      CHECK(std::sqrt(difference) < 1e-5 * std::sqrt(norm));
     }
   }
 }

@@ -53,9 +53,12 @@ struct Local : Processes {
     std::memcpy(data, box.front().data(), bytes);
     box.erase(box.begin());
   }
-  void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in) override {
+  void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in,
+            const Arrived& arrived) override {
     send(with, out, bytes_out);
     receive(with, in, bytes_in);
+    const size_t part = bytes_in / 2 / sizeof(Term) * sizeof(Term);
+    if (arrived) arrived(0, part), arrived(part, bytes_in);
   }
   Mail& mail;
   const int64_t me;
