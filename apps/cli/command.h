@@ -13,6 +13,7 @@ using Action = std::function<int()>;  // returns the exit status
 using Command = Action (*)(CLI::App& app, const Registry& registry);
 
 Action train_command(CLI::App& app, const Registry& registry);
+Action ablate_command(CLI::App& app, const Registry& registry);
 Action eval_command(CLI::App& app, const Registry& registry);
 Action predict_command(CLI::App& app, const Registry& registry);
 Action export_command(CLI::App& app, const Registry& registry);

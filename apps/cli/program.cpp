@@ -25,6 +25,7 @@ constexpr struct {
   const char* help;
 } commands[] = {
     {"train", train_command, "Train a network and keep what comes of it in a folder."},
+    {"ablate", ablate_command, "Train variants of a run with the same seeds, and print what each one changes."},
     {"eval", eval_command, "Evaluate a trained network on a data set."},
     {"predict", predict_command, "Say what a trained network sees in pictures."},
     {"export", export_command, "Write a trained network as other programs read it: safetensors, npz, ONNX."},

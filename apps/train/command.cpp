@@ -142,16 +142,6 @@ Json option_values(const CLI::App& app, bool all) {
   return values;
 }
 
-template <class Values>
-std::vector<std::string> as_arguments(const Values& values) {
-  std::vector<std::string> arguments;
-  for (const auto& [name, value] : values.items()) {
-    arguments.push_back(
-        fmt::format("--{}={}", name, value.is_string() ? value.template get<std::string>() : value.dump()));
-  }
-  return arguments;
-}
-
 std::string quoted(const std::string& argument) {
   if (argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/+") ==
       std::string::npos)

@@ -1,7 +1,10 @@
 // Training: from options to a folder of results.
 #pragma once
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "apps/cli/data_options.h"
 #include "apps/cli/program.h"
@@ -47,6 +50,17 @@ TrainOptions read_options(const std::string& name, const std::string& json);
 // Whether --init names a file of weights instead of random ones. Decided by the name alone, so that a run can be
 // resumed without the file.
 bool names_file(const std::string& init);
+
+// Options by name, a JSON object, as arguments of evenkeel train.
+template <class Values>
+std::vector<std::string> as_arguments(const Values& values) {
+  std::vector<std::string> arguments;
+  for (const auto& [name, value] : values.items()) {
+    arguments.push_back(
+        fmt::format("--{}={}", name, value.is_string() ? value.template get<std::string>() : value.dump()));
+  }
+  return arguments;
+}
 
 // Trains, and writes config.json, log.csv, curves.svg, last.safetensors, best.safetensors and, with an average,
 // average.safetensors into the folder. `config`: the first part of config.json, with the run's "options". `known`: the
