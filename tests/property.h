@@ -989,23 +989,25 @@ inline void add_losses(Cases& cases) {
                   s.size() == 0 ? "logits must be (rows, classes)" : nullptr,
                   64};
     });
-  cases.emplace_back("mean_squared_error", [](Draw& d) {
-    const Shape s = d.shape();
-    return Case{{d.values(s), d.values(s)},
-                [](const Inputs& in) { return mean_squared_error(in[0], in[1]); },
-                {},
-                [s](Naive& n) {
-                  const double share = 1 / static_cast<double>(s.size());
-                  for (size_t i = 0; i < n.x[0].size(); ++i) {
-                    const double difference = n.x[0][i] - n.x[1][i];
-                    n.y[0].add(difference * difference * share);
-                    n.d[0][i].add(2 * n.g[0] * difference * share);
-                    n.d[1][i].add(-2 * n.g[0] * difference * share);
-                  }
-                },
-                s.size() == 0 ? "hold values" : nullptr,
-                8};
-  });
+  for (const bool mean : {true, false})
+    cases.emplace_back(mean ? "mean_squared_error" : "squared_distance", [mean](Draw& d) {
+      const Shape s = d.shape();
+      return Case{
+          {d.values(s), d.values(s)},
+          [mean](const Inputs& in) { return mean ? mean_squared_error(in[0], in[1]) : squared_distance(in[0], in[1]); },
+          {},
+          [s, mean](Naive& n) {
+            const double share = mean ? 1 / static_cast<double>(s.size()) : 1;
+            for (size_t i = 0; i < n.x[0].size(); ++i) {
+              const double difference = n.x[0][i] - n.x[1][i];
+              n.y[0].add(difference * difference * share);
+              n.d[0][i].add(2 * n.g[0] * difference * share);
+              n.d[1][i].add(-2 * n.g[0] * difference * share);
+            }
+          },
+          mean && s.size() == 0 ? "hold values" : nullptr,
+          8};
+    });
   cases.emplace_back("count_correct", [](Draw& d) {
     const Shape s = d.shape(2, 2);
     Labels labels;

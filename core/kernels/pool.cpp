@@ -14,18 +14,18 @@ namespace evenkeel {
 namespace {
 
 // For each window of one row of the result: window(offset in the result, number of cells, cells), where cells(f) calls
-// f(number, offset in x) for each cell outside the padding; the first has number 0, the next row's `width` more.
+// f(number, offset in x) for each cell outside the padding; the first has number 0, the next row's `size` more.
 template <class Window>
 void for_windows(PoolSizes a, int64_t row, Window window) {
   const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;
-  const int64_t r0 = std::max<int64_t>(0, -top), r1 = std::min(a.height, a.h - top);
+  const int64_t r0 = std::max<int64_t>(0, -top), r1 = std::min(a.size, a.h - top);
   for (int64_t q = 0; q < a.q; ++q) {
-    const int64_t left = q * a.stride - a.padding, s0 = std::max<int64_t>(0, -left), s1 = std::min(a.width, a.w - left);
+    const int64_t left = q * a.stride - a.padding, s0 = std::max<int64_t>(0, -left), s1 = std::min(a.size, a.w - left);
     const int64_t rows = r1 - r0, columns = s1 - s0, down = a.w * a.c;
     const int64_t first = ((n * a.h + top + r0) * a.w + left + s0) * a.c;
-    window((row * a.q + q) * a.c, rows * columns, [=, width = a.width, c = a.c](auto cell) {
+    window((row * a.q + q) * a.c, rows * columns, [=, size = a.size, c = a.c](auto cell) {
       for (int64_t r = 0; r < rows; ++r)
-        for (int64_t s = 0; s < columns; ++s) cell(r * width + s, first + r * down + s * c);
+        for (int64_t s = 0; s < columns; ++s) cell(r * size + s, first + r * down + s * c);
     });
   }
 }
@@ -87,8 +87,8 @@ void pick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real
 void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, real* out) {
   const int64_t image = a.h * a.w * a.c;
   // Overlapping windows add to zeros. Windows side by side from the corner on write each of their cells once.
-  const bool add = a.stride < std::max(a.height, a.width);
-  const bool side_by_side = a.padding == 0 && a.stride == a.height && a.stride == a.width;
+  const bool add = a.stride < a.size;
+  const bool side_by_side = a.padding == 0 && a.stride == a.size;
   const bool streamed = side_by_side && worth_streaming(a.n * image, a.c);
   const int64_t covered = a.p * a.stride, along = a.q * a.stride * a.c;
   parallel_for(a.n, [&](int64_t n) {

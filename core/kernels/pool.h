@@ -6,10 +6,10 @@
 
 namespace evenkeel {
 
-// x (n, h, w, c), windows of `height` x `width`, y (n, p, q, c).
+// x (n, h, w, c), windows of `size` x `size`, y (n, p, q, c).
 struct PoolSizes {
   int64_t n, h, w, c;
-  int64_t height, width, stride, padding;
+  int64_t size, stride, padding;
   int64_t p, q;
 };
 

@@ -4,8 +4,7 @@
 
 #include "core/base/memory.h"
 #include "core/kernels/pool.h"
-#include "core/ops/elementwise.h"
-#include "core/ops/rearrange.h"
+#include "core/ops/reduce.h"
 
 namespace evenkeel {
 namespace {
@@ -13,20 +12,21 @@ namespace {
 Shape image(const PoolSizes& a) { return {a.n, a.h, a.w, a.c}; }
 Shape result(const PoolSizes& a) { return {a.n, a.p, a.q, a.c}; }
 
-PoolSizes windows(const char* op, const Shape& x, int64_t height, int64_t width, int64_t stride, int64_t padding) {
+void check_image(const char* op, const Shape& x) {
   check(x.rank() == 4, "{}: needs (N, H, W, C), got {}", op, x);
   check(x[1] >= 1 && x[2] >= 1, "{}: an image must have a height and a width, got {}", op, x);
-  check(height >= 1 && width >= 1 && stride >= 1 && padding >= 0 && padding <= std::min(height, width) / 2,
-        "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, height,
-        width, stride, padding);
-  check(x[1] + 2 * padding >= height && x[2] + 2 * padding >= width,
-        "{}: the window of {} x {} must fit into the padded image; x is {}, padding {}", op, height, width, x, padding);
-  const int64_t p = (x[1] + 2 * padding - height) / stride + 1, q = (x[2] + 2 * padding - width) / stride + 1;
-  return {x[0], x[1], x[2], x[3], height, width, stride, padding, p, q};
 }
 
 PoolSizes windows(const char* op, const Shape& x, const PoolOptions& o) {
-  return windows(op, x, o.size, o.size, o.stride == 0 ? o.size : o.stride, o.padding);
+  check_image(op, x);
+  const int64_t size = o.size, stride = o.stride == 0 ? size : o.stride, padding = o.padding;
+  check(size >= 1 && stride >= 1 && padding >= 0 && padding <= size / 2,
+        "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, size, size,
+        stride, padding);
+  const int64_t h = x[1] + 2 * padding - size, w = x[2] + 2 * padding - size;
+  check(h >= 0 && w >= 0, "{}: the window of {} x {} must fit into the padded image; x is {}, padding {}", op, size,
+        size, x, padding);
+  return {x[0], x[1], x[2], x[3], size, stride, padding, h / stride + 1, w / stride + 1};
 }
 
 // The cell of its window that holds each maximum: one byte each.
@@ -73,7 +73,7 @@ Tensor spread_average(const Tensor& g, const PoolSizes& a) {
 
 Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   const PoolSizes a = windows("max_pool", x.shape(), options);
-  check(a.height * a.width <= 256, "max_pool: a window has at most 256 cells, got {} x {}", a.height, a.width);
+  check(a.size * a.size <= 256, "max_pool: a window has at most 256 cells, got {} x {}", a.size, a.size);
   Tensor y = Tensor::empty(result(a));
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const bool nan = max_cells(a, x.data(), winners.get(), y.mutable_data());
@@ -91,9 +91,8 @@ Tensor avg_pool(const Tensor& x, const PoolOptions& options) {
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options) { return result(windows(op, x, options)); }
 
 Tensor global_avg_pool(const Tensor& x) {
-  check(x.shape().rank() == 4, "global_avg_pool: needs (N, H, W, C), got {}", x.shape());
-  const PoolSizes whole = windows("global_avg_pool", x.shape(), x.dim(1), x.dim(2), 1, 0);
-  return reshape(average(x, whole), {x.dim(0), x.dim(3)});
+  check_image("global_avg_pool", x.shape());
+  return sum_positions(x) / static_cast<real>(x.dim(1) * x.dim(2));
 }
 
 }  // namespace evenkeel

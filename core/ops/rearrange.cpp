@@ -3,18 +3,22 @@
 #include <algorithm>
 
 #include "core/base/parallel.h"
+#include "core/kernels/simd.h"
 
 namespace evenkeel {
 namespace {
 
 constexpr int64_t tile = 16;  // a cache line of floats
 
-// y[j][k] = x[k][j] of a whole tile, by a copy whose rows are written as whole lines.
+// y[j][k] = x[k][j] of a whole tile, in squares of Vecs.
 void transpose_tile(const real* x, int64_t x_step, real* y, int64_t y_step) {
-  real copy[tile][tile];
-  for (int64_t j = 0; j < tile; ++j)
-    for (int64_t k = 0; k < tile; ++k) copy[j][k] = x[k * x_step + j];
-  for (int64_t j = 0; j < tile; ++j) std::copy_n(copy[j], tile, y + j * y_step);
+  for (int64_t j = 0; j < tile; j += lanes)
+    for (int64_t k = 0; k < tile; k += lanes) {
+      Vec square[lanes];
+      for (int64_t i = 0; i < lanes; ++i) square[i] = vec(x + (k + i) * x_step + j);
+      transpose(square);
+      for (int64_t i = 0; i < lanes; ++i) vec(y + (j + i) * y_step + k) = square[i];
+    }
 }
 
 // Transposes n matrices (a, b), tile by tile, along the rows or down the columns. In a small matrix the longer way is
@@ -72,12 +76,28 @@ Tensor to_channels_last(const Tensor& x) {
 
 namespace {
 
-// Copies a matrix (rows x columns); rows of `to` lie `to_step` apart.
+// A matrix to copy; its rows lie `from_step` and `to_step` apart.
+struct Copy {
+  int64_t columns;
+  const real* from;
+  int64_t from_step;
+  real* to;
+  int64_t to_step;
+};
+
+// Copies matrices of as many rows, row by row: so a tensor in which they lie side by side is read or written in order.
+void copy_matrices(int64_t rows, const std::vector<Copy>& parts) {
+  int64_t columns = 0;
+  for (const Copy& part : parts) columns += part.columns;
+  parallel_blocks(rows, row_block(columns), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (const auto& [width, from, from_step, to, to_step] : parts)
+        std::copy_n(from + r * from_step, width, to + r * to_step);
+  });
+}
+
 void copy_matrix(int64_t rows, int64_t columns, const real* from, int64_t from_step, real* to, int64_t to_step) {
-  parallel_blocks(rows, std::max<int64_t>(1, elementwise_block / std::max<int64_t>(1, columns)),
-                  [=](int64_t begin, int64_t end) {
-                    for (int64_t r = begin; r < end; ++r) std::copy_n(from + r * from_step, columns, to + r * to_step);
-                  });
+  copy_matrices(rows, {{columns, from, from_step, to, to_step}});
 }
 
 void check_border(const char* op, const Shape& x, const Border& b) {
@@ -126,15 +146,23 @@ Tensor concat_channels(const std::vector<Tensor>& parts) {
   Tensor y = Tensor::empty(shape);
   std::vector<int64_t> begin{0};
   std::vector<Tensor> inputs;
+  std::vector<Copy> copies;
   for (const Tensor& t : parts) {
     inputs.push_back(t.without_values());
-    copy_matrix(t.rows(), t.channels(), t.data(), t.channels(), y.mutable_data() + begin.back(), y.channels());
+    copies.push_back({t.channels(), t.data(), t.channels(), y.mutable_data() + begin.back(), y.channels()});
     begin.push_back(begin.back() + t.channels());
   }
+  copy_matrices(y.rows(), copies);
   return record(y, inputs, [inputs, begin](const Tensor& g) {
     Grads d(inputs.size());
-    for (size_t i = 0; i < d.size(); ++i)
-      if (inputs[i].tracked()) d[i] = slice_channels(g, begin[i], begin[i + 1]);
+    std::vector<Copy> slices;  // together, unless each must be an op that has a derivative
+    for (size_t i = 0; i < d.size(); ++i) {
+      if (!inputs[i].tracked()) continue;
+      const int64_t channels = inputs[i].channels();
+      d[i] = recording() ? slice_channels(g, begin[i], begin[i + 1]) : Tensor::empty(inputs[i].shape());
+      if (!recording()) slices.push_back({channels, g.data() + begin[i], g.channels(), d[i].mutable_data(), channels});
+    }
+    copy_matrices(g.rows(), slices);
     return d;
   });
 }

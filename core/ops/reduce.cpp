@@ -53,6 +53,17 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   });
 }
 
+Tensor squared_distance(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "squared_distance: shapes must agree, got {} and {}", a.shape(), b.shape());
+  const Tensor y =
+      total(a.size(), [pa = a.data(), pb = b.data()](int64_t i) { return (pa[i] - pb[i]) * (pa[i] - pb[i]); });
+  return record(y, {a, b}, [a, b](const Tensor& g) {
+    const Tensor da = recording() ? spread(2 * g, a.shape()) * (a - b)
+                                  : map(a, b, [k = 2 * g.item()](real x, real y) { return k * (x - y); });
+    return Grads{da, b.tracked() ? -da : Tensor()};
+  });
+}
+
 Tensor mean(const Tensor& x) {
   check(x.size() > 0, "mean: x must have values, its shape is {}", x.shape());
   return sum(x) / static_cast<real>(x.size());
@@ -133,21 +144,17 @@ Tensor spread_channels(const Tensor& v, const Shape& shape) {
 
 Tensor sum_positions(const Tensor& x) {
   check(x.shape().rank() >= 2, "sum_positions: needs an axis of examples and one of channels, got {}", x.shape());
-  const int64_t examples = x.dim(0), channels = x.channels(), positions = examples ? x.rows() / examples : 0;
+  const int64_t examples = x.dim(0), channels = x.channels(), size = examples ? x.size() / examples : 0;
   Tensor y = Tensor::empty({examples, channels});
   const real* in = x.data();
   real* out = y.mutable_data();
-  parallel_blocks(examples, row_block(positions * channels), [=](int64_t begin, int64_t end) {
+  parallel_blocks(examples, row_block(size), [=](int64_t begin, int64_t end) {
+    Runs runs(channels);
     std::vector<double> s(static_cast<size_t>(channels));
     for (int64_t n = begin; n < end; ++n) {
       std::fill(s.begin(), s.end(), 0.0);
-      double* sum = s.data();
-      for (int64_t p = 0; p < positions; ++p) {
-        const real* row = in + (n * positions + p) * channels;
-#pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) sum[c] += row[c];
-      }
-      for (int64_t c = 0; c < channels; ++c) out[n * channels + c] = static_cast<real>(sum[c]);
+      runs.add(n * size, (n + 1) * size, s.data(), [in](int64_t i, int64_t, real& p) { p += in[i]; });
+      for (int64_t c = 0; c < channels; ++c) out[n * channels + c] = static_cast<real>(s[static_cast<size_t>(c)]);
     }
   });
   return record(y, {x.without_values()},

@@ -20,6 +20,7 @@ Tensor mean_channels(const Tensor& x);
 // Sets gated = gate(g, y), and returns its sum over rows (C), in one pass; both are constants.
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
 
-Tensor dot(const Tensor& a, const Tensor& b);  // sum of a_i b_i, ()
+Tensor dot(const Tensor& a, const Tensor& b);               // sum of a_i b_i, ()
+Tensor squared_distance(const Tensor& a, const Tensor& b);  // sum of (a_i - b_i)^2, ()
 
 }  // namespace evenkeel

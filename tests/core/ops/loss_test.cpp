@@ -103,7 +103,8 @@ TEST_CASE("losses and dropout: the same bits for any number of threads, and noth
     Tensor x = Tensor::normal({7001, 11}, random).track();
     Labels labels;
     for (int i = 0; i < 7001; ++i) labels.push_back(i % 11);
-    const Tensor loss = cross_entropy(dropout(x, real(0.3), random), labels, real(0.1)) + sum(square(log_softmax(x)));
+    const Tensor loss = cross_entropy(dropout(x, real(0.3), random), labels, real(0.1)) + sum(square(log_softmax(x))) +
+                        mean_squared_error(x, softmax(x));
     std::vector<real> all = grad(loss, {x})[0].values();
     all.push_back(loss.item());
     return all;

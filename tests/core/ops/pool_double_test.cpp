@@ -39,3 +39,11 @@ TEST_CASE("pad, crop, concat, slice, embed: derivatives up to order 3") {
     check_grad([&](const Inputs& in) { return embed_channels(exp(in[0]), 2, 9); }, {random(s)}, 3);
   }
 }
+
+TEST_CASE("transpose moves every value of whole tiles and of parts to its place") {
+  const Tensor x = random({37, 50}), y = transpose(x);
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < 37; ++i)
+    for (int64_t j = 0; j < 50; ++j) wrong += y.data()[j * 37 + i] != x.data()[i * 50 + j];
+  CHECK(wrong == 0);
+}
