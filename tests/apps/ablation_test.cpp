@@ -10,6 +10,12 @@
 #include <cmath>
 #include <thread>
 
+#include "apps/train/recipes.h"
+#include "apps/train/run.h"
+#include "layers/model/spec.h"
+#include "optim/groups.h"
+#include "optim/named_optimizers.h"
+#include "optim/schedule.h"
 #include "tests/apps/process.h"
 #include "tests/data_files.h"
 
@@ -65,6 +71,27 @@ TEST_CASE("ablation: the table pairs the seeds that both have, and counts the re
         "| b | 3 | 88.33 | **-2.67 +- 0.33** | 82.00 | +0.00 +- 0.58 |\n"
         "| c | 1, 1 failed | 93.00 | +2.00 | 80.00 | -2.00 |\n"
         "| d | 0 | - |  | - |  |\n");
+}
+
+TEST_CASE(
+    "ablation: network, optimiser, groups, schedule and augmentation of every variant beside a recipe can be made") {
+  for (const char* file : {"parts", "norm"}) {
+    const std::string path = std::string(EVENKEEL_SOURCE_DIR "/apps/train/recipes/cifar10-94/") + file + ".json";
+    for (const Variant& v : read_variants(path)) {
+      CAPTURE(v.name);
+      auto words = nlohmann::json::parse(find_recipe(v.options.at("recipe")).json);
+      words["options"].update(v.options);
+      words["options"].erase("recipe");
+      TrainOptions o = read_options(v.name, words.dump());
+      o.model.input = {32, 32, 3};
+      const std::unique_ptr<Sequential> network = make_model(o.model);
+      for (const Parameter& p : grouped(parameters(*network), o.groups))
+        if (p.lr_factor == real(6.9)) CHECK_MESSAGE(p.value.size() == 2560, p.name);  // the last layer's, by its number
+      make_optimizer(o.optimizer, grouped(parameters(*network), o.groups));
+      parse_schedule(o.schedule, o.lr, o.epochs, 25);
+      CHECK(parse_augmentation(o.augment).crop == 2);
+    }
+  }
 }
 
 TEST_CASE("ablation: a run comes back from its line") {
