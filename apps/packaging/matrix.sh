@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds everything with each compiler, warnings as errors, and runs the library's tests. One row of a table for each:
+# Builds everything with each compiler, warnings as errors, runs the library's tests, trains, resumes (the bytes must be those of a
+# run in one piece) and evaluates. One row of a table for each:
 #     bash apps/packaging/matrix.sh [COMPILER ...]        without one: those of g++-12, g++-14, clang++-14, clang++-19 that are here
 # COMPILER+libc++ is a clang with LLVM's standard library. aarch64-linux-gnu-g++ compiles for arm64 with the system's arm64 packages,
 # and qemu-user runs the tests.
@@ -8,6 +9,14 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 [ $# -gt 0 ] || set -- $(command -v g++-12 g++-14 clang++-14 clang++-19)
 failed=0
+trains() {
+  local run=(train --data synthetic --samples 256 --model "conv:8:3:stride=2 norm act flatten dense:classes" --schedule constant --seed 1 --overwrite)
+  $emulator "$to/evenkeel" "${run[@]}" --epochs 2 --out "$to/whole" &&
+    $emulator "$to/evenkeel" "${run[@]}" --epochs 1 --out "$to/parts" &&
+    $emulator "$to/evenkeel" train --resume "$to/parts" --epochs 2 &&
+    cmp "$to/whole/last.safetensors" "$to/parts/last.safetensors" &&
+    $emulator "$to/evenkeel" eval "$to/whole"
+}
 printf '| %-38s | %-20s | %-8s | %-8s |\n' compiler system builds tests
 printf '|---|---|---|---|\n'
 for row in "$@"; do
@@ -22,7 +31,7 @@ for row in "$@"; do
   if cmake --preset release -B "$to" -DCMAKE_CXX_COMPILER="$compiler" -DEVENKEEL_WERROR=ON "${options[@]}" >"$to/log" 2>&1 &&
     cmake --build "$to" --parallel "$(getconf _NPROCESSORS_ONLN)" >>"$to/log" 2>&1; then
     builds=yes tests=failed
-    $emulator "$to/tests/test_float" --minimal >>"$to/log" 2>&1 && $emulator "$to/tests/test_double" --minimal >>"$to/log" 2>&1 && tests=pass
+    { $emulator "$to/tests/test_float" --minimal && $emulator "$to/tests/test_double" --minimal && trains; } >>"$to/log" 2>&1 && tests=pass
   fi
   [ "$tests" = pass ] || failed=1
   printf '| %-38s | %-20s | %-8s | %-8s |\n' "$("$compiler" --version | head -1 | cut -c1-30)${row#"$compiler"}" \
