@@ -25,7 +25,8 @@ void check_usage(const Arguments& arguments, const std::string& said) {
 
 TEST_CASE("usage: help is wrapped at 110 characters; only a word that is longer stands out") {
   size_t continued = 0;
-  for (const char* command : {"train", "ablate", "eval", "model", "data", "plot", "export", "doctor", "bench", "predict"}) {
+  for (const char* command :
+       {"train", "ablate", "eval", "model", "data", "plot", "export", "doctor", "bench", "predict"}) {
     CAPTURE(command);
     const Outcome help = run({command, "--help"});
     REQUIRE(help.status == 0);
