@@ -80,16 +80,23 @@ int as_one(Team* team, const std::function<int()>& f) {
   if (!team) return f();
   std::string message = "out of memory; a smaller --batch-size needs less";
   int status = static_cast<int>(Fault::failed);
+  // If all processes have failed, rank 0 alone throws on, and prints the error. The others' status is 0, because mpirun
+  // ends all processes, rank 0 too, at the first other one.
+  const auto all_failed = [&] {
+    if (!team->all_come(3)) return false;
+    if (team->rank() == 0) throw;
+    return true;
+  };
   try {
     return f();
   } catch (const Error& error) {
-    if (team->all_come(3)) throw;
+    if (all_failed()) return 0;
     message = error.what();
     status = static_cast<int>(error.fault);
   } catch (const std::bad_alloc&) {
-    if (team->all_come(3)) throw;
+    if (all_failed()) return 0;
   } catch (const std::exception& error) {
-    if (team->all_come(3)) throw;
+    if (all_failed()) return 0;
     message = error.what();
   }
   team->abandon(fmt::format("evenkeel: {}: {}", team->name(team->rank()), message), status);

@@ -32,7 +32,8 @@ void attempt(Team* team, const std::function<void()>& f);
 // Error, which names the hosts, unless all processes have the same.
 void check_same_everywhere(Team& team, const nlohmann::json& mine);
 
-// Returns f(). If it throws on some processes only, ends all of them.
+// Returns f(). If it throws on some processes only, ends all of them; if on all, throws on rank 0 and returns 0 on the
+// others.
 int as_one(Team* team, const std::function<int()>& f);
 
 }  // namespace evenkeel
