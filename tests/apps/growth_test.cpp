@@ -13,8 +13,6 @@
 #include <malloc.h>
 #endif
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose own memory would be measured
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,5 +162,3 @@ TEST_CASE("what it costs to read a file of many parts grows no faster than the f
     }
   }
 }
-
-#endif
