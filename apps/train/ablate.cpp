@@ -35,7 +35,7 @@ TrainWords words_of(const std::vector<std::string>& set) {
   return words;
 }
 
-// Trains in a process of its own, in a folder that is removed afterwards. Returns the exit status.
+// Starts evenkeel train for one run, and removes the run's folder afterwards. Returns the exit status.
 int train_variant(FinishedRun& run, const std::string& folder) {
   std::vector<std::string> command{"/proc/self/exe", "train"};
   for (const std::string& argument : as_arguments(run.options)) command.push_back(argument);

@@ -25,8 +25,8 @@ class Trainer {
   // Cuts every batch into shards (core/base/shards.h): batches must have this process's shards, and the loss and the
   // gradients are those of the whole batch. `copy` makes a network like `network`, for each further shard here.
   void set_shards(Shards& shards, const std::function<std::unique_ptr<Sequential>()>& copy);
-  // From so many numbers on (1 MB of floats) a gradient is summed over shards by itself: a copy takes longer than one
-  // more exchange. The others are summed in a row.
+  // A gradient of at least this many numbers (1 MB of floats) is summed over the shards in place: copying it would take
+  // longer than one more exchange. Smaller gradients are copied into one row, and exchanged together.
   static constexpr int64_t large = 1 << 18;
 
   // Forward, cross-entropy, backward, and an update with the schedule's learning rate of step `steps`; then increments

@@ -60,7 +60,7 @@ struct GradientSums {
   }
 };
 
-// How g is pulled back through what follows the affine function.
+// The pullback of g through the addition and the activation that follow the affine function.
 struct Pull {
   After after = After::nothing;
   const real* add = nullptr;  // as in normalize_rows

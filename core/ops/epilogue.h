@@ -15,7 +15,8 @@ struct Epilogue {
   Tensor operator()(Tensor v) const;  // the definition, made of ops
 
   // For an op v(x, w) that is linear in x and in w: y = after(v + bias + add), where bias is (C) or undefined.
-  // GELU is an op of its own there: its derivative reads what the kernel writes.
+  // Only the bias, the addition and the ReLU are fused there. GELU follows as an op of its own, because its derivative
+  // reads its input, which the kernel would not keep.
   Finish finish(const Tensor& bias, const Tensor& y) const;  // for the kernel that writes y; checks both shapes
   Tensor rest(const Tensor& y) const;                        // what finish() leaves: gelu(y), or y
   // Records y. `product` is v, made of ops, for higher derivatives; `adjoints` makes the gradients of x and w from

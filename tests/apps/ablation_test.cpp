@@ -160,7 +160,7 @@ TEST_CASE("ablate: a command that is killed continues after the last finished ru
   CHECK(slurp(scratch / "whole.log") == log);
 }
 
-TEST_CASE("ablate: what is wrong with a file of variants, a log or a run is said") {
+TEST_CASE("ablate: errors name the fault in a file of variants, in a log, or in a run") {
   const Scratch scratch;
   const std::string file = scratch / "v.json", log = scratch / "v.log";
   const auto refused = [&](int status, const std::string& why, const Arguments& more = {}) {

@@ -99,7 +99,7 @@ TEST_CASE("the cost of exchanges on many machines: the table and the picture of 
   CHECK_MESSAGE((slurp(folder + "/cost.svg") == picture), "cost.svg is not this picture:\n" << picture);
 }
 
-TEST_CASE("the cost of a message: the model against what was measured") {
+TEST_CASE("the model predicts the measured cost of a message") {
   const std::string page = slurp(std::string(EVENKEEL_SOURCE_DIR) + "/apps/distributed/README.md");
   constexpr Network loopback{"loopback", 51, 4.1e-6}, relay{"relay", 3.2, 10.45e-3};
   const struct {
