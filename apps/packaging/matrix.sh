@@ -20,18 +20,19 @@ trains() {
 printf '| %-38s | %-20s | %-8s | %-8s |\n' compiler system builds tests
 printf '|---|---|---|---|\n'
 for row in "$@"; do
-  compiler=${row%+libc++} to=build/matrix/$(basename "$row") builds=failed tests=- options=() emulator=
+  compiler=${row%+libc++} to=build/matrix/$(basename "$row") builds=failed tests=- options=() emulator= float=()
   [ "$row" = "$compiler" ] || options=(-DCMAKE_CXX_FLAGS="-stdlib=libc++ -DFMT_HEADER_ONLY")  # the system's fmt needs libstdc++
   case $(basename "$compiler") in
     aarch64-*)
       options=(-DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DEVENKEEL_NATIVE=OFF)
-      emulator=qemu-aarch64 ;;
+      emulator=qemu-aarch64
+      float=(--source-file-exclude='*soak_test.cpp') ;;  # it measures memory, and qemu keeps 39 KB of every thread that has ended
   esac
   mkdir -p "$to"
   if cmake --preset release -B "$to" -DCMAKE_CXX_COMPILER="$compiler" -DEVENKEEL_WERROR=ON "${options[@]}" >"$to/log" 2>&1 &&
     cmake --build "$to" --parallel "$(getconf _NPROCESSORS_ONLN)" >>"$to/log" 2>&1; then
     builds=yes tests=failed
-    { $emulator "$to/tests/test_float" --minimal && $emulator "$to/tests/test_double" --minimal && trains; } >>"$to/log" 2>&1 && tests=pass
+    { $emulator "$to/tests/test_float" --minimal "${float[@]}" && $emulator "$to/tests/test_double" --minimal && trains; } >>"$to/log" 2>&1 && tests=pass
   fi
   [ "$tests" = pass ] || failed=1
   printf '| %-38s | %-20s | %-8s | %-8s |\n' "$("$compiler" --version | head -1 | cut -c1-30)${row#"$compiler"}" \
