@@ -29,6 +29,8 @@ constinit thread_local ThreadSettings settings_of_thread;
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");  // yield does not wait on most processors
 #endif
 }
 
