@@ -1,6 +1,7 @@
 #include "optim/named_optimizers.h"
 
 #include "optim/adamw.h"
+#include "optim/lookahead.h"
 #include "optim/muon.h"
 #include "optim/sgd.h"
 
@@ -37,7 +38,9 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<P
   const OptimizerKind& kind = find_optimizer(text, known);
   SpecArguments arguments("optimizer", text);
   std::unique_ptr<Optimizer> optimizer = kind.make(std::move(parameters), arguments);
-  arguments.check_used(kind.usage);
+  const auto ahead = arguments.options<LookaheadOptions>();
+  arguments.check_used(kind.usage + usage_options<LookaheadOptions>());
+  if (ahead.lookahead > 0) optimizer = std::make_unique<Lookahead>(std::move(optimizer), ahead);
   return optimizer;
 }
 

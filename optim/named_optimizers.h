@@ -20,7 +20,8 @@ using Optimizers = std::map<std::string, OptimizerKind>;
 // To add one: `Optimizers o = standard_optimizers(); o["sign"] = {...};`
 Optimizers standard_optimizers();
 
-// Makes the optimiser that the text names. Error(Fault::usage) if the text is wrong.
+// Makes the optimiser that the text names; each takes Lookahead's arguments too (lookahead.h). Error(Fault::usage) if
+// the text is wrong.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<Parameter> parameters,
                                           const Optimizers& known = standard_optimizers());
 const OptimizerKind& find_optimizer(std::string_view text, const Optimizers& known);

@@ -23,6 +23,7 @@
 #include "core/io/file.h"
 #include "core/io/json_check.h"
 #include "layers/model/safetensors.h"
+#include "optim/lookahead.h"
 
 namespace evenkeel {
 namespace {
@@ -61,7 +62,9 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
     usages.push_back(kind.usage);
     rates.push_back(fmt::format("{} of {}", kind.lr, name));
   }
-  add_text(app, "--optimizer", o.optimizer, "NAME", joined(usages, " or "))->group("Training");
+  add_text(app, "--optimizer", o.optimizer, "NAME",
+           joined(usages, " or ") + "; each takes " + usage_options<LookaheadOptions>())
+      ->group("Training");
   add_number(app, "--lr", o.lr, {.low = 0, .high = 1e9, .above = true},
              "learning rate; default: the optimiser's, " + joined(rates))
       ->default_str("")
