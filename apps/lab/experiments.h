@@ -6,8 +6,8 @@ namespace evenkeel::lab {
 
 extern const Experiment transform, identity, axes, dilution, inputs, renewal, drift, gradient_shift, injected,
     saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape,
-    rates, explosion, noise, regularising, averages, estimates, rounding, dialects_experiment, shift, domain, scale,
-    thermostat_experiment, decay, decoupled, renorm, batch_size, sequences, two_labs, privacy, vision, mistakes;
+    rates, at_scale, explosion, noise, regularising, averages, estimates, rounding, dialects_experiment, shift, domain,
+    scale, thermostat_experiment, decay, decoupled, renorm, batch_size, sequences, two_labs, privacy, vision, mistakes;
 
 inline const Experiment* const experiments[] = {&transform,
                                                 &identity,
@@ -29,6 +29,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &one_layer,
                                                 &landscape,
                                                 &rates,
+                                                &at_scale,
                                                 &explosion,
                                                 &noise,
                                                 &regularising,

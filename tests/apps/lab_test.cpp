@@ -20,7 +20,8 @@ const std::map<std::string, size_t> numbers = {
     {"relu_activity", 33}, {"explosion", 9}, {"thermostat", 9},     {"decay", 4},        {"landscape", 6},
     {"rates", 7},          {"drift", 4},     {"gradient_shift", 9}, {"paper", 3},        {"domain", 12},
     {"batch_size", 5},     {"identity", 3},  {"alive", 4},          {"depth", 4},        {"vision", 3},
-    {"vanishing", 24},     {"injected", 4},  {"inputs", 8},         {"regularising", 5}, {"decoupled", 12}};
+    {"vanishing", 24},     {"injected", 4},  {"inputs", 8},         {"regularising", 5}, {"decoupled", 12},
+    {"at_scale", 3}};
 
 // The claims that the experiments run by all test cases so far have judged, and those experiments.
 std::set<std::string> judged_claims, experiments_run;
@@ -235,7 +236,7 @@ TEST_CASE("lab: rounding to bf16 and weight decay, in training") {
 }
 
 TEST_CASE("lab: the loss landscape, and the rates that train") {
-  const Shown lab({"landscape", "rates"});
+  const Shown lab({"landscape", "rates", "at_scale"});
   CHECK(lab.number("landscape", "lambda times |W|^2") > 0);
   CHECK(lab.number("landscape", "the same with batch norm") > 0);
   // A network that failed guesses: one of ten classes.

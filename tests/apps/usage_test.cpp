@@ -60,7 +60,7 @@ TEST_CASE("usage: help names every option with its default") {
                              "--lr NUMBER",
                              "--optimizer NAME",
                              "sgd[:momentum=0]",
-                             "each takes [:lookahead=0][:pull=0.5]",
+                             "[:lookahead=0][:pull=0.5]",
                              "adamw[:beta1=0.9]",
                              "--schedule",
                              "--warmup",
