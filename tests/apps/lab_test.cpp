@@ -76,6 +76,7 @@ struct Shown {
     for (const std::string& each : experiments) CHECK_MESSAGE(statements[each].size() == numbers.at(each), each);
     experiments_run.insert(experiments.begin(), experiments.end());
     page = slurp(folder / "report/index.html");
+    CHECK_MESSAGE(page.find("TODO") == std::string::npos, "a text of the page is not written yet");
 
     // Every curve that a legend names is drawn, and looks like no other one of its chart but the other half of a band.
     size_t pictures = 0;

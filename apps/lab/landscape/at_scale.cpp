@@ -115,10 +115,10 @@ extern const Experiment at_scale{
     "at_scale",
     "Smoothing the landscape",
     "And in a network that reaches 94 % on CIFAR-10?",
-    "TODO",
-    "With batch norm the accuracy is higher by a point or more; without it the best "
-    "learning rate is at most half of the "
-    "recipe's.",
+    "There it decides: 90.0 % after three epochs with batch normalisation, 72.9 % without at the best of four learning "
+    "rates, a third of the recipe's.",
+    "With batch norm the accuracy is higher by a point or more; without it the best learning rate is at most half of "
+    "the recipe's.",
     run,
     {"Compare with the network that SGD trained without batch norm. Is it nearer?", "sgd=on",
      "accuracy with batch norm minus the best without", 20, 80,
