@@ -24,6 +24,7 @@ namespace {
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
+constexpr int64_t ahead = 16;             // rows from the one in use to the one that is prefetched
 
 bool own = true;  // false: OpenBLAS computes products
 
@@ -70,11 +71,17 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
+    // From the L2 cache: a panel that the L1 cache does not hold yet, and the lines of C.
+    for (int i = 0; i < M; ++i)
+      for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
     Column<M, A> column(a);
     const real* next = b;
     for (int64_t p = 0; p < k; ++p, next += ldb, column.next()) {
       Vec line[V];
-      for (int v = 0; v < V; ++v) line[v] = vec(next + v * lanes);
+      for (int v = 0; v < V; ++v) {
+        line[v] = vec(next + v * lanes);
+        __builtin_prefetch(next + ahead * ldb + v * lanes);
+      }
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
         const real factor = column[i];
