@@ -21,7 +21,7 @@ namespace {
 constexpr int bits = 21;
 constexpr uint64_t mask = (uint64_t{1} << bits) - 1;
 constexpr int64_t max_blocks = int64_t{1} << (bits - 1);
-constexpr int spins = 2000;  // about 40 us: longer than the gap between two ops of a small network
+constexpr int spins = 40000;  // 1 to 2 ms: longer than what one thread alone does in a step of a small network
 
 thread_local bool inside_a_block = false;
 constinit thread_local ThreadSettings settings_of_thread;
