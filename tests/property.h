@@ -275,6 +275,10 @@ inline std::vector<Unary> unary_ops() {
        [](double x) {
          return std::vector<Value>{{normal_distribution(x), 1}, {x * normal_density(x), 1}};
        }},
+      {"silu", [](const Tensor& x) { return silu(x); }, [](double x) { return x * logistic(x); },
+       [](double x) {
+         return std::vector<Value>{{logistic(x), 1}, {x * logistic(x) * (1 - logistic(x)), std::abs(x)}};
+       }},
       {"clamp", [](const Tensor& x) { return clamp(x, -1, real(1.5)); },
        [](double x) { return std::isnan(x) ? x : std::min(std::max(x, -1.0), 1.5); },
        [](double x) {

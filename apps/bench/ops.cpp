@@ -53,6 +53,7 @@ std::vector<Op> ops(int64_t n) {
       {"tanh", x, 2, 3, [](const Tensors& in) { return tanh(in[0]); }},
       {"softplus", x, 2, 3, [](const Tensors& in) { return softplus(in[0]); }},
       {"gelu", x, 2, 3, [](const Tensors& in) { return gelu(in[0]); }},
+      {"silu", x, 2, 3, [](const Tensors& in) { return silu(in[0]); }},
       {"normal_cdf", x, 2, 3, [](const Tensors& in) { return normal_cdf(in[0]); }},
       {"exp", x, 2, 3, [](const Tensors& in) { return exp(in[0]); }},
       {"log", x, 2, 3, [](const Tensors& in) { return log(in[0]); }, true},

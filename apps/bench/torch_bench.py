@@ -148,6 +148,7 @@ def ops(n, torch):
         ("tanh", x, torch.tanh),
         ("softplus", x, F.softplus),
         ("gelu", x, F.gelu),
+        ("silu", x, F.silu),
         ("normal_cdf", x, torch.special.ndtr),
         ("exp", x, torch.exp),
         ("log", x, torch.log),

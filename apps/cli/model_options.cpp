@@ -35,7 +35,7 @@ void add_network_options(CLI::App& app, ModelOptions& o) {
            "with arguments, as in batch:ghost=32 or batch:new=0.01 (weight of the new value in the running averages)")
       ->group("Network");
   add_text(app, "--activation", o.activation, "LAYER",
-           "the layer at every activation: relu, sigmoid, tanh, gelu, softplus, leaky_relu, none")
+           "the layer at every activation: relu, sigmoid, tanh, gelu, silu, softplus, leaky_relu, none")
       ->group("Network");
 }
 

@@ -168,6 +168,7 @@ class Graph {
         return node(op->second, {x}, name,
                     l->name == "leaky_relu" ? std::vector{attribute("alpha", 0.01f)} : std::vector<Message>());
       if (l->name == "gelu") return gelu(x, name);
+      if (l->name == "silu") return node("Mul", {x, node("Sigmoid", {x}, name + ".sigmoid")}, name);
     }
     if (auto* l = dynamic_cast<Residual*>(&layer)) {
       Shape behind = shape;

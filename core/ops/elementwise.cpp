@@ -124,6 +124,15 @@ Tensor gelu(const Tensor& x) {
       x, [](real v) { return gelu(v); }, [](auto a, auto, auto g) { return g * gelu_slope(a); });
 }
 
+Tensor silu(const Tensor& x) {
+  return unary(
+      x, [](real v) { return v * sigmoid(v); },
+      [](auto a, auto y, auto g) {
+        const auto s = sigmoid(a);
+        return g * (s + y * (1 - s));
+      });
+}
+
 Tensor clamp(const Tensor& x, real low, real high) {
   check(low <= high, "clamp: low must not exceed high, got {} and {}", low, high);
   return unary(

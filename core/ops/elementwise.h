@@ -38,6 +38,7 @@ Tensor softplus(const Tensor& x);    // log(1 + e^x)
 Tensor normal_cdf(const Tensor& x);  // Phi(x), the standard normal distribution function
 Tensor normal_pdf(const Tensor& x);  // its derivative
 Tensor gelu(const Tensor& x);        // x Phi(x) (Hendrycks and Gimpel 2016), exact
+Tensor silu(const Tensor& x);        // x sigmoid(x) (Elfwing, Uchibe and Doya 2017)
 Tensor clamp(const Tensor& x, real low, real high);
 Tensor gate(const Tensor& g, const Tensor& y);  // g where y > 0, else 0: how relu pulls a gradient back
 

@@ -143,8 +143,13 @@ Vocabulary standard_vocabulary() {
       },
       "residual(LAYERS)"};
   const std::pair<const char*, Activation::Function> activations[] = {
-      {"relu", relu},         {"sigmoid", sigmoid}, {"tanh", tanh},
-      {"softplus", softplus}, {"gelu", gelu},       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }}};
+      {"relu", relu},
+      {"sigmoid", sigmoid},
+      {"tanh", tanh},
+      {"softplus", softplus},
+      {"gelu", gelu},
+      {"silu", silu},
+      {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }}};
   for (const auto& [name, function] : activations)
     v[name] = {[name = std::string(name), function = function](LayerArguments&) -> LayerPtr {
                  return std::make_unique<Activation>(name, function);

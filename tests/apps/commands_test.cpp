@@ -297,6 +297,7 @@ TEST_CASE("bench: --ops times every op, as a table, as JSON and beside PyTorch")
                          "tanh",
                          "softplus",
                          "gelu",
+                         "silu",
                          "exp",
                          "log",
                          "abs",

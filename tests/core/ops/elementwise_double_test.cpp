@@ -19,6 +19,7 @@ TEST_CASE("elementwise ops: derivatives up to order 3") {
   one([](const Tensor& x) { return softplus(x); }, random(s));
   one([](const Tensor& x) { return normal_cdf(x); }, random(s));
   one([](const Tensor& x) { return gelu(x); }, random(s));
+  one([](const Tensor& x) { return silu(x); }, random(s));
   one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, random(s));
   one([](const Tensor& x) { return 1 - x / 2 + 3 * x * x - (-x); }, random(s));
 }

@@ -49,6 +49,7 @@ const std::vector<Entry> entries = {
     {"tanh"},
     {"softplus"},
     {"gelu"},
+    {"silu"},
     {"leaky_relu"},
 };
 
