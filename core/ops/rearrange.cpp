@@ -180,8 +180,15 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
 Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
   check(x.shape().rank() >= 1 && 0 <= begin && begin + x.channels() <= channels,
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
-  Tensor y = Tensor::zeros(x.shape().with_channels(channels));
-  copy_matrix(x.rows(), x.channels(), x.data(), x.channels(), y.mutable_data() + begin, channels);
+  Tensor y = Tensor::empty(x.shape().with_channels(channels));
+  const int64_t own = x.channels(), behind = channels - begin - own;
+  parallel_blocks(x.rows(), row_block(channels),
+                  [=, in = x.data(), out = y.mutable_data()](int64_t first, int64_t last) {
+                    for (int64_t r = first; r < last; ++r) {
+                      real* to = std::fill_n(out + r * channels, begin, real(0));
+                      std::fill_n(std::copy_n(in + r * own, own, to), behind, real(0));
+                    }
+                  });
   return record(y, {x.without_values()},
                 [begin, end = begin + x.channels()](const Tensor& g) { return Grads{slice_channels(g, begin, end)}; });
 }

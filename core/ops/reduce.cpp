@@ -117,11 +117,17 @@ Tensor sum_channels(const Tensor& x) {
   const real* in = x.data();
   real* out = y.mutable_data();
   parallel_blocks(x.rows(), row_block(channels), [=](int64_t begin, int64_t end) {
+    constexpr int64_t part = 64;  // added in `real`, and the parts in double
     for (int64_t r = begin; r < end; ++r) {
       double s = 0;
-      const real* row = in + r * channels;
-#pragma omp simd reduction(+ : s)
-      for (int64_t c = 0; c < channels; ++c) s += row[c];
+      for (int64_t c = 0; c < channels; c += part) {
+        const real* values = in + r * channels + c;
+        const int64_t n = std::min(part, channels - c);
+        real p = 0;
+#pragma omp simd reduction(+ : p)
+        for (int64_t i = 0; i < n; ++i) p += values[i];
+        s += p;
+      }
       out[r] = static_cast<real>(s);
     }
   });
