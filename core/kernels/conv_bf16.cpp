@@ -121,7 +121,7 @@ class Prefetch {
         end_(reinterpret_cast<const char*>(from + numbers)),
         part_((end_ - at_) / std::max<int64_t>(1, parts) + 1) {}
   void next() {
-    for (const char* stop = std::min(end_, at_ + part_); at_ < stop; at_ += 64) __builtin_prefetch(at_, 0, 2);
+    for (const char* stop = at_ + std::min(end_ - at_, part_); at_ < stop; at_ += 64) __builtin_prefetch(at_, 0, 2);
   }
 
  private:
