@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Installs missing packages, builds, and runs every test.
 #     bash tests/run.sh [--asan | --tsan | --valgrind | --fuzz [SECONDS] | --coverage] [option of cmake's ...]
-# --asan: with the address and undefined-behaviour sanitisers, without the slow tests. --tsan: the same with the thread sanitiser.
+# --asan: built by clang with its address and undefined-behaviour sanitisers, without the slow tests. --tsan: the same by g++ with
+# its thread sanitiser.
 # --valgrind: only the tests of core, under valgrind. --fuzz: only the fuzz targets, 60 seconds each, by clang's libFuzzer.
 # --coverage: reports the lines of the library that the tests reach.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 
-preset=release
+preset=release compiler=""
 case "${1:-}" in
-  --asan | --tsan) preset=${1#--} targets=quick_tests; shift ;;
+  --asan) preset=asan targets=quick_tests compiler=clang; shift ;;
+  --tsan) preset=tsan targets=quick_tests; shift ;;
   --fuzz)
     shift
     seconds=60
@@ -38,8 +40,8 @@ case "${1:-}" in
     find build/coverage -name '*.gcda' -delete
     for scalar in float double; do run "build/coverage/tests/test_$scalar" --minimal; done
     exec python3 tests/coverage.py build/coverage ;;
-  -h | --help) sed -n '2,6s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
+  -h | --help) sed -n '2,7s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
 esac
-install_missing
+install_missing $compiler
 build "$preset" -DEVENKEEL_TESTS=ON "$@"
 cd "$root" && run ctest --preset "$preset" --parallel "$(getconf _NPROCESSORS_ONLN)"

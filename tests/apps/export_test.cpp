@@ -92,8 +92,8 @@ TEST_CASE("onnx: every norm and GELU has the standard's operator, in the lowest 
 
 TEST_CASE("onnx: SiLU is a Sigmoid and a product") {
   using namespace evenkeel;
-  const auto network =
-      make_model({.model = "dense:4 act dense:classes", .activation = "silu", .input = {2, 2, 1}, .classes = 3});
+  const auto network = make_model(
+      {.model = "flatten dense:4 act dense:classes", .activation = "silu", .input = {2, 2, 1}, .classes = 3});
   const std::string file = format_onnx(*network, {2, 2, 1}, 3, {});
   CHECK(file.find("Sigmoid") != std::string::npos);
   CHECK(file.find("Mul") != std::string::npos);

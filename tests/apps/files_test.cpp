@@ -215,7 +215,7 @@ TEST_CASE("files: a standard output that is full or closed ends every command wi
   CHECK(run({"eval", scratch / "closed/last.safetensors"}).status == 0);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadow memory needs terabytes of addresses
+#if !defined(EVENKEEL_SANITIZER)  // its shadow memory needs terabytes of addresses
 TEST_CASE("files: where there is little address space the program ends") {
   const Scratch scratch;
   for (const int limit : {100'000, 150'000, 400'000}) {
