@@ -71,7 +71,7 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
-    // From the L2 cache: a panel that the L1 cache does not hold yet, and the lines of C.
+    // B and C lie in the L2 cache: here the lines of C are prefetched, below those of B.
     for (int i = 0; i < M; ++i)
       for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
     Column<M, A> column(a);
