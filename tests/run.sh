@@ -8,15 +8,15 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../apps/setup.sh"
 
-preset=release compiler=""
+preset=release clang="clang libclang-rt-dev"  # the latter has the sanitisers and libFuzzer
 case "${1:-}" in
-  --asan) preset=asan targets=quick_tests compiler=clang; shift ;;
+  --asan) preset=asan targets=quick_tests; shift; install_missing $clang ;;
   --tsan) preset=tsan targets=quick_tests; shift ;;
   --fuzz)
     shift
     seconds=60
     [[ "${1:-}" =~ ^[0-9]+$ ]] && { seconds=$1; shift; }
-    install_missing clang
+    install_missing $clang
     cd "$root" && run cmake --preset fuzz "$@" && run cmake --build --preset fuzz
     for corpus in tests/fuzz/corpus/*; do
       target=${corpus##*/}
@@ -42,6 +42,6 @@ case "${1:-}" in
     exec python3 tests/coverage.py build/coverage ;;
   -h | --help) sed -n '2,7s/^# *//p' "${BASH_SOURCE[0]}"; exit ;;
 esac
-install_missing $compiler
+install_missing
 build "$preset" -DEVENKEEL_TESTS=ON "$@"
 cd "$root" && run ctest --preset "$preset" --parallel "$(getconf _NPROCESSORS_ONLN)"
