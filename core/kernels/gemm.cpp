@@ -282,14 +282,26 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
     if (finish) (*finish)(c, m, 0, n);
     return;
   }
-  // Blocks along the longer side of C, rows or columns: at least two, each with enough work.
+  // Blocks along the longer side of C, rows or columns: at least two, each with enough work. Blocks of rows share B, so
+  // it is packed only once.
   const bool by_rows = m >= n;
-  const int64_t side = by_rows ? m : n, other = by_rows ? n : m;
+  const int64_t side = by_rows ? m : n, other = by_rows ? n : m, unit = by_rows ? gemm_rows : 16;
+  const auto whole = [unit](int64_t size) { return (size + unit - 1) / unit * unit; };
   const int64_t wanted = std::max<int64_t>(serial / 2 / std::max<int64_t>(1, other * k), 1);
-  const int64_t block = std::clamp<int64_t>(std::max<int64_t>((wanted + 15) / 16 * 16, 64), 1,
-                                            std::max<int64_t>(16, (side / 2 + 15) / 16 * 16));
-  parallel_blocks(side, block, [&](int64_t begin, int64_t end) {
-    by_rows ? block_of(begin, end - begin, 0, n) : block_of(0, m, begin, end - begin);
+  const int64_t block = std::min(whole(std::max<int64_t>(wanted, 64)), std::max<int64_t>(unit, whole(side / 2)));
+  if (!by_rows || !own)
+    return parallel_blocks(side, block, [&](int64_t begin, int64_t end) {
+      by_rows ? block_of(begin, end - begin, 0, n) : block_of(0, m, begin, end - begin);
+    });
+  const Storage packed(packed_size(n, k));
+  const int64_t panels = std::max<int64_t>(1, (1 << 14) / (panel * k));
+  parallel_blocks(n, panels * panel, [&](int64_t begin, int64_t end) {
+    pack(tb, end - begin, k, b + begin * (tb ? ldb : 1), ldb, packed.data + begin * k);
+  });
+  parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
+    const Strided rows{a + begin * (ta ? 1 : lda), ta ? 1 : lda, ta ? lda : 1};
+    own_gemm_packed(end - begin, n, k, rows, packed.data, false, c + begin * n, 0, n);
+    if (finish) (*finish)(c + begin * n, end - begin, 0, n);
   });
 }
 
