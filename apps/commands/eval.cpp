@@ -19,7 +19,7 @@ namespace evenkeel {
 namespace {
 
 struct EvalOptions {
-  std::string file, data, data_dir, split = "test", logits, report;
+  std::string file, data, data_dir, split = "test", precision = "float32", logits, report;
   ModelOptions model{.model = ""};
   int64_t batch_size = evaluation_batch, samples = 0;
   bool skip_bad = false, views = false;
@@ -116,8 +116,10 @@ Action eval_command(CLI::App& app, const Registry& registry) {
            "print each class's precision, recall and confusions, and write an HTML page with them, the calibration and "
            "the most confident mistakes")
       ->group("Running");
+  add_precision(app, o->precision)->group("Running");
   add_threads(app)->group("Running");
   return [o, &registry] {
+    const UsePrecision precision(precision_of(o->precision));
     o->file = network_path(o->file);
     auto [file, split] = open(*o, registry);
     const std::string folder = split.folder;

@@ -1,4 +1,4 @@
-// --precision bf16: on a processor that has it, part of the run; on another, refused.
+// --precision bf16: on a processor that has it, part of the run, and an option of eval; on another, refused.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -26,6 +26,7 @@ TEST_CASE("train --precision bf16 is in config.json and in the checkpoint, and -
           "evenkeel: --precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this one has not; "
           "leave the option out\n");
     CHECK_FALSE(std::filesystem::exists(first));
+    CHECK(run({"eval", first, "--precision", "bf16"}).err == o.err);
     return;
   }
   REQUIRE(o.status == 0);
@@ -33,6 +34,14 @@ TEST_CASE("train --precision bf16 is in config.json and in the checkpoint, and -
   const Outcome exact = train({"--epochs", "1", "--out", folder / "exact"});
   REQUIRE(exact.status == 0);
   CHECK(slurp(first + "/last.safetensors") != slurp(folder / "exact/last.safetensors"));
+
+  const auto logits = [&](const char* precision, const char* threads) {
+    const std::string file = folder / fmt::format("{}-{}.npz", precision, threads);
+    REQUIRE(run({"eval", first, "--precision", precision, "--threads", threads, "--logits", file}).status == 0);
+    return slurp(file);
+  };
+  CHECK(logits("bf16", "1") == logits("bf16", "2"));
+  CHECK(logits("bf16", "1") != logits("float32", "1"));
 
   const Outcome given = run({"train", "--resume", first, "--precision", "float32"});
   CHECK(given.status == 2);
