@@ -9,11 +9,10 @@ namespace evenkeel {
 struct Schedule {
   enum class Kind { constant, step, cosine, linear };
   Kind kind = Kind::constant;
-  double lr = 0.1;     // before any drop
-  int64_t steps = 1;   // of the whole run
-  int64_t warmup = 0;  // steps of linear warm-up: lr (t + 1) / warmup
-  std::vector<int64_t> drops =
-      {};  // step: the steps from which on the rate is `factor` times smaller, once more for each
+  double lr = 0.1;                  // before any drop
+  int64_t steps = 1;                // of the whole run
+  int64_t warmup = 0;               // steps of linear warm-up: lr (t + 1) / warmup
+  std::vector<int64_t> drops = {};  // step: at each of these steps the rate is multiplied by `factor`
   double factor = 0.1;
   struct Point {
     double step, factor;

@@ -24,22 +24,22 @@ constexpr struct {
   Command declare;
   const char* help;
 } commands[] = {
-    {"train", train_command, "Train a network and keep what comes of it in a folder."},
+    {"train", train_command, "Train a network, and save the results in a folder."},
     {"ablate", ablate_command, "Train variants of a run with the same seeds, and print what each one changes."},
     {"eval", eval_command, "Evaluate a trained network on a data set."},
-    {"predict", predict_command, "Say what a trained network sees in pictures."},
+    {"predict", predict_command, "Classify pictures with a trained network."},
     {"export", export_command, "Write a trained network as other programs read it: safetensors, npz, ONNX."},
     {"model", model_command, "Show a network layer by layer: output shape, parameters, work, memory."},
     {"data", data_command, "List the data sets that are here, fetch one, or show one."},
     {"bench", bench_command, "Measure the speed of training and inference here."},
-    {"runs", runs_command, "List the runs in a folder with what came of them, and in which options they differ."},
+    {"runs", runs_command, "List the runs in a folder: their results, and the options in which they differ."},
     {"plot", plot_command, "Draw the curves of several runs into one picture."},
     {"doctor", doctor_command, "Examine a trained network's batch normalisations, with advice."},
     {"recalibrate", recalibrate_command, "Replace running statistics by those of a data set."},
     {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
     {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
     {"practice", practice_command, "Write and repair batch normalisation yourself, with a verdict at each save."},
-    {"completion", completion_command, "Print what makes a shell complete the commands, or the manual page."},
+    {"completion", completion_command, "Print a shell's completion script, or the manual page."},
 };
 
 int report(Fault fault, const std::string& message) {

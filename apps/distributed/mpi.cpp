@@ -65,7 +65,7 @@ class MpiTeam : public Team {
 
   void send(int64_t to, const void* data, size_t bytes) override { swap(to, data, bytes, nullptr, 0, {}); }
   void receive(int64_t from, void* data, size_t bytes) override { swap(from, nullptr, 0, data, bytes, {}); }
-  // In messages small enough to be sent at once: of a larger one, Open MPI sends its begin, and waits for an answer.
+  // In messages below Open MPI's eager limit. Of a larger message it sends the first part and waits for an answer.
   void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in,
             const Arrived& arrived) override {
     constexpr size_t most = 60 << 10;  // Open MPI's limit for TCP is 64 KB, with a header

@@ -29,7 +29,7 @@ std::unique_ptr<Team> join_team(double timeout);
 // Calls f() on every process, and throws its Error on all of them if it failed on any. Without a team: f() alone.
 void attempt(Team* team, const std::function<void()>& f);
 
-// Error, which names the hosts, unless all processes have the same.
+// Error, which names the hosts, unless `mine` is equal on all processes.
 void check_same_everywhere(Team& team, const nlohmann::json& mine);
 
 // Returns f(). If it throws on some processes only, ends all of them; if on all, throws on rank 0 and returns 0 on the

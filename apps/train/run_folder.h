@@ -3,8 +3,7 @@
 //
 //   FOLDER/.lock   who works in it; locked for as long as that process lives, however it ends
 //   FOLDER/.next   the files of a run that overwrites an earlier one and has not finished an epoch yet
-//   FOLDER/.ready  the same when it has: each of them now takes its place in the folder, by whichever process comes
-//   next
+//   FOLDER/.ready  these files once that run has finished an epoch; this process or the next one moves them into FOLDER
 #pragma once
 #include <string>
 

@@ -21,7 +21,7 @@ std::from_chars_result read_number(const char* begin, const char* end, Number& v
     return std::from_chars(begin, end, value);
 }
 
-// True where the whole text is one number, which `value` then is.
+// Parses `text` into `value`. True if the whole text is one number.
 template <class Number>
 bool parse_number(std::string_view text, Number& value) {
   const auto [rest, error] = read_number(text.data(), text.data() + text.size(), value);

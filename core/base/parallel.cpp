@@ -21,8 +21,8 @@ namespace {
 constexpr int bits = 21;
 constexpr uint64_t mask = (uint64_t{1} << bits) - 1;
 constexpr int64_t max_blocks = int64_t{1} << (bits - 1);
-// A thread that waits first keeps its core, for about 0.1 ms; then it offers it to other threads again and again, for
-// about 1 ms: longer than what one thread alone does in a step of a small network. Then a worker sleeps.
+// A waiting thread first spins, for about 0.1 ms. Then it yields in a loop; a worker does so for about 1 ms, longer
+// than the serial parts of a training step of a small network, and then sleeps.
 constexpr int pauses = 2000, yields = 2000;
 
 thread_local bool inside_a_block = false;

@@ -25,9 +25,9 @@ inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0,
 inline real step(real x) { return gate(1, x); }
 inline real sign(real x) { return step(x) - step(-x); }
 
-// The functions that the standard library has too are templates, so that they are not ambiguous in a program with
-// `using namespace evenkeel`: where both take a float, as in libc++, the standard one is called. Without this abs,
-// abs(x) would be the standard one for int there.
+// Functions that the standard library also has are templates. So a call is not ambiguous in a program with `using
+// namespace evenkeel`: overload resolution prefers the standard function if it takes the same type, as in libc++.
+// Without our abs, abs(x) would call the C function for int in such a program.
 template <std::floating_point T>
 T abs(T x) {
   return std::abs(x);

@@ -5,8 +5,9 @@
 
 namespace evenkeel {
 
-// Scratch memory of the calling thread, kept for its next blocks of work and released in reverse order. Not counted in
-// MemoryStats, so peaks do not depend on the number of threads; no thread waits for another.
+// A stack of scratch memory for each thread, without locks. push_scratch() returns at least `bytes` bytes, 64-byte
+// aligned and uninitialised, or throws std::bad_alloc; pop_scratch() releases the newest block. Blocks are kept for
+// reuse until the thread ends. Not counted in MemoryStats, so peaks do not depend on the number of threads.
 void* push_scratch(size_t bytes);
 void pop_scratch() noexcept;
 

@@ -60,7 +60,7 @@ void Shards::run(int64_t n, const std::function<void(int64_t)>& f) {
   lock.lock();
   for (int64_t i = 0; i < last; ++i) {
     if (meetings_[i].done) continue;
-    broken_ = true;  // it waits for a fold() that shard `last` does not come to
+    broken_ = true;  // shard i waits for a fold() that shard `last` never calls
     give_turn(i, lock);
   }
   lock.unlock();
@@ -156,8 +156,9 @@ void Shards::fold(const std::vector<void*>& each, size_t bytes, Merge merge) {
   }
 }
 
-// The levels of the tree above a process: of each pair both compute the result; or, of many numbers, each a half of
-// what the pair has, and on the way back they exchange the halves (Rabenseifner 2004).
+// The levels of the tree between processes. Few values, or values that cannot be split: both processes of a pair merge
+// all. Many: each merges one half (reduce-scatter); on the way back they exchange the halves (all-gather) (Rabenseifner
+// 2004).
 void Shards::fold_in_pairs(std::byte* values, size_t bytes, Merge merge) {
   constexpr size_t worth_halving = 1 << 14;
   const int64_t rank = first_ / here_;

@@ -1,5 +1,5 @@
-// A batch in shards that compute in lock-step as if they were one: what is summed over all of them is summed in an
-// order that depends on their number alone, wherever they run.
+// A batch in shards that compute in lock-step and give the results of the whole batch. A sum over the shards is taken
+// in an order that depends only on their number, not on threads, processes or hosts.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -18,25 +18,25 @@ namespace evenkeel {
 // their sizes differ by one at most.
 inline int64_t shard_begin(int64_t n, int64_t shard, int64_t shards) { return n * shard / shards; }
 
-// The processes that share the work. All calls of one object come from one thread. If the other process is lost, they
-// throw Error or end the process.
+// The processes that share the work. All calls of one object come from one thread. A call throws Error or ends this
+// process if the other process is lost.
 struct Processes {
   virtual ~Processes() = default;
   virtual int64_t rank() const = 0;
   virtual int64_t size() const = 0;
   virtual void send(int64_t to, const void* data, size_t bytes) = 0;
   virtual void receive(int64_t from, void* data, size_t bytes) = 0;
-  // Calls arrived(begin, end), if it is given, as soon as the bytes [begin, end) of `in` are there, for one part after
-  // the other; all but the last end at multiples of 8.
+  // swap() sends `out` to process `with` and receives `in` from it at the same time. It calls arrived(begin, end), if
+  // given, when the bytes [begin, end) of `in` have arrived: parts in order, all but the last end at a multiple of 8.
   using Arrived = std::function<void(size_t begin, size_t end)>;
   virtual void swap(int64_t with, const void* out, size_t bytes_out, void* in, size_t bytes_in,
                     const Arrived& arrived = {}) = 0;
 };
 
-// into = into and from together. It must be associative but for rounding. `into` has the lower shards.
+// into = the merged values of `into` (the lower shards) and `from`. Must be associative up to rounding.
 struct Merge {
   void (*merge)(void* into, const void* from, size_t bytes);
-  size_t unit = 0;  // so many bytes are merged by themselves, as a number in a sum; 0: all bytes belong together
+  size_t unit = 0;  // bytes that merge independently of all others, as a number of a sum; 0: values cannot be split
 };
 
 template <class Number>
@@ -60,8 +60,9 @@ struct Shard {
   int64_t index;                       // from 0, of all->count()
   int64_t begin = 0, end = 0, of = 0;  // it has the examples [begin, end) of a batch of `of`
 
-  // Merges every shard's values, in a binary tree in the order of the shards (shard i takes in i + 1, then i + 2, i + 4
-  // ...), and gives all of them the result. Every shard must call it, with values of one size.
+  // All-reduce: merges the values of all shards in a binary tree (shard i takes in i + 1, then i + 2, i + 4 ...), and
+  // writes the result to the `values` of every shard. Every shard must call it, with the same `bytes`: run() throws
+  // Error(Fault::usage) if a shard of this process does not.
   void fold(void* values, size_t bytes, Merge merge);
   template <class Number>
   void sum(Number* values, int64_t n) {
@@ -95,9 +96,9 @@ class Shards {
   int64_t first() const { return first_; }  // of this process
   int64_t here() const { return here_; }    // in this process
 
-  // Calls f(i) for i in [0, here()), with this_shard() set to shard first() + i of a batch of n examples. Each has a
-  // thread of its own, the last one the caller's; one at a time computes, with the whole pool, until all have come to
-  // the next fold(). Rethrows the first error.
+  // Calls f(i) for i in [0, here()), with this_shard() set to shard first() + i of a batch of n examples. Each shard
+  // has its own thread, the last shard the caller's. One shard computes at a time, with the whole pool; at its next
+  // fold() it waits until all shards have come there. Rethrows the first error.
   void run(int64_t n, const std::function<void(int64_t i)>& f);
 
   // As Shard::fold, outside of run(): each[i] are the values of this process's i-th shard. each[0] gets the result, the

@@ -2,7 +2,7 @@
 //
 // The three laws of a vjp:
 // 1. It is written in ops, so that it can itself be differentiated: derivatives of any order come free.
-// 2. It captures inputs and constants. It never captures its output, which is passed to it if it takes two arguments,
+// 2. It captures inputs and constants. It never captures the op's result (a vjp of two arguments gets it as the first),
 //    nor a statistic that was computed from a tracked input without ops. Every captured tensor is among the inputs
 //    given to record(): grad() refuses a graph if one of them was written to after recording. An input that is not
 //    captured is given as x.without_values(), so that its memory is free as soon as no other op needs it.

@@ -13,7 +13,7 @@ Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
   Tensor y = Tensor::empty(shape);
   real* out = y.mutable_data();
   parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
-    const F local = f;  // what f has captured, in registers: the compiler does not know that `out` leaves it alone
+    const F local = f;  // keeps f's captures in registers: `out` could alias f, but not a local copy
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) out[i] = local(in[i]...);
   });

@@ -24,8 +24,8 @@ class Tensor;
 struct Node;
 using Grads = std::vector<Tensor>;
 
-// Vector-Jacobian product: from the cotangent g = dL/dy, and if it takes two arguments from the op's own result y too,
-// one gradient for every input. The graph keeps the values of y only for a vjp of two arguments.
+// Vector-Jacobian product: takes (g) or (y, g), the op's result y and the cotangent g = dL/dy, and returns one gradient
+// for every input. The graph keeps the values of y only for a vjp of two arguments.
 class Vjp {
  public:
   Vjp() = default;

@@ -1,5 +1,5 @@
-// Numbers in bf16, a float's sign and exponent with 7 bits of fraction, and products of them with sums in float32: by
-// AMX, the tile registers of a processor, or where there are none by loops that define the result.
+// bf16 numbers (a float's sign and exponent with 7 bits of fraction) and matrix products of them, summed in float32: by
+// AMX, the tile registers of a processor, or on a processor without AMX by loops that define the result.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -47,9 +47,9 @@ class Tiles {
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 
-  // C (16 down x 16 across, rows ldc apart) = or += the sum over `steps` of A_p B_p. A_p is 16 down x 32 numbers at
-  // a.at + places[p], its rows are Pairs along the sum; B_p is 32 x 16 across numbers at b.at + p along, each row holds
-  // the Pairs of two neighbouring rows. down and across are 1 or 2.
+  // C (16 down x 16 across, rows ldc apart) = or += the sum of A_p B_p for p < steps. A_p (16 down x 32) is at a.at +
+  // places[p]; its rows hold Pairs along the inner dimension. B_p (32 x 16 across) is at b.at + p * along; each of its
+  // 16 stored rows holds the Pairs of two neighbouring rows. down and across are 1 or 2.
   void multiply(int down, int across, int64_t steps, const TilePair& a, const int64_t* places, const TilePair& b,
                 int64_t along, float* c, int64_t ldc, bool add) const;
 };

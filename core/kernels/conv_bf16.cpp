@@ -27,8 +27,8 @@ struct Source {
   int64_t apart;
 };
 
-// The correlation of a Source with k filters of r x s: p x q positions an image, `stride` pixels apart. The zeros after
-// a row are the zeros before the next one, and those below an image are above the next one.
+// The correlation of a Source with k filters of r x s: p x q positions an image, `stride` pixels apart. The padding
+// after a row is also the padding before the next row, and the padding below an image that above the next image.
 struct Correlation {
   // A pixel's channels are padded to a multiple of `unit`.
   Correlation(const Source& x, int64_t k, int64_t r, int64_t s, int64_t stride, int64_t p, int64_t q, int64_t unit)
@@ -74,8 +74,8 @@ struct Correlation {
 
  private:
   int64_t extent(int64_t n) const { return (n - 1) * stride + 1; }
-  // An axis of n pixels with `before` zeros before them, read by windows of `taps` that start in the first `starts`
-  // places: how many of the zeros at its end can be those before the next axis.
+  // An axis has `before` zeros of padding and then n pixels; windows of `taps` elements start at its first `starts`
+  // places. Returns how much of the padding at its end can be shared with the padding before the next row or image.
   int64_t shared(int64_t before, int64_t n, int64_t starts, int64_t taps) const {
     const int64_t after = starts + taps - 1 - before - ((n - 1) * x.apart + 1);
     return std::clamp<int64_t>(std::min(before, after), 0, taps - 1);
@@ -213,7 +213,7 @@ void correlate(const Correlation& a, const real* filters, real* y, const Finish&
 Correlation forward(const ConvSizes& a, const real* x, int64_t unit = tile_depth) {
   return {{x, a.n, a.h, a.w, a.c, a.padding, a.padding, 1}, a.k, a.r, a.s, a.stride, a.p, a.q, unit};
 }
-// dx is the correlation of g, its pixels `stride` apart, with the filters turned by half a turn.
+// dx is the correlation of g, with stride - 1 zeros between its pixels, with the filters rotated by 180 degrees.
 Correlation backward(const ConvSizes& a, const real* g) {
   return {{g, a.n, a.p, a.q, a.k, a.r - 1 - a.padding, a.s - 1 - a.padding, a.stride},
           a.c,
@@ -271,8 +271,9 @@ void bf16_backward_x(const ConvSizes& sizes, const real* g, const real* w, real*
 }
 
 // dw (filter, tap, channel) = the sum over positions of g (position, filter) times the pixel that the tap reads there.
-// The sum runs along Pairs of positions: g is transposed, and pixels one stride apart are interleaved, from each of the
-// 2 stride first pixels that a tap may start at. g is zero where y has no position.
+// The sum runs along Pairs of positions. g is transposed. Pixels one stride apart are interleaved into Pairs, in 2
+// stride versions: version v begins at pixel v, and each tap reads the version of its first pixel modulo 2 stride. g is
+// zero where y has no position.
 void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real* dw) {
   const Correlation a = forward(sizes, x, tile_side);
   const int64_t taps = a.r * a.s, positions = a.positions(), filters = up(a.k, tile_side), versions = 2 * a.stride;

@@ -24,8 +24,8 @@ namespace {
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
-// B and C lie in the L2 cache. With AVX-512 their lines are prefetched, B's this many rows ahead. With smaller
-// registers the processor's own prefetchers keep up, and these cost 2 to 6 % of the time.
+// B and C are in the L2 cache. With AVX-512 their lines are prefetched, those of B this many rows ahead. With smaller
+// registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
 constexpr bool prefetches = vec_bytes == 64;
 constexpr int64_t ahead = 16;
 

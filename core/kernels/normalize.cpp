@@ -7,7 +7,8 @@
 
 namespace evenkeel {
 
-// Each run in two passes: its mean, rounded, and then what differs from it. Runs are merged in order.
+// Two passes over each run: its mean, rounded to `real`; then the deviations from it, whose mean corrects the rounding.
+// Runs are merged in order.
 Moments moments_of_rows(const real* x, int64_t rows, int64_t channels) {
   Runs runs(channels);
   Moments all(channels), one(channels);
@@ -42,8 +43,8 @@ Moments moments_of_rows(const real* x, int64_t rows, int64_t channels) {
 
 namespace {
 
-// to[i] = f(i, lane) over the elements [begin, end). `streamed`: by non-temporal stores, of the runs of `width` that
-// are made in the L1 cache.
+// to[i] = f(i, lane) over the elements [begin, end). `streamed`: computes `width` elements at a time in the L1 cache,
+// and writes them with non-temporal stores.
 template <class F>
 void write_elements(int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
   if (!streamed) {

@@ -10,6 +10,7 @@
 
 namespace evenkeel {
 
+// The moments of each channel of x (rows, channels), in two passes, on the calling thread.
 Moments moments_of_rows(const real* x, int64_t rows, int64_t channels);
 
 // y = (x - centre) scale + shift per channel, for the mean and variance of every group of neighbouring channels (in
@@ -65,8 +66,8 @@ struct Pull {
   After after = After::nothing;
   const real* add = nullptr;  // as in normalize_rows
   const real* y = nullptr;    // the result; of a relu after an addition
-  // Where the pulled g is written: of gelu and of a relu after an addition. The pullback of a relu alone is cheap: both
-  // passes compute it, from affine(x).
+  // Receives the g that is pulled back through a gelu, or through a relu after an addition; otherwise null. The
+  // pullback of a relu alone is cheap: both passes compute it from affine(x).
   real* to = nullptr;
 };
 
@@ -98,8 +99,8 @@ struct NormGradient {
   Lanes slope, offset;
 };
 
-// dx over the elements [begin, end), of the g that was pulled back or, if `relu`, with g pulled back by affine(x). dx
-// may be g.
+// dx over the elements [begin, end). g is already pulled back; if `relu`, it is pulled back here, from affine(x). dx
+// may alias g.
 void normalize_rows_backward(const NormGradient& gradient, const real* x, const real* g, bool relu, bool streamed,
                              real* dx, int64_t begin, int64_t end);
 

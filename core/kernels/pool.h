@@ -13,8 +13,8 @@ struct PoolSizes {
   int64_t p, q;
 };
 
-// y = the maximum of each window, winners (n, p, q, c) = the number of its cell, counted from the window's first
-// one inside the image; whether any maximum is NaN.
+// y = the maximum of each window; winners (n, p, q, c) = the index of its cell: 0 for the window's first cell inside
+// the image, + 1 from column to column, + size from row to row. Returns whether any maximum is NaN.
 bool max_cells(const PoolSizes& a, const real* x, uint8_t* winners, real* y);
 void pick_cells(const PoolSizes& a, const real* x, const uint8_t* winners, real* y);     // y[window] = x[its winner]
 void unpick_cells(const PoolSizes& a, const real* g, const uint8_t* winners, real* dx);  // the adjoint

@@ -80,7 +80,7 @@ inline void stream_end() {
   _mm_sfence();
 #endif
 }
-// Larger than what the L3 cache keeps until the next op, in whole vectors.
+// Whether a result is too large for the L3 cache to keep until the next op, and its rows are whole vectors.
 inline bool worth_streaming(int64_t size, int64_t channels) {
   return size * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22) && channels % lanes == 0;
 }

@@ -11,8 +11,8 @@
 // gradient is the convolution with the rotated filter; the weight gradient is the adjoint of the above in w:
 // (N E_r)^T (B^T d . E_4 g), summed over tiles.
 //
-// For 3x3 p = 1/q = sqrt(1/2): the usual 1 and 2 have twice its mean and four times its largest error. For 5x5 they are
-// 1/2, 1 and 2.
+// For 3x3 the points are p = sqrt(1/2) and q = sqrt(2); the usual 1 and 2 have twice the mean error and four times the
+// largest error. For 5x5 they are 1/2, 1 and 2.
 #include "core/kernels/winograd.h"
 
 #include <algorithm>
@@ -401,8 +401,8 @@ constexpr int64_t part = 8 * in_cache;
 // Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
 // all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
 // stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
-// The products run down the columns of v and z, so these lie matrix by matrix: by row, each step down would be on
-// another page.
+// The products read columns of v and z, so v and z are stored matrix by matrix: interleaved by rows, each step down a
+// column would touch another page.
 template <int r>
 void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = Scheme<r>::products;

@@ -4,8 +4,8 @@
 
 namespace evenkeel {
 
-// y = the sum of every shard's x, the same on all of them; outside of Shards::run(), x itself. If the loss is the sum
-// of the shards' losses, it is its own adjoint. Every shard must call it, and differentiate the result in the same way.
+// y = the sum of the x of all shards, equal on all shards; outside of Shards::run(), x itself. all_sum is its own
+// adjoint if the loss is the sum of the shards' losses. Every shard must call it, and differentiate y in the same way.
 Tensor all_sum(const Tensor& x);
 
 }  // namespace evenkeel

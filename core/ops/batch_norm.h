@@ -27,8 +27,10 @@ struct Normalized {
 // subtract the rounded mean as a constant. Neither the result nor a derivative depends on that constant, and no digits
 // are lost, as the remaining mean is near 0.
 //
-// In a shard (this_shard()) the batch is that of all shards, and so are mean, var and their derivatives; x, y, and the
-// gradients of x, gamma and beta are the shard's own: the gradients of gamma and beta are to be summed.
+// In a shard (this_shard()) mean, var and their derivatives are those of the whole batch, over all shards. x, y and all
+// gradients are the shard's own; the caller sums the gradients of gamma and beta over the shards.
+//
+// batch_norm: Error if the whole batch has fewer than two rows.
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,
                       const Epilogue& then = {});
 Tensor batch_norm_definition(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps = default_eps,

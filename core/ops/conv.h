@@ -21,8 +21,8 @@ struct ConvOptions {
 
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c] plus bias[k], if
 // there is one, followed by `then`. x (N, H, W, C), w (K, R, S, C), bias (K) -> (N, P, Q, K) with P = (H + 2 padding -
-// R) / stride + 1. In G groups w is (K, R, S, C / G), and filter k reads the C / G channels from k / (K / G) * C / G
-// on; G = C = K is a depthwise convolution.
+// R) / stride + 1. With G groups w is (K, R, S, C / G), and filter k reads the C / G channels that begin at channel
+// floor(k / (K / G)) C / G. G = C = K is a depthwise convolution.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Tensor& bias = {},
               const Epilogue& then = {});
 // y's shape; checks as conv2d does.
@@ -32,9 +32,9 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 // The adjoint in w: x (N, H, W, C), g (N, P, Q, K) -> w_shape (K, R, S, C / G).
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
 
-// Packed filters for inference: a copy of w in each form that some x may need, in the precision set
-// when it was made. Immutable: any number of threads may
-// share one.
+// Packed filters for inference: a copy of w in each form that some x may need, in the precision that is set when the
+// object is made. Error(Fault::usage) if it is used in another precision. Immutable: any number of threads may share
+// the object.
 class PreparedFilters {
  public:
   PreparedFilters(const Tensor& w, const ConvOptions& options);

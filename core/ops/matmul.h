@@ -15,19 +15,18 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const E
 // Error(Fault::missing) if the build has no OpenBLAS (EVENKEEL_BLAS=OFF).
 void set_blas(bool on);
 
-// The precision of products: of matmul, linear, conv2d (depthwise ones apart, which are no products) and their
-// derivatives.
+// The precision of matmul, linear, conv2d (except depthwise ones, which are no matrix products) and their derivatives.
 enum class Precision {
   float32,  // the default
-  bf16      // inputs are rounded to bf16, an 8-bit fraction; sums, results and all else stay float32
+  bf16      // inputs are rounded to bf16, 8 significant bits; sums, results and all else stay float32
 };
 
 // Whether the processor computes bf16 products in hardware (AMX). Elsewhere they have nearly the same results, and take
 // hundreds of times as long.
 bool bf16_in_hardware();
 
-// Sets the precision of the calling thread's products for the lifetime of the object. Which numbers a network holds
-// does not depend on it, so weights fit both. Convolutions are direct in bf16: Winograd's transforms would amplify the
+// Sets the precision of the calling thread's products for the lifetime of the object. Weights are stored in float32 in
+// either case, so they can be used in both. Convolutions are direct in bf16: Winograd's transforms would amplify the
 // rounding. Throws Error(Fault::usage) for bf16 in the library of double.
 class UsePrecision {
  public:

@@ -1,4 +1,5 @@
-// All ops.
+// All ops. An op throws Error(Fault::usage) for arguments outside its contract; the message names the op and what it
+// got.
 #pragma once
 #include "all_sum.h"
 #include "batch_norm.h"

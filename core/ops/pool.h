@@ -10,7 +10,8 @@ struct PoolOptions {
   int64_t padding = 0;  // at most size / 2; padding is never the maximum and never counts in an average
 };
 
-// (N, H, W, C) -> (N, P, Q, C) with P = (H + 2 padding - size) / stride + 1.
+// The maximum or the mean of each window of size x size pixels: (N, H, W, C) -> (N, P, Q, C) with P = (H + 2 padding -
+// size) / stride + 1. Error if the window does not fit into the padded image; for max_pool also if size > 16.
 Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the first in row order
 Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's shape; checks as `op` does

@@ -85,7 +85,8 @@ struct Copy {
   int64_t to_step;
 };
 
-// Copies matrices of as many rows, row by row: so a tensor in which they lie side by side is read or written in order.
+// Copies matrices with equal numbers of rows, row by row, so that a tensor that holds them side by side is read or
+// written in order.
 void copy_matrices(int64_t rows, const std::vector<Copy>& parts) {
   int64_t columns = 0;
   for (const Copy& part : parts) columns += part.columns;

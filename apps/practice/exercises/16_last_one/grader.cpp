@@ -86,7 +86,7 @@ void grade(evenkeel::practice::Grade& g) {
     g.equal("what train_epoch returned", static_cast<double>(n), static_cast<double>(other.used));
   }
 
-  g.law("any number", "All that holds for any number of examples, in batches of 8.", look);
+  g.law("any number", "All these laws hold for any number of examples, in batches of 8.", look);
   for (int64_t n = 2; n <= 42; ++n) {
     g.given("examples", static_cast<double>(n));
     const Run other(n);
