@@ -1,21 +1,43 @@
 // Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels of the
 // elementwise ops. To add an op of one input, give unary() the function and its derivative.
 #pragma once
+#include <algorithm>
+#include <array>
+
 #include "../base/parallel.h"
 #include "../base/scalar.h"
 #include "autograd.h"
 
 namespace evenkeel {
 
-// The result is a constant; record() makes it differentiable.
+// out = f(in...), up to `end`. Not inlined: where it is called for the last elements, the compiler must not make
+// another loop of it, whose products and sums it could contract differently.
+template <class F, class... Reals>
+[[gnu::noinline]] void map_line(F f, real* out, const real* end, const Reals*... in) {
+  const int64_t n = end - out;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]...);
+}
+
+// The result is a constant; record() makes it differentiable. The last elements are computed as a whole vector too, so
+// that an element's bits do not depend on its place.
 template <class F, class... Reals>
 Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
+  constexpr int64_t group = 64 / sizeof(real);  // the widest vector
   Tensor y = Tensor::empty(shape);
   real* out = y.mutable_data();
   parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
-    const F local = f;  // keeps f's captures in registers: `out` could alias f, but not a local copy
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) out[i] = local(in[i]...);
+    const int64_t rest = (end - begin) % group, last = end - rest;
+    map_line(f, out + begin, out + last, in + begin...);
+    if (rest == 0) return;
+    const auto padded = [=](const real* from) {
+      std::array<real, group> line{};
+      std::copy_n(from + last, rest, line.data());
+      return line;
+    };
+    std::array<real, group> line;
+    map_line(f, line.data(), line.data() + group, padded(in).data()...);
+    std::copy_n(line.data(), rest, out + last);
   });
   return y;
 }

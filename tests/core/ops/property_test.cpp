@@ -18,7 +18,7 @@ TEST_CASE("an elementwise op gives a value the same bits, whatever the tensor's 
   };
   const Tensor noise = Tensor::normal({3 * elementwise_block}, stream);
   for (const property::Unary& op : property::unary_ops()) {
-    CAPTURE(op.name);
+    CAPTURE(std::string(op.name));
     const Tensor all = op.positive ? square(noise) + real(0.1) : noise;
     const auto [y, dx] = result(op, all);
     for (const int64_t size : {1, 15, 17, 1000})
