@@ -67,6 +67,8 @@ struct Layer {
   virtual void visit(Visitor&) {}
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
+  // Whether forward() begins with moments(x): the layer before it may compute them. See Epilogue::moments.
+  virtual bool reads_moments(Mode) const { return false; }
   virtual std::string describe() const = 0;  // as in a model spec: "conv:64:3"
   // The shape of one example's output for an input shape; Error if forward() would refuse the input. The default runs
   // forward(); the library's layers compute the shape without it.

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
+#include "moments.h"
 #include "scalar.h"
 
 namespace evenkeel {
@@ -28,10 +30,14 @@ struct Storage {
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
-  void written() { version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  void written() {
+    version.store(version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    moments.reset();
+  }
   real* const data;
   const int64_t size;
-  std::atomic<int64_t> version{0};  // incremented by every write: a graph recorded before it is stale
+  std::atomic<int64_t> version{0};         // incremented by every write: a graph recorded before it is stale
+  std::shared_ptr<const Moments> moments;  // of the rows, if the op that wrote them was asked for them; see Epilogue
 };
 
 // For tests: fills blocks and scratch with NaN when they are allocated and when they are released, to expose reads

@@ -22,6 +22,12 @@ void Moments::merge(const Moments &other) {
   count = all;
 }
 
+Moments merged(std::vector<Moments> parts) {
+  Moments all = std::move(parts.at(0));
+  for (size_t i = 1; i < parts.size(); ++i) all.merge(parts[i]);
+  return all;
+}
+
 std::vector<double> Moments::flat() const {
   std::vector<double> numbers{count};
   numbers.insert(numbers.end(), mean.begin(), mean.end());

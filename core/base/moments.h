@@ -20,4 +20,6 @@ struct Moments {
   std::vector<double> mean, squares;
 };
 
+Moments merged(std::vector<Moments> parts);  // in order; there is at least one
+
 }  // namespace evenkeel

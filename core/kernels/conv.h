@@ -1,5 +1,8 @@
 // Convolution and its two gradients on raw memory; core/ops/conv.h has the mathematics and the names.
 #pragma once
+#include <vector>
+
+#include "core/base/moments.h"
 #include "core/kernels/conv_sizes.h"
 #include "core/kernels/finish.h"
 
@@ -10,8 +13,11 @@ namespace evenkeel {
 int64_t conv_filters_size(const ConvSizes& a, ConvForm form);
 void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);
 
-// `form`: of each group.
-void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish);
+// `form`: of each group. `moments`: receives the moments of y's rows, to be merged in order; only where
+// conv_gathers_moments(), and without an epilogue.
+bool conv_gathers_moments(const ConvSizes& a, ConvForm form);
+void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,
+                  std::vector<Moments>* moments = nullptr);
 void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx);
 void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw);
 

@@ -11,6 +11,7 @@
 #include "core/base/scratch.h"
 #include "core/kernels/bf16.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/row_moments.h"
 #include "core/kernels/simd.h"
 
 #ifndef EVENKEEL_DOUBLE
@@ -175,7 +176,8 @@ void write_row(const float* sums, int64_t k, const Finish& finish, bool streamed
   }
 }
 
-void correlate(const Correlation& a, const real* filters, real* y, const Finish& finish) {
+void correlate(const Correlation& a, const real* filters, real* y, const Finish& finish,
+               std::vector<Moments>* moments = nullptr) {
   std::vector<int64_t> places;
   for (int64_t tap = 0; tap < a.r * a.s; ++tap)
     for (int64_t c = 0; c < a.chunks(); ++c)
@@ -183,8 +185,11 @@ void correlate(const Correlation& a, const real* filters, real* y, const Finish&
   const int64_t wide = up(a.k, block), positions = a.positions(), pixels = a.pixels();
   const bool streamed = worth_streaming(a.x.n * a.p * a.q * a.k, a.k);
   const int64_t bands = a.count(), group = std::clamp<int64_t>(bands / 16, 1, 8);
-  parallel_for((bands + group - 1) / group, [&](int64_t task) {
+  const int64_t tasks = (bands + group - 1) / group;
+  if (moments) moments->resize(static_cast<size_t>(tasks));
+  parallel_for(tasks, [&](int64_t task) {
     const Tiles tiles;
+    RowMoments gathered(moments ? a.k : 0);
     const Scratch<uint16_t> image(pixels * a.channels);
     const Scratch<float> sums(block * wide);
     const int64_t row = a.stride * a.channels / 2, last = std::min(bands, (task + 1) * group);
@@ -201,12 +206,14 @@ void correlate(const Correlation& a, const real* filters, real* y, const Finish&
               {reinterpret_cast<const Pair*>(filters) + j / block * a.steps() * step_size, tile_side, tile_size},
               step_size, sums.data + j, wide, false);
         for_runs(a, band, m, m + block, [&](int64_t from, int64_t to, int64_t run) {
+          if (moments) gathered.add(sums.data + (from - m) * wide, run, wide);
           for (int64_t i = 0; i < run; ++i)
             write_row(sums.data + (from - m + i) * wide, a.k, finish, streamed, y + (to + i) * a.k);
         });
       }
     }
     if (streamed) stream_end();
+    if (moments) (*moments)[static_cast<size_t>(task)] = gathered.result();
   });
 }
 
@@ -246,8 +253,9 @@ void bf16_pack_filters(const ConvSizes& sizes, const real* w, real* filters) {
   });
 }
 
-void bf16_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish) {
-  correlate(forward(a, x), filters, y, finish);
+void bf16_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish,
+                  std::vector<Moments>* moments) {
+  correlate(forward(a, x), filters, y, finish, moments);
 }
 
 void bf16_backward_x(const ConvSizes& sizes, const real* g, const real* w, real* dx) {

@@ -75,6 +75,10 @@ inline void stream(real* p, Vec v) {
   vec(p) = v;
 #endif
 }
+// Like copy_line, with non-temporal stores; n is a multiple of `lanes`, `to` aligned as a Vec.
+inline void stream_line(const real* from, int64_t n, real* to) {
+  for (int64_t i = 0; i < n; i += lanes) stream(to + i, vec(from + i));
+}
 inline void stream_end() {
 #if defined(__SSE2__)
   _mm_sfence();

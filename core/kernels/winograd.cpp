@@ -21,6 +21,7 @@
 #include "core/base/parallel.h"
 #include "core/base/scratch.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/row_moments.h"
 #include "core/kernels/simd.h"
 
 namespace evenkeel {
@@ -285,10 +286,10 @@ void read_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int6
 }
 
 // The tiles t in [begin, end) = epilogue(L (the matrices' rows t - first) L^T). Results outside the image are
-// discarded.
+// discarded. `moments`: gathers the pixels that are written, if given; there is no epilogue then.
 template <class L, class M>
 void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles,
-                 const Finish& finish, bool streamed) {
+                 const Finish& finish, bool streamed, RowMoments* moments = nullptr) {
   const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
   const View<real> square = tiles.square(copy.data);
   auto write = [&](int64_t t, const View<real>& to, auto store) {
@@ -297,7 +298,8 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
   };
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
-    if (tiles.whole(place)) {
+    const bool whole = tiles.whole(place);
+    if (whole && !moments) {
       if (streamed) {
         write(t, place.view, Stream());
       } else {
@@ -307,10 +309,14 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
       continue;
     }
     transform<L>(from.row(t - first), square, tiles.c);
+    const int64_t across = place.j1 - place.j0;
+    if (moments && whole) moments->add(square.data, tiles.side * tiles.side, tiles.c);
     for (int64_t i = place.i0; i < place.i1; ++i) {
       real* to = place.view.at(i, place.j0);
-      copy_line(square.at(i, place.j0), (place.j1 - place.j0) * tiles.c, to);
-      if (finish) finish(to, place.j1 - place.j0, 0, tiles.c);
+      const real* line = square.at(i, place.j0);
+      if (moments && !whole) moments->add(line, across, tiles.c);
+      moments&& streamed ? stream_line(line, across * tiles.c, to) : copy_line(line, across * tiles.c, to);
+      if (finish) finish(to, across, 0, tiles.c);
     }
   }
   if (streamed) stream_end();
@@ -360,7 +366,7 @@ void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
 // y = epilogue(x convolved with packed filters). x (n, h, w, c), y (n, p, q, k).
 template <int r>
 void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p,
-              int64_t q, int64_t k, int64_t padding, const Finish& finish) {
+              int64_t q, int64_t k, int64_t padding, const Finish& finish, std::vector<Moments>* moments = nullptr) {
   constexpr int products = Scheme<r>::products;
   const Grid a(p, q);
   const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
@@ -368,24 +374,35 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
   const bool streamed = worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
   const int64_t together = products * c * k > 2 * in_cache ? large_block : block;
-  if (tiles > 4 * together)
+  // Writes a block of tiles, and sets its part of the moments.
+  const auto write = [&](const auto& product, int64_t begin, int64_t end, int64_t first, int64_t part, bool stream) {
+    if (!moments) return write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, first, to, finish, stream);
+    RowMoments gathered(k);
+    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, first, to, finish, stream, &gathered);
+    (*moments)[static_cast<size_t>(part)] = gathered.result();
+  };
+  const auto parts = [&](int64_t each) {
+    if (moments) moments->resize(static_cast<size_t>((tiles + each - 1) / each));
+  };
+  if (tiles > 4 * together) {
+    parts(together);
     return parallel_blocks(tiles, together, [&](int64_t begin, int64_t end) {
       const int64_t count = end - begin;
       const Matrices<r, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
       read_tiles<Input<r>>(from, begin, end, begin, v);
       for (int e = 0; e < products; ++e)
         gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
-      write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, begin, to, finish, streamed);
+      write(product, begin, end, begin, begin / together, streamed);
     });
+  }
   // Few tiles: all at once, so that the filters, now the larger part, are read only once.
   const Matrices<r, Storage> v(by_row, tiles, c), product(by_matrix, tiles, k);
   const int64_t some = std::clamp<int64_t>(tiles / 8, 1, 8);
   parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { read_tiles<Input<r>>(from, begin, end, 0, v); });
   parallel_for(products,
                [&](int64_t e) { gemm_packed(tiles, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k); });
-  parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) {
-    write_tiles<EvaluateTransposed<r, outputs>>(product, begin, end, 0, to, finish, false);
-  });
+  parts(some);
+  parallel_blocks(tiles, some, [&](int64_t begin, int64_t end) { write(product, begin, end, 0, begin / some, false); });
 }
 
 template <int r>
@@ -464,9 +481,10 @@ int64_t winograd_filters_size(const ConvSizes& a) { return products_of_a_tile(a)
 void winograd_filters(const ConvSizes& a, const real* w, real* filters) {
   a.r == 3 ? pack_filters<3>(w, a.k, a.c, filters) : pack_filters<5>(w, a.k, a.c, filters);
 }
-void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish) {
-  a.r == 3 ? convolve<3>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish)
-           : convolve<5>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish);
+void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish,
+                      std::vector<Moments>* moments) {
+  a.r == 3 ? convolve<3>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish, moments)
+           : convolve<5>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish, moments);
 }
 void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   a.r == 3 ? backward_x<3>(a, g, w, dx) : backward_x<5>(a, g, w, dx);

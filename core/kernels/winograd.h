@@ -3,6 +3,9 @@
 // For standard normal inputs in float, the largest error relative to the results' root mean square is below 2e-5 for
 // 3x3, 1e-4 for 5x5, and 5e-6 in the direct form; measured: 8e-6, 6e-5 and 3e-6.
 #pragma once
+#include <vector>
+
+#include "core/base/moments.h"
 #include "core/kernels/conv_sizes.h"
 #include "core/kernels/finish.h"
 
@@ -16,7 +19,8 @@ bool winograd_applies(const ConvSizes& a);
 int64_t winograd_products(const ConvSizes& a, int64_t more_tiles = 0);
 int64_t winograd_filters_size(const ConvSizes& a);
 void winograd_filters(const ConvSizes& a, const real* w, real* filters);  // packs w for winograd_forward
-void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish);
+void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish,
+                      std::vector<Moments>* moments);
 void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw);
 

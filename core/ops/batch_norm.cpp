@@ -118,13 +118,14 @@ Moments moments(const Tensor& x, int64_t begin, int64_t end) {
   check(0 <= begin && begin < end && end <= x.rows(), "moments: x {} has no rows [{}, {})", x.shape(), begin, end);
   const int64_t channels = x.channels(), rows = end - begin, block = row_block(channels);
   const real* first = x.data() + begin * channels;
+  if (const Moments* kept = x.storage()->moments.get();
+      kept && rows == x.rows() && kept->mean.size() == static_cast<size_t>(channels))
+    return *kept;
   std::vector<Moments> parts(static_cast<size_t>((rows + block - 1) / block));
   parallel_blocks(rows, block, [&](int64_t from, int64_t to) {
     parts[from / block] = moments_of_rows(first + from * channels, to - from, channels);
   });
-  Moments all = std::move(parts[0]);
-  for (size_t i = 1; i < parts.size(); ++i) all.merge(parts[i]);
-  return all;
+  return merged(std::move(parts));
 }
 
 Normalized batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps, const Epilogue& then) {

@@ -59,7 +59,11 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   const ConvForm form = form_of(a, options.algorithm);
   const Storage filters(conv_filters_size(a, form));
   conv_pack_filters(a, form, w.data(), filters.data);
-  conv_forward(a, form, x.data(), filters.data, y.mutable_data(), then.finish(bias, y));
+  const Finish finish = then.finish(bias, y);
+  std::vector<Moments> parts;
+  const bool gather = then.moments && !finish && then.after == After::nothing && conv_gathers_moments(a, form);
+  conv_forward(a, form, x.data(), filters.data, y.mutable_data(), finish, gather ? &parts : nullptr);
+  if (gather) y.storage()->moments = std::make_shared<const Moments>(merged(std::move(parts)));
   return then.record(
       y, x, w, bias, [=](const Tensor& image, const Tensor& weight) { return conv2d(image, weight, options); },
       [=](const Tensor& dv) {

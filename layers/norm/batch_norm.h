@@ -46,6 +46,9 @@ struct BatchNorm : RunningNorm {
   explicit BatchNorm(int64_t channels, const BatchNormOptions& options = {});
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
+  bool reads_moments(Mode mode) const override {
+    return mode != Mode::eval && !options.frozen && options.ghost == 0 && !mask.defined();
+  }
   void visit(Visitor& visitor) override;
   std::string describe() const override;
   Statistics statistics() const override;

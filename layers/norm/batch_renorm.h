@@ -32,6 +32,7 @@ struct BatchRenormOptions {
 struct BatchRenorm : RunningNorm {
   explicit BatchRenorm(int64_t channels, const BatchRenormOptions& options = {});
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
+  bool reads_moments(Mode mode) const override { return mode != Mode::eval; }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;

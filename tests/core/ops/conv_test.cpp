@@ -138,3 +138,78 @@ TEST_CASE("conv2d refuses what does not fit, and says why") {
   CHECK_THROWS_WITH_AS(conv2d_dx(Tensor::zeros({1, 4, 4, 2}), Tensor::zeros({2, 3, 3, 3}), {1, 4, 4, 3}),
                        doctest::Contains("make a result of (1, 2, 2, 2), the cotangent is (1, 4, 4, 2)"), Error);
 }
+
+namespace {
+
+// What Epilogue::moments promises of y, for any shape: y has the bits that it has otherwise, and moments(y) is exact.
+// Returns whether the kernel has kept the moments.
+bool check_moments(const Tensor& x, const Tensor& w, const ConvOptions& o, const Tensor& bias, const Epilogue& then) {
+  Epilogue plain = then;
+  plain.moments = false;
+  poison_memory(true);
+  const Tensor y = conv2d(x, w, o, bias, then), other = conv2d(x, w, o, bias, plain);
+  poison_memory(false);
+  CHECK(y.values() == other.values());
+  const bool kept = y.storage()->moments != nullptr;
+  const Moments m = moments(y, 0, y.rows());
+  CHECK(m.count == static_cast<double>(y.rows()));
+  const int64_t channels = y.channels();
+  for (int64_t c = 0; c < channels; ++c) {
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < y.rows(); ++i) mean += y.data()[i * channels + c] / m.count;
+    for (int64_t i = 0; i < y.rows(); ++i) squares += std::pow(y.data()[i * channels + c] - mean, 2);
+    const size_t at = static_cast<size_t>(c);
+    CHECK(std::abs(m.mean[at] - mean) <= 1e-6 * std::sqrt(squares / m.count) + 1e-15 * std::abs(mean));
+    CHECK(std::abs(m.squares[at] - squares) <= 1e-5 * squares + 1e-30);
+  }
+  return kept;
+}
+
+}  // namespace
+
+TEST_CASE("conv2d: the moments that it keeps for a batch norm are those of the rows, also far from zero") {
+  const int before = threads();
+  Random random(8);
+  for (const Precision precision : {Precision::float32, Precision::bf16}) {
+    const UsePrecision use(precision);
+    const ConvAlgorithm form = precision == Precision::bf16 ? ConvAlgorithm::automatic : ConvAlgorithm::winograd;
+    for (const auto& [n, h, w, c, k, r] : {std::array<int64_t, 6>{1, 8, 8, 16, 16, 3},
+                                           {2, 7, 9, 16, 32, 3},
+                                           {3, 3, 2, 16, 16, 3},
+                                           {40, 8, 8, 16, 48, 3},
+                                           {17, 13, 10, 32, 16, 5},
+                                           {24, 32, 32, 16, 64, 3},
+                                           {5, 9, 9, 256, 128, 3}})
+      for (const real far : {real(0), real(1000)}) {
+        const Tensor x = Tensor::normal({n, h, w, c}, random) + far, filters = Tensor::normal({k, r, r, c}, random);
+        // Zeros of the padding beside values of 1000: a channel of two kinds.
+        const ConvOptions o{.padding = far == 0 ? r / 2 : 1, .algorithm = form};
+        set_threads(1);
+        CHECK(check_moments(x, filters, o, {}, {.moments = true}));
+        const Moments one = *conv2d(x, filters, o, {}, {.moments = true}).storage()->moments;
+        set_threads(3);
+        CHECK(one.flat() == conv2d(x, filters, o, {}, {.moments = true}).storage()->moments->flat());
+      }
+    // Where something follows, or the form has no such kernel, none are kept.
+    const Tensor x = Tensor::normal({2, 8, 8, 16}, random), w = Tensor::normal({16, 3, 3, 16}, random),
+                 bias = Tensor::normal({16}, random);
+    for (const After after : {After::nothing, After::relu, After::gelu})
+      CHECK_FALSE(check_moments(x, w, {.padding = 1}, bias, {.after = after, .moments = true}));
+    CHECK_FALSE(check_moments(x, w, {.padding = 1}, {}, {.after = After::gelu, .moments = true}));
+    CHECK_FALSE(check_moments(x, Tensor::normal({7, 3, 3, 16}, random), {.padding = 1}, {}, {.moments = true}));
+    CHECK_FALSE(
+        check_moments(x, Tensor::normal({16, 3, 3, 8}, random), {.padding = 1, .groups = 2}, {}, {.moments = true}));
+  }
+  set_threads(before);
+}
+
+TEST_CASE("moments that are kept with a tensor end with the first write to it") {
+  Random random(9);
+  const Tensor x = Tensor::normal({4, 8, 8, 16}, random), w = Tensor::normal({16, 3, 3, 16}, random);
+  Tensor y = conv2d(x, w, {.padding = 1}, {}, {.moments = true});
+  const double old = moments(y, 0, y.rows()).mean[0];
+  CHECK(moments(reshape(y, {4 * 8 * 8 * 2, 8}), 0, 4 * 8 * 8 * 2).mean.size() == 8);  // another number of channels
+  CHECK(moments(y, 0, 3).count == 3);
+  y.copy_from(y * real(2) + real(1));
+  CHECK(moments(y, 0, y.rows()).mean[0] == doctest::Approx(2 * old + 1).epsilon(1e-6));
+}
