@@ -20,7 +20,10 @@ TEST_CASE("elementwise ops: derivatives up to order 3") {
   one([](const Tensor& x) { return normal_cdf(x); }, random(s));
   one([](const Tensor& x) { return gelu(x); }, random(s));
   one([](const Tensor& x) { return silu(x); }, random(s));
-  one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, random(s));
+  Tensor off_kinks = random(s);
+  for (real *v = off_kinks.mutable_data(), *end = v + s.size(); v < end; ++v)
+    if (std::abs(std::abs(*v) * 3 - 1) < 0.1) *v *= 2;
+  one([](const Tensor& x) { return square(clamp(x * 3, -1, 1)) * x; }, off_kinks);
   one([](const Tensor& x) { return 1 - x / 2 + 3 * x * x - (-x); }, random(s));
 }
 
