@@ -71,6 +71,15 @@ std::string missing_value(const CLI::App& command) {
   return "";
 }
 
+// An option or argument that was given as "", as by a shell variable that is not set. Text to be printed may be empty.
+std::string empty_value(const CLI::App& command) {
+  for (const CLI::Option* o : command.get_options())
+    if ((o->get_positional() ? o->get_items_expected_max() == 1 : o->get_type_name() != "TEXT") &&
+        std::ranges::count(o->results(), "") > 0)
+      return fmt::format("{}: must not be empty{}", o->get_name(), see_help(command));
+  return "";
+}
+
 std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
   CLI::App& command = innermost(app);
   const std::string help = see_help(command);
@@ -125,6 +134,7 @@ int run(int argc, char** argv, const Registry& registry) {
     }
     if (const std::string missing = missing_value(innermost(app)); !missing.empty())
       return report(Fault::usage, missing);
+    if (const std::string empty = empty_value(innermost(app)); !empty.empty()) return report(Fault::usage, empty);
     return action();
   } catch (const Stopped& stopped) {
     note(fmt::format("evenkeel: stopped by {} before any work", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));

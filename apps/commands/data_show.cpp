@@ -8,6 +8,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/text.h"
+#include "apps/report/run_record.h"
 #include "apps/report/sheet.h"
 #include "core/io/file.h"
 #include "data/loader.h"
@@ -107,7 +108,7 @@ int show(const SheetOptions& o, const DataSets& own) {
   DataSplit split =
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
   allow_flips(o.augment, split);
-  check_output(o.out, {split.folder});
+  check_result(o.out, {split.folder});
   check(split.train.size() > 0, "data show: {} has no training images", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;
   check(part.size() > 0, "data show: {} has no test images", o.name);

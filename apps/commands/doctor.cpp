@@ -67,6 +67,9 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
+    // A folder's images come class by class; a batch of one class has other statistics than one in training.
+    const auto order = Random(subject.file.info.model.seed).split("doctor").permutation(subject.images.size());
+    subject.images = take(subject.images, order);
     Sequential& network = subject.network();
     std::vector<Patient> all;
     subject.each_batch([&](const Batch& b) {

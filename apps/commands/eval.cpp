@@ -11,6 +11,7 @@
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
 #include "apps/report/page.h"
+#include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
 #include "layers/model/inference.h"
@@ -131,7 +132,7 @@ Action eval_command(CLI::App& app, const Registry& registry) {
           m.classes, all.name, shape_text(all.image), all.classes);
     const Dataset data = draw_samples(std::move(all), o->samples, m.seed);
     for (const std::string& out : {o->logits, o->report}) {
-      if (!out.empty()) check_output(out, {o->file, folder});
+      if (!out.empty()) check_result(out, {o->file, folder});
     }
     prepare_inference(*file.network);
     Logits logits(data);

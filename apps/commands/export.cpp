@@ -9,6 +9,7 @@
 #include "apps/formats/network_file.h"
 #include "apps/formats/npz.h"
 #include "apps/formats/onnx.h"
+#include "apps/report/run_record.h"
 #include "core/io/file.h"
 #include "layers/model/fold.h"
 
@@ -35,7 +36,7 @@ Action export_command(CLI::App& app, const Registry& registry) {
     o->file = network_path(o->file);
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;
     const std::string out = o->out.empty() ? std::filesystem::path(o->file).replace_extension(ending).string() : o->out;
-    check_output(out, {o->file});
+    check_result(out, {o->file});
     NetworkFile file = open_network(o->file, registry.layers);
     if (o->fold) {
       fold_batch_norms(*file.network);

@@ -8,6 +8,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
+#include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
 
@@ -27,7 +28,7 @@ Action fold_command(CLI::App& app, const Registry& registry) {
       "file is written.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
-    check_output(o->out, {o->subject.file, subject.folder});
+    check_result(o->out, {o->subject.file, subject.folder});
     NetworkFile plain = open_network(o->subject.file, registry.layers);
     const int norms = fold_batch_norms(*plain.network);
     check(norms > 0, "fold: {} has no batch normalisation right after a convolution or dense layer", o->subject.file);

@@ -7,6 +7,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/report/run_log.h"
+#include "apps/report/run_record.h"
 #include "core/io/file.h"
 
 namespace evenkeel {
@@ -64,7 +65,7 @@ Action plot_command(CLI::App& app, const Registry&) {
         continue;
       }
       const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
-      check_output(o->out, {file});
+      check_result(o->out, {file});
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});
     }
     write_file(o->out, draw_runs(o->title, logs, o->picture));

@@ -6,6 +6,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
+#include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
 
@@ -24,7 +25,7 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
       "and so on: one pass over the images for each.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
-    check_output(o->out, {o->subject.file, subject.folder});
+    check_result(o->out, {o->subject.file, subject.folder});
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
     const auto accuracy = [&] {

@@ -79,6 +79,7 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
                      {"deviation", joined(info.normalization.deviation, ",")}};
   if (!info.class_names.empty()) packed.metadata["class_names"] = nlohmann::json(info.class_names).dump();
   if (info.held_out > 0) packed.metadata["holdout"] = fmt::format("{}", info.held_out);
+  if (!info.held_out_crc.empty()) packed.metadata["holdout_crc32"] = info.held_out_crc;
   return packed;
 }
 
@@ -127,6 +128,8 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
       check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}",
             file.info.held_out);
     }
+    if (const auto crc = stored.metadata.find("holdout_crc32"); crc != stored.metadata.end())
+      file.info.held_out_crc = crc->second;
     // A network that fits the file has about as many numbers as the file; larger networks are refused before they are
     // built. A number takes at most these bytes; the constant allows for values that such files may lack.
     m.limits.weights = 1 << 20;
@@ -183,7 +186,13 @@ DataSplit load_images(const NetworkFile& file, const std::string& path, const Da
   } catch (const Error& error) {
     fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
   }
-  return load_named_dataset(own, file.info.data, data_dir, picture_options(file.info, skip_bad));
+  DataSplit split = load_named_dataset(own, file.info.data, data_dir, picture_options(file.info, skip_bad));
+  if (!file.info.held_out_crc.empty() && file.info.held_out_crc != fmt::format("{:08x}", checksum(split.test)))
+    note(fmt::format(
+        "{}: the images of {} are not those of the training: files came, went or changed, so another part is held out, "
+        "and images that the network was trained on may be among the test images",
+        path, file.info.data));
+  return split;
 }
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {

@@ -13,6 +13,7 @@ struct NetworkInfo {
   Normalization normalization;                // of the pixels
   std::vector<std::string> class_names = {};  // by label; empty for a file of evenkeel 0.1.0 or of another program
   double held_out = 0;                        // DataSplit::held_out
+  std::string held_out_crc = {};              // checksum() of the test images, if a part of the set was held out
 };
 // Size, colour and classes of the training images, to read a folder of pictures with the same preprocessing.
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);

@@ -37,6 +37,15 @@ std::vector<std::string> differences(const std::vector<RunRecord>& runs) {
 
 }  // namespace
 
+void check_result(const std::string& path, std::initializer_list<std::string> inputs) {
+  check_output(path, inputs);
+  const fs::path file = fs::absolute(path), config = file.parent_path() / "config.json";
+  std::error_code ignored;
+  for (const char* name : run_files)
+    check(file.filename() != name || !fs::exists(file, ignored) || !fs::exists(config, ignored),
+          "the output {} is a file of the run in its folder; choose another name", path);
+}
+
 bool RunRecord::finished() const {
   const auto done = static_cast<int64_t>(rows.size());
   return done >= epochs || (patience > 0 && done > 0 && done - best()->epoch >= patience);

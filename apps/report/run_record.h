@@ -1,5 +1,6 @@
 // A run's folder: the options of the run, and the results of every epoch.
 #pragma once
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,6 +24,12 @@ struct RunRecord {
 
 // Error if the folder has no config.json, or has invalid files.
 RunRecord read_run(const std::string& folder);
+
+// The files that evenkeel train writes, in the order of replacement: the one that --resume reads comes last.
+inline constexpr const char* run_files[] = {"log.csv",          "curves.svg",  "average.safetensors",
+                                            "best.safetensors", "config.json", "last.safetensors"};
+// check_output() for a command's result; also Error(Fault::usage) if it would replace one of a run's files.
+void check_result(const std::string& path, std::initializer_list<std::string> inputs);
 
 enum class RunOrder { best, newest };
 // A table with one line per run, and the options in which they differ, except those that change no result. The best run

@@ -54,8 +54,12 @@ class Run {
       : o_(options),
         team_(team),
         data_(load_training_data(options, registry.data)),
-        info_{with_images(options.model, data_.train), data_.train.name, measure(data_.train), data_.train.class_names,
-              data_.held_out},
+        info_{with_images(options.model, data_.train),
+              data_.train.name,
+              measure(data_.train),
+              data_.train.class_names,
+              data_.held_out,
+              data_.held_out > 0 ? fmt::format("{:08x}", checksum(data_.test)) : ""},
         network_(make_network(registry.layers)),
         optimizer_(make_optimizer(options.optimizer, grouped(network_->trained_parameters(), options.groups),
                                   registry.optimizers)),
@@ -209,6 +213,13 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
     fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file,
          state_.epoch, state_.batch, o_.epochs, loader_.batches());
   }
+  if (state_.epoch > 1) {
+    rows_ = read_log_csv(path("log.csv"));
+    // The log may be ahead of the checkpoint, never behind it.
+    if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1)
+      fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
+    rows_.resize(static_cast<size_t>(state_.epoch - 1));
+  }
   if (epochs < o_.epochs) {
     const auto warmup = std::llround(o_.warmup * static_cast<double>(loader_.batches()));
     const Schedule old = parse_schedule(o_.schedule, o_.lr, epochs, loader_.batches(), warmup);
@@ -221,12 +232,6 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
     save_last();
     write("config.json", config.dump(2) + "\n");
   }
-  if (state_.epoch == 1) return;
-  rows_ = read_log_csv(path("log.csv"));
-  // The log may be ahead of the checkpoint, never behind it.
-  if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1)
-    fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
-  rows_.resize(static_cast<size_t>(state_.epoch - 1));
 }
 
 int Run::operator()() {

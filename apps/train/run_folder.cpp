@@ -10,16 +10,13 @@
 #include <cstring>
 #include <filesystem>
 
+#include "apps/report/run_record.h"
 #include "core/base/check.h"
 
 namespace evenkeel {
 namespace {
 
 namespace fs = std::filesystem;
-
-// In the order of replacement: the file that --resume reads comes last.
-constexpr const char* run_files[] = {"log.csv",          "curves.svg",  "average.safetensors",
-                                     "best.safetensors", "config.json", "last.safetensors"};
 
 std::string holder() {
   char host[256] = "";

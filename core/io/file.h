@@ -60,8 +60,8 @@ Descriptor scratch_file(const std::string& folder, uint64_t bytes);
 // Removes the temporary files of processes that were killed while they wrote `path`.
 void remove_unfinished(const std::string& path);
 
-// Error(Fault::usage) if `path` is one of the inputs or lies in an input folder, under any name; Error(Fault::io) if
-// write_file would refuse `path`. Commands call this before they start their work.
+// Error(Fault::usage) if `path` is one of the inputs or lies anywhere in an input folder, under any name;
+// Error(Fault::io) if write_file would refuse `path`. Commands call this before they start their work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);
 
 // The user's cache folder: $XDG_CACHE_HOME/evenkeel, or ~/.cache/evenkeel if that variable is not set or is relative

@@ -186,6 +186,7 @@ std::vector<int64_t> image_shape(const Array& a, const PictureOptions& options, 
   if (s.size() != 4)
     fail(Fault::bad_file, "{}: images must be (N, H, W), (N, H, W, C) or (N, C, H, W), it is {}", a.name,
          text_of(a.header.shape));
+  if (s[0] == 0) fail(Fault::bad_file, "{}: has no image, its shape is {}", a.name, text_of(a.header.shape));
   const std::vector<int64_t> known{s[0], options.height, options.width, options.channels};
   // For a network's input, its shape decides, or the fact that only one order has 1 or 3 channels.
   const std::vector<int64_t> moved{s[0], s[2], s[3], s[1]};

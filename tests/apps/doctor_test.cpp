@@ -139,7 +139,8 @@ TEST_CASE("doctor: gaps, activity, floor, rate, angle and disagreement are those
   const std::vector<std::string> out = lines(o.out);
   REQUIRE(out.size() > 5);
 
-  const Dataset all = load_dataset("mnist", data().folder.path).test;
+  const Dataset test = load_dataset("mnist", data().folder.path).test;
+  const Dataset all = take(test, Random(1).split("doctor").permutation(test.size()));
   const Tensor x = images(all, s.info.normalization, 0, count);
   const Labels first_labels(all.labels.begin(), all.labels.begin() + batch);
   const std::vector<Parameter> own = parameters(*s.network);

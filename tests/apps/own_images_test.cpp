@@ -149,6 +149,32 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   CHECK(run({"train", "--resume", run_folder}).status == 0);
 }
 
+TEST_CASE("own pictures: eval says that a folder has changed, so that other images are held out") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  REQUIRE(run(small_run(scratch / "data", scratch / "run")).status == 0);
+  const auto said = [&] {
+    const Outcome o = run({"eval", scratch / "run"});
+    CHECK(o.status == 0);
+    return contains(o.err, "images that the network was trained on may be among the test images");
+  };
+  CHECK_FALSE(said());
+  save_small(scratch / "data", 2);
+  CHECK(said());
+}
+
+TEST_CASE("own pictures: no command writes below the folder that it reads") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  const std::string picture = scratch / "data/a/1.png", before = slurp(picture);
+  for (const std::string& out : {picture, scratch / "data/a/sheet.png"}) {
+    const Outcome o = run({"data", "show", scratch / "data", "--out", out});
+    CHECK(o.status == 2);
+    CHECK(contains(o.err, "which is read; choose another folder"));
+  }
+  CHECK(slurp(picture) == before);
+}
+
 TEST_CASE("own pictures: a file that is no picture stops the start by its name, or is passed over and counted") {
   const Scratch scratch;
   const std::string good = png(ramp(2, 2, 1));

@@ -118,6 +118,34 @@ TEST_CASE(
   CHECK_THROWS_AS(format_npz({{"w", "BF16", {1}, "ab"}}), Error);
 }
 
+TEST_CASE("refusals: a command's result in the place of one of a run's files, and values that are empty") {
+  const Files files;
+  const std::string folder = files.scratch / "run";
+  for (const char* name : {"last.safetensors", "best.safetensors", "config.json", "log.csv", "curves.svg"}) {
+    const std::string before = slurp(folder + "/" + name);
+    refused({"plot", files.scratch / "none", "--out", folder + "/" + name}, 2, "is a file of the run in its folder");
+    refused({"export", files.plain, "--format", "npz", "--out", folder + "/" + name}, 2,
+            "is a file of the run in its folder");
+    CHECK(slurp(folder + "/" + name) == before);
+  }
+  CHECK(run({"plot", folder, "--out", folder + "/other.svg"}).status == 0);
+  for (const char* option : {"--resume", "--config", "--recipe", "--out", "--data", "--groups"})
+    refused({"train", option, ""}, 2, fmt::format("{}: must not be empty", option));
+  refused({"eval", ""}, 2, "FILE: must not be empty");
+  refused({"eval", folder, "--report", ""}, 2, "--report: must not be empty");
+  refused({"plot", folder, "--out", ""}, 2, "--out: must not be empty");
+  CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
+}
+
+TEST_CASE("refusals: a run that cannot be made longer is left as it was") {
+  const Files files;
+  const std::string folder = files.scratch / "run", config = slurp(folder + "/config.json"), last = slurp(files.last);
+  std::ofstream(folder + "/log.csv") << "nonsense";
+  refused({"train", "--resume", folder, "--epochs", "5"}, 4, "log.csv");
+  CHECK(slurp(folder + "/config.json") == config);
+  CHECK(slurp(files.last) == last);
+}
+
 TEST_CASE("refusals: train") {
   const Files files;
   const Arguments out{"--out", files.scratch / "new"};

@@ -126,6 +126,10 @@ TEST_CASE("an output that is an input is refused, by whatever path") {
   }
   CHECK(error_of(Fault::usage, [&] { check_output(folder / "sub/new", {folder / "sub"}); }).find("which is read") !=
         std::string::npos);
+  fs::create_directories(folder / "sub/deep/er");
+  CHECK(error_of(Fault::usage, [&] {
+          check_output(folder / "sub/deep/er/new", {folder / "sub"});
+        }).find("which is read") != std::string::npos);
   CHECK(error_of(Fault::io, [&] { check_output(folder / "no/new", {}); }).find("there is no folder") !=
         std::string::npos);
   check_output(folder / "new", {folder / "in", folder / "sub"});
