@@ -186,6 +186,7 @@ TEST_CASE("npy: what is no pair of images and labels is refused by its name") {
   refused(npy("|u1", "2, 1, 2", "abcd", 1, "True"), good_y, "is in Fortran order");
   refused(npy("|u1", "2, 2", "abcd"), good_y, "images must be (N, H, W), (N, H, W, C) or (N, C, H, W), it is (2, 2)");
   refused(npy("|u1", "1, 1, 2, 2", "abcd"), good_y, "1 or 3 channels");
+  refused(npy("|u1", "0, 1, 2", ""), npy("|u1", "0", ""), "set/x.npy: has no image, its shape is (0, 1, 2)");
   refused(npy("|u1", "2, 1, 2", "abc"), good_y, "x.npy: its header promises 4 bytes of data, 3 are there");
   refused(npy("|u1", "2, 1, 2", "abcde"), good_y, "promises 4 bytes of data, 5 are there");
   refused(npy("|u1", "4000000000, 4000000000, 4000000000", ""), good_y, "its shape is invalid");
