@@ -9,6 +9,7 @@
 #include "apps/cli/options.h"
 #include "apps/report/run_record.h"
 #include "core/base/check.h"
+#include "core/io/file.h"
 
 namespace evenkeel {
 namespace {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 
 std::vector<std::string> folders(const std::string& path) try {
   if (!fs::exists(path)) fail(Fault::missing, "{}: there is no such folder", path);
+  if (fs::exists(fs::path(path) / "config.json")) return {path};  // a run's own folder
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path)) {
     if (entry.is_directory() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());
@@ -24,7 +26,7 @@ std::vector<std::string> folders(const std::string& path) try {
   std::sort(found.begin(), found.end());
   return found;
 } catch (const fs::filesystem_error& error) {
-  fail(Fault::io, "{}", error.what());
+  fail_io(error);
 }
 
 }  // namespace
@@ -34,7 +36,8 @@ Action runs_command(CLI::App& app, const Registry&) {
     std::string folder = "runs", sort = "best";
   };
   const auto o = std::make_shared<Options>();
-  app.add_option("DIR", o->folder, "a folder of runs, as evenkeel train writes it")->capture_default_str();
+  app.add_option("DIR", o->folder, "a folder of runs, or of one run, as evenkeel train writes it")
+      ->capture_default_str();
   add_choice(app, "--sort", o->sort, {"best", "newest"}, "which is first");
   app.footer(
       "The best epoch of a run has the best accuracy on its validation images, or without any on the test images.\n"

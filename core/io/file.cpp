@@ -227,6 +227,10 @@ Descriptor scratch_file(const std::string& folder, uint64_t bytes) {
   return file;
 }
 
+void fail_io(const fs::filesystem_error& error) {
+  fail(Fault::io, "{}: {}", error.path1().string(), error.code().message());
+}
+
 void check_output(const std::string& path, std::initializer_list<std::string> inputs) {
   const fs::path resolved = resolve(path);
   for (const std::string& input : inputs) {

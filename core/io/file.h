@@ -1,6 +1,7 @@
 // Files: inputs are opened without blocking; outputs are replaced atomically.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -56,6 +57,9 @@ void write_file(const std::string& path, std::span<const std::string_view> parts
 // Opens an unnamed file of `bytes` zeros in `folder` for reading and writing, and reserves its disk space. Creates the
 // folder if it is missing. The system deletes the file when it is no longer open or mapped. Error(Fault::io).
 Descriptor scratch_file(const std::string& folder, uint64_t bytes);
+
+// Error(Fault::io): the path and the system's reason.
+[[noreturn]] void fail_io(const std::filesystem::filesystem_error& error);
 
 // Removes the temporary files of processes that were killed while they wrote `path`.
 void remove_unfinished(const std::string& path);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/base/parallel.h"
+#include "core/io/file.h"
 #include "data/catalogue/source.h"
 #include "data/formats/image_folder.h"
 #include "data/formats/npy.h"
@@ -185,7 +186,7 @@ DataSplit load_own(const std::string& path, const PictureOptions& options, const
   fit(split.test, options);
   return split;
 } catch (const fs::filesystem_error& error) {
-  fail(Fault::io, "{}", error.what());
+  fail_io(error);
 }
 
 }  // namespace evenkeel

@@ -188,7 +188,7 @@ std::vector<std::string> picture_files(const std::string& folder) try {
   walk(folder, seen, files);
   return files;
 } catch (const fs::filesystem_error& error) {
-  fail(Fault::io, "{}", error.what());
+  fail_io(error);
 }
 
 Picture read_picture(const std::string& file, int64_t height, int64_t width, int64_t channels) {

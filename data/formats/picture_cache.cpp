@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "core/base/check.h"
+#include "core/io/file.h"
 #include "data/formats/image_folder.h"
 
 namespace evenkeel {
@@ -204,7 +205,7 @@ std::pair<int64_t, uint64_t> clear_picture_cache(const std::string& folder) try 
   }
   return {files, bytes};
 } catch (const fs::filesystem_error& error) {
-  fail(Fault::io, "{}", error.what());
+  fail_io(error);
 }
 
 }  // namespace evenkeel

@@ -37,6 +37,10 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
            {0.8, 0.95, 0.85}, {0.6, 0.7, 0.9});
   save_run(s / "runs/c", R"("epochs": 5, "lr": 0.2, "norm": "batch", "threads": 2, "data": "mnist")", {0.6, 0.6});
   save_run(s / "runs/d", R"("epochs": 5, "lr": 0.2, "norm": "batch", "threads": 2, "data": "mnist")", {});
+  const Outcome one = run({"runs", s / "runs/a"});
+  CHECK(one.status == 0);
+  CHECK(contains(one.out, "0.9000"));
+  CHECK_FALSE(contains(one.out, "0.9500"));
   fs::create_directories(s / "runs/pictures");
   fs::create_directories(s / "runs/.hidden");
   save_run(s / "runs/odd", "", {0.1});

@@ -126,6 +126,8 @@ TEST_CASE("an output that is an input is refused, by whatever path") {
   }
   CHECK(error_of(Fault::usage, [&] { check_output(folder / "sub/new", {folder / "sub"}); }).find("which is read") !=
         std::string::npos);
+  const fs::filesystem_error denied("directory iterator", "a/b", std::make_error_code(std::errc::permission_denied));
+  CHECK(error_of(Fault::io, [&] { fail_io(denied); }) == "a/b: Permission denied");
   fs::create_directories(folder / "sub/deep/er");
   CHECK(error_of(Fault::usage, [&] {
           check_output(folder / "sub/deep/er/new", {folder / "sub"});
