@@ -315,7 +315,10 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
       real* to = place.view.at(i, place.j0);
       const real* line = square.at(i, place.j0);
       if (moments && !whole) moments->add(line, across, tiles.c);
-      moments&& streamed ? stream_line(line, across * tiles.c, to) : copy_line(line, across * tiles.c, to);
+      if (streamed && moments)
+        stream_line(line, across * tiles.c, to);
+      else
+        copy_line(line, across * tiles.c, to);
       if (finish) finish(to, across, 0, tiles.c);
     }
   }

@@ -61,7 +61,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   conv_pack_filters(a, form, w.data(), filters.data);
   const Finish finish = then.finish(bias, y);
   std::vector<Moments> parts;
-  const bool gather = then.moments && !finish && then.after == After::nothing && conv_gathers_moments(a, form);
+  const bool gather =
+      then.moments && !finish && then.after == After::nothing && y.size() > 0 && conv_gathers_moments(a, form);
   conv_forward(a, form, x.data(), filters.data, y.mutable_data(), finish, gather ? &parts : nullptr);
   if (gather) y.storage()->moments = std::make_shared<const Moments>(merged(std::move(parts)));
   return then.record(

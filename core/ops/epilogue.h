@@ -11,8 +11,8 @@ class Finish;  // core/kernels/finish.h
 struct Epilogue {
   Tensor add = {};  // of v's shape
   After after = After::nothing;
-  // A batch norm follows: an op that has v's moments at hand, where nothing else is to be done, keeps them with y, and
-  // moments() need not read y again.
+  // A batch norm follows. A convolution without bias, addition and activation then gathers y's moments while it writes
+  // y, where its kernel can, and keeps them with y: moments() need not read y again.
   bool moments = false;
 
   Tensor operator()(Tensor v) const;  // the definition, made of ops

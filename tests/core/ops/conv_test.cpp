@@ -195,6 +195,7 @@ TEST_CASE("conv2d: the moments that it keeps for a batch norm are those of the r
                  bias = Tensor::normal({16}, random);
     for (const After after : {After::nothing, After::relu, After::gelu})
       CHECK_FALSE(check_moments(x, w, {.padding = 1}, bias, {.after = after, .moments = true}));
+    CHECK(conv2d(Tensor::empty({0, 8, 8, 16}), w, {.padding = 1}, {}, {.moments = true}).size() == 0);
     CHECK_FALSE(check_moments(x, w, {.padding = 1}, {}, {.after = After::gelu, .moments = true}));
     CHECK_FALSE(check_moments(x, Tensor::normal({7, 3, 3, 16}, random), {.padding = 1}, {}, {.moments = true}));
     CHECK_FALSE(
