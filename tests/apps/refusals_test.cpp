@@ -137,7 +137,7 @@ TEST_CASE("refusals: a command's result in the place of one of a run's files, an
   CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
 }
 
-TEST_CASE("refusals: a run that cannot be made longer is left as it was") {
+TEST_CASE("refusals: --resume with more --epochs that fails leaves the run unchanged") {
   const Files files;
   const std::string folder = files.scratch / "run", config = slurp(folder + "/config.json"), last = slurp(files.last);
   std::ofstream(folder + "/log.csv") << "nonsense";
