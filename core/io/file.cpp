@@ -231,14 +231,18 @@ void fail_io(const fs::filesystem_error& error) {
   fail(Fault::io, "{}: {}", error.path1().string(), error.code().message());
 }
 
+void check_outside(const std::string& path, const std::string& input) {
+  for (fs::path folder = folder_of(fs::absolute(resolve(path)).lexically_normal());; folder = folder.parent_path()) {
+    check(!same_file(folder, input), "the output {} lies in {}, which is read; choose another folder", path, input);
+    if (folder == folder.parent_path()) return;
+  }
+}
+
 void check_output(const std::string& path, std::initializer_list<std::string> inputs) {
   const fs::path resolved = resolve(path);
   for (const std::string& input : inputs) {
     check(!same_file(resolved, input), "the output {} is the input {}; choose another name", path, input);
-    for (fs::path folder = folder_of(fs::absolute(resolved).lexically_normal());; folder = folder.parent_path()) {
-      check(!same_file(folder, input), "the output {} lies in {}, which is read; choose another folder", path, input);
-      if (folder == folder.parent_path()) break;
-    }
+    check_outside(path, input);
   }
   replaced_file(resolved, path);
   if (struct stat status{}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))

@@ -64,6 +64,9 @@ Descriptor scratch_file(const std::string& folder, uint64_t bytes);
 // Removes the temporary files of processes that were killed while they wrote `path`.
 void remove_unfinished(const std::string& path);
 
+// Error(Fault::usage) if `path` lies anywhere in the folder `input`, under any name.
+void check_outside(const std::string& path, const std::string& input);
+
 // Error(Fault::usage) if `path` is one of the inputs or lies anywhere in an input folder, under any name;
 // Error(Fault::io) if write_file would refuse `path`. Commands call this before they start their work.
 void check_output(const std::string& path, std::initializer_list<std::string> inputs);

@@ -173,6 +173,10 @@ TEST_CASE("own pictures: no command writes below the folder that it reads") {
     CHECK(contains(o.err, "which is read; choose another folder"));
   }
   CHECK(slurp(picture) == before);
+  const Outcome o = run(small_run(scratch / "data", scratch / "data/run"));
+  CHECK(o.status == 2);
+  CHECK(contains(o.err, "which is read; choose another folder"));
+  CHECK_FALSE(fs::exists(scratch / "data/run"));
 }
 
 TEST_CASE("own pictures: a file that is no picture stops the start by its name, or is passed over and counted") {
