@@ -90,13 +90,13 @@ int64_t conv_filters_size(const ConvSizes& a, ConvForm form) {
   if (a.groups > 1) return grouped_filters_size(a, form);
   if constexpr (bf16_exists)
     if (form == ConvForm::bf16) return bf16_filters_size(a);
-  return form == ConvForm::winograd ? winograd_filters_size(a) : packed_size(a.k, patch(a));
+  return form == ConvForm::direct ? packed_size(a.k, patch(a)) : winograd_filters_size(a, form);
 }
 void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters) {
   if (a.groups > 1) return grouped_pack_filters(a, form, w, filters);
   if constexpr (bf16_exists)
     if (form == ConvForm::bf16) return bf16_pack_filters(a, w, filters);
-  form == ConvForm::winograd ? winograd_filters(a, w, filters) : pack(true, a.k, patch(a), w, patch(a), filters);
+  form == ConvForm::direct ? pack(true, a.k, patch(a), w, patch(a), filters) : winograd_filters(a, form, w, filters);
 }
 
 bool conv_gathers_moments(const ConvSizes& a, ConvForm form) {
@@ -107,9 +107,9 @@ bool conv_gathers_moments(const ConvSizes& a, ConvForm form) {
 void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,
                   std::vector<Moments>* moments) {
   if (a.groups > 1) return grouped_forward(a, form, x, filters, y, finish);
-  if (form == ConvForm::winograd) return winograd_forward(a, x, filters, y, finish, moments);
   if constexpr (bf16_exists)
     if (form == ConvForm::bf16) return bf16_forward(a, x, filters, y, finish, moments);
+  if (form != ConvForm::direct) return winograd_forward(a, form, x, filters, y, finish, moments);
   const bool few = rows(a) <= 4 * positions_of_a_band;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
   const Bands bands(a.n, a.p, a.q, few ? 96 : positions_of_a_band);

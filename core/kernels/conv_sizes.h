@@ -13,9 +13,10 @@ struct ConvSizes {
 };
 
 enum class ConvForm {
-  direct,    // products with patches of the image: any sizes
-  winograd,  // see winograd_applies()
-  bf16       // direct, with inputs rounded to bf16
+  direct,          // products with patches of the image: any sizes
+  winograd,        // with tiles of 4x4 outputs; see winograd_applies()
+  winograd_small,  // with tiles of 2x2 outputs: more products, but fewer filters to read
+  bf16             // direct, with inputs rounded to bf16
 };
 
 }  // namespace evenkeel

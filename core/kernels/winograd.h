@@ -12,15 +12,15 @@
 namespace evenkeel {
 
 // Whether the functions below keep these bounds: a weight gradient from tiles with only one row or column in use has
-// more than twice the error.
-bool winograd_applies(const ConvSizes& a);
+// more than twice the error. Of the form with small tiles there are only the filters and the forward direction.
+bool winograd_applies(const ConvSizes& a, ConvForm form);
 // Multiplications for each pair of input and output channels, with `more_tiles` extra tiles; the direct form needs n p
 // q r s.
-int64_t winograd_products(const ConvSizes& a, int64_t more_tiles = 0);
-int64_t winograd_filters_size(const ConvSizes& a);
-void winograd_filters(const ConvSizes& a, const real* w, real* filters);  // packs w for winograd_forward
-void winograd_forward(const ConvSizes& a, const real* x, const real* filters, real* y, const Finish& finish,
-                      std::vector<Moments>* moments);
+int64_t winograd_products(const ConvSizes& a, ConvForm form, int64_t more_tiles);
+int64_t winograd_filters_size(const ConvSizes& a, ConvForm form);
+void winograd_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);  // packs w for winograd_forward
+void winograd_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
+                      const Finish& finish, std::vector<Moments>* moments);
 void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw);
 

@@ -32,17 +32,34 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
   return a;
 }
 
-// Winograd's transforms pay from 16 channels on either side, if they save at least half of the multiplications.
-// Transforming the filters costs about as much as 64 tiles, reading transformed ones as much as 4.
-ConvForm form_of(const ConvSizes& a, ConvAlgorithm algorithm, int64_t filters_cost = 64) {
-  check(algorithm != ConvAlgorithm::winograd || winograd_applies(a),
+// For a w that is packed for this product alone. Winograd's transforms pay from 16 channels on either side, if they
+// save at least half of the multiplications, where transforming the filters costs as much as 64 tiles.
+ConvForm form_of(const ConvSizes& a, ConvAlgorithm algorithm) {
+  check(algorithm != ConvAlgorithm::winograd || winograd_applies(a, ConvForm::winograd),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out in "
         "each group and a result of at least 2x2; got stride {}, {}x{}, {} and {}, and {}x{}",
         a.stride, a.r, a.s, a.c, a.k, a.p, a.q);
   if (algorithm == ConvAlgorithm::winograd) return ConvForm::winograd;
   if (thread_settings().bf16) return ConvForm::bf16;
-  const bool pays = winograd_applies(a) && 2 * winograd_products(a, filters_cost) <= a.n * a.p * a.q * a.r * a.s;
+  const bool pays = winograd_applies(a, ConvForm::winograd) &&
+                    2 * winograd_products(a, ConvForm::winograd, 64) <= a.n * a.p * a.q * a.r * a.s;
   return pays && algorithm == ConvAlgorithm::automatic ? ConvForm::winograd : ConvForm::direct;
+}
+
+// For filters that were packed before: the form with the least cost, in products of the direct form. Reading the
+// filters costs as much as 8 pixels or 6 tiles, and Winograd's transforms a part of each product. The numbers fit times
+// on two cores with AVX-512 and with AVX2, for 1 to 16 images of 3 to 32 pixels a side and 16 to 512 channels.
+ConvForm prepared_form_of(const ConvSizes& a, ConvAlgorithm algorithm) {
+  const ConvForm form = form_of(a, algorithm);
+  if (algorithm != ConvAlgorithm::automatic || form == ConvForm::bf16) return form;
+  ConvForm best = ConvForm::direct;
+  double least = static_cast<double>((a.n * a.p * a.q + 8) * a.r * a.s);
+  for (const auto& [other, each] : {std::pair(ConvForm::winograd, 1.4), std::pair(ConvForm::winograd_small, 1.1)}) {
+    if (!winograd_applies(a, other)) continue;
+    const double cost = each * static_cast<double>(winograd_products(a, other, 6));
+    if (cost < least) best = other, least = cost;
+  }
+  return best;
 }
 
 }  // namespace
@@ -77,20 +94,21 @@ PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : 
   // The packed forms do not depend on the image, and a large image needs all of them.
   const Shape& k = w_shape_;
   const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3] * options.groups}, k, options);
-  const auto packed = [&](ConvForm form) {
+  const auto prepare = [&](ConvForm form) {
     const auto filters = std::make_shared<Storage>(conv_filters_size(a, form));
     conv_pack_filters(a, form, w.data(), filters->data);
-    return filters;
+    packed_[static_cast<size_t>(form)] = filters;
   };
-  const ConvForm largest = form_of(a, options.algorithm);
-  packed_[static_cast<size_t>(largest)] = packed(largest);
-  if (largest == ConvForm::winograd && options.algorithm == ConvAlgorithm::automatic)
-    packed_[static_cast<size_t>(ConvForm::direct)] = packed(ConvForm::direct);
+  const ConvForm largest = prepared_form_of(a, options.algorithm);
+  prepare(largest);
+  if (largest != ConvForm::winograd || options.algorithm != ConvAlgorithm::automatic) return;
+  prepare(ConvForm::direct);
+  if (winograd_applies(a, ConvForm::winograd_small)) prepare(ConvForm::winograd_small);
 }
 
 Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Epilogue& then) const {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w_shape_, options_);
-  const ConvForm form = form_of(a, options_.algorithm, 4);
+  const ConvForm form = prepared_form_of(a, options_.algorithm);
   const Storage* filters = packed_[static_cast<size_t>(form)].get();
   check(filters, "conv2d: these filters were prepared in another precision than this one; prepare them again");
   Tensor y = Tensor::empty(y_shape(a));

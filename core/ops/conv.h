@@ -46,7 +46,7 @@ class PreparedFilters {
  private:
   Shape w_shape_;
   ConvOptions options_;
-  std::array<std::shared_ptr<const Storage>, 3> packed_;  // by the kernel's form; null: no x needs it
+  std::array<std::shared_ptr<const Storage>, 4> packed_;  // by the kernel's form; null: no x needs it
 };
 
 }  // namespace evenkeel

@@ -120,6 +120,7 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
     CAPTURE(padding);
     const Tensor y = conv2d(x, w, a), g = random(y.shape());
     CHECK(largest_difference(y, conv2d(x, w, b)) < 1e-10);
+    CHECK(largest_difference(PreparedFilters(w, {.padding = padding})(x), y) < 1e-10);  // small tiles too
     CHECK(largest_difference(conv2d_dx(g, w, x_shape, a), conv2d_dx(g, w, x_shape, b)) < 1e-10);
     CHECK(largest_difference(conv2d_dw(x, g, w.shape(), a), conv2d_dw(x, g, w.shape(), b)) < 1e-9);
   }
@@ -143,7 +144,9 @@ TEST_CASE("groups: Winograd's form in each group, and what groups must be") {
     const Epilogue then{.after = bias.defined() ? After::relu : After::nothing};
     const Tensor expected = conv2d(x, w, direct, bias, then);
     CHECK(largest_difference(conv2d(x, w, winograd, bias, then), expected) < 1e-10);
-    CHECK(largest_difference(PreparedFilters(w, winograd)(x, bias, then), expected) < 1e-10);
+    for (const ConvAlgorithm algorithm : {ConvAlgorithm::winograd, ConvAlgorithm::automatic})
+      CHECK(largest_difference(PreparedFilters(w, {.padding = 1, .groups = 2, .algorithm = algorithm})(x, bias, then),
+                               expected) < 1e-10);
   }
   CHECK(largest_difference(conv2d_dx(g, w, x.shape(), winograd), conv2d_dx(g, w, x.shape(), direct)) < 1e-10);
   CHECK(largest_difference(conv2d_dw(x, g, w.shape(), winograd), conv2d_dw(x, g, w.shape(), direct)) < 1e-9);

@@ -25,7 +25,8 @@ TEST_CASE("conv2d and its adjoints give the same bits for any number of threads"
       set_threads(count);
       const Tensor y = conv2d(x, w, o);
       const std::vector<std::vector<real>> got{y.values(), conv2d_dx(y, w, x.shape(), o).values(),
-                                               conv2d_dw(x, y, w.shape(), o).values()};
+                                               conv2d_dw(x, y, w.shape(), o).values(),
+                                               PreparedFilters(w, o)(x).values()};
       if (expected.empty()) expected = got;
       CHECK(got == expected);
     }
@@ -82,28 +83,43 @@ TEST_CASE("Winograd's form: the largest error is within 2e-5 for 3x3 and 1e-4 fo
       CHECK(error(conv2d_dx(g, w, x.shape(), o), dx) < bound);
       CHECK(error(conv2d_dw(x, g, w.shape(), o), dw) < bound);
     }
+    CHECK(error(PreparedFilters(w, {.padding = r / 2})(x), y) < (r == 3 ? 2e-5 : 1e-4));
   }
 }
 
 TEST_CASE("Winograd's form is chosen where it saves at least half of the multiplications") {
   // A tile of 4 x 4 results takes 36 in place of 144, and the filters as many as 64 tiles: 64 tiles need (64 + 64) 36,
-  // half of 64 x 144. Filters that are prepared leave the cost of 4 tiles.
+  // half of 64 x 144.
   Random random(6);
   const Tensor w = Tensor::normal({16, 3, 3, 16}, random);
   const auto with = [](ConvAlgorithm algorithm) { return ConvOptions{.padding = 1, .algorithm = algorithm}; };
   const ConvOptions automatic{.padding = 1}, winograd = with(ConvAlgorithm::winograd),
                                              direct = with(ConvAlgorithm::direct);
-  const PreparedFilters prepared(w, automatic);
   for (int64_t tiles : {1, 3, 4, 30, 63, 64, 65}) {
     CAPTURE(tiles);
     const Tensor x = Tensor::normal({tiles, 4, 4, 16}, random), g = Tensor::normal({tiles, 4, 4, 16}, random);
     const auto by_winograd = conv2d(x, w, winograd).values(), directly = conv2d(x, w, direct).values();
     REQUIRE(by_winograd != directly);  // they round differently
     CHECK(conv2d(x, w, automatic).values() == (tiles >= 64 ? by_winograd : directly));
-    CHECK(prepared(x).values() == (tiles >= 4 ? by_winograd : directly));
     const ConvOptions& chosen = tiles >= 64 ? winograd : direct;
     CHECK(conv2d_dx(g, w, x.shape(), automatic).values() == conv2d_dx(g, w, x.shape(), chosen).values());
     CHECK(conv2d_dw(x, g, w.shape(), automatic).values() == conv2d_dw(x, g, w.shape(), chosen).values());
+  }
+}
+
+TEST_CASE("prepared filters: directly for some pixels, by tiles of 2 x 2 results for few tiles, of 4 x 4 for more") {
+  // Costs by prepared_form_of(): 9 (pixels + 8), 1.1 x 16 (small tiles + 6), 1.4 x 36 (tiles + 6). 2 x 2 pixels: 108,
+  // 123, 353. Nine images of 4 x 4: 1368, 739, 756; ten: 1512, 810, 806.
+  Random random(7);
+  const Tensor w = Tensor::normal({16, 3, 3, 16}, random);
+  const PreparedFilters prepared(w, {.padding = 1});
+  for (const auto& [n, side, form] : {std::tuple{1, 2, 0}, {1, 4, 2}, {9, 4, 2}, {10, 4, 1}, {40, 4, 1}, {3, 16, 1}}) {
+    CAPTURE(n);
+    CAPTURE(side);
+    const Tensor x = Tensor::normal({n, side, side, 16}, random);
+    const auto y = prepared(x).values();
+    CHECK((y == conv2d(x, w, {.padding = 1, .algorithm = ConvAlgorithm::direct}).values()) == (form == 0));
+    CHECK((y == conv2d(x, w, {.padding = 1, .algorithm = ConvAlgorithm::winograd}).values()) == (form == 1));
   }
 }
 
