@@ -24,6 +24,7 @@
 #include "core/base/processor.h"
 #include "core/io/process.h"
 #include "core/kernels/gemm.h"
+#include "layers/model/spec.h"
 
 namespace evenkeel {
 namespace {
@@ -185,6 +186,7 @@ void compare_with_torch(const std::vector<Workload>& chosen, const std::string& 
       const Arguments ours = command_of(w, s.with_batch(batch));
       Arguments theirs{python,         script,
                        "--workload",   w.name,
+                       "--model",      model_spec(w.model),
                        "--norm",       norm,
                        "--batch-size", std::to_string(batch),
                        "--threads",    std::to_string(threads()),
@@ -380,8 +382,7 @@ Action bench_command(CLI::App& app, const Registry&) {
     const UsePrecision precision(precision_of(o->setting.precision));
     check(o->against == !o->other.empty(), "bench: give the other program as --against -- PROGRAM ARG...");
     check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
-    check(!o->compare || (!o->against && o->model.empty() && !o->json),
-          "bench: --compare takes neither --against, --model nor --json");
+    check(!o->compare || (!o->against && !o->json), "bench: --compare takes neither --against nor --json");
     check(!o->against || !o->json, "bench: --against prints no JSON");
     if (o->ops) {
       const Setting& s = o->setting;
@@ -393,18 +394,19 @@ Action bench_command(CLI::App& app, const Registry&) {
         report_ops(s.batch, s.steps, o->json);
       return 0;
     }
-    if (o->compare) {
-      const std::vector<Workload> chosen =
-          o->workload.empty() ? workloads() : std::vector<Workload>{workload_named(o->workload)};
-      compare_with_torch(chosen, o->python, o->setting, o->rounds);
-      return 0;
-    }
     if (o->workload.empty()) {
-      report_all(o->setting, o->json);
+      if (o->compare)
+        compare_with_torch(workloads(), o->python, o->setting, o->rounds);
+      else
+        report_all(o->setting, o->json);
       return 0;
     }
     Workload w = workload_named(o->workload);
     if (!o->model.empty()) w.model = w.what = o->model;
+    if (o->compare) {
+      compare_with_torch({w}, o->python, o->setting, o->rounds);
+      return 0;
+    }
     if (o->against) {
       compare_with(command_of(w, o->setting), o->other, o->rounds);
       return 0;

@@ -14,15 +14,24 @@ import argparse
 import glob
 import json
 import os
+import re
 import resource
 import statistics
 import sys
 import time
 from functools import partial
 
-WORKLOADS = {  # name: (batch, (channels, height, width))
-    "W1": (60, (1, 28, 28)), "W2": (128, (1, 28, 28)), "W3": (64, (1, 28, 28)),
-    "W4": (128, (3, 32, 32)), "W5": (128, (3, 32, 32)), "W6": (128, (3, 32, 32)),
+VGG = ("2*(conv:64:3 norm act) maxpool:2 2*(conv:128:3 norm act) maxpool:2 2*(conv:256:3 norm act) maxpool:2 "
+       "global_avgpool dense:classes")
+RESNET20 = ("conv:16:3 norm act 3*(residual(conv:16:3 norm act conv:16:3 norm) act) "
+            "residual(conv:32:3:stride=2 norm act conv:32:3 norm) act 2*(residual(conv:32:3 norm act conv:32:3 norm) act) "
+            "residual(conv:64:3:stride=2 norm act conv:64:3 norm) act 2*(residual(conv:64:3 norm act conv:64:3 norm) act) "
+            "global_avgpool dense:classes")
+WORKLOADS = {  # name: (batch, (channels, height, width), network, as evenkeel writes it)
+    "W1": (60, (1, 28, 28), "flatten 3*(dense:100 norm act) dense:classes"),
+    "W2": (128, (1, 28, 28), "flatten 2*(dense:512 norm act) dense:classes"),
+    "W3": (64, (1, 28, 28), "conv:32:5 norm act maxpool:2 conv:64:5 norm act maxpool:2 flatten dense:512 act dense:classes"),
+    "W4": (128, (3, 32, 32), VGG), "W5": (128, (3, 32, 32), RESNET20), "W6": (128, (3, 32, 32), VGG),
 }
 
 
@@ -31,6 +40,8 @@ def arguments():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--workload", choices=sorted(WORKLOADS))
     what.add_argument("--ops", action="store_true", help="every op, forward and backward")
+    parser.add_argument("--model", help="this network in place of the workload's: conv, dense, norm, act, maxpool, flatten, "
+                        "global_avgpool, residual(...) and N*(...), as evenkeel writes them")
     parser.add_argument("--norm", default="batch", choices=["none", "batch"])
     parser.add_argument("--batch-size", type=int, default=0, help="0: the workload's own, 128 with --ops")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -52,50 +63,72 @@ def best_environment(threads, plain):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **wanted})
 
 
-def network(name, norm, nn, torch):
+def repeated(words):
+    """The words up to the end or a closing parenthesis, with N*(...) written out; residual(...) is a list."""
+    out = []
+    while words:
+        word = words.pop(0)
+        if word == ")":
+            break
+        if word.endswith("*("):
+            out += int(word[:-2]) * repeated(words)
+        elif word == "residual(":
+            out.append(repeated(words))
+        else:
+            out.append(word)
+    return out
+
+
+def network(text, shape, norm, activation, nn, torch):
     import torch.nn.functional as F
 
-    def conv(i, o, size, stride=1):
-        layers = [nn.Conv2d(i, o, size, stride, size // 2, bias=not norm)]
-        return layers + ([nn.BatchNorm2d(o)] if norm else [])
-
-    def dense(widths, activation):
-        layers = [nn.Flatten()]
-        for i, o in zip(widths[:-2], widths[1:-1]):
-            layers += [nn.Linear(i, o, bias=not norm)] + ([nn.BatchNorm1d(o)] if norm else []) + [activation()]
-        return layers + [nn.Linear(widths[-2], widths[-1])]
-
-    class Block(nn.Module):
-        def __init__(self, i, o, stride):
+    class Residual(nn.Module):
+        def __init__(self, body, x):
             super().__init__()
-            self.body = nn.Sequential(*conv(i, o, 3, stride), nn.ReLU(True), *conv(o, o, 3))
-            self.stride, self.more = stride, (o - i) // 2
+            self.body = body
+            y = body(x)
+            self.stride, self.more = x.shape[2] // y.shape[2], (y.shape[1] - x.shape[1]) // 2
 
         def forward(self, x):
             short = x
             if self.more:
                 short = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.more, self.more))
-            return F.relu(self.body(x) + short, inplace=True)
+            return self.body(x) + short
 
-    if name == "W1":
-        return nn.Sequential(*dense([784, 100, 100, 100, 10], nn.Sigmoid))
-    if name == "W2":
-        return nn.Sequential(*dense([784, 512, 512, 10], nn.ReLU))
-    if name == "W3":
-        return nn.Sequential(*conv(1, 32, 5), nn.ReLU(True), nn.MaxPool2d(2), *conv(32, 64, 5), nn.ReLU(True), nn.MaxPool2d(2), nn.Flatten(),
-                             nn.Linear(3136, 512), nn.ReLU(True), nn.Linear(512, 10))
-    if name == "W5":
-        blocks, i = [], 16
-        for o in (16, 32, 64):
-            for b in range(3):
-                blocks.append(Block(i, o, 2 if b == 0 and o > 16 else 1))
-                i = o
-        return nn.Sequential(*conv(3, 16, 3), nn.ReLU(True), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    layers, i = [], 3
-    for o in (64, 128, 256):
-        layers += conv(i, o, 3) + [nn.ReLU(True)] + conv(o, o, 3) + [nn.ReLU(True), nn.MaxPool2d(2)]
-        i = o
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
+    plain = {"act": activation, "flatten": nn.Flatten, "global_avgpool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())}
+
+    def layer(word, following, x):  # x: an example of its input
+        name, *rest = word.split(":")
+        given = dict(r.split("=", 1) for r in rest if "=" in r)
+        numbers = [10 if r == "classes" else int(r) for r in rest if r.isdigit() or r == "classes"]
+        bias = given.pop("bias", "on") == "on" and not (norm and following == "norm")
+        made = None
+        if name == "conv" and len(numbers) == 2:
+            size = numbers[1]
+            made = nn.Conv2d(x.shape[1], *numbers, int(given.pop("stride", 1)), int(given.pop("pad", size // 2)), bias=bias)
+        elif name == "dense" and len(numbers) == 1:
+            made = nn.Linear(x.shape[1], numbers[0], bias=bias)
+        elif name == "maxpool" and len(numbers) < 2:
+            made = nn.MaxPool2d(*numbers or [2])
+        elif name == "norm":
+            made = (nn.BatchNorm2d if x.dim() == 4 else nn.BatchNorm1d)(x.shape[1]) if norm else nn.Identity()
+        elif not rest and name in plain:
+            made = plain[name]()
+        if made is None or given:
+            sys.exit(f"torch_bench: knows conv, dense, norm, act, maxpool, flatten, global_avgpool and residual(...), got '{word}'")
+        return made
+
+    def sequence(words, x):
+        layers = []
+        for word, following in zip(words, words[1:] + [""]):
+            made = Residual(sequence(word, x), x) if isinstance(word, list) else layer(word, following, x)
+            if not isinstance(made, nn.Identity):
+                layers.append(made)
+                x = made.eval()(x)
+        return nn.Sequential(*layers)
+
+    with torch.no_grad():
+        return sequence(repeated(re.findall(r"\d+\*\(|residual\(|\)|[^\s()]+", text)), torch.zeros(2, *shape)).train()
 
 
 def fastest(variants, batch, steps):
@@ -284,12 +317,13 @@ def main():
     torch.manual_seed(1)
     if a.ops:
         return time_ops(a.batch_size or 128, a.steps, torch)
-    batch, shape = WORKLOADS[a.workload]
-    batch = a.batch_size or batch
+    batch, shape, text = WORKLOADS[a.workload]
+    batch, text = a.batch_size or batch, a.model or text
+    activation = nn.Sigmoid if a.workload == "W1" else partial(nn.ReLU, inplace=True)
     labels = torch.randint(0, 10, (batch,))
 
     def made(memory_format):
-        net = network(a.workload, a.norm == "batch", nn, torch).to(memory_format=memory_format)
+        net = network(text, shape, a.norm == "batch", activation, nn, torch).to(memory_format=memory_format)
         x = torch.randn(batch, *shape).to(memory_format=memory_format)
         return torch.compile(net) if a.compile else net, x
 
@@ -334,13 +368,13 @@ def main():
             variants += [("optimised", inference(plain, True)), ("optimised, channels last", inference(last, True))]
     else:
         variants = [("default", training(plain, False)), ("foreach", training(plain, True))]
-        if a.workload in ("W3", "W4", "W5"):
+        if "conv" in text:
             variants = variants[:1] + [("channels last, foreach", training(last, True))]
     what = " compiled" * a.compile + " bf16" * a.bf16
     label, times = fastest(variants[:1] if a.plain else variants, batch, a.steps)
     print(json.dumps({
         "program": "PyTorch " + torch.__version__ + what, "workload": a.workload, "norm": a.norm, "batch": batch, "threads": a.threads,
-        "variant": label, "ms": round(statistics.median(times), 4), "ms_min": round(min(times), 4),
+        "model": text, "variant": label, "ms": round(statistics.median(times), 4), "ms_min": round(min(times), 4),
         "rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }))
 

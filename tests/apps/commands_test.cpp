@@ -253,8 +253,17 @@ TEST_CASE("bench: --compare prints a table beside PyTorch, or without where ther
   CHECK_MESSAGE(contains(o.out, "1 threads, none norm, float32: medians of 2 rounds"), o.out);
   const std::string asked = slurp(scratch / "asked");
   CHECK_MESSAGE(asked.starts_with("#!/usr/bin/python3\n"), asked);
-  CHECK_MESSAGE(contains(asked, " --workload W1 --norm none --batch-size 3 --threads 1 --steps 1\n"), asked);
+  const auto asked_for = [](const std::string& model) {
+    return " --workload W1 --model flatten " + model +
+           " dense:classes --norm none --batch-size 3 --threads 1 --steps 1\n";
+  };
+  const std::string layer = "dense:100 norm act";
+  CHECK_MESSAGE(contains(asked, asked_for(layer + " " + layer + " " + layer)), asked);
   CHECK(std::count(asked.begin(), asked.end(), '\n') == 4);  // two rounds
+  const Outcome other =
+      run(small + Arguments{"--workload", "W1", "--batch-size", "3", "--norm", "none", "--model", "mlp:7"});
+  CHECK_MESSAGE(contains(other.out, "| W1 | mlp:7 | 3 | "), other.out);
+  CHECK(contains(slurp(scratch / "asked"), asked_for("dense:7 norm act")));
 
   const Outcome without = run(small + Arguments{"--workload", "W6", "--batch-size", "1"}, {"HAS_NO_TORCH=1"});
   REQUIRE_MESSAGE(without.status == 0, without.err);

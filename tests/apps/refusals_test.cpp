@@ -314,8 +314,8 @@ TEST_CASE("refusals: bench, model, data, lab") {
   refused({"bench", "--model", "mlp:8"}, 2, "--against and --model need a --workload");
   refused({"bench", "--against", "--", "true"}, 2, "--against and --model need a --workload");
   refused({"bench", "--workload", "W1", "--against"}, 2, "--against -- PROGRAM");
-  for (const char* more : {"--json", "--model=mlp:4"})
-    refused({"bench", "--workload", "W1", "--compare", more}, 2, "--compare takes neither");
+  refused({"bench", "--workload", "W1", "--compare", "--json"}, 2, "--compare takes neither");
+  refused({"bench", "--compare", "--model", "mlp:8"}, 2, "--against and --model need a --workload");
   refused({"bench", "--workload", "W1", "--compare", "--norm", "layer"}, 2, "knows the norms none and batch");
   for (const char* more : {"--workload=W1", "--norm=layer"})
     refused({"bench", "--ops", more}, 2, "--ops takes neither --workload, --against, --norm nor --precision");
