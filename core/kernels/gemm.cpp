@@ -24,35 +24,56 @@ namespace {
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
-// B and C are in the L2 cache. With AVX-512 their lines are prefetched, those of B this many rows ahead. With smaller
-// registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
+// B and C are in the L2 cache. With AVX-512 their lines are prefetched, those of B and of the columns of A this many
+// rows ahead. With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the
+// time.
 constexpr bool prefetches = vec_bytes == 64;
 constexpr int64_t ahead = 16;
 
 bool own = true;  // false: OpenBLAS computes products
 
-// A with element (i, p) at a + i down + p along.
-struct Strided {
+// A stored by rows, `down` apart.
+struct ByRows {
   const real* a;
-  int64_t down, along;
+  int64_t down;
+};
+// A stored by columns, `along` apart.
+struct ByColumns {
+  const real* a;
+  int64_t along;
 };
 Indexed from(const Indexed& a, int64_t i, int64_t p) { return {a.a, a.rows + i, a.columns + p}; }
-Strided from(const Strided& a, int64_t i, int64_t p) { return {a.a + i * a.down + p * a.along, a.down, a.along}; }
+ByRows from(const ByRows& a, int64_t i, int64_t p) { return {a.a + i * a.down + p, a.down}; }
+ByColumns from(const ByColumns& a, int64_t i, int64_t p) { return {a.a + i + p * a.along, a.along}; }
 
 // M rows of A, column after column.
 template <int M, class A>
 struct Column;
 template <int M>
-struct Column<M, Strided> {
-  explicit Column(const Strided& a) : down(a.down), along(a.along) {
+struct Column<M, ByRows> {
+  explicit Column(const ByRows& a) : down(a.down) {
     for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
   }
   real operator[](int i) const { return row[i / 3][i % 3 * down]; }
   void next() {
-    for (const real*& r : row) r += along;
+    for (const real*& r : row) ++r;
   }
+  void prefetch() const {}
   const real* row[(M + 2) / 3];  // every third row; an addressing mode reaches the two after it
-  int64_t down, along;
+  int64_t down;
+};
+// Each column lies on other cache lines, too far apart for the hardware prefetchers.
+template <int M>
+struct Column<M, ByColumns> {
+  explicit Column(const ByColumns& a) : at(a.a), along(a.along) {}
+  real operator[](int i) const { return at[i]; }
+  void next() { at += along; }
+  void prefetch() const {
+    __builtin_prefetch(at + ahead * along);
+    __builtin_prefetch(at + ahead * along + M - 1);
+  }
+  const real* at;
+  int64_t along;
 };
 template <int M>
 struct Column<M, Indexed> {
@@ -61,6 +82,7 @@ struct Column<M, Indexed> {
   }
   real operator[](int i) const { return row[i][*column]; }
   void next() { ++column; }
+  void prefetch() const {}
   const real* row[M];
   const int64_t* column;
 };
@@ -81,6 +103,7 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
     const real* next = b;
     for (int64_t p = 0; p < k; ++p, next += ldb, column.next()) {
       Vec line[V];
+      if (prefetches) column.prefetch();
       for (int v = 0; v < V; ++v) {
         line[v] = vec(next + v * lanes);
         if (prefetches) __builtin_prefetch(next + ahead * ldb + v * lanes);
@@ -165,10 +188,10 @@ void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
   for (int64_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, real(0));
 }
 
-void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
-              bool add, real* c, int64_t ldc) {
+template <class A>
+void own_gemm(const A& a, bool tb, int64_t m, int64_t n, int64_t k, const real* b, int64_t ldb, bool add, real* c,
+              int64_t ldc) {
   alignas(64) static thread_local real copied[depth * panel];
-  const Strided op_a{a, ta ? 1 : lda, ta ? lda : 1};
   for (int64_t p = 0; p < k; p += depth, add = true) {
     const int64_t length = std::min(depth, k - p);
     for (int64_t j = 0; j < n; j += panel) {
@@ -181,7 +204,7 @@ void own_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, 
         lines = copied;
         step = panel;
       }
-      multiply_panel(m, width, length, from(op_a, 0, p), lines, step, c + j, ldc, add);
+      multiply_panel(m, width, length, from(a, 0, p), lines, step, c + j, ldc, add);
     }
   }
 }
@@ -199,7 +222,8 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int6
     if (!add) set_zero(m, n, c, ldc);
     return;
   }
-  if (own) return own_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
+  if (own && ta) return own_gemm(ByColumns{a, lda}, tb, m, n, k, b, ldb, add, c, ldc);
+  if (own) return own_gemm(ByRows{a, lda}, tb, m, n, k, b, ldb, add, c, ldc);
   blas_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
 }
 
@@ -231,7 +255,7 @@ void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* pa
 
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c,
                  int64_t begin, int64_t end) {
-  own ? own_gemm_packed(m, n, k, Strided{a, lda, 1}, packed, false, c, begin, end)
+  own ? own_gemm_packed(m, n, k, ByRows{a, lda}, packed, false, c, begin, end)
       : gemm(false, false, m, end - begin, k, a, lda, packed + begin, n, false, c + begin, n);
 }
 
@@ -299,9 +323,11 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
     pack(tb, end - begin, k, b + begin * (tb ? ldb : 1), ldb, packed.data + begin * k);
   });
   parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
-    const Strided rows{a + begin * (ta ? 1 : lda), ta ? 1 : lda, ta ? lda : 1};
-    own_gemm_packed(end - begin, n, k, rows, packed.data, false, c + begin * n, 0, n);
-    if (finish) (*finish)(c + begin * n, end - begin, 0, n);
+    const int64_t rows = end - begin;
+    real* const to = c + begin * n;
+    ta ? own_gemm_packed(rows, n, k, ByColumns{a + begin, lda}, packed.data, false, to, 0, n)
+       : own_gemm_packed(rows, n, k, ByRows{a + begin * lda, lda}, packed.data, false, to, 0, n);
+    if (finish) (*finish)(to, rows, 0, n);
   });
 }
 

@@ -17,13 +17,13 @@ using namespace winograd;
 
 // The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
-// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB), and the number of tiles if
-// the filters are more than twice as large: they are read again for every block. On processors without AVX-512 larger
-// blocks were not measured.
+// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB); the number of tiles if the
+// filters are more than twice as large: they are read again for every block; and the part of all tiles' transforms that
+// stays in the L3 cache. With AVX2 larger parts were slower, and larger blocks were not measured.
 #if defined(__AVX512F__)
-constexpr int64_t in_cache = 1 << 18, large_block = 2 * block;
+constexpr int64_t in_cache = 1 << 18, large_block = 2 * block, in_l3 = 1 << 22;
 #else
-constexpr int64_t in_cache = 1 << 16, large_block = block;
+constexpr int64_t in_cache = 1 << 16, large_block = block, in_l3 = 1 << 19;
 #endif
 
 // Tiles of m x m outputs that cover p x q.
@@ -109,9 +109,6 @@ void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   convolve<S>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, S::taps - 1 - a.padding, Finish());
 }
 
-// The part of the tiles' transforms that stays in the L3 cache.
-constexpr int64_t part = 8 * in_cache;
-
 // Few channels: each thread has its own sums, which stay in its cache with the tiles that it transforms. Many channels:
 // all threads transform a part of the tiles; then all threads add that part's products to the sums; and so on. A part
 // stays in the L3 cache, but has enough tiles to pay for reading and writing the sums.
@@ -135,14 +132,15 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     transform<FilterTransposed<S>>(sum.row(k), View<real>{to + k * r * r * a.c, r * a.c, a.c}, a.c);
   };
   if (tiles == 0 || products * a.k * a.c <= in_cache) {
-    const int64_t group = std::max<int64_t>((tiles / 64 + block - 1) / block, 4) * block,
+    const int64_t each = products * (a.c + a.k) * 2 * block <= in_cache ? 2 * block : block,
+                  group = std::max((tiles / 64 + each - 1) / each * each, 4 * block),
                   groups = (tiles + group - 1) / group;
     const Storage partial(groups * size);
     parallel_for(groups, [&](int64_t i) {
-      const Matrices<S, Scratch<real>> v(by_matrix, block, a.c), z(by_matrix, block, a.k), sum(by_matrix, a.k, a.c);
+      const Matrices<S, Scratch<real>> v(by_matrix, each, a.c), z(by_matrix, each, a.k), sum(by_matrix, a.k, a.c);
       const int64_t first = i * group, last = std::min(first + group, tiles);
-      for (int64_t begin = first; begin < last; begin += block) {
-        const int64_t end = std::min(begin + block, last);
+      for (int64_t begin = first; begin < last; begin += each) {
+        const int64_t end = std::min(begin + each, last);
         read(begin, end, begin, v, z);
         for (int e = 0; e < products; ++e) add_product(e, end - begin, begin > first, v, z, sum);
       }
@@ -150,7 +148,7 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     });
     return add_in_order(groups, size, partial.data, dw);
   }
-  const int64_t large = std::min(tiles, std::max<int64_t>(part / (products * (a.c + a.k)), 120) / block * block);
+  const int64_t large = std::min(tiles, std::max<int64_t>(in_l3 / (products * (a.c + a.k)), 120) / block * block);
   const Matrices<S, Storage> v(by_matrix, large, a.c), z(by_matrix, large, a.k), sum(by_matrix, a.k, a.c);
   for (int64_t first = 0; first < tiles; first += large) {
     const int64_t count = std::min(large, tiles - first);
