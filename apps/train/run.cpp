@@ -98,11 +98,10 @@ class Run {
   }
   std::string path(const char* file) const { return *folder_ / file; }
   bool writes() const { return !team_ || team_->rank() == 0; }
-  void write(const char* file, const std::string& text) const {
-    if (writes()) write_file(path(file), text);
-  }
+  bool saved() const;  // whether there is something to resume
+  void write(const char* file, const std::string& text) const;
   void write(const char* file, const SafeTensors& content) const {
-    if (writes()) write_safetensors(path(file), content);
+    if (writes()) write(file, format_safetensors(content));
   }
   bool stopped();
   int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
@@ -157,6 +156,19 @@ Json Run::position() const {
   return {{"epoch", state_.epoch}, {"batch", state_.batch}, {"sum of the weights", sum}};
 }
 
+bool Run::saved() const {
+  std::error_code ignored;
+  return fs::exists(path("last.safetensors"), ignored);
+}
+
+void Run::write(const char* file, const std::string& text) const try {
+  if (writes()) write_file(path(file), text);
+} catch (const Error& error) {
+  fail(error.fault, "{}. When this is mended: {}", error.what(),
+       saved() ? "evenkeel train --resume " + folder_->path()
+               : "start the run again; it had saved no checkpoint, and leaves nothing");
+}
+
 // Whether a process got a signal. All of them call it at the same places, so that they stop at the same one.
 bool Run::stopped() {
   if (signal_ == 0) signal_ = interrupt_.signal();
@@ -188,11 +200,12 @@ void Run::begin(RunFolder folder, Json config) {
 void Run::resume(RunFolder folder, Json config, bool longer) {
   folder_.emplace(std::move(folder));
   const std::string file = path("last.safetensors");
-  if (std::error_code error; !fs::exists(file, error)) {
-    fail(Fault::missing,
-         "{} is not there: the run was stopped before anything was saved; train --config {} --out {} --overwrite "
-         "starts it again",
-         file, path("config.json"), folder_->path());
+  if (!saved()) {
+    fail(
+        Fault::missing,
+        "{} is not there: the run was stopped before it had saved a checkpoint; train --config {} --out {} --overwrite "
+        "starts it again",
+        file, path("config.json"), folder_->path());
   }
   const SafeTensors stored = read_safetensors(file);
   check_generation(stored, file);
@@ -438,10 +451,8 @@ Tensor Run::some_images() const {
 
 // Advice after a divergence.
 std::string Run::advice() const {
-  std::error_code ignored;
   return "A smaller --lr, --warmup or --clip may help. " +
-         (fs::exists(path("last.safetensors"), ignored) ? "The last good checkpoint is " + path("last.safetensors")
-                                                        : "Nothing was saved yet");
+         (saved() ? "The last good checkpoint is " + path("last.safetensors") : "Nothing was saved yet");
 }
 
 // Sets whether OpenBLAS computes products. Returns their precision, if all processes can compute in it.

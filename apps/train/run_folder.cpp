@@ -90,12 +90,12 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
     for (const char* file : run_files) {
       if (!fs::exists(fs::path(path) / file, error)) continue;
       where_ = next.string();
-      made_next_ = true;
       if (!fs::create_directory(next, error) && error)
         fail(Fault::io, "{}: the folder cannot be created: {}", where_, error.message());
     }
   }
   if (use == Use::resume && fs::exists(next, error)) where_ = next.string();
+  begun_ = use != Use::resume;
 }
 
 RunFolder RunFolder::first_free(const std::string& path) {
@@ -113,8 +113,10 @@ RunFolder RunFolder::first_free(const std::string& path) {
 RunFolder::~RunFolder() {
   if (!lock_.open()) return;
   std::error_code ignored;
-  if (made_next_ && where_ != path_ && !fs::exists(*this / "last.safetensors", ignored))
-    fs::remove_all(where_, ignored);
+  if (begun_ && !fs::exists(*this / "last.safetensors", ignored)) {
+    for (const char* file : run_files) fs::remove(*this / file, ignored);
+    if (where_ != path_) fs::remove(where_, ignored);
+  }
   ::unlink((path_ + "/.lock").c_str());
   if (created_) ::rmdir(path_.c_str());  // fails unless it is empty
 }
@@ -141,6 +143,7 @@ void RunFolder::lock() {
 }
 
 void RunFolder::replace_earlier() {
+  begun_ = false;
   if (where_ == path_) return;
   std::error_code error;
   fs::rename(where_, path_ + "/.ready", error);

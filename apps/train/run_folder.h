@@ -1,5 +1,5 @@
-// The folder of a training run: one process uses it at a time, and an earlier run's results stay until the new run has
-// saved its first epoch.
+// The folder of a training run: one process uses it at a time, an earlier run's results stay until the new run has
+// saved its first epoch, and a new run that ends without a checkpoint leaves nothing.
 //
 //   FOLDER/.lock   who works in it; locked for as long as that process lives, however it ends
 //   FOLDER/.next   the files of a run that overwrites an earlier one and has not finished an epoch yet
@@ -34,7 +34,8 @@ class RunFolder {
   void install();
 
   std::string path_, where_;
-  bool created_ = false, made_next_ = false;  // by this process
+  bool created_ = false;  // by this process
+  bool begun_ = false;    // a run that has not finished an epoch yet, by this process
   Descriptor lock_;
 };
 

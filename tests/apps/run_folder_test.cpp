@@ -156,6 +156,40 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   CHECK((status.st_mode & 0777) == 0600);
 }
 
+TEST_CASE(
+    "run folder: a run whose first epoch finds no room leaves nothing, and says so; a later one says how to go on") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  // Bytes that a file may have: less than the settings, the drawing, the weights, the weights with their momentum.
+  for (const rlim_t most : {1000, 2000, 20000, 40000}) {
+    CAPTURE(most);
+    Process process(quick_run + Arguments{"--out", out}, {}, false, [&] {
+      const rlimit limit{most, most};
+      setrlimit(RLIMIT_FSIZE, &limit);
+    });
+    const Outcome o = process.wait();
+    CHECK(o.status == 5);
+    CHECK_MESSAGE(contains(o.err, "File too large. When this is mended: start the run again"), o.err);
+    CHECK(!fs::exists(out));
+  }
+  REQUIRE(run(quick_run + Arguments{"--out", out}).status == 0);
+  const auto before = files_in(out);
+  for (const Arguments& more : {Arguments{"train", "--resume", out, "--epochs", "2"},
+                                quick_run + Arguments{"--out", out, "--overwrite", "--seed", "2"}}) {
+    Process process(more, {}, false, [] {
+      const rlimit limit{40000, 40000};
+      setrlimit(RLIMIT_FSIZE, &limit);
+    });
+    const Outcome o = process.wait();
+    CHECK(o.status == 5);
+    CHECK_MESSAGE(
+        contains(o.err, "File too large. When this is mended: " +
+                            (more[1] == "--resume" ? "evenkeel train --resume " + out : "start the run again")),
+        o.err);
+    CHECK(files_in(out) == before);
+  }
+}
+
 TEST_CASE("run folder: a replacement that was cut short anywhere is finished by whoever comes next") {
   for (int done = 0; done <= 5; ++done) {
     const Scratch scratch;
