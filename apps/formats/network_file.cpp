@@ -156,7 +156,7 @@ void fill(Sequential& network, const SafeTensors& stored, const std::string& pat
 
 void load_weights(const std::string& path, Sequential& network) { fill(network, read_safetensors(path), path); }
 
-std::string load_start(const std::string& given, Sequential& network) {
+std::string load_start(const std::string& given, Sequential& network, const NetworkInfo& info) {
   const std::string path = network_path(given);
   SafeTensors stored = read_safetensors(path);
   const std::vector<StoredTensor> own = capture(network, Part::weights).tensors;
@@ -174,7 +174,20 @@ std::string load_start(const std::string& given, Sequential& network) {
         old->shape[0], fresh.shape[0], last.substr(0, last.size() - 1));
     *old = fresh;
   }
-  fill(network, stored, path);
+  try {
+    fill(network, stored, path);
+  } catch (const Error& error) {
+    const auto found = stored.metadata.find("input");
+    const std::string here = shape_text(info.model.input),
+                      there = found == stored.metadata.end() ? here : found->second;
+    const size_t last = there.rfind('x');
+    check(there == here,
+          "--init {}: it is for {} images, those of {} are {}; to fit images of your own: --image-size {} --color {}"
+          "\n{}",
+          path, there, info.data, here, there.substr(0, last), there.substr(last + 1) == "3" ? "rgb" : "gray",
+          error.what());
+    throw;
+  }
   return said;
 }
 

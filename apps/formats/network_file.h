@@ -33,8 +33,9 @@ NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const
 // Loads Part::weights of a file into a network; Error(Fault::bad_file), with the path, if they do not fit.
 void load_weights(const std::string& path, Sequential& network);
 // Like load_weights, for fine-tuning: a last layer that differs only in the number of classes keeps its initial
-// weights. Returns a line that says so, or "" if all weights were loaded.
-std::string load_start(const std::string& path, Sequential& network);
+// weights. Returns a line that says so, or "" if all weights were loaded. Error(Fault::usage) if they do not fit
+// because the file is for images of another size.
+std::string load_start(const std::string& path, Sequential& network, const NetworkInfo& info);
 // Error(Fault::bad_file), with the path, if the file has no network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 

@@ -76,6 +76,7 @@ class Run {
     // Below a folder of pictures a run's folder would be a class.
     if (!data_.train.sources.empty() && !o_.out.empty()) check_outside(o_.out, data_.folder);
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
+    check_smallest_batch();
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
     schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);
     trainer_.emplace(*network_, *optimizer_, schedule_, static_cast<real>(options.label_smoothing));
@@ -87,6 +88,7 @@ class Run {
   }
 
   Json facts() const { return run_facts(o_, *network_, info_, data_); }
+  void take_weights();  // those to begin with
   void begin(RunFolder folder, Json config);
   void resume(RunFolder folder, Json config, bool longer);
   int operator()();
@@ -103,6 +105,7 @@ class Run {
   void write(const char* file, const SafeTensors& content) const {
     if (writes()) write(file, format_safetensors(content));
   }
+  void check_smallest_batch() const;
   bool stopped();
   int64_t step_number() const { return (state_.epoch - 1) * loader_.batches() + state_.batch; }
 
@@ -182,13 +185,27 @@ bool Run::stopped() {
   return signal_ != 0;
 }
 
+// A batch norm on dense features cannot train on a batch of one.
+void Run::check_smallest_batch() const {
+  if (shards_.count() > 1) return;  // each has two images
+  const Shape& image = data_.train.image;
+  const int64_t n = std::min(o_.batch_size, data_.train.size() - (loader_.batches() - 1) * o_.batch_size);
+  try {
+    const Recording off(false);
+    network_->forward(Tensor::zeros({n, image[0], image[1], image[2]}), Mode::probe);
+  } catch (const Error& error) {
+    fail(error.fault, "--batch-size {}: the smallest batch has {}: {}", o_.batch_size, counted(n, "image"),
+         error.what());
+  }
+}
+
+void Run::take_weights() {
+  if (!names_file(o_.model.init)) return fit_whitening(*network_, [this] { return some_images(); });
+  if (const std::string said = load_start(o_.model.init, *network_, info_); !said.empty()) console_.note(said);
+}
+
 void Run::begin(RunFolder folder, Json config) {
   folder_.emplace(std::move(folder));
-  if (names_file(o_.model.init)) {
-    if (const std::string said = load_start(o_.model.init, *network_); !said.empty()) console_.note(said);
-  } else {
-    fit_whitening(*network_, [this] { return some_images(); });
-  }
   const Json known = facts();
   identity_ = run_identity(known, config["options"]).dump();
   config.update(known);
@@ -502,6 +519,7 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
       if (!known.contains(name)) facts.erase(name);
     }
     check_same("--config", known, nlohmann::json::parse(facts.dump()));
+    run->take_weights();  // before the folder is made
     using Use = RunFolder::Use;
     run->begin(!first              ? RunFolder(options.out, Use::look)
                : numbered          ? RunFolder::first_free(options.out)

@@ -158,6 +158,10 @@ TEST_CASE("refusals: train") {
   refused(training_run + out + Arguments{"--warmup", "2.5"}, 2, "a warm-up of 8 steps does not fit into a run of 6");
   refused(training_run + out + Arguments{"--schedule", "step:0"}, 2, "are positive");
   refused(training_run + out + Arguments{"--init", files.scratch / "none.safetensors"}, 3, "none.safetensors");
+  refused(training_run + out + Arguments{"--batch-size", "1"}, 2, "--batch-size 1: the smallest batch has 1 image: ");
+  refused({"train", "--init", files.last, "--data", "synthetic-color", "--out", files.scratch / "new"}, 2,
+          "it is for 28x28x1 images, those of synthetic-color are 32x32x3; to fit images of your own: --image-size "
+          "28x28 --color gray\n");
   CHECK(!std::filesystem::exists(files.scratch / "new"));
   refused(training_run + Arguments{"--out", files.scratch / "run"}, 2, "is not empty; choose another --out");
   std::ofstream(files.scratch / "file") << "";
