@@ -15,6 +15,7 @@
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
 #include "layers/model/inference.h"
+#include "layers/model/safetensors.h"
 
 namespace evenkeel {
 namespace {
@@ -23,18 +24,32 @@ struct EvalOptions {
   std::string file, data, data_dir, split = "test", precision = "float32", logits, report;
   ModelOptions model{.model = ""};
   int64_t batch_size = evaluation_batch, samples = 0;
-  bool skip_bad = false, views = false;
+  PictureWords pictures;  // with --model; else the file says how, but not whether to skip bad ones
+  bool views = false;
 };
+
+// The words, completed by the size and colour for which a file of evenkeel is.
+PictureWords picture_words(const EvalOptions& o) {
+  PictureWords words = o.pictures;
+  const auto stored = read_safetensors(o.file).metadata;
+  const auto input = stored.find("input");
+  if (input == stored.end() || !is_path(o.data, o.data_dir)) return words;
+  const size_t last = input->second.rfind('x');
+  if (words.image_size.empty()) words.image_size = input->second.substr(0, last);
+  if (words.color.empty()) words.color = input->second.substr(last + 1) == "1" ? "gray" : "rgb";
+  return words;
+}
 
 // The network in the file; with --model, the network that the options describe.
 std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& registry) {
   if (o.model.model.empty()) {
     NetworkFile file = open_network(o.file, registry.layers);
-    DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.skip_bad);
+    DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.pictures.skip_bad);
     return {std::move(file), std::move(split)};
   }
   check(!o.data.empty(), "eval: --model needs --data, for the images' shape and normalisation");
-  DataSplit split = load_named_dataset(registry.data, o.data, o.data_dir, {.skip_bad = o.skip_bad});
+  DataSplit split = load_named_dataset(registry.data, o.data, o.data_dir,
+                                       picture_options(picture_words(o), o.data, o.data_dir, o.model.seed));
   NetworkInfo info{o.model, o.data, measure(split.train)};
   info.model.input = split.train.image;
   info.model.classes = split.train.classes;
@@ -98,15 +113,18 @@ Action eval_command(CLI::App& app, const Registry& registry) {
   const auto o = std::make_shared<EvalOptions>();
   app.add_option("FILE", o->file, "a .safetensors file (of any program with --model), or a run's folder")->required();
   add_data_options(app, o->data, o->data_dir)->description("the data set; default: the one it was trained on");
-  add_skip_bad(app, o->skip_bad);
+  add_picture_options(app, o->pictures);
   add_choice(app, "--split", o->split, {"test", "train", "all"}, "which images")->group("Data");
   add_integer(app, "--samples", o->samples, 0, 1'000'000'000,
               "only N images, drawn like evenkeel train with the network's seed; 0: all")
       ->group("Data");
   add_network_options(app, o->model);
   CLI::Option* model = app.get_option("--model");
-  model->description("the network of the weights, as for evenkeel train; default: as the file says");
-  for (const char* name : {"--norm", "--activation"}) app.get_option(name)->needs(model);
+  model->description(
+      "the network of the weights, as for evenkeel train; default: as the file says, with size and colour of the "
+      "images");
+  for (const char* name : {"--norm", "--activation", "--image-size", "--color", "--holdout", "--channels-first"})
+    app.get_option(name)->needs(model);
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images evaluated at a time")->group("Running");
   add_flag(app, "--test-views", o->views,
            "test on six views of each image, like train --test-views (three if images must not be mirrored)")

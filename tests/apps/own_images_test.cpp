@@ -125,6 +125,17 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   CHECK(contains(partly.err, "text.png: is no picture"));
   CHECK(contains(partly.out, "disc/1.png: disc"));
 
+  // As another program's file, the network is one of the options', and the pictures are read as they say.
+  const Outcome as_own = run({"eval", best, "--model", model, "--data", scratch / "shapes"});
+  CHECK_MESSAGE(as_own.out == run({"eval", best}).out, as_own.err);
+  REQUIRE(run({"export", best, "--format", "safetensors", "--out", scratch / "bare.safetensors"}).status == 0);
+  const Outcome bare = run({"eval", scratch / "bare.safetensors", "--model", model, "--data", scratch / "shapes",
+                            "--image-size", "24", "--color", "gray"});
+  CHECK_MESSAGE(bare.out == as_own.out, bare.err);
+  const Outcome sized = run({"eval", best, "--image-size", "24"});
+  CHECK(sized.status == 2);
+  CHECK_MESSAGE(contains(sized.err, "--image-size requires --model"), sized.err);
+
   // Another number of classes.
   save_shapes(scratch / "four", {"bar", "cross", "disc", "frame"}, 40, 3);
   const Outcome refined = run({"train", "--data", scratch / "four", "--image-size", "24", "--color", "gray", "--model",
