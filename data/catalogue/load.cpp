@@ -35,7 +35,7 @@ DataSplit load_source(const std::string& name, const std::string& data_dir) {
       return split;
     } catch (const Error& error) {
       if (data_dir.empty() || error.fault != Fault::bad_file) throw;
-      fail(Fault::bad_file, "{}\nIf these are not the files of {} but your own, name their folder: --data {}",
+      fail(Fault::bad_file, "{}\n  If these are not the files of {} but your own, name their folder: --data {}",
            error.what(), name, (*folder / "").string());
     }
   }
@@ -44,7 +44,7 @@ DataSplit load_source(const std::string& name, const std::string& data_dir) {
     const auto folder = root / source.folder;
     places += fmt::format("\n  {} lacks {}", folder.string(), first_lacking(source, folder));
   }
-  fail(Fault::missing, "data set '{}' is not there. Looked in:{}\nGet it with: evenkeel data fetch {}", name, places,
+  fail(Fault::missing, "data set '{}' is not there. Looked in:{}\n  Get it with: evenkeel data fetch {}", name, places,
        name);
 }
 
@@ -82,9 +82,8 @@ int64_t in_both(const Dataset& train, const Dataset& test) {
 bool is_path(const std::string& name, const std::string& data_dir) {
   if (name.find('/') != std::string::npos || name == "." || name == "..") return true;
   std::error_code ignored;
-  if (name.ends_with(".npz") && fs::is_regular_file(name, ignored)) return true;
-  if (!fs::is_directory(name, ignored)) return false;
-  return data_dir.empty() ||
+  if (!fs::exists(name, ignored)) return false;
+  return (data_dir.empty() && fs::is_directory(name, ignored)) ||
          std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
 }
 

@@ -22,8 +22,8 @@ DataSplit load_dataset(const std::string& name, const std::string& data_dir = ""
 // A program's own data sets, by name.
 using DataSets = std::map<std::string, std::function<DataSplit()>>;
 
-// Whether a data set's name is a path: it has a slash, or is a folder or an .npz file in the current folder. With a
-// data_dir, the name of a known set is not a path.
+// Whether a data set's name is a path: it has a slash, or is a file or folder in the current folder. The name of a
+// known set is a path only if it is a folder's and there is no data_dir.
 bool is_path(const std::string& name, const std::string& data_dir = "");
 
 struct FoundDataset {

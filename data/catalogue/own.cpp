@@ -141,10 +141,16 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
     beginning = folder.filename().string();
     folder = folder.parent_path();
   }
-  if (!fs::is_directory(folder)) fail(Fault::missing, "{}: there is no such folder", path);
+  if (!fs::exists(folder)) fail(Fault::missing, "{}: there is no such file or folder", path);
+  if (!fs::is_directory(folder))
+    fail(Fault::bad_file,
+         "{}: it is a file; data of your own is a folder with a folder of pictures for each class, a folder of IDX, "
+         "CIFAR "
+         "or .npy files, or an .npz file",
+         path);
   std::optional<Source> source = idx_source(folder, beginning);
   if (!source && !beginning.empty())
-    fail(Fault::missing, "{}: there is no such folder, and no IDX file whose name begins so", path);
+    fail(Fault::missing, "{}: there is no such file or folder, and no IDX file whose name begins so", path);
   if (!source) source = cifar_source(folder);
   if (!source && is_npy_set(path)) return load_arrays(path, options, report);
   if (!source) return read_image_folder(path, options, report);

@@ -136,10 +136,10 @@ void check_bad(const std::vector<std::string>& errors, const PictureOptions& opt
     if (!e.empty() && listed++ < 5) list += "\n  " + e;
   }
   if (bad > 5) list += "\n  ...";
-  const std::string found = fmt::format("{} file{} cannot be used", bad, bad == 1 ? "" : "s");
-  if (!options.skip_bad)
-    fail(Fault::bad_file, "{}: {}; --skip-bad skips {}:{}", path, found, bad == 1 ? "it" : "them", list);
-  report.note(fmt::format("{}: {}, skipped:{}", path, found, list));
+  if (!options.skip_bad)  // without a number: not all files may have been decoded yet
+    fail(Fault::bad_file, "{}: has files that cannot be used; --skip-bad skips and counts all such files:{}", path,
+         list);
+  report.note(fmt::format("{}: {} file{} cannot be used, skipped:{}", path, bad, bad == 1 ? "" : "s", list));
 }
 
 // The common shape of all pictures.

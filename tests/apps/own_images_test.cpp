@@ -212,6 +212,13 @@ TEST_CASE("own pictures: a file that is no picture stops the start by its name, 
   CHECK_MESSAGE(skipped.status == 0, skipped.err);
   CHECK_MESSAGE(contains(skipped.err, "1 file cannot be used, skipped:"), skipped.err);
   CHECK(run({"eval", scratch / "out/best.safetensors"}).status == 4);
+  // Of two bad files one is found by its beginning, the other only when it is decoded.
+  save(scratch / "data/b/y.png", good.substr(0, good.size() - 20));
+  const Outcome both = run(small_run(scratch / "data", scratch / "two"));
+  CHECK(both.status == 4);
+  CHECK_MESSAGE(contains(both.err, "data: has files that cannot be used; --skip-bad skips and counts"), both.err);
+  CHECK(contains(run(small_run(scratch / "data", scratch / "two") + Arguments{"--skip-bad"}).err,
+                 "2 files cannot be used, skipped:"));
   CHECK(run({"eval", scratch / "out/best.safetensors", "--skip-bad"}).status == 0);
 }
 
@@ -254,7 +261,7 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   refused("one", "has one: a");
   const Outcome nowhere = run(small_run(scratch / "nowhere", scratch / "out"));
   CHECK(nowhere.status == 3);
-  CHECK_MESSAGE(contains(nowhere.err, "there is no such folder"), nowhere.err);
+  CHECK_MESSAGE(contains(nowhere.err, "there is no such file or folder"), nowhere.err);
 
   save_small(scratch / "split/train");
   save_small(scratch / "split/val");

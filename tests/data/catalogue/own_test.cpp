@@ -48,8 +48,11 @@ TEST_CASE("own data: IDX files of any size, number of classes and naming") {
   fs::remove(s / "dotted/test-labels.idx1-ubyte");
   CHECK(error_of(Fault::missing, [&] { load_own(s / "dotted", {}, {}); }).find("none of test labels") !=
         std::string::npos);
-  CHECK(error_of(Fault::missing, [&] { load_own(s / "nothing", {}, {}); }).find("there is no such folder") !=
+  CHECK(error_of(Fault::missing, [&] { load_own(s / "nothing", {}, {}); }).find("there is no such file or folder") !=
         std::string::npos);
+  CHECK(error_of(Fault::bad_file, [&] {
+          load_own(s / "dashed/train-images-idx3-ubyte", {}, {});
+        }).find("it is a file; data of your own is a folder") != std::string::npos);
 }
 
 TEST_CASE("own data: labels from 1, columns before rows, several sets in a folder; a network's classes") {
