@@ -22,14 +22,13 @@ bool set(const char* variable) {
   return value && *value;
 }
 
-// Indents all lines but the first, so that a name with a newline in it cannot fake a message.
-std::string indented(const std::string& text) {
+// All lines of a message but the first begin with a space. Another newline is a name's, and is escaped, so that no name
+// can fake a message.
+std::string message(const std::string& text) {
   std::string lines;
-  for (size_t i = 0; i < text.size(); ++i) {
-    lines += text[i];
-    if (text[i] == '\n' && i + 1 < text.size() && text[i + 1] != ' ') lines += "  ";
-  }
-  return lines;
+  for (size_t i = 0; i < text.size(); ++i)
+    lines += text[i] == '\n' && (i + 1 == text.size() || text[i + 1] != ' ') ? "\\x0a" : text.substr(i, 1);
+  return printable(lines);
 }
 
 size_t terminal_columns() {
@@ -49,8 +48,7 @@ void Console::print(const std::string& line, Style style) {
   clear();
   const char* code = style == Style::bold ? "\x1b[1m" : "\x1b[32m";
   const bool styled = color_ && style != Style::plain;
-  std::fputs(fmt::format("{}{}{}\n", styled ? code : "", printable(indented(line)), styled ? "\x1b[0m" : "").c_str(),
-             stdout);
+  std::fputs(fmt::format("{}{}{}\n", styled ? code : "", message(line), styled ? "\x1b[0m" : "").c_str(), stdout);
   std::fflush(stdout);
 }
 
@@ -94,7 +92,7 @@ void Console::wipe() {
 
 void put(const std::string& text) { std::fputs(printable(text).c_str(), stdout); }
 
-void note(const std::string& line) { std::fputs((printable(indented(line)) + "\n").c_str(), stderr); }
+void note(const std::string& line) { std::fputs((message(line) + "\n").c_str(), stderr); }
 
 bool hold_standard_streams() {
   const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;

@@ -56,7 +56,7 @@ CLI::App& innermost(CLI::App& app) {
 std::string see_help(const CLI::App& command) {
   std::string path = command.get_name();
   for (const CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
-  return "\nTry " + path + " --help";
+  return "\n  Try " + path + " --help";
 }
 
 // The parser takes any word for an option's value, so with --out --overwrite the folder would be called --overwrite.

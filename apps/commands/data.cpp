@@ -9,6 +9,7 @@
 #include "apps/cli/data_options.h"
 #include "apps/cli/interrupt.h"
 #include "apps/commands/data_show.h"
+#include "core/io/utf8.h"
 #include "data/catalogue/fetch.h"
 #include "data/catalogue/load.h"
 #include "data/formats/picture_cache.h"
@@ -32,7 +33,7 @@ int list(const ListOptions& o) {
   for (const FoundDataset& d : found) {
     const std::string where = d.drawn           ? "drawn, needs no file"
                               : d.where.empty() ? "not here: evenkeel data fetch " + d.name
-                                                : d.where;
+                                                : on_one_line(d.where);
     say("{:<{}}  {:<{}}  {}\n", d.name, name_width, d.description, description_width, where);
   }
   return 0;

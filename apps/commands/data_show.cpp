@@ -11,6 +11,7 @@
 #include "apps/report/run_record.h"
 #include "apps/report/sheet.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "data/loader.h"
 
 namespace evenkeel {
@@ -116,7 +117,7 @@ int show(const SheetOptions& o, const DataSets& own) {
   print_channels(split.train);
   const Dataset shown = take(part, examples(part, o.each, o.seed));
   write_file(o.out, encode_png(contact_sheet(rows_of(shown, measure(split.train), o))));
-  say("\n{}\n", o.out);
+  say("\n{}\n", on_one_line(o.out));
   return 0;
 }
 

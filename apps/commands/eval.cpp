@@ -14,6 +14,7 @@
 #include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "layers/model/inference.h"
 #include "layers/model/safetensors.h"
 
@@ -104,7 +105,7 @@ void write_report(const std::string& path, const EvalOptions& o, const NetworkIn
                                                                        : "images",
                                                   data.name),
                               .loss = score.loss}));
-  say("{}{}\n", evaluation_text(e), path);
+  say("{}{}\n", evaluation_text(e), on_one_line(path));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "apps/formats/onnx.h"
 #include "apps/report/run_record.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "layers/model/fold.h"
 
 namespace evenkeel {
@@ -48,7 +49,7 @@ Action export_command(CLI::App& app, const Registry& registry) {
                     : o->format == "npz"
                         ? format_npz(packed.tensors)
                         : format_onnx(*file.network, file.info.model.input, file.info.model.classes, packed.metadata));
-    say("wrote {}\n", out);
+    say("wrote {}\n", on_one_line(out));
     return 0;
   };
 }

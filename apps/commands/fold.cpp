@@ -11,6 +11,7 @@
 #include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 
@@ -54,13 +55,13 @@ Action fold_command(CLI::App& app, const Registry& registry) {
     });
     say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} "
         "predictions change\n",
-        norms, subject.images.size(), subject.images.name, apart, largest, changed);
+        norms, subject.images.size(), on_one_line(subject.images.name), apart, largest, changed);
     if (!(apart <= 1e-3 * largest))
       fail(Fault::failed,
            "fold: the difference is larger than rounding, so no file was written; running variances near zero amplify "
            "rounding (see evenkeel doctor)");
     write_safetensors(o->out, pack_network(*plain.network, plain.info));
-    say("{}\n", o->out);
+    say("{}\n", on_one_line(o->out));
     return 0;
   };
 }

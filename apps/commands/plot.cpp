@@ -9,6 +9,7 @@
 #include "apps/report/run_log.h"
 #include "apps/report/run_record.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 namespace {
@@ -69,7 +70,7 @@ Action plot_command(CLI::App& app, const Registry&) {
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});
     }
     write_file(o->out, draw_runs(o->title, logs, o->picture));
-    say("{}\n", o->out);
+    say("{}\n", on_one_line(o->out));
     return 0;
   };
 }

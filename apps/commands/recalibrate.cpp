@@ -9,6 +9,7 @@
 #include "apps/report/run_record.h"
 #include "apps/trainer/evaluate.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 
@@ -38,7 +39,7 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
     });
     write_safetensors(o->out, pack_network(subject.network(), subject.file.info));
     say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(),
-        subject.images.size(), subject.images.name, before, accuracy(), o->out);
+        subject.images.size(), on_one_line(subject.images.name), before, accuracy(), on_one_line(o->out));
     return 0;
   };
 }

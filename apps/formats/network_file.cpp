@@ -183,7 +183,7 @@ std::string load_start(const std::string& given, Sequential& network, const Netw
     const size_t last = there.rfind('x');
     check(there == here,
           "--init {}: it is for {} images, those of {} are {}; to fit images of your own: --image-size {} --color {}"
-          "\n{}",
+          "\n  {}",
           path, there, info.data, here, there.substr(0, last), there.substr(last + 1) == "3" ? "rgb" : "gray",
           error.what());
     throw;

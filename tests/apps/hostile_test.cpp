@@ -216,7 +216,16 @@ TEST_CASE("hostile text: what a file, a path or an option says cannot steer a te
   save(scratch / "config.json", "{\"options\":{\"\\u001b[31m\":1}}");
   clean(run({"train", "--config", scratch / "config.json"}), "a config.json's option", "\\x1b[31m");
   for (const char* name : {"no\nevenkeel: all is well", "no\nevenkeel: all\nevenkeel: is well"})
-    CHECK(!contains(run({"eval", name}).err, "\nevenkeel:"));
+    CHECK(contains(run({"eval", name}).err, "evenkeel: there is no file no\\x0aevenkeel: all"));
+  // A newline in a path, in an error, in a note and in what a command prints.
+  CHECK(contains(run({"train", "--samples", "20", "--model", "mlp:4", "--epochs", "1", "--batch-size", "10", "--out",
+                      trained() + "\n"})
+                     .err,
+                 "into " + trained() + "\\x0a\n"));
+  CHECK(contains(run({"train", "--resume", "no\nfolder"}).err, "there is no folder no\\x0afolder\n"));
+  CHECK(run({"plot", trained(), "--out", scratch / "x\n.svg"}).out == scratch / "x\\x0a.svg\n");
+  // A message of several lines keeps them.
+  CHECK(contains(run({"train", "--nosuch"}).err, "\n  Try evenkeel train --help\n"));
 }
 
 TEST_CASE("hostile text: an option's text comes back from config.json as it was typed") {
