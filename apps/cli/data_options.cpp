@@ -110,9 +110,13 @@ Augmentation parse_augmentation(const AugmentWords& w) {
   return how;
 }
 
-void allow_flips(const AugmentWords& w, DataSplit& split) {
+std::string flip_word(const AugmentWords& w) {
   SpecArguments arguments("augmentation", "how:" + w.how);
-  if (arguments.word(SIZE_MAX, "flip", {"off", "on"}, "off") == "on") split.train.flips = split.test.flips = true;
+  return arguments.word(SIZE_MAX, "flip", {"off", "on"}, "");
+}
+
+void allow_flips(const std::string& flip, DataSplit& split) {
+  if (!flip.empty()) split.train.flips = split.test.flips = flip == "on";
 }
 
 void check_dataset_name(const std::string& name, const DataSets& own) {

@@ -31,8 +31,9 @@ struct AugmentWords {
 void add_augmentation_options(CLI::App& app, AugmentWords& words);
 // Parses --augmentation, as in crop=2:border=reflect. Error if it is given without --augment.
 Augmentation parse_augmentation(const AugmentWords& words);
-// With flip=on, allows mirroring for any data set.
-void allow_flips(const AugmentWords& words, DataSplit& split);
+// "on" or "off", if --augmentation says flip=on or flip=off, which decides for any data set; else "".
+std::string flip_word(const AugmentWords& words);
+void allow_flips(const std::string& flip, DataSplit& split);
 
 // A data set of `own`, else load_dataset(); an unknown name gets a suggestion. Prints the folder on stderr, and
 // progress if reading takes long. Throws Stopped after a signal.

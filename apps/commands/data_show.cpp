@@ -108,7 +108,7 @@ int show(const SheetOptions& o, const DataSets& own) {
   parse_augmentation(o.augment);  // fail before the data is read
   DataSplit split =
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
-  allow_flips(o.augment, split);
+  allow_flips(flip_word(o.augment), split);
   check_result(o.out, {split.folder});
   check(split.train.size() > 0, "data show: {} has no training images", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;

@@ -80,6 +80,7 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
   if (!info.class_names.empty()) packed.metadata["class_names"] = nlohmann::json(info.class_names).dump();
   if (info.held_out > 0) packed.metadata["holdout"] = fmt::format("{}", info.held_out);
   if (!info.held_out_crc.empty()) packed.metadata["holdout_crc32"] = info.held_out_crc;
+  if (!info.flip.empty()) packed.metadata["flip"] = info.flip;
   return packed;
 }
 
@@ -130,6 +131,11 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
     }
     if (const auto crc = stored.metadata.find("holdout_crc32"); crc != stored.metadata.end())
       file.info.held_out_crc = crc->second;
+    if (const auto flip = stored.metadata.find("flip"); flip != stored.metadata.end()) {
+      file.info.flip = flip->second;
+      check(file.info.flip == "on" || file.info.flip == "off", "its flip must be on or off, got \"{}\"",
+            file.info.flip);
+    }
     // A network that fits the file has about as many numbers as the file; larger networks are refused before they are
     // built. A number takes at most these bytes; the constant allows for values that such files may lack.
     m.limits.weights = 1 << 20;
@@ -193,13 +199,18 @@ std::string load_start(const std::string& given, Sequential& network, const Netw
 
 DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad) {
-  if (!data.empty()) return load_named_dataset(own, data, data_dir, picture_options(file.info, skip_bad));
+  const auto load = [&](const std::string& name) {
+    DataSplit split = load_named_dataset(own, name, data_dir, picture_options(file.info, skip_bad));
+    allow_flips(file.info.flip, split);
+    return split;
+  };
+  if (!data.empty()) return load(data);
   try {
     if (!is_path(file.info.data, data_dir)) check_dataset_name(file.info.data, own);
   } catch (const Error& error) {
     fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
   }
-  DataSplit split = load_named_dataset(own, file.info.data, data_dir, picture_options(file.info, skip_bad));
+  DataSplit split = load(file.info.data);
   if (!file.info.held_out_crc.empty() && file.info.held_out_crc != fmt::format("{:08x}", checksum(split.test)))
     note(fmt::format(
         "{}: the images of {} are not those of the training: files came, went or changed, so another part is held out, "

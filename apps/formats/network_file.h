@@ -14,6 +14,7 @@ struct NetworkInfo {
   std::vector<std::string> class_names = {};  // by label; empty for a file of evenkeel 0.1.0 or of another program
   double held_out = 0;                        // DataSplit::held_out
   std::string held_out_crc = {};              // checksum() of the test images, if a part of the set was held out
+  std::string flip = {};                      // flip_word() of the training
 };
 // Size, colour and classes of the training images, to read a folder of pictures with the same preprocessing.
 PictureOptions picture_options(const NetworkInfo& info, bool skip_bad);
@@ -39,7 +40,8 @@ std::string load_start(const std::string& path, Sequential& network, const Netwo
 // Error(Fault::bad_file), with the path, if the file has no network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
-// Loads the set `data` or, if empty, the network's training set. Error(Fault::bad_file) if the file names no known set.
+// Loads the set `data` or, if empty, the network's training set; its images may be mirrored if the training's might.
+// Error(Fault::bad_file) if the file names no known set.
 DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad);
 

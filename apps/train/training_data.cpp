@@ -10,7 +10,7 @@ namespace evenkeel {
 TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
   DataSplit split =
       load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.data, o.data_dir, o.model.seed));
-  allow_flips(o.augment, split);
+  allow_flips(flip_word(o.augment), split);
   check(split.train.size() > 0 && split.test.size() > 0,
         "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
         split.test.size());

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "layers/model/safetensors.h"
 #include "tests/apps/npz_array.h"
 #include "tests/apps/process.h"
 #include "tests/apps/shapes.h"
@@ -299,6 +300,19 @@ TEST_CASE("own pictures: training mirrors them where --augmentation says flip=on
   const std::string kept = losses("crop=0");
   CHECK(losses("crop=0:flip=off") == kept);
   CHECK(losses("crop=0:flip=on") != kept);
+
+  // eval takes the same views as the training, by what the file says.
+  const std::string last = scratch / "crop=0:flip=on/last.safetensors";
+  const auto loss = [&] { return run({"eval", last, "--test-views"}).out; };
+  const std::string six = loss();
+  CHECK(contains(six, "test loss "));
+  evenkeel::SafeTensors file = evenkeel::read_safetensors(last);
+  CHECK(file.metadata.erase("flip") == 1);
+  evenkeel::write_safetensors(last, file);
+  CHECK(loss() != six);
+  const Outcome off = run({"train", "--samples", "20", "--batch-size", "10", "--model", "mlp:4", "--epochs", "1",
+                           "--augment", "--augmentation", "flip=off", "--test-views"});
+  CHECK_MESSAGE(contains(off.out, "on 3 views"), off.out, off.err);
 }
 
 TEST_CASE(
