@@ -26,8 +26,9 @@ struct Dataset {
 
 struct DataSplit {
   Dataset train, test;
-  std::string folder = {};  // of its files; empty if the images are drawn by a program
-  double held_out = 0;      // the part of every class held out as the test set; 0: the files define the test set
+  std::string folder = {};               // of its files; empty if the images are drawn by a program
+  std::vector<std::string> inputs = {};  // what no output may replace or lie in: its files, or its folder of pictures
+  double held_out = 0;  // the part of every class held out as the test set; 0: the files define the test set
 };
 
 // CRC-32 of the pixels, then the labels, continued from `before`, the checksum of earlier sets.

@@ -109,7 +109,7 @@ int show(const SheetOptions& o, const DataSets& own) {
   DataSplit split =
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
   allow_flips(flip_word(o.augment), split);
-  check_result(o.out, {split.folder});
+  check_result(o.out, split.inputs);
   check(split.train.size() > 0, "data show: {} has no training images", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;
   check(part.size() > 0, "data show: {} has no test images", o.name);

@@ -142,7 +142,8 @@ Action eval_command(CLI::App& app, const Registry& registry) {
     const UsePrecision precision(precision_of(o->precision));
     o->file = network_path(o->file);
     auto [file, split] = open(*o, registry);
-    const std::string folder = split.folder;
+    std::vector<std::string> inputs = std::move(split.inputs);
+    inputs.push_back(o->file);
     if (!o->report.empty()) number_images(split.train, "training"), number_images(split.test, "test");
     Dataset all = choose_split(std::move(split), o->split);
     const ModelOptions& m = file.info.model;
@@ -151,7 +152,7 @@ Action eval_command(CLI::App& app, const Registry& registry) {
           m.classes, all.name, shape_text(all.image), all.classes);
     const Dataset data = draw_samples(std::move(all), o->samples, m.seed);
     for (const std::string& out : {o->logits, o->report}) {
-      if (!out.empty()) check_result(out, {o->file, folder});
+      if (!out.empty()) check_result(out, inputs);
     }
     prepare_inference(*file.network);
     Logits logits(data);

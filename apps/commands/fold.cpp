@@ -29,7 +29,7 @@ Action fold_command(CLI::App& app, const Registry& registry) {
       "file is written.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
-    check_result(o->out, {o->subject.file, subject.folder});
+    check_result(o->out, subject.inputs);
     NetworkFile plain = open_network(o->subject.file, registry.layers);
     const int norms = fold_batch_norms(*plain.network);
     check(norms > 0, "fold: {} has no batch normalisation right after a convolution or dense layer", o->subject.file);

@@ -26,7 +26,7 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
       "and so on: one pass over the images for each.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
-    check_result(o->out, {o->subject.file, subject.folder});
+    check_result(o->out, subject.inputs);
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
     const auto accuracy = [&] {

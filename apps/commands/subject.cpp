@@ -21,7 +21,8 @@ Subject open_subject(SubjectOptions& o, const Registry& registry) {
   o.file = network_path(o.file);
   NetworkFile file = open_network(o.file, registry.layers);
   DataSplit split = load_images(file, o.file, registry.data, o.data, o.data_dir, o.skip_bad);
-  std::string folder = split.folder;
+  std::vector<std::string> inputs = std::move(split.inputs);
+  inputs.push_back(o.file);
   Dataset images = choose_split(std::move(split), o.split);
   const ModelOptions& m = file.info.model;
   check(images.image == m.input && images.classes == m.classes,
@@ -29,7 +30,7 @@ Subject open_subject(SubjectOptions& o, const Registry& registry) {
         images.name, shape_text(images.image), images.classes);
   const int64_t samples = std::min(o.samples, images.size());
   images = draw_samples(std::move(images), samples, m.seed);
-  return {std::move(file), std::move(images), std::move(folder), o.batch_size};
+  return {std::move(file), std::move(images), std::move(inputs), o.batch_size};
 }
 
 void Subject::each_batch(const std::function<void(const Batch&)>& see) const {

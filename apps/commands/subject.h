@@ -15,7 +15,7 @@ void add_subject_options(CLI::App& app, SubjectOptions& options);
 struct Subject {
   NetworkFile file;
   Dataset images;
-  std::string folder;  // of the images; empty if they are drawn by a program
+  std::vector<std::string> inputs;  // what no output may replace or lie in
   int64_t batch_size;
   Sequential& network() { return *file.network; }
   void each_batch(const std::function<void(const Batch&)>& see) const;

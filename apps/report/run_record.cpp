@@ -37,8 +37,8 @@ std::vector<std::string> differences(const std::vector<RunRecord>& runs) {
 
 }  // namespace
 
-void check_result(const std::string& path, std::initializer_list<std::string> inputs) {
-  check_output(path, inputs);
+void check_result(const std::string& path, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) check_output(path, {input});
   const fs::path file = fs::absolute(path), config = file.parent_path() / "config.json";
   std::error_code ignored;
   for (const char* name : run_files)

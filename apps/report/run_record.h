@@ -29,7 +29,7 @@ RunRecord read_run(const std::string& folder);
 inline constexpr const char* run_files[] = {"log.csv",          "curves.svg",  "average.safetensors",
                                             "best.safetensors", "config.json", "last.safetensors"};
 // check_output() for a command's result; also Error(Fault::usage) if it would replace one of a run's files.
-void check_result(const std::string& path, std::initializer_list<std::string> inputs);
+void check_result(const std::string& path, const std::vector<std::string>& inputs);
 
 enum class RunOrder { best, newest };
 // A table with one line per run, and the options in which they differ, except those that change no result. The best run

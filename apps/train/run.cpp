@@ -75,7 +75,8 @@ class Run {
                  .end_shard = shards_.first() + shards_.here()}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
     // Below a folder of pictures a run's folder would be a class.
-    if (!data_.train.sources.empty() && !o_.out.empty()) check_outside(o_.out, data_.folder);
+    for (const std::string& input : data_.inputs)
+      if (!o_.out.empty()) check_outside(o_.out, input);
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
     check_smallest_batch();
     const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));

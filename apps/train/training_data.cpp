@@ -18,6 +18,7 @@ TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
                     {},
                     std::move(split.test),
                     std::move(split.folder),
+                    std::move(split.inputs),
                     split.held_out};
   if (o.validation > 0) {
     check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}",

@@ -7,6 +7,7 @@ namespace evenkeel {
 struct TrainingData {
   Dataset train, validation, test;  // validation may be empty
   std::string folder;
+  std::vector<std::string> inputs;
   double held_out = 0;
 };
 

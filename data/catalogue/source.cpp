@@ -273,8 +273,11 @@ std::string first_lacking(const Source& source, const fs::path& folder) {
 }
 
 DataSplit read_source(const Source& source, const fs::path& folder) {
-  return {read_part(source, folder, source.train, source.train_size, 1),
-          read_part(source, folder, source.test, source.test_size, 2)};
+  DataSplit split{read_part(source, folder, source.train, source.train_size, 1),
+                  read_part(source, folder, source.test, source.test_size, 2)};
+  for (const auto* files : {&source.train, &source.test})
+    for (const std::string& file : *files) split.inputs.push_back(find_file(source, folder, file)->string());
+  return split;
 }
 
 }  // namespace evenkeel

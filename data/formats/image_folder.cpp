@@ -216,7 +216,11 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
           names.empty() ? "none" : "one: " + names.front());
   }
   std::vector<Item> train_items = items(train_classes, names, path), test_items = items(test_classes, names, path);
-  DataSplit split{.train = {}, .test = {}, .folder = path, .held_out = test_classes.empty() ? options.holdout : 0};
+  DataSplit split{.train = {},
+                  .test = {},
+                  .folder = path,
+                  .inputs = {path},
+                  .held_out = test_classes.empty() ? options.holdout : 0};
   if (split.held_out > 0) test_items = hold_out_items(train_items, names, options.holdout, options.seed);
   for (const auto& [has, lacks, where] :
        {std::tuple(&train_classes, &test_classes, test), std::tuple(&test_classes, &train_classes, "train")}) {

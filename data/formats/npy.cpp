@@ -269,11 +269,13 @@ void fill(Dataset& d, const Array& a, const Array& l, const PictureOptions& opti
   }
 }
 
-void read_arrays(const std::string& path, Pair (&pairs)[3]) {
+// Returns the files.
+std::vector<std::string> read_arrays(const std::string& path, Pair (&pairs)[3]) {
   if (fs::is_directory(path)) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(path)) files.push_back(entry.path());
     std::sort(files.begin(), files.end());
+    std::vector<std::string> taken;
     for (const fs::path& file : files) {
       const auto place = place_of(file.filename().string());
       if (!place) continue;
@@ -281,8 +283,9 @@ void read_arrays(const std::string& path, Pair (&pairs)[3]) {
       const std::string name = on_one_line(file.string());
       ByteReader reader(name, Stored(input), Packing::none);
       keep(pairs, *place, read_array(name, reader, input.size));
+      taken.push_back(file.string());
     }
-    return;
+    return taken;
   }
   const std::string bytes = read_file(path);
   for (const ZipMember& member : zip_members(path, bytes)) {
@@ -292,6 +295,7 @@ void read_arrays(const std::string& path, Pair (&pairs)[3]) {
     ByteReader reader = open_member(path, bytes, member);
     keep(pairs, *place, read_array(name, reader, member.size));
   }
+  return {path};
 }
 
 }  // namespace
@@ -308,7 +312,7 @@ bool is_npy_set(const std::string& path) {
 
 DataSplit read_npy_set(const std::string& path, const PictureOptions& options, const LoadReport& report) {
   Pair pairs[3];
-  read_arrays(path, pairs);
+  std::vector<std::string> files = read_arrays(path, pairs);
   const char* const parts[] = {"training", "test", "validation"};
   for (size_t part = 0; part < 3; ++part) {
     if (pairs[part].images.has_value() != pairs[part].labels.has_value())
@@ -332,7 +336,7 @@ DataSplit read_npy_set(const std::string& path, const PictureOptions& options, c
   const Scale scale = floats ? scale_of(range, path) : Scale();
   if (floats) report.note(fmt::format("{}: its images are floats {}, and rounded to 8 bits", path, scale.words));
 
-  DataSplit split{.train = {}, .test = {}, .folder = path};
+  DataSplit split{.train = {}, .test = {}, .folder = path, .inputs = std::move(files)};
   for (auto [part, pair] : {std::pair(&split.train, &pairs[train]), std::pair(&split.test, &tested)}) {
     part->name = path;
     if (pair->images) fill(*part, *pair->images, *pair->labels, options, scale);

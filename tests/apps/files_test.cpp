@@ -11,6 +11,7 @@
 #include "apps/cli/text.h"
 #include "layers/model/safetensors.h"
 #include "tests/apps/process.h"
+#include "tests/apps/tiny_data.h"
 #include "tests/data_files.h"
 
 namespace {
@@ -91,6 +92,19 @@ TEST_CASE("files: no command writes over what it reads, by whatever path") {
     }
   }
   CHECK(run({"plot", scratch / "run", "--out", scratch / "run/log.csv"}).status == 2);
+  // A set of files, unlike one of pictures, has room for others beside and below them.
+  const TinyData data(60, 20);
+  const std::string mnist = data.folder / "mnist";
+  fs::create_directory(mnist + "/below");
+  for (const char* name : {"/sheet.png", "/below/sheet.png"}) {
+    const Outcome o = run({"data", "show", mnist, "--out", mnist + name});
+    CHECK_MESSAGE(o.status == 0, o.err);
+  }
+  const std::string images = mnist + "/train-images-idx3-ubyte", kept = slurp(images);
+  const Outcome over = run({"data", "show", mnist, "--out", images});
+  CHECK(over.status == 2);
+  CHECK_MESSAGE(contains(over.err, "is the input"), over.err);
+  CHECK((slurp(images) == kept));
 }
 
 TEST_CASE("files: weights that are not finite, or statistics that cannot be, are refused by the tensor's name") {

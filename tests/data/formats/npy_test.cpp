@@ -83,6 +83,7 @@ TEST_CASE("npy: a folder and an archive of the same arrays are the same set, in 
     CHECK(split.train.class_names == std::vector<std::string>{"0", "1", "2"});
     CHECK(split.held_out == 0);
     CHECK(split.folder == s / name);
+    CHECK(split.inputs.size() == (split.inputs[0] == s / name ? 1 : 4));  // the files themselves
   }
 }
 
