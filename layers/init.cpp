@@ -31,10 +31,7 @@ Init parse_init(const std::string& text) {
     if (parse_number(std::string_view(text).substr(9), init.deviation) && init.deviation > 0 && init.deviation <= 100)
       return init;
   }
-  fail(
-      Fault::usage,
-      "init: must be he, glorot, uniform, dirac, gaussian or gaussian:DEVIATION with a deviation in (0, 100], got '{}'",
-      text);
+  fail(Fault::usage, "init: must be {}, with a deviation above 0 and at most 100, got '{}'", init_forms, text);
 }
 
 Tensor initial_weight(const Shape& shape, const Init& init, Random& random) {

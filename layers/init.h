@@ -18,7 +18,8 @@ struct Init {
   } kind = Kind::he;
   double deviation = 0.01;  // of gaussian
 };
-Init parse_init(const std::string& text);  // "he", "glorot", "uniform", "dirac", "gaussian", "gaussian:0.05"
+constexpr const char* init_forms = "he, glorot, uniform, dirac, gaussian:DEVIATION";
+Init parse_init(const std::string& text);  // one of the forms; "gaussian" alone has the default deviation
 
 // weight (out, in) or (K, R, S, C): fan_in is the product of all axes but the first, fan_out that of all but the last.
 Tensor initial_weight(const Shape& shape, const Init& init, Random& random);

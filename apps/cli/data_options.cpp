@@ -11,6 +11,9 @@
 namespace evenkeel {
 namespace {
 
+constexpr const char* augmentation_form =
+    "[crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on][:cutout=PIXELS]";
+
 std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const FoundDataset& d : list_datasets()) names.push_back(d.name);
@@ -95,23 +98,24 @@ void add_augmentation_options(CLI::App& app, AugmentWords& w) {
       ->group("Data");
   add_text(
       app, "--augmentation", w.how, "HOW",
-      "how --augment does it: [crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on]"
-      "[:cutout=PIXELS], as in crop=2:border=reflect; alternate: mirror each image every other epoch; cutout: hide a "
-      "square of this side")
+      fmt::format("how --augment does it: {}, as in crop=2:border=reflect, the default first; crop: the largest "
+                  "shift, default 4, for images below 32 pixels 2; alternate: mirror each image every other epoch; "
+                  "cutout: hide a square of this side",
+                  augmentation_form))
       ->group("Data");
 }
 
 Augmentation parse_augmentation(const AugmentWords& w) {
   check(w.on || w.how.empty(), "--augmentation: needs --augment, which is not given");
   if (w.how.empty()) return {};
-  SpecArguments arguments("augmentation", "how:" + w.how);
+  SpecArguments arguments("--augmentation", ":" + w.how);
   const auto how = arguments.options<Augmentation>();
-  arguments.check_used(usage_options<Augmentation>());
+  arguments.check_used(augmentation_form);
   return how;
 }
 
 std::string flip_word(const AugmentWords& w) {
-  SpecArguments arguments("augmentation", "how:" + w.how);
+  SpecArguments arguments("--augmentation", ":" + w.how);
   return arguments.word(SIZE_MAX, "flip", {"off", "on"}, "");
 }
 

@@ -27,7 +27,8 @@ void add_network_options(CLI::App& app, ModelOptions& o) {
   add_text(
       app, "--model", o.model, "MODEL",
       fmt::format(
-          "{}, mlp:WIDTH-WIDTH..., or layers in order, as in \"conv:32:5 norm act maxpool:2 flatten dense:classes\"",
+          "{}, mlp:WIDTH-WIDTH..., or layers in order, as in \"conv:32:5 norm act maxpool:2 flatten dense:classes\"; "
+          "evenkeel model --list shows every layer and its arguments",
           joined(model_names())))
       ->group("Network");
   add_text(app, "--norm", o.norm, "LAYER",

@@ -27,11 +27,11 @@ Action model_command(CLI::App& app, const Registry& registry) {
   };
   const auto o = std::make_shared<Options>();
   add_network_options(app, o->model);
-  add_text(app, "--init", o->model.init, "INIT", "initial weights: he, glorot, gaussian:DEVIATION")->group("Network");
+  add_text(app, "--init", o->model.init, "INIT", fmt::format("initial weights: {}", init_forms))->group("Network");
   add_text(app, "--input", o->input, "HxWxC", "height, width and channels of an image")->group("Network");
   add_integer(app, "--classes", o->model.classes, 1, 1'000'000, "number of classes")->group("Network");
   add_integer(app, "--batch-size", o->batch_size, 1, 1 << 20, "images in a batch, for the memory")->group("Network");
-  app.add_flag("--list", o->list, "list the named models and every layer with its arguments, instead")
+  add_flag(app, "--list", o->list, "list the named models and every layer with its arguments, instead")
       ->group("Network");
   app.footer(
       "MFLOP: the forward pass of one image, a multiply-add counts as two; training needs about three times as many.\n"

@@ -16,8 +16,8 @@ SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(
     if (equals == std::string::npos)
       positional_.push_back(part);
     else
-      check(named_.emplace(part.substr(0, equals), part.substr(equals + 1)).second, "{}: {} is given its {} twice",
-            kind_, name, part.substr(0, equals));
+      check(named_.emplace(part.substr(0, equals), part.substr(equals + 1)).second, "{}: {} is given twice", kind_,
+            subject(part.substr(0, equals)));
     begin = end;
   }
   used_.resize(positional_.size());
@@ -27,7 +27,7 @@ std::string SpecArguments::text(size_t position, const std::string& key) {
   if (const auto found = named_.find(key); found != named_.end()) {
     const std::string value = found->second;
     named_.erase(found);
-    check(position >= positional_.size(), "{}: {} is given its {} twice", kind_, name, key);
+    check(position >= positional_.size(), "{}: {} is given twice", kind_, subject(key));
     return value;
   }
   if (position >= positional_.size()) return "";
@@ -39,8 +39,8 @@ template <class Number>
 Number SpecArguments::parsed(const std::string& key, const std::string& text, const Range& range,
                              const char* meaning) const {
   Number value{};
-  check(parse_number(text, value) && range.holds(static_cast<double>(value)), "{}: {}'s {}{} must be {}, got '{}'",
-        kind_, name, key, *meaning ? fmt::format(" ({})", meaning) : "", range.words(), text);
+  check(parse_number(text, value) && range.holds(static_cast<double>(value)), "{}: {}{} must be {}, got '{}'", kind_,
+        subject(key), *meaning ? fmt::format(" ({})", meaning) : "", range.words(), text);
   return value;
 }
 template double SpecArguments::parsed(const std::string&, const std::string&, const Range&, const char*) const;
@@ -62,8 +62,8 @@ std::string SpecArguments::word(size_t position, const std::string& key, const s
   if (value.empty()) return otherwise;
   std::string list;
   for (const std::string& a : allowed) list.append(list.empty() ? "" : ", ").append(a);
-  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "{}: {}'s {} must be one of {}, got '{}'",
-        kind_, name, key, list, value);
+  check(std::find(allowed.begin(), allowed.end(), value) != allowed.end(), "{}: {} must be one of {}, got '{}'", kind_,
+        subject(key), list, value);
   return value;
 }
 
@@ -73,7 +73,10 @@ bool SpecArguments::flag(const std::string& key, bool otherwise) {
 
 void SpecArguments::check_used(const std::string& usage) const {
   const bool all = std::all_of(used_.begin(), used_.end(), [](bool u) { return u; });
-  check(all && named_.empty(), "{}: '{}' has an argument it does not know; it is written {}", kind_, all_, usage);
+  check(all && named_.empty(), "{}: '{}' has an argument it does not know; it is written {}", kind_,
+        all_.substr(all_.starts_with(':') ? 1 : 0), usage);
 }
+
+std::string SpecArguments::subject(const std::string& key) const { return name.empty() ? key : name + "'s " + key; }
 
 }  // namespace evenkeel

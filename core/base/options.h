@@ -36,7 +36,8 @@ struct Words {  // what false and true are called
 class SpecArguments {
  public:
   SpecArguments() = default;
-  // Messages begin with `kind`. Error(Fault::usage) if a named argument occurs twice.
+  // Messages begin with `kind`. The text may begin with a colon: arguments without a name. Error(Fault::usage) if a
+  // named argument occurs twice.
   SpecArguments(std::string kind, const std::string& text);
 
   // The argument at `position` or written key=value, else `otherwise`. Error(Fault::usage), with the range and the
@@ -61,6 +62,7 @@ class SpecArguments {
   Number parsed(const std::string& key, const std::string& text, const Range& range, const char* meaning = "") const;
 
  private:
+  std::string subject(const std::string& key) const;  // "sgd's momentum"
   std::string kind_, all_;
   std::vector<std::string> positional_;
   std::map<std::string, std::string> named_;

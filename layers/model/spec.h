@@ -29,7 +29,7 @@ struct ModelOptions {
   std::string model = "lenet";      // mlp, mlp:100-100-100, lenet, vgg, resnet20, or a spec
   std::string norm = "batch";       // the layer at every `norm`: none, batch, layer, or any layer with arguments
   std::string activation = "relu";  // the layer at every `act`
-  std::string init = "he";          // he, glorot, gaussian:0.01
+  std::string init = "he";          // one of init_forms
   Shape input{28, 28, 1};           // (H, W, C) of one example
   int64_t classes = 10;
   uint64_t seed = 1;  // of the initial weights and of dropout

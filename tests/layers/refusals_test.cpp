@@ -65,8 +65,8 @@ TEST_CASE("a spec refuses arguments that are no such thing, out of range, or the
   refused(model("conv"), "model: conv needs its filters");
   refused(model("conv:0:3"), "conv's filters must be a number from 1 to 1048576, got '0'");
   refused(model("conv:4:3:stride=0"), "conv's stride must be a number from 1 to 1024, got '0'");
-  refused(model("conv:4:3:2:stride=2"), "conv is given its stride twice");
-  refused(model("conv:4:3:stride=2:stride=2"), "conv is given its stride twice");
+  refused(model("conv:4:3:2:stride=2"), "conv's stride is given twice");
+  refused(model("conv:4:3:stride=2:stride=2"), "conv's stride is given twice");
   refused(model("conv:4:3:groups=3"), "model: conv: groups must divide the channels and the filters, got 3 groups, ");
   refused(model("flatten conv:4:3"), "model: conv needs an image (H, W, C), got (32)");
   refused(model("flatten maxpool"), "model: maxpool needs an image (H, W, C), got (32)");

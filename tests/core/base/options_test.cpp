@@ -72,7 +72,7 @@ TEST_CASE("options: the first value beyond a limit is refused by parser and chec
     refused([&] { read(text); }, "must be a number");
   }
   refused([] { read("s:on=yes"); }, "sample: s's on must be one of off, on, got 'yes'");
-  refused([] { read("s:on=on:on=on"); }, "sample: s is given its on twice");
+  refused([] { read("s:on=on:on=on"); }, "sample: s's on is given twice");
   refused([] { read("s:colour=1"); }, "sample: 's:colour=1' has an argument it does not know; it is written s[:rate=");
   refused([] { read("s:0.5"); }, "has an argument it does not know");
 }
