@@ -93,7 +93,10 @@ CLI::Option* add_choice(CLI::App& app, const std::string& name, std::string& val
 }
 
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& value, const std::string& help) {
-  return app.add_flag(name, value, help);
+  const auto test = [](std::string& text) {
+    return text == "true" || text == "false" ? std::string() : fmt::format("must be true or false, got \"{}\"", text);
+  };
+  return app.add_flag(name, value, help)->check(CLI::Validator(test, ""));
 }
 
 CLI::Option* add_threads(CLI::App& app) {
@@ -121,6 +124,7 @@ std::string HelpLayout::make_option(const CLI::Option* option, bool positional) 
   std::string name = positional ? option->get_name(true, false) : option->get_name(false, true);
   if (!positional && option->get_expected_max() != 0) name += " " + option->get_type_name();
   std::string help = option->get_description();
+  if (!positional && option->get_required()) help += " (required)";
   if (!option->get_default_str().empty()) help += " [" + option->get_default_str() + "]";
   return two_columns(name, help);
 }

@@ -6,16 +6,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <string>
-#include <vector>
 
 #include "apps/cli/command.h"
 #include "apps/cli/console.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/options.h"
-#include "apps/cli/suggest.h"
+#include "apps/cli/usage.h"
 
 namespace evenkeel {
 namespace {
@@ -57,64 +57,6 @@ int report(Fault fault, const std::string& message) {
   return static_cast<int>(fault);
 }
 
-// The innermost sub-command of the command line.
-CLI::App& innermost(CLI::App& app) {
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  return chosen.empty() ? app : innermost(*chosen.front());
-}
-
-std::string see_help(const CLI::App& command) {
-  std::string path = command.get_name();
-  for (const CLI::App* a = command.get_parent(); a; a = a->get_parent()) path = a->get_name() + " " + path;
-  return "\n  Try " + path + " --help";
-}
-
-// The parser takes any word for an option's value, so with --out --overwrite the folder would be called --overwrite.
-std::string missing_value(const CLI::App& command) {
-  for (const CLI::Option* o : command.get_options()) {
-    if (o->get_positional() || o->get_items_expected_max() != 1) continue;
-    for (const std::string& value : o->results()) {
-      if (value.starts_with("--") && command.get_option_no_throw(value))
-        return fmt::format("{}: needs a value, but the option {} follows{}", o->get_name(), value, see_help(command));
-    }
-  }
-  return "";
-}
-
-// An option or argument that was given as "", as by a shell variable that is not set. Text to be printed may be empty.
-std::string empty_value(const CLI::App& command) {
-  for (const CLI::Option* o : command.get_options())
-    if ((o->get_positional() ? o->get_items_expected_max() == 1 : o->get_type_name() != "TEXT") &&
-        std::ranges::count(o->results(), "") > 0)
-      return fmt::format("{}: must not be empty{}", o->get_name(), see_help(command));
-  return "";
-}
-
-std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
-  CLI::App& command = innermost(app);
-  const std::string help = see_help(command);
-  if (const std::string missing = missing_value(command); !missing.empty()) return missing;
-
-  // Reports an unknown word first: it is often the reason why something else is missing.
-  const std::vector<std::string> unknown = command.remaining();
-  if (unknown.empty()) return (std::string(error.what()).empty() ? "the command line is wrong" : error.what()) + help;
-  const std::string word = unknown.front().substr(0, unknown.front().find('='));
-  std::vector<std::string> known;
-  if (word.starts_with("-")) {
-    for (const CLI::Option* o : command.get_options()) {
-      if (!o->get_positional()) known.push_back(o->get_name());
-    }
-    return fmt::format("unknown option {}{}{}", word, suggestion(word, known), help);
-  }
-  for (const CLI::App* c : command.get_subcommands({})) known.push_back(c->get_name());
-  return fmt::format("{} \"{}\"{}{}", known.empty() ? "unexpected argument" : "unknown command", word,
-                     suggestion(word, known), help);
-}
-
-}  // namespace
-
-namespace {
-
 int run(int argc, char** argv, const Registry& registry) {
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
@@ -131,20 +73,20 @@ int run(int argc, char** argv, const Registry& registry) {
       sub.group("Commands");
       sub.final_callback([&action, run = c.declare(sub, registry)] { action = run; });
     }
+    let_last_count(app);
     // Last: sub-commands inherit what is set before them.
     app.footer(
+        "Of an option that is given twice the last value counts.\n"
         "Exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
-        "5 input or output failed, 130 interrupted. Try evenkeel train --help");
+        "5 input or output failed, 130 stopped by Ctrl-C, 143 by SIGTERM. Try evenkeel train --help");
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& success) {  // --help, --version
       return app.exit(success);
     } catch (const CLI::ParseError& error) {
-      return report(Fault::usage, usage_message(app, error));
+      return report(Fault::usage, usage_fault(app, &error));
     }
-    if (const std::string missing = missing_value(innermost(app)); !missing.empty())
-      return report(Fault::usage, missing);
-    if (const std::string empty = empty_value(innermost(app)); !empty.empty()) return report(Fault::usage, empty);
+    if (const std::string wrong = usage_fault(app); !wrong.empty()) return report(Fault::usage, wrong);
     return action();
   } catch (const Stopped& stopped) {
     note(fmt::format("evenkeel: stopped by {} before any work", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));
@@ -153,6 +95,8 @@ int run(int argc, char** argv, const Registry& registry) {
     return report(error.fault, error.what());
   } catch (const std::bad_alloc&) {
     return report(Fault::failed, "out of memory; a smaller --batch-size needs less");
+  } catch (const std::filesystem::filesystem_error& error) {  // of a path that cannot be one
+    return report(Fault::io, fmt::format("{}: {}", error.path1().string(), error.code().message()));
   } catch (const std::exception& error) {
     if (std::ferror(stdout)) return static_cast<int>(Fault::io);  // run_program says why
     return report(Fault::failed, error.what());

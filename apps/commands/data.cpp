@@ -80,7 +80,7 @@ Action data_command(CLI::App& app, const Registry& registry) {
   CLI::App& fetching =
       *app.add_subcommand("fetch", "Fetch a data set, check it, and put it where train finds it; print the folder.")
            ->group("Commands");
-  fetching.add_option("NAME", o->name, "the data set")->required();
+  fetching.add_option("NAME", o->name, "a data set, by its name in evenkeel data list")->required();
   add_data_dir(fetching, o->data_dir);
   add_text(fetching, "--mirror", o->mirror, "URL",
            "the only base URL of NAME/FILE (http, https or file); also $EVENKEEL_MIRROR");

@@ -13,6 +13,7 @@
 #include "apps/cli/options.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
+#include "apps/cli/usage.h"
 #include "apps/lab/experiments.h"
 #include "apps/lab/symbols.h"
 #include "core/base/parallel.h"
@@ -133,15 +134,17 @@ int program(int argc, char** argv) {
   add_text(app, "--out", out, "DIR", "write the report here: index.html and the figures");
   add_text(app, "--data-dir", settings.data_dir, "DIR", "the only folder to search for data sets");
   add_threads(app);
+  let_last_count(app);
   app.footer("Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage.");
   try {
     app.parse(argc, argv);
+    if (const std::string wrong = usage_fault(app); !wrong.empty()) fail(Fault::usage, "{}", wrong);
     settings.set = as_arguments(set);
     return names.front() == "list" ? list() : run(names, settings, next, out);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "evenkeel: {}\nTry evenkeel lab --help\n", printable(error.what()));
+    fmt::print(stderr, "evenkeel: {}\n", printable(usage_fault(app, &error)));
     return static_cast<int>(Fault::usage);
   } catch (const Error& error) {
     fmt::print(stderr, "evenkeel: {}\n", printable(error.what()));

@@ -148,7 +148,7 @@ TEST_CASE("lab: --set changes one experiment's parameters, which the output and 
   refused({"--set", "eps=much"}, "got 'much'");
   refused({"--set", "eps"}, "--set needs NAME=VALUE, got 'eps'");
   refused({"--set", "eps="}, "--set needs NAME=VALUE, got 'eps='");
-  refused({"--set", "eps=0.1", "--set", "eps=0.2"}, "eps twice");
+  refused({"--set", "eps=0.1", "--set", "eps=0.2"}, "eps is given twice");
   refused({"axes", "--set", "eps=0.1"}, "--set changes the parameters of one experiment");
   refused({"--next", "--set", "eps=0.1"}, "--set changes the parameters of one experiment");
 }

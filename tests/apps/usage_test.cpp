@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "layers/init.h"
 #include "layers/model/spec.h"
 #include "tests/apps/process.h"
 
@@ -141,6 +142,56 @@ TEST_CASE("usage: values out of range are refused, and what must hold is said") 
   check_usage({"train", "--epochs"}, "--epochs");
   check_usage({"model", "--input", "32x32"}, "HEIGHTxWIDTHxCHANNELS");
   check_usage({"model", "--input", "0x32x3"}, "HEIGHTxWIDTHxCHANNELS");
+}
+
+TEST_CASE("usage: of an option that is given twice the last value counts, in every command") {
+  CHECK(contains(run({"model", "--classes", "5", "--classes=7"}).out, " 7 classes"));
+  CHECK(contains(run({"--help"}).out, "Of an option that is given twice the last value counts."));
+  // A bad last value is refused, so that the last one is what is read.
+  check_usage({"train", "--lr", "1", "--lr", "x"}, "--lr: must be a number above 0 and at most 1000000000, got \"x\"");
+  for (const auto& [command_, option_] : {std::pair<Arguments, std::string>{{"eval", "x"}, "--samples"},
+                                          {{"doctor", "x"}, "--lr"},
+                                          {{"recalibrate", "x", "--out", "y"}, "--samples"},
+                                          {{"bench"}, "--steps"},
+                                          {{"ablate", "x"}, "--seeds"},
+                                          {{"data", "show", "x"}, "--each"}})
+    check_usage(command_ + Arguments{option_, "1", option_ + "=word"}, "got \"word\"");
+}
+
+TEST_CASE("usage: a missing value, command or word is said in our own words") {
+  for (const char* option : {"--lr", "--epochs", "--model"}) {
+    check_usage({"train", option}, option + std::string(": needs a value, and none follows"));
+    check_usage({"train", option + std::string("=")}, option + std::string(": needs a value"));
+  }
+  check_usage({"train", "--overwrite=maybe"}, "--overwrite: must be true or false, got \"maybe\"");
+  check_usage({"train", "--blas=2"}, "--blas: must be true or false, got \"2\"");
+  check_usage({"bench", "--json=x"}, "--json: must be true or false");
+  check_usage({"model", "--list=x"}, "--list: must be true or false");
+  check_usage({"data"}, "a command is required: list, fetch, show, clear-cache");
+  check_usage({}, "a command is required: train, ablate, ");
+}
+
+TEST_CASE("usage: the words of the little grammars are in the help, and in the message about a wrong one") {
+  const std::string train = run({"train", "--help"}).out, model = run({"model", "--help"}).out;
+  const auto one_line = [](std::string text) {
+    for (size_t at; (at = text.find("\n   ")) != std::string::npos;)
+      text.erase(at, text.find_first_not_of(" \n", at) - at - 1)[at] = ' ';
+    return text;
+  };
+  for (const std::string& help : {one_line(train), one_line(model)})
+    for (const char* words : {evenkeel::init_forms, "evenkeel model --list shows every layer and its arguments",
+                              "relu, sigmoid, tanh, gelu, silu, softplus, leaky_relu, none",
+                              "none, batch, renorm, layer, group:GROUPS, instance"})
+      CHECK_MESSAGE(contains(help, words), words);
+  check_usage({"model", "--init", "small"}, evenkeel::init_forms);
+  const Arguments augment{"train", "--augment", "--augmentation"};
+  check_usage(augment + Arguments{"crop=x"}, "evenkeel: --augmentation: crop (largest shift of the crop in pixels");
+  check_usage(augment + Arguments{"border=white"}, "evenkeel: --augmentation: border must be one of black, reflect");
+  check_usage(augment + Arguments{"crop=2:crop=3"}, "evenkeel: --augmentation: crop is given twice");
+  check_usage(augment + Arguments{"bordr=black"},
+              "evenkeel: --augmentation: 'bordr=black' has an argument it does not "
+              "know; it is written [crop=PIXELS][:border=black|reflect]");
+  check_usage(augment + Arguments{":crop=2"}, "has an argument it does not know");
 }
 
 TEST_CASE("usage: what is missing, bad or cannot be written has a status of its own") {
