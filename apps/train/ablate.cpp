@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <regex>
+#include <set>
 
 #include "apps/cli/command.h"
 #include "apps/cli/console.h"
@@ -12,6 +13,7 @@
 #include "apps/report/run_log.h"
 #include "apps/train/ablation.h"
 #include "apps/train/run.h"
+#include "apps/train/trial.h"
 #include "core/base/parallel.h"
 #include "core/io/file.h"
 #include "core/io/process.h"
@@ -56,9 +58,22 @@ int train_variant(FinishedRun& run, const std::string& folder) {
   return result.status;
 }
 
+// Error, with the variant's name, if one cannot be trained: now, and not hours later when it is its turn.
+void check_variants(const std::set<const Variant*>& variants, const std::string& file, const Registry& registry) {
+  Trial trial(registry);
+  for (const Variant* v : variants) {
+    try {
+      trial(v->options);
+    } catch (const Error& error) {
+      fail(error.fault == Fault::usage ? Fault::bad_file : error.fault, "{}: the variant \"{}\": {}", file, v->name,
+           error.what());
+    }
+  }
+}
+
 }  // namespace
 
-Action ablate_command(CLI::App& app, const Registry&) {
+Action ablate_command(CLI::App& app, const Registry& registry) {
   struct Options {
     std::string file, log;
     std::vector<std::string> set;
@@ -85,8 +100,14 @@ Action ablate_command(CLI::App& app, const Registry&) {
       "the last finished run. A variant's run that ends with status 1, as one that diverges, counts as failed.\n"
       "The table in Markdown: mean accuracies in per cent, and paired differences from the first variant with their\n"
       "standard errors; bold: more than two standard errors.");
-  return [o] {
-    const std::vector<Variant> variants = read_variants(o->file, words_of(o->set));
+  return [o, &registry] {
+    const TrainWords set = words_of(o->set);
+    try {
+      Trial(registry).check_words(set);
+    } catch (const Error& error) {
+      fail(error.fault, "--set: {}", error.what());
+    }
+    const std::vector<Variant> variants = read_variants(o->file, set);
     const std::string log = o->log.empty() ? fs::path(o->file).replace_extension(".log").string() : o->log;
     if (!o->table) check_output(log, {o->file});
     std::error_code ignored;
@@ -97,6 +118,9 @@ Action ablate_command(CLI::App& app, const Registry&) {
     for (uint64_t seed = 1; seed <= seeds && !o->table; ++seed)
       for (const Variant& v : variants)
         if (!find_run(runs, v, seed)) missing.push_back({&v, seed});
+    std::set<const Variant*> open;
+    for (const auto& [variant, seed] : missing) open.insert(variant);
+    check_variants(open, o->file, registry);
     const size_t all = variants.size() * seeds, before = all - missing.size();
     const auto begin = std::chrono::steady_clock::now();
     for (size_t i = 0; i < missing.size(); ++i) {

@@ -47,7 +47,7 @@ std::vector<Variant> read_variants(const std::string& path, const TrainWords& se
     Variant v{name, common == file.end() ? TrainWords::object() : TrainWords::parse(common->dump())};
     v.options.update(set);
     v.options.update(TrainWords::parse(own.dump()));
-    for (const char* ours : {"seed", "out", "overwrite", "threads"})
+    for (const char* ours : {"seed", "out", "overwrite", "threads", "resume", "list-recipes", "help"})
       if (v.options.contains(ours)) fail(Fault::bad_file, "{}: --{} is not for a variant to set", path, ours);
     all.push_back(std::move(v));
   }

@@ -180,9 +180,64 @@ TEST_CASE("ablate: errors name the fault in a file of variants, in a log, or in 
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
   refused(2, "--set needs NAME=VALUE, got 'epochs'", {"--set", "epochs"});
   refused(2, "unknown option --ephocs; did you mean --epochs?", {"--set", "ephocs=1"});
+  refused(2, "--set: --lr: must be a number above 0", {"--set", "lr=x"});
+  save(file, R"({"variants": {"a": {"resume": "runs/a"}}})");
+  refused(4, "--resume is not for a variant to set");
+  save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
   refused(1, "diverged");  // nothing to compare with
   CHECK_FALSE(std::filesystem::exists(log));
   save(log, "{\"variant\": \"a\"}\n");
   refused(4, "v.log: line 1 must have a \"variant\", a \"seed\"");
   refused(2, "", {"--log", file});
+}
+
+TEST_CASE("ablate: a variant that cannot be trained is named before the first one is trained") {
+  const Scratch scratch;
+  const std::string file = scratch / "v.json", log = scratch / "v.log", run_config = scratch / "run/config.json";
+  REQUIRE(run({"train", "--samples", "100", "--model", "mlp:4", "--epochs", "1", "--out", scratch / "run"}).status ==
+          0);
+  const auto written = [&](const std::string& last) {
+    save(file, R"({"options": {"samples": 300, "model": "mlp:8", "epochs": 1}, "variants": {"a": {}, "the last": )" +
+                   last + "}}");
+    return run({"ablate", file, "--seeds", "2"});
+  };
+  for (const auto& [last_, status_, why_] :
+       {std::tuple<std::string, int, std::string>{R"({"nrom": "none"})", 4,
+                                                  "unknown option --nrom; did you mean --norm?"},
+        {R"({"help": true})", 4, "--help is not for a variant to set"},
+        {R"({"lr": "fast"})", 4, "--lr: must be a number above 0"},
+        {R"({"augment": "maybe"})", 4, "--augment: must be true or false, got \"maybe\""},
+        {R"({"model": "conv:8:3 dense:classes"})", 4, "put flatten or global_avgpool before it"},
+        {R"({"norm": "bacth"})", 4, "did you mean batch?"},
+        {R"({"optimizer": "adam"})", 4, "there are adamw, muon, sgd"},
+        {R"({"optimizer": "sgd:momentum=2"})", 4, "sgd's momentum"},
+        {R"({"groups": "77.weight:lr=2"})", 4, "is the name of no parameter"},
+        {R"({"schedule": "lin"})", 4, "schedule: \"lin\" is none"},
+        {R"({"warmup": 3})", 4, "does not fit into a run"},
+        {R"({"augment": true, "augmentation": "crop=x"})", 4, "--augmentation: crop "},
+        {R"({"patience": 2})", 4, "--patience: needs held-out images"},
+        {R"({"shards": 64})", 4, "--shards: each needs two images"},
+        {R"({"freeze": 1000})", 4, "--freeze: the first 1000 layers"},
+        {R"({"samples": 100000})", 4, "--samples: "},
+        {R"({"recipe": "mnits"})", 4, "there is no recipe called \"mnits\"; did you mean mnist?"},
+        {R"({"data": "kmnist"})", 3, "kmnist"},
+        {R"({"config": "nowhere.json"})", 3, "nowhere.json"},
+        {R"({"init": "./nowhere"})", 3, "nowhere"},
+        {R"({"init": ")" + (scratch / "run/") + R"("})", 4, "shape"}}) {
+    const auto& [last, status, why] = std::tie(last_, status_, why_);
+    const Outcome o = written(last);
+    CHECK_MESSAGE(o.status == status, last, o.err);
+    CHECK_MESSAGE(contains(o.err, why), o.err);
+    CHECK_MESSAGE((contains(o.err, "v.json: the variant \"the last\": ") || contains(last, "help")), o.err);
+    CHECK(o.out.empty());
+    CHECK_FALSE(std::filesystem::exists(log));
+  }
+  // With another run's options; and the weights of a file, whose network it takes.
+  CHECK(written(R"({"config": ")" + run_config + R"("})").status == 0);
+  save(file,
+       R"({"options": {"samples": 300, "epochs": 1}, "variants": {"a": {"init": ")" + (scratch / "run/") + R"("}}})");
+  const Outcome o = run({"ablate", file, "--seeds", "1", "--log", scratch / "other.log"});
+  CHECK_MESSAGE(o.status == 0, o.err);
+  // What is finished already is not looked at again, nor for the table alone.
+  CHECK(run({"ablate", file, "--set", "data=kmnist", "--table"}).status == 0);
 }
