@@ -52,17 +52,19 @@ Folder::Folder(const fs::path& path) : path_(path) {
   check_json(text, file);
   try {
     const Json all = Json::parse(text);
-    if (all.at("evenkeel practice") != 1) throw std::invalid_argument("it is of a later version");
+    if (all.at("evenkeel practice") != 1)
+      fail(Fault::bad_file, "practice: {} is of a later version of evenkeel; use that one", file);
     for (const auto& [name, one] : all.at("exercises").items()) {
       State& s = states_[name];
       s.hints = std::clamp(one.at("hints").get<int>(), 0, 3);
       s.passed = one.at("passed").get<std::map<std::string, std::string>>();
     }
-  } catch (const std::exception& e) {
+  } catch (const Json::exception&) {
     fail(Fault::bad_file,
-         "practice: {} cannot be read ({}); remove it and copy one from a new practice folder: your "
+         "practice: {} lacks \"hints\" or \"passed\" of an exercise, or has something else there; remove it and copy "
+         "one from a new practice folder: your "
          "exercises stay, and evenkeel practice check finds what is solved",
-         file, e.what());
+         file);
   }
 }
 
