@@ -23,14 +23,16 @@ fs::path log_of(const fs::path& given) {
   return given.extension() == ".safetensors" ? given.parent_path() / "log.csv" : given;
 }
 
-// No log, or a file that does not start like one.
-bool no_run(const fs::path& log) {
+// Why there is nothing to draw: no log, or a file of another name that does not start like one. "" for a run's log,
+// also a damaged one.
+std::string no_run(const fs::path& log) {
   std::error_code ignored;
-  if (!fs::exists(log, ignored)) return true;
+  if (!fs::exists(log, ignored))
+    return fs::exists(log.parent_path() / "config.json", ignored) ? "has no finished epoch" : "is no run";
+  if (log.filename() == "log.csv" || !fs::is_regular_file(log, ignored)) return "";
   const std::string_view beginning = "epoch,lr,";
   std::string found(beginning.size(), '\0');
-  return fs::is_regular_file(log, ignored) &&
-         (open_input(log).read(0, found.data(), found.size()) < found.size() || found != beginning);
+  return open_input(log).read(0, found.data(), found.size()) < found.size() || found != beginning ? "is no run" : "";
 }
 
 }  // namespace
@@ -43,7 +45,8 @@ Action plot_command(CLI::App& app, const Registry&) {
   };
   const auto o = std::make_shared<Options>();
   app.add_option("RUN", o->runs,
-                 "folders that evenkeel train wrote, or their checkpoints or log.csv; others are skipped")
+                 "folders that evenkeel train wrote, or their checkpoints or log.csv; others are skipped, a damaged "
+                 "log.csv is an error")
       ->required();
   app.add_option("--label", o->labels, "the name of a run; once for each run, in order [the folders' names]")
       ->type_name("TEXT")
@@ -60,9 +63,11 @@ Action plot_command(CLI::App& app, const Registry&) {
           o->runs.size(), o->labels.size());
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
+      check(!o->runs[i].empty(), "RUN: must not be empty");
       const fs::path file = log_of(o->runs[i]);
-      if (no_run(file) && !(logs.empty() && i + 1 == o->runs.size())) {
-        note(fmt::format("{} is no run, skipped", o->runs[i]));
+      const std::string why = no_run(file);
+      if (!why.empty() && !(logs.empty() && i + 1 == o->runs.size())) {
+        note(fmt::format("{} {}, skipped", o->runs[i], why));
         continue;
       }
       const fs::path folder = fs::absolute(file).lexically_normal().parent_path();

@@ -42,20 +42,25 @@ Action runs_command(CLI::App& app, const Registry&) {
   app.footer(
       "The best epoch of a run has the best accuracy on its validation images, or without any on the test images.\n"
       "Options in which the runs differ have a column, except --threads, --data-dir and --checkpoint-every, which\n"
-      "change no result.");
+      "change no result. A damaged run is named on standard error and left out, and the exit status is 4.");
   return [o] {
     std::vector<RunRecord> runs;
+    int status = 0;
     for (const std::string& folder : folders(o->folder)) {
       try {
         runs.push_back(read_run(folder));
       } catch (const Error& error) {
-        note(error.fault == Fault::missing ? fmt::format("{} is no run, skipped", folder)
-                                           : fmt::format("skipped: {}", error.what()));
+        if (error.fault == Fault::missing) {
+          note(fmt::format("{} is no run, skipped", folder));
+          continue;
+        }
+        note(fmt::format("evenkeel: skipped, because it is damaged: {}", error.what()));
+        status = static_cast<int>(error.fault);
       }
     }
-    check(!runs.empty(), "runs: there is no run in {}; evenkeel train writes one", o->folder);
-    put(runs_table(std::move(runs), o->sort == "best" ? RunOrder::best : RunOrder::newest));
-    return 0;
+    check(!runs.empty() || status != 0, "runs: there is no run in {}; evenkeel train writes one", o->folder);
+    if (!runs.empty()) put(runs_table(std::move(runs), o->sort == "best" ? RunOrder::best : RunOrder::newest));
+    return status;
   };
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/cli/text.h"
 #include "core/base/check.h"
 #include "core/base/number.h"
 #include "core/io/file.h"
@@ -72,7 +73,8 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
   }
   const bool validation = !lines.empty() && lines[0] == columns + validation_columns;
   if (lines.empty() || (lines[0] != columns && !validation))
-    fail(Fault::bad_file, "{}: its first line must be {}", name, columns);
+    fail(Fault::bad_file, "{}: line 1 must be {}, got \"{}\"", name, columns,
+         shortened(lines.empty() ? "" : std::string(lines[0]), 200));
   std::vector<EpochRow> rows;
   for (size_t i = 1; i < lines.size(); ++i) {
     std::vector<double> v;
@@ -83,7 +85,8 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
       if (error == std::errc::result_out_of_range || !std::isfinite(v.back()))
         fail(Fault::bad_file, "{}: line {} holds a number that is not finite in a double", name, i + 1);
       if (error != std::errc() || (rest != end && *rest != ','))
-        fail(Fault::bad_file, "{}: line {} is not numbers", name, i + 1);
+        fail(Fault::bad_file, "{}: line {} must be {} numbers with commas between them, got \"{}\"", name, i + 1,
+             wanted, shortened(std::string(lines[i]), 200));
       if (v.size() > wanted) break;
       more = rest != end;
       at = rest + 1;

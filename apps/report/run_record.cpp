@@ -9,6 +9,7 @@
 
 #include "apps/cli/text.h"
 #include "core/base/check.h"
+#include "core/base/number.h"
 #include "core/io/file.h"
 #include "core/io/json_check.h"
 #include "core/io/utf8.h"
@@ -58,26 +59,34 @@ const EpochRow* RunRecord::best() const {
   return found == rows.end() ? nullptr : &*found;
 }
 
-RunRecord read_run(const std::string& folder) {
-  const fs::path config_file = fs::path(folder) / "config.json", log = fs::path(folder) / "log.csv";
-  const std::string text = read_file(config_file.string(), 1 << 20);
-  check_json(text, config_file.string());
+std::map<std::string, std::string> run_options(const std::string& folder) {
+  const std::string file = (fs::path(folder) / "config.json").string(), text = read_file(file, 1 << 20);
+  check_json(text, file);
   const auto config = nlohmann::json::parse(text);
-  RunRecord run{.name = fs::absolute(folder).lexically_normal().filename().string(), .options = {}, .rows = {}};
-  if (!config.is_object() || !config.contains("options") || !config["options"].is_object() ||
-      !config["options"].contains("epochs") || !config["options"]["epochs"].is_number_integer())
-    fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it",
-         config_file.string());
+  if (!config.is_object() || !config.contains("options") || !config["options"].is_object())
+    fail(Fault::bad_file, "{}: must be a JSON object with \"options\" in it, as evenkeel train writes it", file);
+  std::map<std::string, std::string> options;
   for (const auto& [name, value] : config["options"].items())
-    run.options[name] = value.is_string() ? value.get<std::string>() : value.dump();
-  run.epochs = config["options"]["epochs"].get<int64_t>();
-  if (const auto& options = config["options"]; options.contains("patience") && options["patience"].is_number_integer())
-    run.patience = options["patience"].get<int64_t>();
+    options[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  return options;
+}
+
+RunRecord read_run(const std::string& folder) {
+  const fs::path config = fs::path(folder) / "config.json", log = fs::path(folder) / "log.csv";
+  RunRecord run{
+      .name = fs::absolute(folder).lexically_normal().filename().string(), .options = run_options(folder), .rows = {}};
+  const auto number = [&](const char* name, int64_t& value) {
+    const auto found = run.options.find(name);
+    return found != run.options.end() && parse_number(found->second, value);
+  };
+  if (!number("epochs", run.epochs))
+    fail(Fault::bad_file, "{}: its \"options\" must have \"epochs\", an integer", config.string());
+  number("patience", run.patience);
   std::error_code ignored;
   const bool logged = fs::exists(log, ignored);
   if (logged) run.rows = read_log_csv(log.string());
   run.changed =
-      std::chrono::nanoseconds(fs::last_write_time(logged ? log : config_file, ignored).time_since_epoch()).count();
+      std::chrono::nanoseconds(fs::last_write_time(logged ? log : config, ignored).time_since_epoch()).count();
   return run;
 }
 

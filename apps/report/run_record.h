@@ -22,6 +22,9 @@ struct RunRecord {
   const EpochRow* best() const;
 };
 
+// The options in the folder's config.json, by name.
+std::map<std::string, std::string> run_options(const std::string& folder);
+
 // Error if the folder has no config.json, or has invalid files.
 RunRecord read_run(const std::string& folder);
 

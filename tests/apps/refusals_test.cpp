@@ -134,6 +134,7 @@ TEST_CASE("refusals: a command's result in the place of one of a run's files, an
   refused({"eval", ""}, 2, "FILE: must not be empty");
   refused({"eval", folder, "--report", ""}, 2, "--report: must not be empty");
   refused({"plot", folder, "--out", ""}, 2, "--out: must not be empty");
+  refused({"plot", folder, ""}, 2, "RUN: must not be empty");
   CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
 }
 

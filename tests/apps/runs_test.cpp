@@ -46,7 +46,7 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   save_run(s / "runs/odd", "", {0.1});
   std::ofstream(s / "runs/file.svg") << "x";
   const Outcome o = run({"runs", s / "runs"});
-  REQUIRE_MESSAGE(o.status == 0, o.err);
+  REQUIRE_MESSAGE(o.status == 4, o.err);  // of odd; the others are there
   const auto table = words(o.out);
   REQUIRE(table.size() == 5);
   CHECK(table[0] ==
@@ -56,7 +56,7 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   CHECK(table[3] == Arguments{"c", "0.6000", "1", "0.6000", "2", "of", "5,", "unfinished", "-", "5", "0.2"});
   CHECK(table[4] == Arguments{"d", "-", "-", "-", "0", "of", "5,", "unfinished", "-", "5", "0.2"});
   CHECK(o.err.find("runs/pictures is no run, skipped\n") != std::string::npos);
-  CHECK(o.err.find("odd/config.json: must be a JSON object") != std::string::npos);
+  CHECK(o.err.find("odd/config.json: its \"options\" must have \"epochs\"") != std::string::npos);
   CHECK(o.err.find("hidden") == std::string::npos);
   CHECK(o.err.find("file.svg") == std::string::npos);
 
@@ -77,6 +77,15 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   const auto newest = words(run({"runs", s / "runs", "--sort", "newest"}).out);
   REQUIRE(newest.size() == 5);
   CHECK((newest[1][0] == "c" && newest[2][0] == "a" && newest[3][0] == "b" && newest[4][0] == "d"));
+
+  // A damaged log, by file and line.
+  const std::string log = slurp(s / "runs/a/log.csv");
+  save_run(s / "one/a", R"("epochs": 3)", {0.5, 0.9, 0.7});
+  std::ofstream(s / "one/a/log.csv") << log.substr(0, log.size() - 9);
+  const Outcome damaged = run({"runs", s / "one"});
+  CHECK(damaged.status == 4);
+  CHECK(damaged.out.empty());
+  CHECK_MESSAGE(contains(damaged.err, "one/a/log.csv: line 4 must have 8 columns, it has 7"), damaged.err);
 
   CHECK(run({"runs", s / "runs/pictures"}).status == 2);
   CHECK(run({"runs", s / "nowhere"}).status == 3);
