@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/cli/text.h"
 #include "apps/commands/subject.h"
+#include "apps/report/run_record.h"
+#include "core/base/number.h"
 #include "layers/model/inspect.h"
 #include "layers/norm/recalibrate.h"
 #include "optim/curvature/movement.h"
@@ -46,6 +49,31 @@ double predicted_active(const RunningNorm& norm) {
   return sum / static_cast<double>(norm.gamma.size());
 }
 
+// Takes the learning rate and the weight decay that are not given from the run in whose folder the file is.
+void take_rates(const std::string& file, double* lr, double* weight_decay) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const std::string config = (folder / "config.json").string();
+  if (std::error_code ignored; !std::filesystem::exists(config, ignored)) return;
+  const auto options = run_options(folder.string());
+  const auto text = [&](const char* name) {
+    const auto found = options.find(name);
+    return found == options.end() ? std::string() : found->second;
+  };
+  if (lr && !text("lr").empty()) {
+    if (!parse_number(text("lr"), *lr) || !(*lr > 0 && *lr < no_limit))
+      fail(Fault::bad_file, "{}: \"lr\" must be a number above 0, got {}; or give --lr", config, text("lr"));
+    note(fmt::format("{}: learning rate {}", config, *lr));
+  }
+  if (weight_decay) {
+    try {
+      *weight_decay = SpecArguments("optimizer", text("optimizer")).number(SIZE_MAX, "weight_decay", 0, no_limit, 0);
+    } catch (const Error& error) {
+      fail(Fault::bad_file, "{}: {}", config, error.what());
+    }
+    note(fmt::format("{}: weight decay {}", config, *weight_decay));
+  }
+}
+
 }  // namespace
 
 Action doctor_command(CLI::App& app, const Registry& registry) {
@@ -57,16 +85,24 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
   o->subject.samples = 2000;
   o->subject.batch_size = 64;
   add_subject_options(app, o->subject);
-  add_number(app, "--lr", o->lr, {.low = 0, .above = true}, "the learning rate of its training")->group("Training");
-  add_number(app, "--weight-decay", o->weight_decay, {.low = 0}, "the weight decay of its training")->group("Training");
+  const std::string otherwise = " of its training; default: as config.json beside the file says, without one ";
+  CLI::Option* lr =
+      add_number(app, "--lr", o->lr, {.low = 0, .above = true}, fmt::format("the learning rate{}{}", otherwise, o->lr))
+          ->default_str("")
+          ->group("Training");
+  CLI::Option* weight_decay = add_number(app, "--weight-decay", o->weight_decay, {.low = 0},
+                                         fmt::format("the weight decay{}{}", otherwise, o->weight_decay))
+                                  ->default_str("")
+                                  ->group("Training");
   app.footer(
       "mean gap, var gap  running against population statistics on these images, largest value over the channels:\n"
       "                   |difference of means| in standard deviations; ratio of standard deviations, minus 1\n"
       "active (pred.)     fraction of values above zero after it, measured; the prediction Phi(beta / |gamma|)\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
-  return [o, &registry] {
+  return [o, lr, weight_decay, &registry] {
     Subject subject = open_subject(o->subject, registry);
+    take_rates(o->subject.file, lr->count() ? nullptr : &o->lr, weight_decay->count() ? nullptr : &o->weight_decay);
     // A folder's images come class by class; a batch of one class has other statistics than one in training.
     const auto order = Random(subject.file.info.model.seed).split("doctor").permutation(subject.images.size());
     subject.images = take(subject.images, order);

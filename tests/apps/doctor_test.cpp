@@ -371,3 +371,32 @@ TEST_CASE(
   CHECK_MESSAGE(contains(far.err, "the difference is larger than rounding, so no file was written"), far.err);
   CHECK_FALSE(std::filesystem::exists(s.folder / "far.safetensors"));
 }
+
+TEST_CASE("doctor: the learning rate and the weight decay are the run's, unless they are given") {
+  const Scratch scratch;
+  const std::string folder = scratch / "run", alone = scratch / "alone.safetensors";
+  REQUIRE(run(with_data({"train", "--data", "mnist", "--model", "flatten dense:6 norm relu dense:classes", "--epochs",
+                         "1", "--lr", "0.02", "--optimizer", "sgd:weight_decay=0.003", "--out", folder}))
+              .status == 0);
+  std::filesystem::copy_file(folder + "/best.safetensors", alone);
+  const auto rate = [&](const std::string& file, const Arguments& more = {}) {
+    const Outcome o = run(with_data({"doctor", file}) + more);
+    REQUIRE_MESSAGE(o.status == 0, o.err);
+    return std::pair(std::stod(cells(lines(o.out)[1])[6]), o.err);
+  };
+  const double at_one = rate(alone, {"--lr", "1"}).first;
+  for (const std::string& file : {folder, folder + "/best.safetensors"}) {
+    const auto [found, said] = rate(file);
+    CHECK(found == doctest::Approx(0.02 * at_one).epsilon(0.01));
+    CHECK(contains(said, "run/config.json: learning rate 0.02\n"));
+    CHECK(contains(said, "run/config.json: weight decay 0.003\n"));
+  }
+  const auto [given, said] = rate(folder, {"--lr", "0.5", "--weight-decay", "0"});
+  CHECK(given == doctest::Approx(0.5 * at_one).epsilon(0.01));
+  CHECK_FALSE(contains(said, "config.json"));
+  CHECK(rate(alone).first == doctest::Approx(0.1 * at_one).epsilon(0.01));
+  std::ofstream(folder + "/config.json") << "{\"options\": {\"lr\": \"fast\"}}";
+  const Outcome bad = run(with_data({"doctor", folder}));
+  CHECK(bad.status == 4);
+  CHECK_MESSAGE(contains(bad.err, "config.json: \"lr\" must be a number above 0, got fast; or give --lr"), bad.err);
+}
