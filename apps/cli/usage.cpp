@@ -50,6 +50,13 @@ std::string empty_value(const CLI::App& command) {
   return "";
 }
 
+std::string unknown_option(const CLI::App& command, const std::string& word) {
+  std::vector<std::string> known;
+  for (const CLI::Option* o : command.get_options())
+    if (!o->get_positional()) known.push_back(o->get_name());
+  return fmt::format("unknown option {}{}", word, suggestion(word, known));
+}
+
 std::string unknown_words(const CLI::App& command) {
   const std::vector<std::string> unknown = command.remaining();
   if (unknown.empty()) return "";
@@ -80,13 +87,6 @@ void let_last_count(CLI::App& app) {
         o->get_items_expected_max() == 1)
       o->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   for (CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) let_last_count(*below);
-}
-
-std::string unknown_option(const CLI::App& command, const std::string& word) {
-  std::vector<std::string> known;
-  for (const CLI::Option* o : command.get_options())
-    if (!o->get_positional()) known.push_back(o->get_name());
-  return fmt::format("unknown option {}{}", word, suggestion(word, known));
 }
 
 std::string usage_fault(CLI::App& app, const CLI::ParseError* error) {

@@ -12,7 +12,4 @@ std::string usage_fault(CLI::App& app, const CLI::ParseError* error = nullptr);
 // Of an option with one value that is given twice the last one counts, in the app and its sub-commands.
 void let_last_count(CLI::App& app);
 
-// "unknown option --ephocs; did you mean --epochs?"
-std::string unknown_option(const CLI::App& command, const std::string& word);
-
 }  // namespace evenkeel

@@ -1,6 +1,7 @@
 // evenkeel ablate: trains variants of a run with the same seeds, and prints what each one changes.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -13,7 +14,6 @@
 #include "apps/report/run_log.h"
 #include "apps/train/ablation.h"
 #include "apps/train/run.h"
-#include "apps/train/trial.h"
 #include "core/base/parallel.h"
 #include "core/io/file.h"
 #include "core/io/process.h"
@@ -37,14 +37,29 @@ TrainWords words_of(const std::vector<std::string>& set) {
   return words;
 }
 
-// Starts evenkeel train for one run, and removes the run's folder afterwards. Returns the exit status.
-int train_variant(FinishedRun& run, const std::string& folder) {
+std::vector<std::string> train_command_of(const TrainWords& options, uint64_t seed, const std::string& folder) {
   std::vector<std::string> command{"/proc/self/exe", "train"};
-  for (const std::string& argument : as_arguments(run.options)) command.push_back(argument);
-  for (const std::string& argument : {"--seed=" + std::to_string(run.seed), "--threads=" + std::to_string(threads()),
+  for (const std::string& argument : as_arguments(options)) command.push_back(argument);
+  for (const std::string& argument : {"--seed=" + std::to_string(seed), "--threads=" + std::to_string(threads()),
                                       "--out=" + folder, std::string("--overwrite")})
     command.push_back(argument);
-  const ProcessResult result = run_process(command);
+  return command;
+}
+
+// What evenkeel train --check finds: its exit status, and its message.
+ProcessResult check_variant(const Variant& variant, const std::string& folder) {
+  std::vector<std::string> command = train_command_of(variant.options, 1, folder);
+  command.push_back("--check");
+  ProcessResult result = run_process(command, {.captured = STDERR_FILENO});
+  const std::string mark = "evenkeel: ";
+  if (const size_t at = result.text.rfind(mark); at != std::string::npos) result.text.erase(0, at + mark.size());
+  result.text.erase(std::min(result.text.size(), result.text.find("\n  Try ")));
+  return result;
+}
+
+// Starts evenkeel train for one run, and removes the run's folder afterwards. Returns the exit status.
+int train_variant(FinishedRun& run, const std::string& folder) {
+  const ProcessResult result = run_process(train_command_of(run.options, run.seed, folder));
   if (result.status == 0) {
     for (const EpochRow& row : read_log_csv(folder + "/log.csv")) {
       run.accuracy.push_back(row.test_accuracy);
@@ -58,22 +73,9 @@ int train_variant(FinishedRun& run, const std::string& folder) {
   return result.status;
 }
 
-// Error, with the variant's name, if one cannot be trained: now, and not hours later when it is its turn.
-void check_variants(const std::set<const Variant*>& variants, const std::string& file, const Registry& registry) {
-  Trial trial(registry);
-  for (const Variant* v : variants) {
-    try {
-      trial(v->options);
-    } catch (const Error& error) {
-      fail(error.fault == Fault::usage ? Fault::bad_file : error.fault, "{}: the variant \"{}\": {}", file, v->name,
-           error.what());
-    }
-  }
-}
-
 }  // namespace
 
-Action ablate_command(CLI::App& app, const Registry& registry) {
+Action ablate_command(CLI::App& app, const Registry&) {
   struct Options {
     std::string file, log;
     std::vector<std::string> set;
@@ -100,13 +102,8 @@ Action ablate_command(CLI::App& app, const Registry& registry) {
       "the last finished run. A variant's run that ends with status 1, as one that diverges, counts as failed.\n"
       "The table in Markdown: mean accuracies in per cent, and paired differences from the first variant with their\n"
       "standard errors; bold: more than two standard errors.");
-  return [o, &registry] {
+  return [o] {
     const TrainWords set = words_of(o->set);
-    try {
-      Trial(registry).check_words(set);
-    } catch (const Error& error) {
-      fail(error.fault, "--set: {}", error.what());
-    }
     const std::vector<Variant> variants = read_variants(o->file, set);
     const std::string log = o->log.empty() ? fs::path(o->file).replace_extension(".log").string() : o->log;
     if (!o->table) check_output(log, {o->file});
@@ -120,7 +117,17 @@ Action ablate_command(CLI::App& app, const Registry& registry) {
         if (!find_run(runs, v, seed)) missing.push_back({&v, seed});
     std::set<const Variant*> open;
     for (const auto& [variant, seed] : missing) open.insert(variant);
-    check_variants(open, o->file, registry);
+    const std::string folder = log + ".run";
+    for (const Variant* v : open) {  // now, and not hours later when it is its turn
+      const ProcessResult found = check_variant(*v, folder);
+      if (found.status == 0) continue;
+      if (found.status >= 128) return found.status;
+      const auto fault = static_cast<Fault>(found.status);
+      if (!set.empty() &&
+          check_variant(read_variants(o->file, TrainWords::object())[v - variants.data()], folder).status == 0)
+        fail(fault, "--set: {}", found.text);
+      fail(fault == Fault::usage ? Fault::bad_file : fault, "{}: the variant \"{}\": {}", o->file, v->name, found.text);
+    }
     const size_t all = variants.size() * seeds, before = all - missing.size();
     const auto begin = std::chrono::steady_clock::now();
     for (size_t i = 0; i < missing.size(); ++i) {
@@ -132,7 +139,7 @@ Action ablate_command(CLI::App& app, const Registry& registry) {
                                duration(passed / static_cast<double>(i) * static_cast<double>(missing.size() - i))));
       std::fflush(stdout);
       FinishedRun run{variant->name, seed, variant->options};
-      const int status = train_variant(run, log + ".run");
+      const int status = train_variant(run, folder);
       const bool failed = status == static_cast<int>(Fault::failed) && variant != variants.data();
       if (status != 0 && !failed) return status;
       if (!lines.empty() && lines.back() != '\n') lines += '\n';  // as an editor may leave it

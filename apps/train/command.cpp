@@ -278,7 +278,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
   struct Options {
     TrainOptions run;
     std::string out, config, recipe, resume;
-    bool overwrite = false, list_recipes = false;
+    bool overwrite = false, list_recipes = false, check = false;
     double timeout = 60;
   };
   const auto o = std::make_shared<Options>();
@@ -287,6 +287,8 @@ Action train_command(CLI::App& app, const Registry& registry) {
       ->default_str("runs/DATA-MODEL-NORM-SEED")
       ->group("Running");
   add_flag(app, "--overwrite", o->overwrite, "replace the results in a folder that is not empty")->group("Running");
+  add_flag(app, "--check", o->check, "only find out whether the run can begin, by all that is checked before it")
+      ->group("Running");
   add_text(app, "--recipe", o->recipe, "NAME",
            "take the options from a recipe; options given here override it. --list-recipes shows all")
       ->group("Running");
@@ -311,8 +313,8 @@ Action train_command(CLI::App& app, const Registry& registry) {
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
   const auto act = [o, &app, &registry](Team* team) {
-    check(o->resume.empty() || (o->config.empty() && o->recipe.empty() && o->out.empty() && !o->overwrite),
-          "--resume takes everything from the folder: leave out --config, --recipe, --out and --overwrite");
+    check(o->resume.empty() || (o->config.empty() && o->recipe.empty() && o->out.empty() && !o->overwrite && !o->check),
+          "--resume takes everything from the folder: leave out --config, --recipe, --out, --overwrite and --check");
     check(o->config.empty() || o->recipe.empty(), "--recipe and --config both give the options: leave out one");
     if (!o->resume.empty()) {
       const Json given = option_values(app, false);
@@ -370,6 +372,7 @@ Action train_command(CLI::App& app, const Registry& registry) {
       return resume(options, std::move(kept), given.contains("epochs"), std::move(*folder), registry, team);
     }
     options.overwrite = o->overwrite;
+    options.check = o->check;
     options.numbered = o->out.empty();
     options.out = options.numbered ? default_folder(options) : o->out;
     return train(

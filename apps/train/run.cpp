@@ -521,7 +521,13 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
       if (!known.contains(name)) facts.erase(name);
     }
     check_same("--config", known, nlohmann::json::parse(facts.dump()));
-    run->take_weights();  // before the folder is made
+    run->take_weights();
+  });
+  if (options.check) {
+    if (first) note("the run can begin; --check trains and writes nothing");
+    return 0;
+  }
+  attempt(team, [&] {
     using Use = RunFolder::Use;
     run->begin(!first              ? RunFolder(options.out, Use::look)
                : numbered          ? RunFolder::first_free(options.out)

@@ -42,6 +42,7 @@ struct TrainOptions {
   std::string out;        // the folder
   bool numbered = false;  // if it is not free, use the first free one of out-2, out-3 ...
   bool overwrite = false;
+  bool check = false;  // only find out whether the run can begin
 };
 
 // Parses the options in the contents of a config.json. Error(Fault::bad_file), with the name, if they are invalid.

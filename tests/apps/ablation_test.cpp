@@ -180,7 +180,7 @@ TEST_CASE("ablate: errors name the fault in a file of variants, in a log, or in 
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
   refused(2, "--set needs NAME=VALUE, got 'epochs'", {"--set", "epochs"});
   refused(2, "unknown option --ephocs; did you mean --epochs?", {"--set", "ephocs=1"});
-  refused(2, "--set: --lr: must be a number above 0", {"--set", "lr=x"});
+  refused(2, "--set: --epochs: must be an integer", {"--set", "epochs=x"});
   save(file, R"({"variants": {"a": {"resume": "runs/a"}}})");
   refused(4, "--resume is not for a variant to set");
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
@@ -209,7 +209,7 @@ TEST_CASE("ablate: a variant that cannot be trained is named before the first on
         {R"({"augment": "maybe"})", 4, "--augment: must be true or false, got \"maybe\""},
         {R"({"model": "conv:8:3 dense:classes"})", 4, "put flatten or global_avgpool before it"},
         {R"({"norm": "bacth"})", 4, "did you mean batch?"},
-        {R"({"optimizer": "adam"})", 4, "there are adamw, muon, sgd"},
+        {R"({"optimizer": "adam"})", 4, "Known are adamw, muon, sgd"},
         {R"({"optimizer": "sgd:momentum=2"})", 4, "sgd's momentum"},
         {R"({"groups": "77.weight:lr=2"})", 4, "is the name of no parameter"},
         {R"({"schedule": "lin"})", 4, "schedule: \"lin\" is none"},

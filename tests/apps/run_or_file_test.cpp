@@ -78,5 +78,5 @@ TEST_CASE(
   refused(alone, 3, "there is no config.json beside it, so this is not a run's folder");
   refused(scratch / "none.safetensors", 3, "there is no folder");
   fs::remove(first + last);
-  refused(first + last, 3, "the run was stopped before anything was saved");
+  refused(first + last, 3, "the run was stopped before it had saved a checkpoint");
 }

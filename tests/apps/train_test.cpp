@@ -171,6 +171,18 @@ TEST_CASE("train: results are not written over unless asked") {
   CHECK(slurp(out + "/last.safetensors") != before);
 }
 
+TEST_CASE("train: --check finds what is wrong with a run, and trains and writes nothing") {
+  const Scratch scratch;
+  const Arguments checked{"train", "--check", "--samples", "20", "--model", "mlp:4", "--out", scratch / "run"};
+  const Outcome good = run(checked);
+  CHECK_MESSAGE(good.status == 0, good.err);
+  CHECK_MESSAGE(contains(good.err, "the run can begin"), good.err);
+  CHECK(run(checked + Arguments{"--groups", "7.weight:lr=2"}).status == 2);
+  CHECK(run(checked + Arguments{"--init", scratch / "no.safetensors"}).status == 3);
+  CHECK_FALSE(std::filesystem::exists(scratch / "run"));
+  CHECK(contains(run({"train", "--check", "--resume", scratch / "run"}).err, "leave out --config"));
+}
+
 TEST_CASE("train: a loss that is not finite stops the run and says where") {
   const Scratch scratch;
   const std::string out = scratch / "run";
