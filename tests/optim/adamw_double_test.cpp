@@ -35,6 +35,17 @@ TEST_CASE("adamw: a first step moves by the learning rate, whatever the gradient
   }
 }
 
+TEST_CASE("adamw: decay leaves parameters alone that say no, unless told otherwise") {
+  for (const bool all : {false, true}) {
+    const Tensor weight = Tensor::of({1}, {1}), gamma = Tensor::of({1}, {1});
+    AdamW adamw({{"weight", weight, true}, {"gamma", gamma, false}},
+                {.lr = 0.5, .weight_decay = 0.1, .decay_all = all});
+    adamw.step({Tensor::of({1}, {0}), Tensor::of({1}, {0})});
+    CHECK(weight.item() == doctest::Approx(0.95).epsilon(1e-15));
+    CHECK(gamma.item() == doctest::Approx(all ? 0.95 : 1).epsilon(1e-15));
+  }
+}
+
 TEST_CASE("adamw: its state is all that the next steps need") {
   const auto gradient = [](int t) { return Grads{Tensor::of({2}, {std::sin(1.0 + t), std::cos(2.0 * t)})}; };
   const Tensor straight = Tensor::of({2}, {1, 2}), stopped = Tensor::of({2}, {1, 2});

@@ -39,6 +39,7 @@ TEST_CASE("lookahead: a pull of 1 changes nothing, a pull of 0 returns to where 
     for (size_t i = 0; i < 2; ++i) CHECK(pulled[i] == doctest::Approx(plain[i]).epsilon(1e-14));
     CHECK(after(text + ":lookahead=0", 8) == plain);
     CHECK(after(text + ":lookahead=4:pull=0", 8) == std::vector<real>{1, 2});
+    CHECK(after(text + ":lookahead=1:pull=0", 3) == std::vector<real>{1, 2});
     CHECK(after(text + ":lookahead=4:pull=0", 7) != std::vector<real>{1, 2});
   }
 }

@@ -21,6 +21,12 @@ TEST_CASE("schedules: known values") {
   CHECK(epochs.at(5) == 1);
   CHECK(epochs.at(6) == doctest::Approx(0.1));
   CHECK(epochs.at(12) == doctest::Approx(0.01));
+  const Schedule first = parse_schedule("step:1", 1, 5, 3);  // an epoch, not the whole run
+  CHECK(first.at(2) == 1);
+  CHECK(first.at(3) == doctest::Approx(0.1));
+  const Schedule rounded = parse_schedule("step:0.29", 1, 10, 10);  // 100 times 0.29 is less than 29
+  CHECK(rounded.at(28) == 1);
+  CHECK(rounded.at(29) == doctest::Approx(0.1));
   const Schedule cosine = parse_schedule("cosine", 0.4, 10, 10);
   CHECK(cosine.at(0) == doctest::Approx(0.4));
   CHECK(cosine.at(50) == doctest::Approx(0.2));
@@ -85,6 +91,7 @@ TEST_CASE("schedules: linear goes in lines from place to place of the run") {
   CHECK(s.at(79) == doctest::Approx(0.4 / 60));
   CHECK(s.at(80) == 0);
   CHECK(s.at(1000) == 0);
+  CHECK(parse_schedule("linear:0=1,1=0.5", 0.4, 10, 8).at(80) == doctest::Approx(0.2));
   for (const char* wrong : {"linear", "linear:", "linear:0=1", "linear:0.1=1,1=0", "linear:0=1,0.5=2,0.5=1,1=0",
                             "linear:0=1,1.5=0", "linear:0=1,1=-1", "linear:0,1", "linear:0=1,1=x", "linear:0=1,1=0:2"})
     CHECK_THROWS_AS(parse_schedule(wrong, 0.1, 10, 8), Error);
