@@ -106,6 +106,9 @@ TEST_CASE("below(n): each of 0 .. n-1 as often as any other; a permutation has e
   for (int i = 0; i < 70'000; ++i) ++counts[random.below(7)];
   for (int c : counts) CHECK(std::abs(c - 10'000) < 500);
   CHECK(random.below(1) == 0);
+  int low = 0;  // a third of three quarters of all numbers
+  for (int i = 0; i < 10'000; ++i) low += random.below(uint64_t{3} << 62) < uint64_t{1} << 62;
+  CHECK(std::abs(low - 3333) < 250);
   for (int i = 0; i < 5000; ++i) {
     std::vector<int64_t> p = random.permutation(5);
     ++first[p[0]];

@@ -162,6 +162,10 @@ TEST_CASE("symbolic links are followed, other kinds of target refused") {
   write_file(folder / "link", "new");
   CHECK(fs::is_symlink(folder / "link"));
   CHECK(read_file(folder / "target") == "new");
+  fs::create_symlink("link", folder / "second");  // a link to a link
+  write_file(folder / "second", "newer");
+  CHECK(fs::is_symlink(folder / "link"));
+  CHECK(read_file(folder / "target") == "newer");
   fs::create_directory(folder / "elsewhere");
   fs::create_symlink("elsewhere/file", folder / "relative");  // leads to where nothing is yet
   write_file(folder / "relative", "new");

@@ -66,6 +66,7 @@ TEST_CASE("picture: a PNG's 16 bits are rounded, its palette looked up, 1 bit sp
 TEST_CASE("picture: what is transparent is over white") {
   using namespace std::string_literals;
   CHECK(decode_picture("file", png({1, 3, 2, {0, 0, 0, 255, 100, 128}})).pixels == std::vector<uint8_t>{255, 0, 177});
+  CHECK(decode_picture("file", png({1, 1, 2, {100, 127}})).pixels == std::vector<uint8_t>{178});  // of 177.8
   CHECK(decode_picture("file", png({1, 1, 4, {10, 20, 30, 0}})).pixels == std::vector<uint8_t>{255, 255, 255});
   const Picture palette = decode_picture("file", raw_png(1, 2, 8, 3, "\0\0\1"s, "abcdef", "\0"s));
   CHECK(palette.pixels == std::vector<uint8_t>{255, 255, 255, 'd', 'e', 'f'});
@@ -180,6 +181,8 @@ TEST_CASE("picture: another size is the mean of areas, cut from the centre") {
   CHECK(fit_picture(tall, 2, 1, 1).pixels == std::vector<uint8_t>{45, 173});  // rows 0.5 to 1.5, and 1.5 to 2.5
   CHECK(fit_picture({.height = 1, .width = 1, .channels = 3, .pixels = {255, 0, 0}}, 1, 1, 1).pixels ==
         std::vector<uint8_t>{76});
+  CHECK(fit_picture({.height = 1, .width = 1, .channels = 3, .pixels = {0, 1, 0}}, 1, 1, 1).pixels ==
+        std::vector<uint8_t>{1});  // of 0.587
   CHECK(fit_picture({.height = 1, .width = 1, .channels = 1, .pixels = {7}}, 1, 2, 3).pixels ==
         std::vector<uint8_t>(6, 7));
 }
