@@ -40,7 +40,7 @@ Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t 
     size_t end = i + 1;
     if (end < stop) next.after = fused(*layers_[end]);
     if (next.after != After::nothing) ++end;
-    if (end < stop) next.moments = layers_[end]->reads_moments(mode_of(end, mode));
+    if (end < stop) next.moments = layers_[end]->reads_moments(mode);
     if (end == stop) {
       // The last layer also gets the whole network's epilogue; if its own activation follows, that comes before it.
       if (next.after != After::nothing) return then(layers_[i]->forward_then(y, mode, next));
