@@ -88,14 +88,12 @@ std::string wrapper_prefix(const std::vector<Named>& all, const SafeTensors& sto
     const auto begin = shared->begin(), end = begin + static_cast<std::ptrdiff_t>(length);
     length = static_cast<size_t>(std::mismatch(begin, end, t.name.begin(), t.name.end()).first - begin);
   }
-  std::string prefix;
   for (const StoredTensor& t : stored.tensors) {
     const size_t rest = t.name.size() - std::min(t.name.size(), first->name.size());
-    if (rest > 0 && rest <= length && t.name[rest - 1] == '.' && t.name.ends_with(first->name) &&
-        (prefix.empty() || rest < prefix.size()))
-      prefix = t.name.substr(0, rest);
+    if (rest > 0 && rest <= length && t.name[rest - 1] == '.' && t.name.ends_with(first->name))
+      return t.name.substr(0, rest);
   }
-  return prefix;
+  return "";
 }
 
 // Biases that other programs have and this network lacks, because the following normalisation cancels them: name, size,
