@@ -4,7 +4,10 @@
 
 #include "layers/model/fold.h"
 #include "layers/model/inference.h"
+#include "layers/model/inspect.h"
 #include "layers/model/spec.h"
+#include "layers/norm/batch_norm.h"
+#include "layers/norm/recalibrate.h"
 
 using namespace evenkeel;
 
@@ -128,6 +131,31 @@ TEST_CASE(
   const Tensor x = Tensor::of({1, 3, 3, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18});
   CHECK((*network)[0].forward(x, Mode::eval).values() ==
         std::vector<real>{0, 1, 2, 0, 0, 5, 6, 0, 0, 13, 14, 0, 0, 17, 18, 0});
+}
+
+TEST_CASE("frozen layers are in inference whatever the mode, and nothing trains or recalibrates them") {
+  Sequential network(BatchNorm(2), BatchNorm(2));
+  network.frozen = 1;
+  auto &first = dynamic_cast<BatchNorm&>(network[0]), &second = dynamic_cast<BatchNorm&>(network[1]);
+  const Tensor mean = Tensor::of({2}, {1, -1}), var = Tensor::of({2}, {4, 9});
+  for (BatchNorm* norm : {&first, &second}) norm->set_statistics(mean, var, 100);
+  const std::vector<real> variance = first.running_var.values();
+  Random random(3);
+  const Tensor x = Tensor::normal({8, 2}, random), inferred = first.forward(x, Mode::eval).detach();
+  std::string names;
+  for (const Parameter& p : network.trained_parameters()) names += p.name + " ";
+  CHECK(names == "1.weight 1.bias ");
+  for (const Mode mode : {Mode::train, Mode::probe})
+    CHECK(network.forward(x, mode).values() == second.forward(inferred, Mode::probe).values());
+  inspect(network, x, Mode::probe, [&](const LayerIO& s) {
+    if (s.name == "0") CHECK(s.y.values() == inferred.values());
+  });
+  recalibrate(network, [&](const auto& see) { see(x); });
+  CHECK(first.running_mean.values() == mean.values());
+  CHECK(first.running_var.values() == variance);
+  CHECK(second.running_rows.item() == 8);
+  first.gamma.mutable_data()[0] = INFINITY;
+  CHECK(first_non_finite(network, x) == "layer 0 (batch)");
 }
 
 TEST_CASE("the first layer whose output is not finite is named") {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "layers/activation.h"
+#include "layers/norm/batch_norm.h"
 #include "layers/whiten.h"
 #include "tests/check_layer.h"
 
@@ -80,4 +81,9 @@ TEST_CASE("fit_whitening: on what the layers in front make of the images, which 
   Whiten alone(2, 2);
   alone.fit(relu(correlated(10)));
   CHECK(dynamic_cast<Whiten&>(network[1]).weight.values() == alone.weight.values());
+  // A norm in front normalises with the images' statistics: it has no others yet.
+  Sequential normed(BatchNorm(2), Whiten(2, 2));
+  fit_whitening(normed, images);
+  alone.fit(normed[0].forward(correlated(10), Mode::probe).detach());
+  CHECK(dynamic_cast<Whiten&>(normed[1]).weight.values() == alone.weight.values());
 }

@@ -60,6 +60,14 @@ TEST_CASE("safetensors: what was written is read") {
   CHECK(format_safetensors(read) == good_file());
 }
 
+TEST_CASE("safetensors: the data begin at a multiple of 8 bytes, whatever the length of the header") {
+  SafeTensors file;
+  for (int i = 0; i < 8; ++i) {
+    file.metadata["note"] += 'x';
+    CHECK(static_cast<unsigned char>(format_safetensors(file)[0]) % 8 == 0);  // the low byte of the header's length
+  }
+}
+
 TEST_CASE("values that no training can have made are refused by the tensor's name, and change nothing") {
   const auto network = [](const char* norm) {
     return make_model({.model = "flatten dense:4 norm dense:3", .norm = norm, .input = {2, 2, 1}, .classes = 3},
