@@ -188,6 +188,7 @@ TEST_CASE("examples are drawn of every class in proportion, in their order, and 
   CHECK(counts(drawn) == std::vector<int64_t>{60, 30, 9, 1, 0});
   const std::vector<int> few = numbers(drawn);
   CHECK(std::is_sorted(few.begin(), few.end()));
+  CHECK(counts(draw_in_proportion(data, 10, random)) == std::vector<int64_t>{6, 3, 1, 0, 0});
   CHECK(draw_in_proportion(data, 100, same).pixels == drawn.pixels);
   CHECK(draw_in_proportion(data, 100, other).pixels != drawn.pixels);
   const std::vector<int> many = numbers(draw_in_proportion(data, 200, more));
@@ -195,6 +196,57 @@ TEST_CASE("examples are drawn of every class in proportion, in their order, and 
   CHECK(draw_in_proportion(data, 1000, random).pixels == data.pixels);
   for (const int64_t count : {0, 1001, -1})
     CHECK(!error_of(Fault::usage, [&] { draw_in_proportion(data, count, random); }).empty());
+}
+
+TEST_CASE("of every class a part is drawn, rounded, but one and never all; each class by its name and the seed alone") {
+  Labels labels(40, 0);
+  labels.insert(labels.end(), 40, 1);
+  labels.insert(labels.end(), 5, 2);
+  labels.push_back(3);
+  const auto drawn = [&](double part, uint64_t seed, const std::vector<std::string>& names) {
+    std::vector<std::vector<bool>> of_class(4);
+    const std::vector<bool> all = drawn_of_classes(labels, names, part, seed);
+    for (size_t i = 0; i < all.size(); ++i) of_class[static_cast<size_t>(labels[i])].push_back(all[i]);
+    return of_class;
+  };
+  const auto counts = [&](double part) {
+    std::vector<int64_t> n;
+    for (const auto& of : drawn(part, 1, {"a", "b", "c", "d"})) n.push_back(std::ranges::count(of, true));
+    return n;
+  };
+  CHECK(counts(0.3) == std::vector<int64_t>{12, 12, 2, 0});  // of 1.5, 2
+  CHECK(counts(0.26) == std::vector<int64_t>{10, 10, 1, 0});
+  CHECK(counts(0.001) == std::vector<int64_t>{1, 1, 1, 0});
+  CHECK(counts(0.999) == std::vector<int64_t>{39, 39, 4, 0});
+  const auto one = drawn(0.3, 1, {"a", "b", "c", "d"});
+  CHECK(one[0] != one[1]);
+  CHECK(drawn(0.3, 2, {"a", "b", "c", "d"})[0] != one[0]);
+  CHECK(drawn(0.3, 1, {"b", "a", "c", "d"})[1] == one[0]);
+}
+
+TEST_CASE("taken examples keep what belongs to them and to their set") {
+  Dataset data{.name = "set", .image = {1, 1, 1}, .classes = 2, .class_names = {"a", "b"}};
+  data.labels = {0, 1, 0};
+  data.pixels = {5, 6, 7};
+  data.sources = {"x", "y", "z"};
+  const Dataset part = take(data, {2, 1}), both = joined(part, data);
+  CHECK(part.name == "set");
+  CHECK(part.class_names == data.class_names);
+  CHECK_FALSE(part.flips);
+  CHECK(both.labels == Labels{0, 1, 0, 1, 0});
+  CHECK(both.sources == std::vector<std::string>{"z", "y", "x", "y", "z"});
+}
+
+TEST_CASE("the checksum is of all pixels and labels, and goes on from that of another set") {
+  Dataset data{.name = "set", .image = {1, 1, 1}, .classes = 2};
+  data.labels = {0, 1};
+  data.pixels = {5, 6};
+  Dataset label = data, pixel = data;
+  label.labels[1] = 0;
+  pixel.pixels[1] = 7;
+  const std::set<uint32_t> all{checksum(data), checksum(label), checksum(pixel), checksum(data, checksum(label)),
+                               checksum(data, checksum(pixel))};
+  CHECK(all.size() == 5);
 }
 
 TEST_CASE("holding out splits the examples, each with its label, in their order") {

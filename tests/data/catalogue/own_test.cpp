@@ -45,6 +45,10 @@ TEST_CASE("own data: IDX files of any size, number of classes and naming") {
     CHECK(split.test.labels == Labels{2, 0});
     CHECK(split.folder == s / folder);
   }
+  save(s / "dashed/train-labels-idx1-ubyte.gz", deflated(idx({3}, {2, 2, 2})));  // a file as it is goes before its .gz
+  CHECK(load_own(s / "dashed", {}, {}).train.labels == Labels{0, 2, 1});
+  save_idx(s / "late", dashed("", "t10k"), 2);  // only labels from 1 on begin at 1
+  CHECK(load_own(s / "late", {}, {}).train.class_names == std::vector<std::string>{"0", "1", "2", "3", "4"});
   fs::remove(s / "dotted/test-labels.idx1-ubyte");
   CHECK(error_of(Fault::missing, [&] { load_own(s / "dotted", {}, {}); }).find("none of test labels") !=
         std::string::npos);
@@ -69,7 +73,9 @@ TEST_CASE("own data: labels from 1, columns before rows, several sets in a folde
   save_idx(s / "gzip", dashed("emnist-digits-", "test"), 0);
   CHECK(error_of(Fault::usage, [&] { load_own(s / "gzip", {}, {}); }).find("emnist-digits-") != std::string::npos);
   CHECK(load_own(letters, {}, {}).train.size() == 3);
-  CHECK(load_own(letters, {.classes = {"1", "2", "3", "4"}}, {}).train.classes == 4);
+  const DataSplit more = load_own(letters, {.classes = {"1", "2", "3", "4"}}, {});
+  CHECK(more.train.classes == 4);
+  CHECK(more.train.labels == Labels{0, 2, 1});
   CHECK(!error_of(Fault::usage, [&] { load_own(letters, {.classes = {"1", "2"}}, {}); }).empty());
 }
 
@@ -98,11 +104,11 @@ TEST_CASE("own data: CIFAR's files of any number of records") {
   std::string record(3073, '\5');
   record[0] = 1;
   save(s / "data_batch_1.bin", record + record);
-  save(s / "data_batch_2.bin", record);
   record[0] = 0;
+  save(s / "data_batch_2.bin", record);
   save(s / "test_batch.bin", record);
   const DataSplit split = load_own(s.path, {}, {});
-  CHECK(split.train.size() == 3);
+  CHECK(split.train.labels == Labels{1, 1, 0});
   CHECK(split.train.classes == 2);
   CHECK(split.train.image == Shape{32, 32, 3});
   save(s / "test_batch.bin", record + "x");
@@ -152,4 +158,41 @@ TEST_CASE("own data: a part of every class is held out by the seed, and another 
     if (c == 0) CHECK(std::vector<uint8_t>(now.begin() + 3, now.end()) == before);
     before = now;
   }
+}
+
+TEST_CASE("own data: pictures of one size keep it, and one in colour makes all of them so") {
+  const Scratch s;
+  for (const char* name : {"a", "b"}) fs::create_directories(s / name);
+  const auto shape = [&] { return load_own(s.path, {.holdout = 0.5}, {}).train.image; };
+  const auto picture = [&](const char* file, int height, int channels) {
+    save(s / file, png({height, 2, channels, std::vector<uint8_t>(static_cast<size_t>(height * 2 * channels), 9)}));
+  };
+  for (const char* file : {"a/1", "a/2", "b/1", "b/2"}) picture(file, 3, 1);
+  CHECK(shape() == Shape{3, 2, 1});
+  picture("a/2", 3, 3);
+  CHECK(shape() == Shape{3, 2, 3});
+  picture("a/2", 4, 1);
+  CHECK(shape() == Shape{32, 32, 1});
+}
+
+TEST_CASE("own data: which folders of pictures are classes, which are parts") {
+  const Scratch s;
+  const auto picture = [&](const std::string& folder) {
+    fs::create_directories(s / folder);
+    for (const char* file : {"1", "2"}) save(s / folder + "/" + file, png({1, 1, 1, {9}}));
+  };
+  const auto classes = [&] { return load_own(s.path, {.holdout = 0.5}, {}).train.class_names; };
+  picture("boat");
+  picture("train");  // its neighbour says that it is no part
+  CHECK(classes() == std::vector<std::string>{"boat", "train"});
+  fs::remove_all(s / "boat");
+  fs::remove_all(s / "train");
+  for (const char* folder : {"train/a", "train/b", "val/a"}) picture(folder);
+  CHECK(load_own(s.path, {}, {}).test.size() == 2);
+  for (const char* folder : {"test/a", "test/b"}) picture(folder);
+  std::string said;
+  LoadReport report;
+  report.note = [&](const std::string& line) { said += line; };
+  CHECK(load_own(s.path, {}, report).test.size() == 4);
+  CHECK(said.find("val is not read, since test is there") != std::string::npos);
 }
