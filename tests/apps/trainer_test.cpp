@@ -10,6 +10,7 @@
 #include "layers/dense.h"
 #include "layers/dropout.h"
 #include "layers/norm/batch_norm.h"
+#include "layers/norm/batch_renorm.h"
 #include "layers/pooling.h"
 #include "optim/adamw.h"
 #include "optim/clip.h"
@@ -119,6 +120,12 @@ TEST_CASE("evaluate: several views of an image weigh in its logits") {
         views);
     CHECK(seen == 2);
   }
+  evaluate(
+      network, data, plain, 2, [](double) { return true; },
+      [&](const Tensor& logits, const Labels&) {
+        for (int64_t j = 0; j < 18; ++j) CHECK(logits.data()[j] == pixel(j / 9, j % 9 / 3 + 1, 2 - j % 3 - 1));
+      },
+      {{.mirrored = true, .down = 1, .right = -1}});
 }
 
 TEST_CASE("trainer: shards take the steps of one batch; the same bits for any number of threads") {
@@ -167,6 +174,28 @@ TEST_CASE("trainer: shards take the steps of one batch; the same bits for any nu
       CHECK(again.losses == cut.losses);
     }
   }
+}
+
+TEST_CASE("trainer: shards go on from the network's state, whatever their copies were made with") {
+  const auto train = [](uint64_t seed, real mean) {
+    const auto make = [](uint64_t of, real running) {
+      Random random(of);
+      BatchRenorm norm(6, {.start = 0, .r_end = 0, .d_end = 0});
+      norm.set_statistics(Tensor::full({6}, running), Tensor::full({6}, 1), 8);
+      return std::make_unique<Sequential>(Dense(4, 6, random, false), std::move(norm), Dropout(real(0.3), random),
+                                          Dense(6, 3, random));
+    };
+    const auto network = make(1, 0);
+    Sgd sgd(parameters(*network), {.lr = real(0.1)});
+    Trainer trainer(*network, sgd, {.lr = 0.1});
+    Shards shards(2);
+    trainer.set_shards(shards, [&] { return make(seed, mean); });
+    for (uint64_t t = 0; t < 3; ++t) trainer.step(small_batch(t));
+    return weights(*network);
+  };
+  const auto same = train(1, 0);
+  CHECK(train(2, 0) == same);
+  CHECK(train(1, 3) == same);
 }
 
 TEST_CASE("trainer: large gradients are summed over shards in place, also two parameters' one gradient") {
