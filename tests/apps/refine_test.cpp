@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/train/progress.h"
+#include "apps/train/training_data.h"
 #include "layers/model/checkpoint.h"
+#include "layers/whiten.h"
 #include "tests/apps/run_end.h"
 #include "tests/apps/tiny_data.h"
 
@@ -131,6 +133,35 @@ TEST_CASE("refine: averaged weights have running averages of the training images
   // A later run without it leaves none behind.
   REQUIRE(run(train({"--model", "mlp:4", "--epochs", "1", "--overwrite", "--out", scratch / "run"})).status == 0);
   CHECK(!std::filesystem::exists(file));
+}
+
+TEST_CASE("refine: an average that keeps almost nothing is the last weights; whitening is fitted first") {
+  const Scratch scratch;
+  const Outcome o = run(train(
+      {"--model", "whiten:2 flatten dense:classes", "--average", "1e-9", "--epochs", "1", "--out", scratch / "run"}));
+  REQUIRE_MESSAGE(o.status == 0, o.err);
+  const SafeTensors average = evenkeel::read_safetensors(scratch / "run/average.safetensors"),
+                    last = evenkeel::read_safetensors(scratch / "run/last.safetensors");
+  for (const char* name : {"0.weight", "0.bias", "2.weight", "2.bias"}) {
+    const auto a = evenkeel::load(*average.find(name)).values(), b = evenkeel::load(*last.find(name)).values();
+    for (size_t i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-5));
+  }
+  CHECK(evenkeel::load(*last.find(evenkeel::own_prefix + std::string("average_steps"))).item() == 6);
+  evenkeel::Whiten fresh(1, 2);
+  CHECK(last.find("0.weight")->bytes != evenkeel::capture(fresh).find("weight")->bytes);
+}
+
+TEST_CASE("train: the seed draws the --samples") {
+  evenkeel::TrainOptions o;
+  o.data = "mnist";
+  o.data_dir = tiny_images().folder.path;
+  o.samples = 40;
+  const auto drawn = [&](uint64_t seed) {
+    o.model.seed = seed;
+    return evenkeel::load_training_data(o, {}).train.pixels;
+  };
+  CHECK(drawn(1) == drawn(1));
+  CHECK(drawn(1) != drawn(2));
 }
 
 TEST_CASE("progress: the live line begins with what is left, and fits 60, 80 and 200 columns") {

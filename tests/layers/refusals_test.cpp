@@ -68,7 +68,8 @@ TEST_CASE("a spec refuses arguments that are no such thing, out of range, or the
   refused(model("conv:4:3:2:stride=2"), "conv's stride is given twice");
   refused(model("conv:4:3:stride=2:stride=2"), "conv's stride is given twice");
   refused(model("conv:4:3:groups=3"), "model: conv: groups must divide the channels and the filters, got 3 groups, ");
-  refused(model("conv:3:3:groups=2"), "got 2 groups, 2 channels and 3 filters");
+  refused(model("conv:3:3:groups=2"),
+          "model: conv: groups must divide the channels and the filters, got 2 groups, 2 channels and 3 filters");
   refused(model("flatten conv:4:3"), "model: conv needs an image (H, W, C), got (32)");
   refused(model("flatten maxpool"), "model: maxpool needs an image (H, W, C), got (32)");
   refused(model("flatten avgpool"), "model: avgpool needs an image");
