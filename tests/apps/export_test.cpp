@@ -285,3 +285,38 @@ TEST_CASE("weights without a description are evaluated and trained on where the 
   CHECK(wrong.err.find(bare) != std::string::npos);
   CHECK(!std::filesystem::exists(scratch / "wrong"));
 }
+
+TEST_CASE("onnx: pools have their stride and padding, leaky ReLU its slope, GELU its root, the input its sides") {
+  using namespace evenkeel;
+  const auto graph_of = [](const std::string& model) {
+    const auto network = make_model({.model = model + " flatten dense:classes", .input = {4, 6, 2}, .classes = 3});
+    return all_of(format_onnx(*network, {4, 6, 2}, 3, {}), 7).at(0);
+  };
+  using Integers = std::vector<uint64_t>;
+  for (const auto& [model_, op] :
+       {std::pair("maxpool:3:stride=2:pad=1", "MaxPool"), {"avgpool:3:stride=2", "AveragePool"}}) {
+    const std::string model = model_, graph = graph_of(model);
+    std::map<std::string, Integers> attributes;  // AttributeProto: name 1, integers 8
+    for (const std::string& node : all_of(graph, 1)) {
+      if (all_of(node, 4).at(0) != op) continue;
+      for (const std::string& a : all_of(node, 5))
+        for (const Field& f : fields_of(a))
+          if (f.number == 8) attributes[all_of(a, 1).at(0)].push_back(f.integer);
+    }
+    const uint64_t pad = model.ends_with("pad=1");
+    CHECK(attributes["kernel_shape"] == Integers{3, 3});
+    CHECK(attributes["strides"] == Integers{2, 2});
+    CHECK(attributes["pads"] == Integers{pad, pad, pad, pad});
+  }
+  const auto bytes = [](float v) { return std::string(reinterpret_cast<const char*>(&v), sizeof v); };
+  CHECK(graph_of("leaky_relu").find("\x0a\5alpha\x15" + bytes(0.01F)) != std::string::npos);
+  CHECK(graph_of("gelu").find(bytes(std::sqrt(0.5F))) != std::string::npos);
+  // ValueInfoProto: type 2, its tensor type 1, that one's shape 2, the axes 1: a name for the batch, then sizes.
+  const std::string input = all_of(graph_of("relu"), 11).at(0),
+                    shape = all_of(all_of(all_of(input, 2).at(0), 1).at(0), 2).at(0);
+  Integers sizes;
+  for (const std::string& axis : all_of(shape, 1))
+    for (const Field& f : fields_of(axis))
+      if (f.number == 1) sizes.push_back(f.integer);
+  CHECK(sizes == Integers{2, 4, 6});
+}
