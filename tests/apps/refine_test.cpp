@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/train/identity.h"
 #include "apps/train/progress.h"
 #include "apps/train/training_data.h"
 #include "layers/model/checkpoint.h"
@@ -162,6 +163,23 @@ TEST_CASE("train: the seed draws the --samples") {
   };
   CHECK(drawn(1) == drawn(1));
   CHECK(drawn(1) != drawn(2));
+}
+
+TEST_CASE("train: another pixel in any part of the data is another run") {
+  evenkeel::TrainOptions o;
+  o.data = "mnist";
+  o.data_dir = tiny_images().folder.path;
+  o.validation = 10;
+  evenkeel::TrainingData data = evenkeel::load_training_data(o, {});
+  evenkeel::Sequential network;
+  const auto sum = [&] { return evenkeel::run_facts(o, network, {}, data)["images"]["crc32"]; };
+  const auto before = sum();
+  for (evenkeel::Dataset* part : {&data.train, &data.validation, &data.test}) {
+    ++part->pixels[0];
+    CHECK(sum() != before);
+    --part->pixels[0];
+  }
+  CHECK(sum() == before);
 }
 
 TEST_CASE("progress: the live line begins with what is left, and fits 60, 80 and 200 columns") {
