@@ -198,7 +198,7 @@ TEST_CASE("refusals: --resume") {
   };
   for (const Arguments& more :
        {Arguments{"--config", folder + "/config.json"}, {"--recipe", "mnist"}, {"--out", again}, {"--overwrite"}})
-    resumed(more, 2, "leave out --config, --recipe, --out and --overwrite");
+    resumed(more, 2, "leave out --config, --recipe, --out, --overwrite and --check");
   resumed({"--lr", "3"}, 2, "--resume: --lr is the folder's; only --epochs, --threads and --data-dir can be given");
   resumed({"--augment"}, 2, "--augment is the folder's");
   const SafeTensors good = read_safetensors(files.last);
