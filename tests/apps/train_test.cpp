@@ -100,6 +100,18 @@ TEST_CASE("train: config.json runs it again") {
   CHECK(options["lr"] == 0.02);
   CHECK(options["augment"] == false);
   CHECK(options["seed"] == 7);
+  // What is given beside it may change the images and the network.
+  for (const Arguments& change : {Arguments{"--activation", "tanh"},
+                                  {"--norm", "none"},
+                                  {"--model", "mlp:5"},
+                                  {"--validation", "10"},
+                                  {"--samples", "30"},
+                                  {"--seed", "8"},
+                                  {"--data", "synthetic-color"}}) {
+    const Outcome o =
+        run(Arguments{"train", "--check", "--config", scratch / "a/config.json", "--out", scratch / "d"} + change);
+    CHECK_MESSAGE(o.status == 0, o.err);
+  }
 }
 
 TEST_CASE("train: every option has an effect") {
