@@ -184,7 +184,7 @@ TEST_CASE("own pictures: options beside --config may read them in another way") 
   save_small(scratch / "data");
   REQUIRE(run(small_run(scratch / "data", scratch / "run")).status == 0);
   const Arguments again{"train", "--check", "--config", scratch / "run/config.json", "--out", scratch / "again"};
-  for (const Arguments& change : {Arguments{}, {"--holdout", "0.4"}, {"--image-size", "9"}, {"--color", "rgb"}})
+  for (const Arguments& change : {Arguments{}, {"--holdout", "0.6"}, {"--image-size", "9"}, {"--color", "rgb"}})
     CHECK(run(again + change).status == 0);
   std::ofstream(scratch / "data/a/1.png") << "no picture";
   CHECK(run(again + Arguments{"--skip-bad"}).status == 0);

@@ -101,7 +101,7 @@ TEST_CASE("train: config.json runs it again") {
   CHECK(options["augment"] == false);
   CHECK(options["seed"] == 7);
   // What is given beside it may change the images and the network.
-  for (const Arguments& change : {Arguments{"--activation", "tanh"},
+  for (const Arguments& change : {Arguments{"--activation", "batch"},  // a layer with parameters
                                   {"--norm", "none"},
                                   {"--model", "mlp:5"},
                                   {"--validation", "10"},
