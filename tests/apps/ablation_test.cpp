@@ -224,7 +224,8 @@ TEST_CASE("ablate: a variant that cannot be trained is named before the first on
         {R"({"config": "nowhere.json"})", 3, "nowhere.json"},
         {R"({"init": "./nowhere"})", 3, "nowhere"},
         {R"({"init": ")" + (scratch / "run/") + R"("})", 4, "shape"}}) {
-    const auto& [last, status, why] = std::tie(last_, status_, why_);
+    const std::string last = last_, why = why_;  // names that a lambda may capture
+    const int status = status_;
     const Outcome o = written(last);
     CHECK_MESSAGE(o.status == status, last, o.err);
     CHECK_MESSAGE(contains(o.err, why), o.err);

@@ -114,9 +114,8 @@ TEST_CASE("prepared filters: directly for some pixels, by tiles of 2 x 2 results
   const Tensor w = Tensor::normal({16, 3, 3, 16}, random);
   const PreparedFilters prepared(w, {.padding = 1});
   for (const auto& [n, side, form] : {std::tuple{1, 2, 0}, {1, 4, 2}, {9, 4, 2}, {10, 4, 1}, {40, 4, 1}, {3, 16, 1}}) {
-    CAPTURE(n);
-    CAPTURE(side);
     const Tensor x = Tensor::normal({n, side, side, 16}, random);
+    CAPTURE(x.shape().str());
     const auto y = prepared(x).values();
     CHECK((y == conv2d(x, w, {.padding = 1, .algorithm = ConvAlgorithm::direct}).values()) == (form == 0));
     CHECK((y == conv2d(x, w, {.padding = 1, .algorithm = ConvAlgorithm::winograd}).values()) == (form == 1));
