@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -43,16 +42,7 @@ constexpr struct {
     {"completion", completion_command, "Print a shell's completion script, or the manual page."},
 };
 
-// mpirun starts all processes with the same command line; the first one says what is wrong with it. The others' status
-// is 0, because mpirun ends all of them at the first other one.
-bool first_process() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"})
-    if (const char* rank = std::getenv(name)) return rank == std::string("0");
-  return true;
-}
-
 int report(Fault fault, const std::string& message) {
-  if (fault == Fault::usage && !first_process()) return 0;
   note("evenkeel: " + message);
   return static_cast<int>(fault);
 }

@@ -44,17 +44,6 @@ TEST_CASE("usage: help is wrapped at 110 characters; only a word that is longer 
   CHECK(continued > 20);
 }
 
-TEST_CASE("usage: of the processes that mpirun started, the first one says what is wrong with the command line") {
-  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}) {
-    const Outcome first = run({"train", "--nosuch"}, {std::string(variable) + "=0"}),
-                  second = run({"train", "--nosuch"}, {std::string(variable) + "=1"});
-    CHECK(first.status == 2);
-    CHECK(contains(first.err, "unknown option --nosuch"));
-    CHECK(second.status == 0);
-    CHECK(second.err.empty());
-  }
-}
-
 TEST_CASE("usage: help names every option with its default") {
   const Outcome top = run({"--help"});
   CHECK(top.status == 0);
