@@ -187,17 +187,17 @@ bool Run::stopped() {
   return signal_ != 0;
 }
 
-// A batch norm on dense features cannot train on a batch of one.
+// A batch norm on dense features cannot train on a batch of one. Two images show all that a larger batch would.
 void Run::check_smallest_batch() const {
   if (shards_.count() > 1) return;  // each has two images
   const Shape& image = data_.train.image;
-  const int64_t n = std::min(o_.batch_size, data_.train.size() - (loader_.batches() - 1) * o_.batch_size);
+  const int64_t last = data_.train.size() - (loader_.batches() - 1) * o_.batch_size,
+                n = std::min({o_.batch_size, last, int64_t{2}});
   try {
     const Recording off(false);
     network_->forward(Tensor::zeros({n, image[0], image[1], image[2]}), Mode::probe);
   } catch (const Error& error) {
-    fail(error.fault, "--batch-size {}: the smallest batch has {}: {}", o_.batch_size, counted(n, "image"),
-         error.what());
+    fail(error.fault, "--batch-size {}: a batch of {} cannot be trained on: {}", o_.batch_size, n, error.what());
   }
 }
 

@@ -159,7 +159,8 @@ TEST_CASE("refusals: train") {
   refused(training_run + out + Arguments{"--warmup", "2.5"}, 2, "a warm-up of 8 steps does not fit into a run of 6");
   refused(training_run + out + Arguments{"--schedule", "step:0"}, 2, "are positive");
   refused(training_run + out + Arguments{"--init", files.scratch / "none.safetensors"}, 3, "none.safetensors");
-  refused(training_run + out + Arguments{"--batch-size", "1"}, 2, "--batch-size 1: the smallest batch has 1 image: ");
+  refused(training_run + out + Arguments{"--batch-size", "1"}, 2,
+          "--batch-size 1: a batch of 1 cannot be trained on: ");
   refused({"train", "--init", files.last, "--data", "synthetic-color", "--out", files.scratch / "new"}, 2,
           "it is for 28x28x1 images, those of synthetic-color are 32x32x3; to fit images of your own: --image-size "
           "28x28 --color gray\n");

@@ -183,7 +183,7 @@ TEST_CASE("train: results are not written over unless asked") {
   CHECK(slurp(out + "/last.safetensors") != before);
 }
 
-TEST_CASE("train: --check finds what is wrong with a run, and trains and writes nothing") {
+TEST_CASE("train: --check names a fault in the options, and neither trains nor writes") {
   const Scratch scratch;
   const Arguments checked{"train", "--check", "--samples", "20", "--model", "mlp:4", "--out", scratch / "run"};
   const Outcome good = run(checked);

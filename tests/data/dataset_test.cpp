@@ -237,7 +237,7 @@ TEST_CASE("taken examples keep what belongs to them and to their set") {
   CHECK(both.sources == std::vector<std::string>{"z", "y", "x", "y", "z"});
 }
 
-TEST_CASE("the checksum is of all pixels and labels, and goes on from that of another set") {
+TEST_CASE("the checksum covers all pixels and labels, and continues the checksum of another set") {
   Dataset data{.name = "set", .image = {1, 1, 1}, .classes = 2};
   data.labels = {0, 1};
   data.pixels = {5, 6};

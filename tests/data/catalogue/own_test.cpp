@@ -45,7 +45,7 @@ TEST_CASE("own data: IDX files of any size, number of classes and naming") {
     CHECK(split.test.labels == Labels{2, 0});
     CHECK(split.folder == s / folder);
   }
-  save(s / "dashed/train-labels-idx1-ubyte.gz", deflated(idx({3}, {2, 2, 2})));  // a file as it is goes before its .gz
+  save(s / "dashed/train-labels-idx1-ubyte.gz", deflated(idx({3}, {2, 2, 2})));  // the plain file wins over the .gz
   CHECK(load_own(s / "dashed", {}, {}).train.labels == Labels{0, 2, 1});
   save_idx(s / "late", dashed("", "t10k"), 2);  // only labels from 1 on begin at 1
   CHECK(load_own(s / "late", {}, {}).train.class_names == std::vector<std::string>{"0", "1", "2", "3", "4"});
