@@ -11,6 +11,7 @@
 #include "core/base/scratch.h"
 #include "core/kernels/bf16.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/prefetch.h"
 #include "core/kernels/row_moments.h"
 #include "core/kernels/simd.h"
 
@@ -113,26 +114,9 @@ void read_band(const Correlation& a, const Correlation::Band& band, int64_t pixe
   std::fill(to, end, uint16_t{0});
 }
 
-// Fetches memory into the L2 cache a part at a time, while the tiles compute.
-class Prefetch {
- public:
-  // `numbers` numbers at `from`, in `parts` parts
-  Prefetch(const real* from, int64_t numbers, int64_t parts)
-      : at_(reinterpret_cast<const char*>(from)),
-        end_(reinterpret_cast<const char*>(from + numbers)),
-        part_((end_ - at_) / std::max<int64_t>(1, parts) + 1) {}
-  void next() {
-    for (const char* stop = at_ + std::min(end_ - at_, part_); at_ < stop; at_ += 64) __builtin_prefetch(at_, 0, 2);
-  }
-
- private:
-  const char *at_, *end_;
-  int64_t part_;
-};
-
 // Of the pixels that band i reads, or of none if there is no band i.
 Prefetch prefetch_band(const Correlation& a, int64_t i, int64_t last, int64_t parts) {
-  if (i >= last) return {nullptr, 0, 1};
+  if (i >= last) return {};
   const Correlation::Band band = a[i];
   const Source& x = a.x;
   const auto row = [&](int64_t image, int64_t r) {

@@ -44,9 +44,9 @@ Moments moments_of_rows(const real* x, int64_t rows, int64_t channels) {
 namespace {
 
 // to[i] = f(i, lane) over the elements [begin, end). `streamed`: computes `width` elements at a time in the L1 cache,
-// and writes them with non-temporal stores.
-template <class F>
-void write_elements(int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f) {
+// and writes them with non-temporal stores. `inputs`: tensors of which f reads element i.
+template <class F, class... Inputs>
+void write_elements(int64_t width, bool streamed, int64_t begin, int64_t end, real* to, F f, Inputs... inputs) {
   if (!streamed) {
     for_elements(begin, end, width, [=](int64_t i, int64_t j) { to[i] = f(i, j); });
     return;
@@ -55,6 +55,7 @@ void write_elements(int64_t width, bool streamed, int64_t begin, int64_t end, re
   real* const next = run.data();
   for (int64_t i = begin; i < end; i += width) {
     const int64_t n = std::min(width, end - i);
+    (prefetch_later(inputs + i, n), ...);
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) next[j] = f(i + j, j);
     for (int64_t j = 0; j < n; j += lanes) stream(to + i + j, vec(next + j));
@@ -69,12 +70,13 @@ void normalize_rows(const Affine& a, const real* x, const real* add, After after
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
   const auto write = [&](auto activation) {
     if (add) {
-      write_elements(a.centre.width(), streamed, begin, end, y, [=](int64_t i, int64_t j) {
-        return activation((x[i] - centre[j]) * scale[j] + shift[j] + add[i]);
-      });
+      write_elements(
+          a.centre.width(), streamed, begin, end, y,
+          [=](int64_t i, int64_t j) { return activation((x[i] - centre[j]) * scale[j] + shift[j] + add[i]); }, x, add);
     } else {
-      write_elements(a.centre.width(), streamed, begin, end, y,
-                     [=](int64_t i, int64_t j) { return activation((x[i] - centre[j]) * scale[j] + shift[j]); });
+      write_elements(
+          a.centre.width(), streamed, begin, end, y,
+          [=](int64_t i, int64_t j) { return activation((x[i] - centre[j]) * scale[j] + shift[j]); }, x);
     }
   };
   switch (after) {
@@ -94,17 +96,20 @@ GradientSums gradient_sums(const Affine& a, const real* x, const real* g, const 
   const real *centre = a.centre.data(), *scale = a.scale.data(), *shift = a.shift.data();
   const real *more = pull.add, *y = pull.y;
   real* const to = pull.to;
-  auto add = [&](auto pulled) {
-    runs.add(begin, end, sums.g.data(), sums.gx.data(), [=](int64_t i, int64_t j, real& p, real& q) {
-      const real d = x[i] - centre[j], gi = pulled(i, j, d);
-      p += gi;
-      q += gi * d;
-    });
+  auto add = [&](auto pulled, auto... more_inputs) {
+    runs.add(
+        begin, end, sums.g.data(), sums.gx.data(),
+        [=](int64_t i, int64_t j, real& p, real& q) {
+          const real d = x[i] - centre[j], gi = pulled(i, j, d);
+          p += gi;
+          q += gi * d;
+        },
+        x, g, more_inputs...);
   };
   if (pull.after == After::nothing)
     add([=](int64_t i, int64_t, real) { return g[i]; });
   else if (pull.after == After::relu && y)
-    add([=](int64_t i, int64_t, real) { return to[i] = gate(g[i], y[i]); });
+    add([=](int64_t i, int64_t, real) { return to[i] = gate(g[i], y[i]); }, y);
   else if (pull.after == After::relu)
     add([=](int64_t i, int64_t j, real d) { return gate(g[i], d * scale[j] + shift[j]); });
   else if (more)
@@ -128,10 +133,13 @@ void normalize_rows_backward(const NormGradient& gradient, const real* x, const 
       write_elements(a.centre.width(), streamed, begin, end, dx,
                      [=](int64_t i, int64_t j) { return pulled(i, j, x[i] - centre[j]) * scale[j]; });
     } else {
-      write_elements(a.centre.width(), streamed, begin, end, dx, [=](int64_t i, int64_t j) {
-        const real d = x[i] - centre[j];
-        return pulled(i, j, d) * scale[j] + d * slope[j] + offset[j];
-      });
+      write_elements(
+          a.centre.width(), streamed, begin, end, dx,
+          [=](int64_t i, int64_t j) {
+            const real d = x[i] - centre[j];
+            return pulled(i, j, d) * scale[j] + d * slope[j] + offset[j];
+          },
+          x, g);
     }
   };
   if (relu)

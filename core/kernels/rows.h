@@ -6,6 +6,7 @@
 #include <new>
 
 #include "core/base/memory.h"
+#include "core/kernels/prefetch.h"
 
 namespace evenkeel {
 
@@ -42,11 +43,12 @@ class Lanes {
   std::unique_ptr<real[], Delete> data_;
 };
 
-// f(i, lane) for the elements [begin, end); `begin` starts a row.
-template <class F>
-void for_elements(int64_t begin, int64_t end, int64_t width, F f) {
+// f(i, lane) for the elements [begin, end); `begin` starts a row. `inputs`: tensors of which f reads element i.
+template <class F, class... Inputs>
+void for_elements(int64_t begin, int64_t end, int64_t width, F f, Inputs... inputs) {
   for (int64_t i = begin; i < end; i += width) {
     const int64_t n = std::min(width, end - i);
+    (prefetch_later(inputs + i, n), ...);
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) f(i + j, j);
   }
@@ -73,14 +75,16 @@ class Runs {
     }
   }
 
-  // The same for two sums, a of p and b of q, where f(i, lane, p, q) adds to both.
-  template <class F>
-  void add(int64_t begin, int64_t end, double* a, double* b, F f) {
+  // The same for two sums, a of p and b of q, where f(i, lane, p, q) adds to both. `inputs`: as in for_elements.
+  template <class F, class... Inputs>
+  void add(int64_t begin, int64_t end, double* a, double* b, F f, Inputs... inputs) {
     for (int64_t i = begin; i < end; i += size()) {
       real *p = first_.data(), *q = second_.data();
       first_.fill(0);
       second_.fill(0);
-      for_elements(i, std::min(end, i + size()), first_.width(), [=](int64_t at, int64_t j) { f(at, j, p[j], q[j]); });
+      for_elements(
+          i, std::min(end, i + size()), first_.width(), [=](int64_t at, int64_t j) { f(at, j, p[j], q[j]); },
+          inputs...);
       fold(p, a);
       fold(q, b);
     }

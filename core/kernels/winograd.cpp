@@ -26,6 +26,10 @@ constexpr int64_t in_cache = 1 << 18, large_block = 2 * block, in_l3 = 1 << 22;
 constexpr int64_t in_cache = 1 << 16, large_block = block, in_l3 = 1 << 19;
 #endif
 
+// The input of the next block is prefetched during the products, if the filters' transforms are at most as large. With
+// larger filters the products themselves need the path to memory, and lost up to a tenth.
+constexpr int64_t prefetch_beside = 1 << 16;
+
 // Tiles of m x m outputs that cover p x q.
 struct Grid {
   Grid(int64_t p, int64_t q, int64_t m) : down((p + m - 1) / m), across((q + m - 1) / m) {}
@@ -71,6 +75,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   // Filters that stay in each core's cache, or many tiles: in blocks, whose transforms stay there too.
   const int64_t filters = products * c * k, most = filters > 2 * in_cache ? large_block : block,
                 together = std::clamp<int64_t>((tiles + 1) / 2, 8, most);
+  const bool ahead = filters <= prefetch_beside;
   // Writes a block of tiles, and sets its part of the moments.
   const auto write = [&](const auto& product, int64_t begin, int64_t end, int64_t first, int64_t part, bool stream) {
     if (!moments) return write_tiles<EvaluateTransposed<S, outputs>>(product, begin, end, first, to, finish, stream);
@@ -83,13 +88,20 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   };
   if (tiles > 4 * most || filters <= in_cache) {
     parts(together);
-    return parallel_blocks(tiles, together, [&](int64_t begin, int64_t end) {
-      const int64_t count = end - begin;
-      const Matrices<S, Scratch<real>> v(by_row, count, c), product(by_matrix, count, k);
-      read_tiles<Input<S>>(from, begin, end, begin, v);
-      for (int e = 0; e < products; ++e)
-        gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
-      write(product, begin, end, begin, begin / together, streamed);
+    const int64_t blocks = (tiles + together - 1) / together, group = std::clamp<int64_t>(blocks / 16, 1, 8);
+    return parallel_blocks(blocks, group, [&](int64_t first_block, int64_t last_block) {
+      const Matrices<S, Scratch<real>> v(by_row, together, c), product(by_matrix, together, k);
+      const int64_t last = std::min(last_block * together, tiles);
+      for (int64_t begin = first_block * together; begin < last; begin += together) {
+        const int64_t end = std::min(begin + together, last), count = end - begin;
+        read_tiles<Input<S>>(from, begin, end, begin, v);
+        Prefetch input = prefetch_tiles(from, end, ahead ? std::min(end + together, last) : end, products);
+        for (int e = 0; e < products; ++e) {
+          input.next();
+          gemm_packed(count, k, c, v[e], v.row_step, packed + e * size, product[e], 0, k);
+        }
+        write(product, begin, end, begin, begin / together, streamed);
+      }
     });
   }
   // Few tiles: all at once, so that the filters, now the larger part, are read only once.
@@ -119,11 +131,11 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
   constexpr int products = S::products, outputs = S::outputs, r = S::taps;
   const Grid grid(a.p, a.q, outputs);
   const int64_t tiles = a.n * grid.down * grid.across, size = a.k * r * r * a.c;
+  const Tiles<const real> x_tiles{x, a.h, a.w, a.c, grid.down, grid.across, S::points, outputs, a.padding},
+      g_tiles{g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0};
   auto read = [&](int64_t begin, int64_t end, int64_t first, const auto& v, const auto& z) {
-    read_tiles<Input<S>>({x, a.h, a.w, a.c, grid.down, grid.across, S::points, outputs, a.padding}, begin, end, first,
-                         v);
-    read_tiles<Evaluate<S, outputs>>({g, a.p, a.q, a.k, grid.down, grid.across, outputs, outputs, 0}, begin, end, first,
-                                     z);
+    read_tiles<Input<S>>(x_tiles, begin, end, first, v);
+    read_tiles<Evaluate<S, outputs>>(g_tiles, begin, end, first, z);
   };
   auto add_product = [&](int64_t e, int64_t count, bool add, const auto& v, const auto& z, const auto& sum) {
     gemm(true, false, a.k, a.c, count, z[e], z.row_step, v[e], v.row_step, add, sum[e], a.c);
@@ -135,6 +147,7 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
     const int64_t each = products * (a.c + a.k) * 2 * block <= in_cache ? 2 * block : block,
                   group = std::max((tiles / 64 + each - 1) / each * each, 4 * block),
                   groups = (tiles + group - 1) / group;
+    const bool ahead = products * a.k * a.c <= prefetch_beside;
     const Storage partial(groups * size);
     parallel_for(groups, [&](int64_t i) {
       const Matrices<S, Scratch<real>> v(by_matrix, each, a.c), z(by_matrix, each, a.k), sum(by_matrix, a.k, a.c);
@@ -142,7 +155,14 @@ void backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
       for (int64_t begin = first; begin < last; begin += each) {
         const int64_t end = std::min(begin + each, last);
         read(begin, end, begin, v, z);
-        for (int e = 0; e < products; ++e) add_product(e, end - begin, begin > first, v, z, sum);
+        const int64_t next = ahead ? std::min(end + each, last) : end;
+        Prefetch of_x = prefetch_tiles(x_tiles, end, next, products),
+                 of_g = prefetch_tiles(g_tiles, end, next, products);
+        for (int e = 0; e < products; ++e) {
+          of_x.next();
+          of_g.next();
+          add_product(e, end - begin, begin > first, v, z, sum);
+        }
       }
       for (int64_t k = 0; k < a.k; ++k) write(k, sum, partial.data + i * size);
     });

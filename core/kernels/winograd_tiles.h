@@ -4,6 +4,7 @@
 
 #include "core/base/scratch.h"
 #include "core/kernels/finish.h"
+#include "core/kernels/prefetch.h"
 #include "core/kernels/row_moments.h"
 #include "core/kernels/simd.h"
 
@@ -125,6 +126,16 @@ struct Tiles {
   bool whole(const Place& p) const { return p.i0 == 0 && p.i1 == side && p.j0 == 0 && p.j1 == side; }
   View<real> square(real* copy) const { return {copy, side * c, c}; }
 };
+
+// Prefetches the rows that the tiles t in [begin, end) read.
+inline Prefetch prefetch_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t parts) {
+  if (begin >= end) return {};
+  const auto row = [&](int64_t t, int64_t i) {
+    const int64_t n = t / (tiles.down * tiles.across), top = t / tiles.across % tiles.down * tiles.pitch - tiles.offset;
+    return (n * tiles.h + std::clamp<int64_t>(top + i, 0, tiles.h)) * tiles.w * tiles.c;
+  };
+  return {tiles.data + row(begin, 0), row(end - 1, tiles.side) - row(begin, 0), parts};
+}
 
 // Prefetches the memory to which the next tile on the right will be written.
 inline void prefetch_next(const Tiles<real>& tiles, const Tiles<real>::Place& place) {
