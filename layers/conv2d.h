@@ -20,6 +20,7 @@ struct Conv2d : Layer {
   Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
     return conv2d(x, weight, options, bias, then);
   }
+  bool pools() const override { return true; }
   void visit(Visitor& v) override {
     v.parameter("weight", weight, true);
     if (bias.defined()) v.parameter("bias", bias, false);

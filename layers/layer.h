@@ -69,6 +69,8 @@ struct Layer {
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
   // Whether forward() begins with moments(x): the layer before it may compute them. See Epilogue::moments.
   virtual bool reads_moments(Mode) const { return false; }
+  // Whether forward_then() takes Epilogue::pool.
+  virtual bool pools() const { return false; }
   virtual std::string describe() const = 0;  // as in a model spec: "conv:64:3"
   // The shape of one example's output for an input shape; Error if forward() would refuse the input. The default runs
   // forward(); the library's layers compute the shape without it.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "layers/activation.h"
+#include "layers/pooling.h"
 
 namespace evenkeel {
 namespace {
@@ -13,6 +14,14 @@ After fused(const Layer& layer) {
   if (!activation) return After::nothing;
   if (activation->function == static_cast<Activation::Function>(relu)) return After::relu;
   return activation->function == static_cast<Activation::Function>(gelu) ? After::gelu : After::nothing;
+}
+
+// Whether this is the pooling that a convolution can do in its epilogue.
+bool fused_pool(const Layer& layer) {
+  const auto* pool = dynamic_cast<const MaxPool*>(&layer);
+  if (!pool) return false;
+  const PoolOptions& o = pool->options;
+  return o.size == 2 && (o.stride == 0 || o.stride == 2) && o.padding == 0;
 }
 
 bool all_finite(const Tensor& x) {
@@ -40,10 +49,12 @@ Tensor Sequential::run(const Tensor& x, Mode mode, const Epilogue& then, size_t 
     size_t end = i + 1;
     if (end < stop) next.after = fused(*layers_[end]);
     if (next.after != After::nothing) ++end;
+    if (end < stop) next.pool = layers_[i]->pools() && fused_pool(*layers_[end]);
+    if (next.pool) ++end;
     if (end < stop) next.moments = layers_[end]->reads_moments(mode);
     if (end == stop) {
-      // The last layer also gets the whole network's epilogue; if its own activation follows, that comes before it.
-      if (next.after != After::nothing) return then(layers_[i]->forward_then(y, mode, next));
+      // The last layer also gets the whole network's epilogue, after its own activation and pooling.
+      if (next.after != After::nothing || next.pool) return then(layers_[i]->forward_then(y, mode, next));
       next = then;
     }
     y = layers_[i]->forward_then(y, mode, next);

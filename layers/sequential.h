@@ -25,7 +25,7 @@ class Sequential : public Layer {
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
-  // A ReLU is fused into the layer before it, if that layer supports it.
+  // A ReLU or GELU, and a max pooling of 2x2 pixels behind it, are fused into the layer before them, if it can.
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override;
   std::string describe() const override;

@@ -102,14 +102,17 @@ void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* f
 bool conv_gathers_moments(const ConvSizes& a, ConvForm form) {
   return a.groups == 1 && form != ConvForm::direct && a.k % lanes == 0;
 }
+bool conv_pools(const ConvSizes& a, ConvForm form) {
+  return a.groups == 1 && form != ConvForm::direct && form != ConvForm::bf16 && a.k % lanes == 0;
+}
 
 // y (positions x K) = epilogue(patches w^T). With few positions the columns are cut too, so that all threads have work.
 void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,
-                  std::vector<Moments>* moments) {
+                  std::vector<Moments>* moments, PooledCells* pooled) {
   if (a.groups > 1) return grouped_forward(a, form, x, filters, y, finish);
   if constexpr (bf16_exists)
     if (form == ConvForm::bf16) return bf16_forward(a, x, filters, y, finish, moments);
-  if (form != ConvForm::direct) return winograd_forward(a, form, x, filters, y, finish, moments);
+  if (form != ConvForm::direct) return winograd_forward(a, form, x, filters, y, finish, moments, pooled);
   const bool few = rows(a) <= 4 * positions_of_a_band;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
   const Bands bands(a.n, a.p, a.q, few ? 96 : positions_of_a_band);

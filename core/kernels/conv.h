@@ -5,6 +5,7 @@
 #include "core/base/moments.h"
 #include "core/kernels/conv_sizes.h"
 #include "core/kernels/finish.h"
+#include "core/kernels/pool.h"
 
 namespace evenkeel {
 
@@ -14,10 +15,12 @@ int64_t conv_filters_size(const ConvSizes& a, ConvForm form);
 void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);
 
 // `form`: of each group. `moments`: receives the moments of y's rows, to be merged in order; only where
-// conv_gathers_moments(), and without an epilogue.
+// conv_gathers_moments(), and without an epilogue. `pooled`: y is followed by max pooling of 2x2 pixels, and is (n, p /
+// 2, q / 2, k); only where conv_pools(), and without an addition.
 bool conv_gathers_moments(const ConvSizes& a, ConvForm form);
+bool conv_pools(const ConvSizes& a, ConvForm form);
 void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,
-                  std::vector<Moments>* moments = nullptr);
+                  std::vector<Moments>* moments = nullptr, PooledCells* pooled = nullptr);
 void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const real* w, real* dx);
 void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw);
 

@@ -4,11 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <limits>
 #include <type_traits>
 
 #include "core/base/parallel.h"
-#include "core/kernels/simd.h"
+#include "core/kernels/max_cell.h"
 
 namespace evenkeel {
 namespace {
@@ -30,9 +29,7 @@ void for_windows(PoolSizes a, int64_t row, Window window) {
   }
 }
 
-// The winning cells of a Vec of channels. load and store access n < lanes elements where fewer channels are left.
-using Cells [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
-using Bytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
+// A Vec in memory; where fewer than `lanes` channels are left, only n of its elements exist.
 template <class V, class T>
 V load(const T* p, int64_t n) {
   V v{};
@@ -52,23 +49,14 @@ bool max_cells(const PoolSizes& a, const real* in, uint8_t* winners, real* out) 
     Cells nans{};
     for_windows(a, row, [&](int64_t to, int64_t, auto cells) {
       for (int64_t c = 0; c < a.c; c += lanes) {
-        Vec best = Vec{} - std::numeric_limits<real>::infinity();
-        Cells winner{};
-        cells([&](int64_t cell, int64_t from) {
-          const Vec v = load<Vec>(in + from + c, a.c - c);
-          const Cells here = Cells{} + static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell);
-          winner = v > best ? here : winner;
-          best = v > best ? v : best;
-          winner = v == v ? winner : here;  // NaN wins, and stays
-          best = v == v ? best : v;
-        });
-        nans |= best != best;
-        store(best, out + to + c, a.c - c);
-        store(__builtin_convertvector(winner, Bytes), &winners[to + c], a.c - c);
+        MaxCell most;
+        cells([&](int64_t cell, int64_t from) { most.see(load<Vec>(in + from + c, a.c - c), cell); });
+        nans |= most.is_nan();
+        store(most.best, out + to + c, a.c - c);
+        store(most.bytes(), &winners[to + c], a.c - c);
       }
     });
-    for (int i = 0; i < lanes; ++i)
-      if (nans[i]) nan.store(true, std::memory_order_relaxed);
+    if (any(nans)) nan.store(true, std::memory_order_relaxed);
   });
   return nan;
 }
@@ -100,7 +88,7 @@ void unpick_cells(const PoolSizes& a, const real* in, const uint8_t* winners, re
       for_windows(a, row, [&](int64_t from, int64_t, auto cells) {
         for (int64_t c = 0; c < a.c; c += lanes) {
           const Vec value = load<Vec>(in + from + c, a.c - c);
-          const Cells winner = __builtin_convertvector(load<Bytes>(&winners[from + c], a.c - c), Cells);
+          const Cells winner = __builtin_convertvector(load<CellBytes>(&winners[from + c], a.c - c), Cells);
           cells([&](int64_t cell, int64_t to) {
             Vec d = winner == static_cast<std::remove_cvref_t<decltype(winner[0])>>(cell) ? value : Vec{};
             if (streamed) return stream(out + to + c, d);

@@ -1,5 +1,6 @@
 // Pooling on raw memory; core/ops/pool.h has the mathematics.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "core/base/scalar.h"
@@ -11,6 +12,13 @@ struct PoolSizes {
   int64_t n, h, w, c;
   int64_t size, stride, padding;
   int64_t p, q;
+};
+
+// The pooling that another kernel does in its epilogue, as max_cells() does.
+struct PooledCells {
+  PoolSizes sizes;
+  uint8_t* winners = nullptr;    // or null: there will be no derivative
+  std::atomic<bool> nan{false};  // the kernel sets it if any maximum is NaN
 };
 
 // y = the maximum of each window; winners (n, p, q, c) = the index of its cell: 0 for the window's first cell inside

@@ -62,26 +62,32 @@ void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
   parallel_for(S::products, [&](int64_t e) { pack(false, c, k, u[e], c, packed + e * size); });
 }
 
-// y = epilogue(x convolved with packed filters). x (n, h, w, c), y (n, p, q, k).
+// y = epilogue(x convolved with packed filters). x (n, h, w, c), y (n, p, q, k), or (n, p / 2, q / 2, k) if `pooled`.
 template <class S>
 void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const real* packed, real* y, int64_t p,
-              int64_t q, int64_t k, int64_t padding, const Finish& finish, std::vector<Moments>* moments = nullptr) {
+              int64_t q, int64_t k, int64_t padding, const Finish& finish, std::vector<Moments>* moments = nullptr,
+              PooledCells* pooled = nullptr) {
   constexpr int products = S::products, outputs = S::outputs;
   const Grid a(p, q, outputs);
   const int64_t size = packed_size(k, c), tiles = n * a.down * a.across;
   const Tiles<const real> from{x, h, w, c, a.down, a.across, S::points, outputs, padding};
   const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
-  const bool streamed = worth_streaming(n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
+  const bool streamed =
+      worth_streaming(pooled ? n * (p / 2) * (q / 2) * k : n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
   // Filters that stay in each core's cache, or many tiles: in blocks, whose transforms stay there too.
   const int64_t filters = products * c * k, most = filters > 2 * in_cache ? large_block : block,
                 together = std::clamp<int64_t>((tiles + 1) / 2, 8, most);
   const bool ahead = filters <= prefetch_beside;
   // Writes a block of tiles, and sets its part of the moments.
   const auto write = [&](const auto& product, int64_t begin, int64_t end, int64_t first, int64_t part, bool stream) {
-    if (!moments) return write_tiles<EvaluateTransposed<S, outputs>>(product, begin, end, first, to, finish, stream);
-    RowMoments gathered(k);
-    write_tiles<EvaluateTransposed<S, outputs>>(product, begin, end, first, to, finish, stream, &gathered);
-    (*moments)[static_cast<size_t>(part)] = gathered.result();
+    using Output = EvaluateTransposed<S, outputs>;
+    RowMoments gathered(moments ? k : 0);
+    RowMoments* const gather = moments ? &gathered : nullptr;
+    if (pooled)
+      write_pooled_tiles<Output>(product, begin, end, first, to, finish, *pooled, stream && !gather, gather);
+    else
+      write_tiles<Output>(product, begin, end, first, to, finish, stream, gather);
+    if (gather) (*moments)[static_cast<size_t>(part)] = gathered.result();
   };
   const auto parts = [&](int64_t each) {
     if (moments) moments->resize(static_cast<size_t>((tiles + each - 1) / each));
@@ -220,9 +226,9 @@ void winograd_filters(const ConvSizes& a, ConvForm form, const real* w, real* fi
   with_scheme(a, form, [&]<class S>() { pack_filters<S>(w, a.k, a.c, filters); });
 }
 void winograd_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
-                      const Finish& finish, std::vector<Moments>* moments) {
+                      const Finish& finish, std::vector<Moments>* moments, PooledCells* pooled) {
   with_scheme(a, form, [&]<class S>() {
-    convolve<S>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish, moments);
+    convolve<S>(x, a.n, a.h, a.w, a.c, filters, y, a.p, a.q, a.k, a.padding, finish, moments, pooled);
   });
 }
 void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {

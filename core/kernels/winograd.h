@@ -8,6 +8,7 @@
 #include "core/base/moments.h"
 #include "core/kernels/conv_sizes.h"
 #include "core/kernels/finish.h"
+#include "core/kernels/pool.h"
 
 namespace evenkeel {
 
@@ -20,7 +21,7 @@ int64_t winograd_products(const ConvSizes& a, ConvForm form, int64_t more_tiles)
 int64_t winograd_filters_size(const ConvSizes& a, ConvForm form);
 void winograd_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);  // packs w for winograd_forward
 void winograd_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
-                      const Finish& finish, std::vector<Moments>* moments);
+                      const Finish& finish, std::vector<Moments>* moments, PooledCells* pooled);
 void winograd_backward_x(const ConvSizes& a, const real* g, const real* w, real* dx);
 void winograd_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw);
 

@@ -4,6 +4,8 @@
 
 #include "core/base/scratch.h"
 #include "core/kernels/finish.h"
+#include "core/kernels/max_cell.h"
+#include "core/kernels/pool.h"
 #include "core/kernels/prefetch.h"
 #include "core/kernels/row_moments.h"
 #include "core/kernels/simd.h"
@@ -200,6 +202,41 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
       if (finish) finish(to, across, 0, tiles.c);
     }
   }
+  if (streamed) stream_end();
+}
+
+// The same, followed by max pooling of 2x2 pixels: `tiles` are of the image before pooling, tiles.data is (n, h / 2,
+// w / 2, c). A tile has an even number of rows and columns, so no window needs two tiles.
+template <class L, class M>
+void write_pooled_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const Tiles<real>& tiles,
+                        const Finish& finish, PooledCells& pooled, bool streamed, RowMoments* moments) {
+  static_assert(L::to % 2 == 0);
+  constexpr int64_t half = L::to / 2;
+  const int64_t c = tiles.c, h = tiles.h / 2, w = tiles.w / 2;
+  const Scratch<real> copy(L::to * L::to * c);
+  const View<real> square = tiles.square(copy.data);
+  Cells nans{};
+  for (int64_t t = begin; t < end; ++t) {
+    finish ? transform<L>(from.row(t - first), square, c, finish) : transform<L>(from.row(t - first), square, c);
+    const int64_t n = t / (tiles.down * tiles.across), top = t / tiles.across % tiles.down * half,
+                  left = t % tiles.across * half, across = std::min(half, w - left);
+    for (int64_t i = 0; i < std::min(half, h - top); ++i) {
+      const int64_t row = ((n * h + top + i) * w + left) * c;
+      for (int64_t j = 0; j < across; ++j)
+        for (int64_t k = 0; k < c; k += lanes) {
+          MaxCell most;
+          for (int cell = 0; cell < 4; ++cell) most.see(vec(square.at(2 * i + cell / 2, 2 * j + cell % 2) + k), cell);
+          nans |= most.is_nan();
+          const int64_t to = row + j * c + k;
+          streamed ? stream(tiles.data + to, most.best) : void(vec(tiles.data + to) = most.best);
+          if (!pooled.winners) continue;
+          const CellBytes cells = most.bytes();
+          std::memcpy(pooled.winners + to, &cells, sizeof cells);
+        }
+      if (moments && across > 0) moments->add(tiles.data + row, across, c);
+    }
+  }
+  if (any(nans)) pooled.nan.store(true, std::memory_order_relaxed);
   if (streamed) stream_end();
 }
 

@@ -72,6 +72,7 @@ void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tens
   check(x.shape().rank() >= 1 && x.size() > 0, "{}: x must have values, its shape is {}", op, x.shape());
   check(gamma.shape() == channels && beta.shape() == channels, "{}: x {} needs gamma and beta {}, got {} and {}", op,
         x.shape(), channels, gamma.shape(), beta.shape());
+  check(!then.pool, "{}: only a convolution pools in its epilogue; call max_pool()", op);
   check(eps >= 0, "{}: eps must not be negative, got {}", op, eps);
   check(!then.add.defined() || then.add.shape() == x.shape(), "{}: `add` must have x's shape {}, got {}", op, x.shape(),
         then.add.defined() ? then.add.shape() : Shape());

@@ -4,6 +4,7 @@
 #include "core/kernels/conv.h"
 #include "core/kernels/finish.h"
 #include "core/kernels/winograd.h"
+#include "core/ops/pool.h"
 
 namespace evenkeel {
 namespace {
@@ -62,6 +63,11 @@ ConvForm prepared_form_of(const ConvSizes& a, ConvAlgorithm algorithm) {
   return best;
 }
 
+// Whether the kernel can do all of the epilogue that comes before the pooling, and the pooling.
+bool pools(const ConvSizes& a, ConvForm form, const Epilogue& then) {
+  return conv_pools(a, form) && !then.add.defined() && then.after != After::gelu;
+}
+
 }  // namespace
 
 // y is linear in x and in w, so each of the three ops has the other two as derivatives.
@@ -72,22 +78,26 @@ Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Tensor& bias, const Epilogue& then) {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w.shape(), options);
-  Tensor y = Tensor::empty(y_shape(a));
   const ConvForm form = form_of(a, options.algorithm);
+  if (then.pool && !pools(a, form, then)) return max_pool(conv2d(x, w, options, bias, then.without_pool()));
+  const auto pool = then.pool ? std::make_shared<FusedMaxPool>(y_shape(a)) : nullptr;
+  Tensor y = Tensor::empty(pool ? pool->y : y_shape(a));
   const Storage filters(conv_filters_size(a, form));
   conv_pack_filters(a, form, w.data(), filters.data);
   const Finish finish = then.finish(bias, y);
   std::vector<Moments> parts;
   const bool gather =
       then.moments && !finish && then.after == After::nothing && y.size() > 0 && conv_gathers_moments(a, form);
-  conv_forward(a, form, x.data(), filters.data, y.mutable_data(), finish, gather ? &parts : nullptr);
+  conv_forward(a, form, x.data(), filters.data, y.mutable_data(), finish, gather ? &parts : nullptr,
+               pool ? pool->cells.get() : nullptr);
   if (gather) y.storage()->moments = std::make_shared<const Moments>(merged(std::move(parts)));
   return then.record(
       y, x, w, bias, [=](const Tensor& image, const Tensor& weight) { return conv2d(image, weight, options); },
       [=](const Tensor& dv) {
         return Grads{x.tracked() ? conv2d_dx(dv, w, x.shape(), options) : Tensor(),
                      w.tracked() ? conv2d_dw(x, dv, w.shape(), options) : Tensor()};
-      });
+      },
+      pool ? Unpool([pool](const Tensor& out, const Tensor& g) { return pool->adjoint(out, g); }) : Unpool());
 }
 
 PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
@@ -111,8 +121,11 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
   const ConvForm form = prepared_form_of(a, options_.algorithm);
   const Storage* filters = packed_[static_cast<size_t>(form)].get();
   check(filters, "conv2d: these filters were prepared in another precision than this one; prepare them again");
-  Tensor y = Tensor::empty(y_shape(a));
-  conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y));
+  if (then.pool && !pools(a, form, then)) return max_pool((*this)(x, bias, then.without_pool()));
+  Tensor y = Tensor::empty(then.pool ? pool_shape("max_pool", y_shape(a), {}) : y_shape(a));
+  PooledCells cells;
+  conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y), nullptr,
+               then.pool ? &cells : nullptr);
   return then.rest(record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
   }));

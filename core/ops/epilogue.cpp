@@ -5,15 +5,18 @@
 #include "core/kernels/finish.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/per_channel.h"
+#include "core/ops/pool.h"
 #include "core/ops/reduce.h"
 
 namespace evenkeel {
 
 Tensor Epilogue::operator()(Tensor v) const {
   if (add.defined()) v = v + add;
-  if (after == After::relu) return relu(v);
-  return rest(v);
+  v = after == After::relu ? relu(v) : rest(v);
+  return pool ? max_pool(v) : v;
 }
+
+Epilogue Epilogue::without_pool() const { return {.add = add, .after = after}; }
 
 Tensor Epilogue::rest(const Tensor& y) const { return after == After::gelu ? gelu(y) : y; }
 
@@ -31,17 +34,19 @@ Finish Epilogue::finish(const Tensor& bias, const Tensor& y) const {
 
 Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,
                         std::function<Tensor(const Tensor&, const Tensor&)> product,
-                        std::function<Grads(const Tensor&)> adjoints, const char* op) const {
+                        std::function<Grads(const Tensor&)> adjoints, Unpool unpool, const char* op) const {
+  check(!pool || unpool, "{}: only a convolution pools in its epilogue; call max_pool()", op);
   std::vector<Tensor> inputs{x, w};
   for (const Tensor& t : {bias, add})
     if (t.defined()) inputs.push_back(t);
   const auto vjp = [=, with_relu = after == After::relu, has_bias = bias.defined(), has_add = add.defined(),
                     sums = bias.defined() && bias.tracked()](const Tensor& out, const Tensor& g) {
-    if (recording() && (has_bias || has_add || with_relu)) {
+    if (recording() && (has_bias || has_add || with_relu || unpool)) {
       const auto definition = [&](const std::vector<Tensor>& in) {
         const Tensor v = product(in[0], in[1]);
-        return Epilogue{has_add ? in.back() : Tensor(),
-                        with_relu ? After::relu : After::nothing}(has_bias ? add_per_channel(v, in[2]) : v);
+        return Epilogue{.add = has_add ? in.back() : Tensor(),
+                        .after = with_relu ? After::relu : After::nothing,
+                        .pool = bool(unpool)}(has_bias ? add_per_channel(v, in[2]) : v);
       };
       return pull_back(definition, inputs, g);
     }
@@ -52,12 +57,13 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
       dv = gate(g, out);
     else if (sums)
       dbias = sum_rows(g);
+    if (unpool) dv = unpool(out, dv);
     Grads d = adjoints(dv);
     if (has_bias) d.push_back(dbias);
     if (has_add) d.push_back(dv);
     return d;
   };
-  return rest(evenkeel::record(std::move(y), inputs, vjp_of(after == After::relu, vjp), op));
+  return rest(evenkeel::record(std::move(y), inputs, vjp_of(after == After::relu || pool, vjp), op));
 }
 
 }  // namespace evenkeel

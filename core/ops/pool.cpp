@@ -69,6 +69,12 @@ Tensor spread_average(const Tensor& g, const PoolSizes& a) {
   return record(dx, {g.without_values()}, [=](const Tensor& h) { return Grads{average(h, a)}; });
 }
 
+// The adjoint of max_pool with result y. If a maximum is NaN, so is the derivative of every cell of its window.
+Tensor max_adjoint(const PoolSizes& a, const Winners& winners, bool nan, const Tensor& y, const Tensor& g) {
+  const Tensor dx = unpick(g, a, winners);
+  return nan ? dx + spread_average(real(0) * step(y.detach()), a) : dx;
+}
+
 }  // namespace
 
 Tensor max_pool(const Tensor& x, const PoolOptions& options) {
@@ -78,10 +84,23 @@ Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const bool nan = max_cells(a, x.data(), winners.get(), y.mutable_data());
   return record(y, {x.without_values()}, [a, winners = Winners(winners), nan](const Tensor& out, const Tensor& g) {
-    const Tensor dx = unpick(g, a, winners);
-    // If the maximum is NaN, so is the derivative of every cell of its window.
-    return Grads{nan ? dx + spread_average(real(0) * step(out.detach()), a) : dx};
+    return Grads{max_adjoint(a, winners, nan, out, g)};
   });
+}
+
+FusedMaxPool::FusedMaxPool(const Shape& x) : y(pool_shape("max_pool", x, {})) {
+  struct Owned : PooledCells {
+    std::shared_ptr<uint8_t[]> block;
+  };
+  const auto owned = std::make_shared<Owned>();
+  owned->sizes = windows("max_pool", x, {});
+  owned->block = allocate_bytes(y.size());
+  owned->winners = owned->block.get();
+  cells = owned;
+}
+
+Tensor FusedMaxPool::adjoint(const Tensor& result, const Tensor& g) const {
+  return max_adjoint(cells->sizes, Winners(cells, cells->winners), cells->nan, result, g);
 }
 
 Tensor avg_pool(const Tensor& x, const PoolOptions& options) {

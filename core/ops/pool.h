@@ -17,4 +17,14 @@ Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's shape; checks as `op` does
 Tensor global_avg_pool(const Tensor& x);                                       // (N, H, W, C) -> (N, C)
 
+struct PooledCells;  // core/kernels/pool.h
+
+// max_pool(x) of 2x2 pixels by the kernel that makes x, in its epilogue (Epilogue::pool): what the derivative needs.
+struct FusedMaxPool {
+  explicit FusedMaxPool(const Shape& x);
+  Tensor adjoint(const Tensor& result, const Tensor& g) const;  // dL/dx from the result y and g = dL/dy
+  Shape y;
+  std::shared_ptr<PooledCells> cells;  // the kernel sets them
+};
+
 }  // namespace evenkeel

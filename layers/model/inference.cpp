@@ -14,6 +14,7 @@ struct PreparedConv : Layer {
     check(mode == Mode::eval, "{}: this network was made ready for inference, and can do nothing else", text);
     return filters(x, bias, then);
   }
+  bool pools() const override { return true; }
   Shape output_shape(const Shape& input) override {
     return one_example(conv2d_shape(batch_of_one(input), filters.w_shape(), filters.options()));
   }

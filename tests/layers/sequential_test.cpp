@@ -2,12 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include "layers/activation.h"
 #include "layers/model/fold.h"
 #include "layers/model/inference.h"
 #include "layers/model/inspect.h"
 #include "layers/model/spec.h"
 #include "layers/norm/batch_norm.h"
 #include "layers/norm/recalibrate.h"
+#include "layers/pooling.h"
 
 using namespace evenkeel;
 
@@ -43,7 +45,10 @@ TEST_CASE("what is done in one pass gives what its layers give one by one") {
         "residual(conv:3:3 norm act conv:3:3 norm) act flatten dense:classes",
         "residual(conv:6:3:stride=2 norm act) act flatten dense:classes", "residual() act flatten dense:classes",
         "residual(residual(conv:3:3 norm act) act) flatten dense:classes",
-        "act act residual(act) act flatten dense:classes"})
+        "act act residual(act) act flatten dense:classes",
+        "conv:16:3 maxpool norm act conv:32:3 act maxpool flatten dense:classes",
+        "conv:16:3 conv:16:3 norm act maxpool conv:16:3 maxpool:2:stride=1 flatten dense:classes",
+        "conv:16:3 residual(conv:16:3 act) maxpool conv:16:3 act maxpool flatten dense:classes"})
     for (const auto& [norm, activation] : {std::pair{"none", "relu"},
                                            {"batch", "relu"},
                                            {"layer", "relu"},
@@ -67,7 +72,8 @@ TEST_CASE(
         "flatten dense:classes residual(dense:classes norm act)",
         "flatten dense:classes residual(dense:classes norm act) act",
         "flatten dense:classes residual(residual(dense:classes act)) act", "flatten dense:classes residual(act)",
-        "flatten dense:classes act act"}) {
+        "conv:16:3 norm act conv:3:3 act maxpool global_avgpool",
+        "conv:16:3 norm act conv:3:3 maxpool global_avgpool act", "flatten dense:classes act act"}) {
     CAPTURE(model);
     Random random(5);
     const Tensor x = Tensor::normal({4, 5, 5, 3}, random);
@@ -98,6 +104,46 @@ TEST_CASE(
     const Tensor unfolded = nothing_fused(*other, x, Mode::eval);
     prepare_inference(*other);
     check_close(other->forward(x, Mode::eval), unfolded);
+  }
+}
+
+TEST_CASE(
+    "a layer that pools gets the 2x2 pooling behind it and behind its activation; no other layer, no other pool") {
+  struct Spy : Layer {
+    Spy(bool can, std::vector<Epilogue>& all) : can_pool(can), asked(&all) {}
+    Tensor forward(const Tensor& x, Mode) override { return x; }
+    Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
+      asked->push_back(then);
+      return then(x);
+    }
+    bool pools() const override { return can_pool; }
+    std::string describe() const override { return "spy"; }
+    bool can_pool;
+    std::vector<Epilogue>* asked;
+  };
+  Random random(3);
+  const Tensor x = Tensor::normal({2, 8, 8, 3}, random);
+  const auto asked = [&](bool can, bool with_relu, const PoolOptions& options, const Epilogue& then = {}) {
+    std::vector<Epilogue> all;
+    Sequential network;
+    network.add(std::make_unique<Spy>(can, all));
+    if (with_relu) network.add(std::make_unique<Relu>());
+    network.add(std::make_unique<MaxPool>(options));
+    const Tensor y = network.forward_then(x, Mode::eval, then);
+    CHECK(y.values() == then(max_pool(with_relu ? relu(x) : x, options)).values());
+    REQUIRE(all.size() == 1);
+    CHECK((all[0].after == After::relu) == with_relu);
+    return all[0].pool;
+  };
+  for (const bool with_relu : {false, true}) {
+    CHECK(asked(true, with_relu, {}));
+    CHECK(asked(true, with_relu, {.size = 2, .stride = 2}, {.after = After::relu}));
+    CHECK(asked(true, with_relu, {}, {.add = Tensor::normal({2, 4, 4, 3}, random)}));
+    CHECK_FALSE(asked(false, with_relu, {}));
+    CHECK_FALSE(asked(true, with_relu, {.size = 3}));
+    CHECK_FALSE(asked(true, with_relu, {.size = 2, .stride = 4}));
+    CHECK_FALSE(asked(true, with_relu, {.size = 2, .stride = 1}));
+    CHECK_FALSE(asked(true, with_relu, {.size = 2, .padding = 1}));
   }
 }
 

@@ -136,6 +136,16 @@ TEST_CASE("Winograd's form: derivatives up to order 3, and the direct form's val
                {random({2, 5, 7, 17}), random({16, r, r, 17})}, 3);
 }
 
+TEST_CASE("pooling in a convolution's epilogue: derivatives up to order 3") {
+  for (const After after : {After::nothing, After::relu})
+    check_grad(
+        [&](const Inputs& in) {
+          return conv2d(tanh(in[0]), in[1], {.padding = 1, .algorithm = ConvAlgorithm::winograd}, in[2],
+                        {.after = after, .pool = true});
+        },
+        {random({2, 5, 7, 17}), random({16, 3, 3, 17}), random({16})}, 3);
+}
+
 TEST_CASE("groups: Winograd's form in each group, and what groups must be") {
   const ConvOptions direct{.padding = 1, .groups = 2, .algorithm = ConvAlgorithm::direct},
       winograd{.padding = 1, .groups = 2, .algorithm = ConvAlgorithm::winograd};

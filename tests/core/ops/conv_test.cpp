@@ -1,3 +1,6 @@
+#include <cstring>
+
+#include "core/base/memory.h"
 #include "core/base/parallel.h"
 #include "tests/conv_golden.h"
 
@@ -218,6 +221,75 @@ TEST_CASE("conv2d: the moments that it keeps for a batch norm are those of the r
         check_moments(x, Tensor::normal({16, 3, 3, 8}, random), {.padding = 1, .groups = 2}, {}, {.moments = true}));
   }
   set_threads(before);
+}
+
+TEST_CASE("pooling in a convolution's epilogue is max_pool of its result to the bit, and so are the gradients") {
+  const int before = threads();
+  Random random(9);
+  const auto bits = [](const Tensor& t) {
+    std::vector<uint32_t> b(static_cast<size_t>(t.size()));
+    std::memcpy(b.data(), t.data(), b.size() * sizeof(uint32_t));
+    return b;
+  };
+  for (const auto& [n, h, w, c, k, r] : {std::array<int64_t, 6>{1, 8, 8, 16, 16, 3},
+                                         {3, 2, 3, 16, 32, 3},
+                                         {2, 7, 10, 16, 32, 3},
+                                         {40, 9, 5, 16, 48, 3},
+                                         {5, 11, 13, 32, 16, 5},
+                                         {70, 33, 33, 16, 64, 3},  // written with non-temporal stores
+                                         {2, 8, 8, 16, 21, 3},     // no whole vectors of filters
+                                         {2, 9, 9, 3, 16, 3}})     // the direct form
+    for (const After after : {After::nothing, After::relu, After::gelu})
+      for (const bool with_bias : {false, true})
+        for (const bool nan : {false, true}) {
+          CAPTURE(h);
+          CAPTURE(k);
+          Tensor x = Tensor::normal({n, h, w, c}, random), filters = Tensor::normal({k, r, r, c}, random).track();
+          if (nan) x.mutable_data()[x.size() / 2] = std::numeric_limits<real>::quiet_NaN();
+          x.track();
+          const Tensor bias = with_bias ? Tensor::normal({k}, random).track() : Tensor();
+          const bool winograd = c >= 16;
+          const ConvOptions o{.padding = r / 2,
+                              .algorithm = winograd ? ConvAlgorithm::winograd : ConvAlgorithm::automatic};
+          const Tensor g = Tensor::normal({n, h / 2, w / 2, k}, random);
+          std::vector<Tensor> inputs{x, filters};
+          if (with_bias) inputs.push_back(bias);
+          poison_memory(true);
+          const Tensor y = max_pool(conv2d(x, filters, o, bias, {.after = after}));
+          const Grads d = grad(dot(y, g), inputs);
+          for (const int count : {1, 3}) {
+            set_threads(count);
+            const Tensor fused = conv2d(x, filters, o, bias, {.after = after, .pool = true});
+            CHECK(bits(fused) == bits(y));
+            const Grads got = grad(dot(fused, g), inputs);
+            CHECK(bits(got[0]) == bits(d[0]));
+            CHECK(bits(got[1]) == bits(d[1]));
+            for (int64_t i = 0; with_bias && !nan && i < k; ++i)  // summed in another order
+              CHECK(std::abs(got[2].data()[i] - d[2].data()[i]) <= 1e-5 * std::abs(d[2].data()[i]) + 1e-3);
+          }
+          poison_memory(false);
+          const Recording off(false);
+          for (const ConvAlgorithm algorithm : {o.algorithm, ConvAlgorithm::automatic}) {
+            const PreparedFilters prepared(filters, {.padding = r / 2, .algorithm = algorithm});
+            CHECK(bits(prepared(x, bias, {.after = after, .pool = true})) ==
+                  bits(max_pool(prepared(x, bias, {.after = after}))));
+          }
+          const bool kept = !nan && check_moments(x, filters, o, bias, {.after = after, .pool = true, .moments = true});
+          if (!nan) CHECK(kept == (winograd && k % 16 == 0 && after == After::nothing && !with_bias));
+        }
+  set_threads(before);
+  // What a convolution adds is of the size before the pooling, and only a convolution pools.
+  const Tensor x = Tensor::normal({2, 6, 6, 16}, random), w = Tensor::normal({16, 3, 3, 16}, random),
+               add = Tensor::normal({2, 6, 6, 16}, random), one = Tensor::full({16}, 1);
+  const ConvOptions o{.padding = 1, .algorithm = ConvAlgorithm::winograd};
+  CHECK(conv2d(x, w, o, {}, {.add = add, .pool = true}).values() ==
+        max_pool(conv2d(x, w, o, {}, {.add = add})).values());
+  CHECK_THROWS_WITH_AS(conv2d(Tensor::normal({2, 1, 6, 16}, random), w, {.padding = 1}, {}, {.pool = true}),
+                       doctest::Contains("max_pool: the window of 2 x 2 must fit into the padded image"), Error);
+  CHECK_THROWS_WITH_AS(linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 3}), {}, {.pool = true}),
+                       doctest::Contains("only a convolution pools in its epilogue; call max_pool()"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, one, one, 1e-5f, {.pool = true}),
+                       doctest::Contains("only a convolution pools in its epilogue; call max_pool()"), Error);
 }
 
 TEST_CASE("moments that are kept with a tensor end with the first write to it") {
