@@ -141,24 +141,27 @@ void Tiles::multiply(int down, int across, int64_t steps, const TilePair& a, con
   multiply_by_loops(down, across, steps, a, places, b, along, c, ldc);
 }
 
-void round_line(const real* from, int64_t n, uint16_t* to) {
-  int64_t i = 0;
+void round_rows(int64_t rows, int64_t n, const real* from, uint16_t* to, int64_t step) {
+  [[maybe_unused]] const bool by_vectors = has_amx();
+  for (; rows > 0; --rows, from += n, to += step) {
+    int64_t i = 0;
 #if defined(EVENKEEL_AMX) && defined(__AVX512F__)
-  if (has_amx()) {  // then there is AVX512_BF16 too; it takes denormal numbers as zero, as the tiles do
-    for (; i + lanes <= n; i += lanes) {
+    // With AMX there is AVX512_BF16, too; it takes denormal numbers as zero, as the tiles do.
+    for (; by_vectors && i + lanes <= n; i += lanes) {
       __m256i rounded;
       asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(Vec(vec(from + i))));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), rounded);
     }
-  }
 #endif
 #pragma omp simd
-  for (int64_t j = i; j < n; ++j) to[j] = to_bf16(from[j]);
+    for (int64_t j = i; j < n; ++j) to[j] = to_bf16(from[j]);
+  }
 }
 
-void pair_lines(const uint16_t* a, const uint16_t* b, int64_t n, Pair* to) {
+void pair_rows(int64_t rows, int64_t n, const uint16_t* a, const uint16_t* b, int64_t step, Pair* to, int64_t to_step) {
+  for (; rows > 0; --rows, a += step, b += step, to += to_step)
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) to[i] = a[i] | static_cast<Pair>(b[i]) << 16;
+    for (int64_t i = 0; i < n; ++i) to[i] = a[i] | static_cast<Pair>(b[i]) << 16;
 }
 
 void transpose_pairs(const Pair* from, int64_t rows, int64_t columns, int64_t ld, Pair* to, int64_t to_ld) {

@@ -26,10 +26,12 @@ inline uint16_t to_bf16(float v) {
   return static_cast<uint16_t>((v != v ? bits | 0x400000 : rounded) >> 16);
 }
 
-// to = from rounded, n numbers.
-void round_line(const real* from, int64_t n, uint16_t* to);
-// to[i] = the Pair of a[i] and b[i]
-void pair_lines(const uint16_t* a, const uint16_t* b, int64_t n, Pair* to);
+// to = from rounded: rows of n numbers, contiguous in `from`, `step` apart in `to`.
+void round_rows(int64_t rows, int64_t n, const real* from, uint16_t* to, int64_t step);
+inline void round_line(const real* from, int64_t n, uint16_t* to) { round_rows(1, n, from, to, n); }
+// to[i] = the Pair of a[i] and b[i]: rows of n, `step` apart in a and in b, `to_step` in `to`.
+void pair_rows(int64_t rows, int64_t n, const uint16_t* a, const uint16_t* b, int64_t step, Pair* to, int64_t to_step);
+inline void pair_lines(const uint16_t* a, const uint16_t* b, int64_t n, Pair* to) { pair_rows(1, n, a, b, n, to, n); }
 // to (columns x rows) = from^T; rows and columns are multiples of 16.
 void transpose_pairs(const Pair* from, int64_t rows, int64_t columns, int64_t ld, Pair* to, int64_t to_ld);
 

@@ -109,7 +109,7 @@ void read_band(const Correlation& a, const Correlation::Band& band, int64_t pixe
         continue;
       }
       std::fill_n(to, a.width * a.channels, uint16_t{0});
-      for (int64_t j = 0; j < inside; ++j) round_line(from + j * x.c, x.c, to + (first + j * x.apart) * a.channels);
+      round_rows(inside, x.c, from, to + first * a.channels, x.apart * a.channels);
     }
   std::fill(to, end, uint16_t{0});
 }
@@ -150,7 +150,7 @@ int64_t filters_size(const Correlation& a) { return up(a.k, block) / block * a.s
 // y = epilogue(sums), a row of k channels.
 void write_row(const float* sums, int64_t k, const Finish& finish, bool streamed, real* y) {
   if (!streamed) {
-    std::copy_n(sums, k, y);
+    k < lanes ? void(std::copy_n(sums, k, y)) : copy_line(sums, k, y);
     if (finish) finish(y, 1, 0, k);
     return;
   }
@@ -289,27 +289,23 @@ void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real*
     for (int64_t b = first; b < last; ++b) {
       const Correlation::Band band = a[b];
       read_band(a, band, pixels, image.data);
-      for (int64_t v = 0; v < versions; ++v)
-        for (int64_t u = 0; u < pairs; ++u) {
-          const uint16_t* pixel = image.data + (v + versions * u) * a.channels;
-          // The last Pair of a later version may end beyond the image; no tap with a position reads it.
-          const bool whole = v + versions * u + a.stride < pixels;
-          Pair* to = interleaved.data + (v * pairs + u) * a.channels;
-          whole ? pair_lines(pixel, pixel + a.stride * a.channels, a.channels, to)
-                : void(std::fill_n(to, a.channels, Pair{0}));
-        }
+      for (int64_t v = 0; v < versions; ++v) {
+        // The last Pair of a later version may end beyond the image; no tap with a position reads it.
+        const int64_t whole = std::clamp<int64_t>((pixels - a.stride - v + versions - 1) / versions, 0, pairs);
+        const uint16_t* pixel = image.data + v * a.channels;
+        Pair* const to = interleaved.data + v * pairs * a.channels;
+        pair_rows(whole, a.channels, pixel, pixel + a.stride * a.channels, versions * a.channels, to, a.channels);
+        std::fill(to + whole * a.channels, to + pairs * a.channels, Pair{0});
+      }
       uint16_t* line = lines.data;
       for_runs(a, band, 0, positions, [&](int64_t to, int64_t from, int64_t run) {
         line = std::fill_n(line, lines.data + to * filters - line, uint16_t{0});
-        for (int64_t j = 0; j < run; ++j, line += filters) {
-          round_line(g + (from + j) * a.k, a.k, line);
-          std::fill(line + a.k, line + filters, uint16_t{0});
-        }
+        if (a.k < filters) std::fill_n(line, run * filters, uint16_t{0});
+        round_rows(run, a.k, g + from * a.k, line, filters);
+        line += run * filters;
       });
       std::fill(line, lines.data + positions * filters, uint16_t{0});
-      for (int64_t u = 0; u < positions / 2; ++u)
-        pair_lines(lines.data + 2 * u * filters, lines.data + (2 * u + 1) * filters, filters,
-                   g_pairs.data + u * filters);
+      pair_rows(positions / 2, filters, lines.data, lines.data + filters, 2 * filters, g_pairs.data, filters);
       transpose_pairs(g_pairs.data, positions / 2, filters, filters, turned.data, g_row);
       const int64_t parts = (a.k + block - 1) / block * taps;
       Prefetch next_x = prefetch_band(a, b + 1, last, parts);
