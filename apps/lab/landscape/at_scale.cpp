@@ -45,7 +45,7 @@ std::map<Kind, Runs> logged_runs() {
     if (run["seed"] != 1) continue;
     const Kind kind = !o.contains("norm")       ? batch
                       : o.contains("optimizer") ? sgd
-                      : o.at("init") == "he"    ? he
+                      : o.contains("init")      ? he
                                                 : identity_filters;
     all[kind][o.value("lr", .24)] = {run["accuracy"], run["seconds"]};
   }
