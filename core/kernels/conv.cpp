@@ -14,6 +14,7 @@
 #include "core/kernels/conv_bf16.h"
 #include "core/kernels/conv_groups.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/row_moments.h"
 #include "core/kernels/winograd.h"
 
 namespace evenkeel {
@@ -53,6 +54,7 @@ struct Bands {
   int64_t rows, height, each, count;  // each: bands of an image
 };
 constexpr int64_t positions_of_a_band = 256;  // a band and its input fit into a core's L2 cache
+bool few_rows(const ConvSizes& a) { return rows(a) <= 4 * positions_of_a_band; }
 
 // Copies the rows [top, top + rows) and columns [left, left + width) of an image (h, w, c), with zeros outside of it.
 void read(const real* image, int64_t h, int64_t w, int64_t c, int64_t top, int64_t rows, int64_t left, int64_t width,
@@ -100,27 +102,30 @@ void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* f
 }
 
 bool conv_gathers_moments(const ConvSizes& a, ConvForm form) {
-  return a.groups == 1 && form != ConvForm::direct && a.k % lanes == 0;
+  return a.groups == 1 && a.k % lanes == 0 && (form != ConvForm::direct || !few_rows(a));
 }
 bool conv_pools(const ConvSizes& a, ConvForm form) {
   return a.groups == 1 && form != ConvForm::direct && form != ConvForm::bf16 && a.k % lanes == 0;
 }
 
 // y (positions x K) = epilogue(patches w^T). With few positions the columns are cut too, so that all threads have work.
+// A large y, or one whose moments are asked for, is computed a band at a time in scratch.
 void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,
                   std::vector<Moments>* moments, PooledCells* pooled) {
   if (a.groups > 1) return grouped_forward(a, form, x, filters, y, finish);
   if constexpr (bf16_exists)
     if (form == ConvForm::bf16) return bf16_forward(a, x, filters, y, finish, moments);
   if (form != ConvForm::direct) return winograd_forward(a, form, x, filters, y, finish, moments, pooled);
-  const bool few = rows(a) <= 4 * positions_of_a_band;
+  const bool few = few_rows(a), streamed = !few && worth_streaming(rows(a) * a.k, a.k), apart = streamed || moments;
   const int64_t wide = few ? 64 : std::max<int64_t>(1, a.k), across = (a.k + wide - 1) / wide;
   const Bands bands(a.n, a.p, a.q, few ? 96 : positions_of_a_band);
   const ReceptiveField field(a, bands);
+  if (moments) moments->resize(static_cast<size_t>(bands.count));
   parallel_for(bands.count * across, [&](int64_t i) {
     const Bands::Band band = bands[i / across];
     const int64_t count = band.rows * a.q, begin = i % across * wide, end = std::min(begin + wide, a.k);
-    real* to = y + (band.image * a.p + band.begin) * a.q * a.k;
+    const Scratch<real> sums(apart ? count * a.k : 0);
+    real *const place = y + (band.image * a.p + band.begin) * a.q * a.k, *const to = apart ? sums.data : place;
     if (is_matmul(a)) {
       gemm_packed(count, a.k, a.c, x + (band.image * a.p + band.begin) * a.q * a.c, a.c, filters, to, begin, end);
     } else {
@@ -129,7 +134,18 @@ void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* 
       gemm_packed(count, a.k, patch(a), {image.data, field.positions.data(), field.taps.data()}, filters, false, to,
                   begin, end);
     }
-    if (finish) finish(to + begin, count, begin, end - begin);
+    if (!apart) {
+      if (finish) finish(to + begin, count, begin, end - begin);
+      return;
+    }
+    if (moments) {
+      constexpr int64_t some = 32;
+      RowMoments gathered(a.k);
+      for (int64_t r = 0; r < count; r += some) gathered.add(to + r * a.k, std::min(some, count - r), a.k);
+      (*moments)[static_cast<size_t>(i)] = gathered.result();
+    }
+    write_rows(to, count, a.k, a.k, finish, streamed, place);
+    if (streamed) stream_end();
   });
 }
 

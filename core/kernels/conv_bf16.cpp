@@ -147,19 +147,6 @@ Pair* tile_of(const Correlation& a, int64_t filter, int64_t step, real* filters)
 }
 int64_t filters_size(const Correlation& a) { return up(a.k, block) / block * a.steps() * step_size; }
 
-// y = epilogue(sums), a row of k channels.
-void write_row(const float* sums, int64_t k, const Finish& finish, bool streamed, real* y) {
-  if (!streamed) {
-    k < lanes ? void(std::copy_n(sums, k, y)) : copy_line(sums, k, y);
-    if (finish) finish(y, 1, 0, k);
-    return;
-  }
-  for (int64_t c = 0; c < k; c += lanes) {
-    const Vec v = vec(sums + c);
-    stream(y + c, finish ? finish(v, y + c, c) : v);
-  }
-}
-
 void correlate(const Correlation& a, const real* filters, real* y, const Finish& finish,
                std::vector<Moments>* moments = nullptr) {
   std::vector<int64_t> places;
@@ -191,8 +178,7 @@ void correlate(const Correlation& a, const real* filters, real* y, const Finish&
               step_size, sums.data + j, wide, false);
         for_runs(a, band, m, m + block, [&](int64_t from, int64_t to, int64_t run) {
           if (moments) gathered.add(sums.data + (from - m) * wide, run, wide);
-          for (int64_t i = 0; i < run; ++i)
-            write_row(sums.data + (from - m + i) * wide, a.k, finish, streamed, y + (to + i) * a.k);
+          write_rows(sums.data + (from - m) * wide, run, a.k, wide, finish, streamed, y + to * a.k);
         });
       }
     }

@@ -1,5 +1,6 @@
 #include "core/kernels/finish.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -26,6 +27,17 @@ void Finish::operator()(real* to, int64_t rows, int64_t channel, int64_t columns
         to[c] = v < floor ? floor : v;
       }
     }
+  }
+}
+
+void write_rows(const real* v, int64_t rows, int64_t k, int64_t step, const Finish& finish, bool streamed, real* y) {
+  for (; rows > 0; --rows, v += step, y += k) {
+    if (streamed) {
+      for (int64_t c = 0; c < k; c += lanes) stream(y + c, finish ? finish(vec(v + c), y + c, c) : Vec(vec(v + c)));
+      continue;
+    }
+    k < lanes ? void(std::copy_n(v, k, y)) : copy_line(v, k, y);
+    if (finish) finish(y, 1, 0, k);
   }
 }
 

@@ -29,4 +29,8 @@ class Finish {
   std::vector<real> bias_;
 };
 
+// y = finish(v): rows of k channels, `step` apart in v, contiguous in y. `streamed`: by non-temporal stores, for which
+// k is a multiple of `lanes`; call stream_end() after the last.
+void write_rows(const real* v, int64_t rows, int64_t k, int64_t step, const Finish& finish, bool streamed, real* y);
+
 }  // namespace evenkeel

@@ -209,6 +209,15 @@ TEST_CASE("conv2d: the moments that it keeps for a batch norm are those of the r
         set_threads(3);
         CHECK(one.flat() == conv2d(x, filters, o, {}, {.moments = true}).storage()->moments->flat());
       }
+    for (const auto& [n, h, c, k] :
+         {std::array<int64_t, 4>{40, 8, 16, 48}, {24, 32, 3, 64}, {5, 33, 16, 16}, {18, 15, 8, 32}})
+      for (const int64_t r : {1, 3})
+        for (const int64_t stride : {1, 2}) {
+          const Tensor x = Tensor::normal({n, h, h, c}, random) + real(30), w = Tensor::normal({k, r, r, c}, random);
+          const ConvOptions o{.stride = stride, .algorithm = ConvAlgorithm::direct};
+          const bool many = n * ((h - r) / stride + 1) * ((h - r) / stride + 1) > 1024;
+          CHECK(check_moments(x, w, o, {}, {.moments = true}) == (many || precision == Precision::bf16));
+        }
     // Where something follows, or the form has no such kernel, none are kept.
     const Tensor x = Tensor::normal({2, 8, 8, 16}, random), w = Tensor::normal({16, 3, 3, 16}, random),
                  bias = Tensor::normal({16}, random);
