@@ -251,9 +251,10 @@ TEST_CASE("pooling in a convolution's epilogue is max_pool of its result to the 
     for (const After after : {After::nothing, After::relu, After::gelu})
       for (const bool with_bias : {false, true})
         for (const bool nan : {false, true}) {
-          CAPTURE(h);
-          CAPTURE(k);
-          Tensor x = Tensor::normal({n, h, w, c}, random), filters = Tensor::normal({k, r, r, c}, random).track();
+          const Shape of_x{n, h, w, c}, of_w{k, r, r, c};
+          CAPTURE(of_x.str());
+          CAPTURE(of_w.str());
+          Tensor x = Tensor::normal(of_x, random), filters = Tensor::normal(of_w, random).track();
           if (nan) x.mutable_data()[x.size() / 2] = std::numeric_limits<real>::quiet_NaN();
           x.track();
           const Tensor bias = with_bias ? Tensor::normal({k}, random).track() : Tensor();
