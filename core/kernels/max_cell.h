@@ -1,6 +1,5 @@
 // The largest cell of a pooling window, for a Vec of channels.
 #pragma once
-#include <cstring>
 #include <limits>
 #include <type_traits>
 

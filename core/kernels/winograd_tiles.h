@@ -1,6 +1,7 @@
 // The memory of Winograd's convolution: the squares of an image and the matrices that their transforms make.
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "core/base/scratch.h"
 #include "core/kernels/finish.h"
@@ -112,13 +113,20 @@ struct Tiles {
   int64_t down, across;  // tiles in an image
   int64_t side, pitch, offset;
 
+  // The image of tile t, and its row and column among that image's tiles.
+  struct Index {
+    int64_t n, i, j;
+  };
+  Index index(int64_t t) const { return {t / (down * across), t / across % down, t % across}; }
+
   // Tile t, and its rows and columns inside the image.
   struct Place {
     View<Real> view;
     int64_t i0, i1, j0, j1;
   };
   Place at(int64_t t) const {
-    const int64_t n = t / (down * across), top = t / across % down * pitch - offset, left = t % across * pitch - offset;
+    const auto [n, i, j] = index(t);
+    const int64_t top = i * pitch - offset, left = j * pitch - offset;
     return {{data + ((n * h + top) * w + left) * c, w * c, c},
             std::max<int64_t>(0, -top),
             std::min(side, h - top),
@@ -132,9 +140,10 @@ struct Tiles {
 // Prefetches the rows that the tiles t in [begin, end) read.
 inline Prefetch prefetch_tiles(const Tiles<const real>& tiles, int64_t begin, int64_t end, int64_t parts) {
   if (begin >= end) return {};
-  const auto row = [&](int64_t t, int64_t i) {
-    const int64_t n = t / (tiles.down * tiles.across), top = t / tiles.across % tiles.down * tiles.pitch - tiles.offset;
-    return (n * tiles.h + std::clamp<int64_t>(top + i, 0, tiles.h)) * tiles.w * tiles.c;
+  const auto row = [&](int64_t t, int64_t of_tile) {
+    const auto at = tiles.index(t);
+    const int64_t of_image = at.i * tiles.pitch - tiles.offset + of_tile;
+    return (at.n * tiles.h + std::clamp<int64_t>(of_image, 0, tiles.h)) * tiles.w * tiles.c;
   };
   return {tiles.data + row(begin, 0), row(end - 1, tiles.side) - row(begin, 0), parts};
 }
@@ -218,10 +227,10 @@ void write_pooled_tiles(const M& from, int64_t begin, int64_t end, int64_t first
   Cells nans{};
   for (int64_t t = begin; t < end; ++t) {
     finish ? transform<L>(from.row(t - first), square, c, finish) : transform<L>(from.row(t - first), square, c);
-    const int64_t n = t / (tiles.down * tiles.across), top = t / tiles.across % tiles.down * half,
-                  left = t % tiles.across * half, across = std::min(half, w - left);
+    const auto at = tiles.index(t);
+    const int64_t top = at.i * half, left = at.j * half, across = std::min(half, w - left);
     for (int64_t i = 0; i < std::min(half, h - top); ++i) {
-      const int64_t row = ((n * h + top + i) * w + left) * c;
+      const int64_t row = ((at.n * h + top + i) * w + left) * c;
       for (int64_t j = 0; j < across; ++j)
         for (int64_t k = 0; k < c; k += lanes) {
           MaxCell most;
