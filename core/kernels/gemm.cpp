@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/check.h"
@@ -54,9 +55,10 @@ struct Column<M, ByRows> {
   explicit Column(const ByRows& a) : down(a.down) {
     for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
   }
-  real operator[](int i) const { return row[i / 3][i % 3 * down]; }
-  void next() {
-    for (const real*& r : row) ++r;
+  const real* at(int i) const { return row[i / 3] + i % 3 * down; }
+  real operator[](int i) const { return *at(i); }
+  void next(int64_t columns = 1) {
+    for (const real*& r : row) r += columns;
   }
   void prefetch() const {}
   const real* row[(M + 2) / 3];  // every third row; an addressing mode reaches the two after it
@@ -65,14 +67,15 @@ struct Column<M, ByRows> {
 // Each column lies on other cache lines, too far apart for the hardware prefetchers.
 template <int M>
 struct Column<M, ByColumns> {
-  explicit Column(const ByColumns& a) : at(a.a), along(a.along) {}
-  real operator[](int i) const { return at[i]; }
-  void next() { at += along; }
+  explicit Column(const ByColumns& a) : first(a.a), along(a.along) {}
+  const real* at(int i) const { return first + i; }
+  real operator[](int i) const { return *at(i); }
+  void next() { first += along; }
   void prefetch() const {
-    __builtin_prefetch(at + ahead * along);
-    __builtin_prefetch(at + ahead * along + M - 1);
+    __builtin_prefetch(first + ahead * along);
+    __builtin_prefetch(first + ahead * along + M - 1);
   }
-  const real* at;
+  const real* first;
   int64_t along;
 };
 template <int M>
@@ -87,33 +90,101 @@ struct Column<M, Indexed> {
   const int64_t* column;
 };
 
-// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
+// A Vec of a row of B; `ahead` rows further is prefetched.
+inline Vec read_line(const real* b, int64_t ldb) {
+  if (prefetches) __builtin_prefetch(b + ahead * ldb);
+  return vec(b);
+}
+
+// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart.
 template <int M, int V, class A>
-void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
-  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
-    Vec sum[M][V];
+struct Product {
+  static void set(int64_t k, const A& a, const real* b, int64_t ldb, Vec (&sum)[M][V]) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
-    if (prefetches)
-      for (int i = 0; i < M; ++i)
-        for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
     Column<M, A> column(a);
-    const real* next = b;
-    for (int64_t p = 0; p < k; ++p, next += ldb, column.next()) {
+    for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
       Vec line[V];
       if (prefetches) column.prefetch();
-      for (int v = 0; v < V; ++v) {
-        line[v] = vec(next + v * lanes);
-        if (prefetches) __builtin_prefetch(next + ahead * ldb + v * lanes);
-      }
+      for (int v = 0; v < V; ++v) line[v] = read_line(b + v * lanes, ldb);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
         const real factor = column[i];
         for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
       }
     }
+  }
+};
+
+// A result of one Vec a row: the loop above loads a number of A for each multiply-add, and loads that fill a register
+// of 512 bits take almost twice as long as the multiply-adds (measured on Ice Lake). So the next two load two numbers
+// at a time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
+constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
+
+// By rows: two numbers of a row of A, with two rows of B interleaved.
+template <int M>
+requires pairs struct Product<M, 1, ByRows> {
+  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
+    Column<M, ByRows> column(a);
+    Vec two[M][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) two[i][0] = two[i][1] = Vec{};
+    int64_t p = 0;
+    for (; p + 1 < k; p += 2, b += 2 * ldb, column.next(2)) {
+      const Vec even = read_line(b, ldb), odd = read_line(b + ldb, ldb);
+      const Vec low = interleave_low(even, odd), high = interleave_high(even, odd);
+#pragma GCC unroll 16
+      for (int i = 0; i < M; ++i) {
+        const Vec factors = repeat_pair(column.at(i));
+        two[i][0] += factors * low;
+        two[i][1] += factors * high;
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) sum[i][0] = evens(two[i][0], two[i][1]) + odds(two[i][0], two[i][1]);
+    if (p == k) return;
+    const Vec last = vec(b);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) sum[i][0] += column[i] * last;
+  }
+};
+
+// By columns: two rows of A at a time, with each number of B repeated twice. The last row may have no partner.
+template <int M>
+requires pairs struct Product<M, 1, ByColumns> {
+  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
+    constexpr int halves = (M + 1) / 2;
+    Column<M, ByColumns> column(a);
+    Vec two[halves][2];
+#pragma GCC unroll 16
+    for (int i = 0; i < halves; ++i) two[i][0] = two[i][1] = Vec{};
+    for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
+      column.prefetch();
+      const Vec line = read_line(b, ldb), low = interleave_low(line, line), high = interleave_high(line, line);
+#pragma GCC unroll 16
+      for (int i = 0; i < halves; ++i) {
+        const Vec factors = 2 * i + 1 < M ? repeat_pair(column.at(2 * i)) : column[2 * i] - Vec{};
+        two[i][0] += factors * low;
+        two[i][1] += factors * high;
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+      sum[i][0] = i % 2 ? odds(two[i / 2][0], two[i / 2][1]) : evens(two[i / 2][0], two[i / 2][1]);
+  }
+};
+
+// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
+template <int M, int V, class A>
+void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
+    Vec sum[M][V];
+    if (prefetches)
+      for (int i = 0; i < M; ++i)
+        for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
+    Product<M, V, A>::set(k, a, b, ldb, sum);
     if (add)
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i)
@@ -126,16 +197,18 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
   }
 }
 
+// The most rows of a tile with V Vecs a row.
+template <int V, class A>
+constexpr int most_rows = pairs&& V == 1 && std::is_same_v<A, ByColumns> ? 16 : tile_rows;
+
 template <class A>
 using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, real*, int64_t, bool);
-template <class A, int V, size_t... M>
+template <int V, class A, size_t... M>
 constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
   return {tile<M + 1, V, A>...};
 }
-// Indexed by the numbers of Vecs and of rows, each minus one.
-template <class A>
-constexpr std::array<Tile<A>, tile_rows> tiles[] = {tiles_of<A, 1>(std::make_index_sequence<tile_rows>()),
-                                                    tiles_of<A, tile_vecs>(std::make_index_sequence<tile_rows>())};
+template <int V, class A>  // indexed by the number of rows minus one
+constexpr auto tiles = tiles_of<V, A>(std::make_index_sequence<most_rows<V, A>>());
 
 // to (k x panel) = the first `width` columns of op(B), then zeros.
 void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, real* to) {
@@ -161,26 +234,32 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
     for (int64_t p = i < j ? squares : 0; p < k; ++p) to[p * panel + i] = b[i * ldb + p];
 }
 
+// C (m x width, width <= V Vecs) = or += A (m x k) B (k x V Vecs).
+template <int V, class A>
+void multiply_columns(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc,
+                      bool add) {
+  constexpr int most = most_rows<V, A>;
+  const int64_t rest = m % most, done = m - rest;
+  if (width == V * lanes) {
+    tiles<V, A>[most - 1](m / most, k, a, b, ldb, c, ldc, add);
+    if (rest) tiles<V, A>[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, c + done * ldc, ldc, add);
+    return;
+  }
+  alignas(64) real corner[most * V * lanes];
+  for (int64_t i = 0; i < m; i += most) {
+    const int64_t count = std::min<int64_t>(most, m - i);
+    tiles<V, A>[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, V * lanes, false);
+    for (int64_t r = i; r < i + count; ++r)
+      for (int64_t s = 0; s < width; ++s)
+        c[r * ldc + s] = corner[(r - i) * V * lanes + s] + (add ? c[r * ldc + s] : real(0));
+  }
+}
+
 // C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
 template <class A>
 void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc,
                     bool add) {
-  const int vecs = width > lanes ? tile_vecs : 1;
-  const auto& by_rows = tiles<A>[vecs > 1];
-  const int64_t times = m / tile_rows, rest = m % tile_rows, done = m - rest;
-  if (width == vecs * lanes) {
-    by_rows[tile_rows - 1](times, k, a, b, ldb, c, ldc, add);
-    if (rest) by_rows[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, c + done * ldc, ldc, add);
-    return;
-  }
-  alignas(64) real corner[tile_rows * panel];
-  for (int64_t i = 0; i < m; i += tile_rows) {
-    const int64_t count = std::min<int64_t>(tile_rows, m - i);
-    by_rows[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, panel, false);
-    for (int64_t r = i; r < i + count; ++r)
-      for (int64_t s = 0; s < width; ++s)
-        c[r * ldc + s] = corner[(r - i) * panel + s] + (add ? c[r * ldc + s] : real(0));
-  }
+  (width > lanes ? multiply_columns<tile_vecs, A> : multiply_columns<1, A>)(m, width, k, a, b, ldb, c, ldc, add);
 }
 
 // A product without an inner dimension.

@@ -1,6 +1,8 @@
 // Vec: a SIMD vector, as wide as a register of the target processor.
 #pragma once
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -54,6 +56,38 @@ inline void transpose(Vec (&v)[lanes]) {
     }
     std::copy(next, next + lanes, v);
   }
+}
+
+// The same within each 16 bytes, which is one instruction. Of floats, low is a0 b0 a1 b1 and high a2 b2 a3 b3 there;
+// evens(low, high) is a0 a1 a2 a3 again, odds(low, high) b0 b1 b2 b3.
+template <int step, int from, size_t... I>
+inline Vec shuffle_16(Vec a, Vec b, std::index_sequence<I...>) {
+  constexpr auto index = [](int i) {
+    constexpr int group = 16 / sizeof(real);
+    const int j = i % group;
+    return step == 2 ? i - j + j % (group / 2) * 2 + from + j / (group / 2) * lanes
+                     : i - j + from + j / 2 + j % 2 * lanes;
+  };
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, index(I)...);
+#else
+  using Index [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
+  return __builtin_shuffle(a, b, Index{index(I)...});
+#endif
+}
+inline Vec interleave_low(Vec a, Vec b) { return shuffle_16<1, 0>(a, b, std::make_index_sequence<lanes>()); }
+inline Vec interleave_high(Vec a, Vec b) {
+  return shuffle_16<1, 8 / sizeof(real)>(a, b, std::make_index_sequence<lanes>());
+}
+inline Vec evens(Vec a, Vec b) { return shuffle_16<2, 0>(a, b, std::make_index_sequence<lanes>()); }
+inline Vec odds(Vec a, Vec b) { return shuffle_16<2, 1>(a, b, std::make_index_sequence<lanes>()); }
+
+// The two floats at p, repeated through a Vec.
+inline Vec repeat_pair(const real* p) {
+  using Pairs [[gnu::vector_size(vec_bytes)]] = int64_t;
+  int64_t pair;
+  std::memcpy(&pair, p, sizeof pair);
+  return (Vec)(Pairs{} + pair);
 }
 
 // Copies n numbers, n >= lanes: for lines too short to be worth a call of memmove.

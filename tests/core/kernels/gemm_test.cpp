@@ -107,7 +107,8 @@ TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that 
       for (int64_t i = 0; i < m; ++i)
         for (int64_t p = 0; p < k; ++p)
           a.mutable_data()[i * k + p] = memory.data()[rows[static_cast<size_t>(i)] + columns[static_cast<size_t>(p)]];
-      Tensor expected = Tensor::normal({m, n}, random), scattered = expected.clone(), in_rows = Tensor::empty({m, n});
+      const Tensor before = Tensor::normal({m, n}, random);
+      Tensor expected = before.clone(), scattered = before.clone(), in_rows = Tensor::empty({m, n});
       std::vector<real> packed(static_cast<size_t>(packed_size(n, k)));
       pack(false, n, k, b.data(), n, packed.data());
       gemm(false, false, m, n, k, a.data(), k, b.data(), n, add, expected.mutable_data(), n);
@@ -117,8 +118,16 @@ TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that 
                     begin, end);
         gemm_packed(m, n, k, a.data(), k, packed.data(), in_rows.mutable_data(), begin, end);
       }
-      CHECK(scattered.values() == expected.values());
       if (!add) CHECK(in_rows.values() == expected.values());
+      double worst = 0;
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) {
+          double sum = add ? static_cast<double>(before.data()[i * n + j]) : 0;
+          for (int64_t p = 0; p < k; ++p)
+            sum += static_cast<double>(a.data()[i * k + p]) * static_cast<double>(b.data()[p * n + j]);
+          worst = std::max(worst, std::abs(static_cast<double>(scattered.data()[i * n + j]) - sum));
+        }
+      CHECK(worst <= 1e-6 * static_cast<double>(k + 10));
     }
 }
 
@@ -131,10 +140,27 @@ TEST_CASE("gemm: a sum over nothing is zero, or adds nothing") {
   CHECK(c[3] == 0);
 }
 
-TEST_CASE("gemm: NaN and infinity come through, a zero does not hide them") {
-  Tensor a = Tensor::zeros({3 * 40}), b = Tensor::full({40 * 20}, 1), c = Tensor::empty({3 * 20});
-  b.mutable_data()[39 * 20 + 19] = std::numeric_limits<real>::infinity();
-  gemm(false, false, 3, 20, 40, a.data(), 40, b.data(), 20, false, c.mutable_data(), 20);
-  CHECK(std::isnan(c.data()[19]));
-  CHECK(c.data()[18] == 0);
+TEST_CASE("gemm: NaN and infinity come through, to their own rows and columns alone") {
+  const real infinity = std::numeric_limits<real>::infinity();
+  for (const bool ta : {false, true})
+    for (const int64_t n : {16, 20})
+      for (const int64_t k : {1, 39, 40})
+        for (const int64_t m : {3, 16}) {
+          CAPTURE(ta);
+          CAPTURE(n);
+          CAPTURE(k);
+          CAPTURE(m);
+          Tensor a = Tensor::zeros({m * k}), b = Tensor::full({k * n}, 1), c = Tensor::empty({m * n});
+          const auto multiply = [&] {
+            gemm(ta, false, m, n, k, a.data(), ta ? m : k, b.data(), n, false, c.mutable_data(), n);
+          };
+          // A zero does not hide an infinity of B.
+          b.mutable_data()[k * n - 1] = infinity;
+          multiply();
+          for (int64_t i = 0; i < m * n; ++i) CHECK((i % n == n - 1 ? std::isnan(c.data()[i]) : c.data()[i] == 0));
+          b = Tensor::full({k * n}, 1);
+          a.mutable_data()[ta ? (k - 1) * m + 1 : 2 * k - 1] = infinity;  // row 1
+          multiply();
+          for (int64_t i = 0; i < m * n; ++i) CHECK(c.data()[i] == (i / n == 1 ? infinity : 0));
+        }
 }
