@@ -222,8 +222,10 @@ void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const rea
       const real* from = product.data;
       for (int64_t i = band.begin * a.stride + pair.down.phase; i < std::min(a.h, (band.begin + band.rows) * a.stride);
            i += a.stride, from += columns * a.c)
-        for (int64_t j = pair.across.phase, v = 0; j < a.w; j += a.stride, ++v)
-          std::copy_n(from + v * a.c, a.c, dx + ((band.image * a.h + i) * a.w + j) * a.c);
+        for (int64_t j = pair.across.phase, v = 0; j < a.w; j += a.stride, ++v) {
+          real* const to = dx + ((band.image * a.h + i) * a.w + j) * a.c;
+          a.c < lanes ? void(std::copy_n(from + v * a.c, a.c, to)) : copy_line(from + v * a.c, a.c, to);
+        }
     }
   });
 }

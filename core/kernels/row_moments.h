@@ -30,13 +30,34 @@ class RowMoments {
         sum += d;
         squares += d * d;
       }
-#pragma omp simd
-      for (int j = 0; j < lanes; ++j) {
-        sums_[static_cast<size_t>(c + j)] += static_cast<double>(sum[j]);
-        squares_[static_cast<size_t>(c + j)] += static_cast<double>(squares[j]);
-      }
+      add_sums(c, sum, squares);
     }
   }
+
+  // The same for a kernel that has the Vecs in registers: after begin_rows(n), at(c) takes those of the channels from c
+  // on, one for each row, and returns them as they are. Some rows must have been added before.
+  bool has_pivot() const { return count_ > 0; }
+  void begin_rows(int64_t n) { count_ += static_cast<double>(n); }
+  class Channels {
+   public:
+    Channels(RowMoments& all, int64_t c) : all_(all), c_(c), pivot_(vec(all.pivot_.data() + c)) {}
+    ~Channels() { all_.add_sums(c_, sum_, squares_); }
+    Channels(const Channels&) = delete;
+    Channels& operator=(const Channels&) = delete;
+    Vec operator()(Vec v, const real*) {
+      const Vec d = v - pivot_;
+      sum_ += d;
+      squares_ += d * d;
+      return v;
+    }
+
+   private:
+    RowMoments& all_;
+    const int64_t c_;
+    const Vec pivot_;
+    Vec sum_{}, squares_{};
+  };
+  Channels at(int64_t c) { return {*this, c}; }
 
   Moments result() const {
     Moments m(channels_);
@@ -55,6 +76,13 @@ class RowMoments {
       Vec sum{};
       for (int64_t i = 0; i < n; ++i) sum += Vec(vec(rows + i * stride + c));
       vec(pivot_.data() + c) = sum / static_cast<real>(n);
+    }
+  }
+  void add_sums(int64_t c, Vec sum, Vec squares) {
+#pragma omp simd
+    for (int j = 0; j < lanes; ++j) {
+      sums_[static_cast<size_t>(c + j)] += static_cast<double>(sum[j]);
+      squares_[static_cast<size_t>(c + j)] += static_cast<double>(squares[j]);
     }
   }
 

@@ -1,7 +1,9 @@
 // The memory of Winograd's convolution: the squares of an image and the matrices that their transforms make.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <utility>
 
 #include "core/base/scratch.h"
 #include "core/kernels/finish.h"
@@ -43,7 +45,8 @@ struct Edged {
 };
 
 struct AsItIs {
-  Vec operator()(Vec v, const real*, int64_t) const { return v; }
+  AsItIs at(int64_t) const { return {}; }
+  Vec operator()(Vec v, const real*) const { return v; }
 };
 
 // How results are written, and how many neighbouring Vecs at a time: a whole cache line for non-temporal stores.
@@ -56,9 +59,9 @@ struct Stream {
   void operator()(real* to, Vec v) const { stream(to, v); }
 };
 
-// to = epilogue(L from L^T) for each channel; finish(v, where, channel) is the value to write.
+// to = epilogue(L from L^T) for each channel; finish.at(channel)(v, where) is the value to write.
 template <class L, class From, class F = AsItIs, class S = Store>
-void transform(const From& from, const View<real>& to, int64_t channels, const F& finish = {}, const S& store = {}) {
+void transform(const From& from, const View<real>& to, int64_t channels, F&& finish = {}, const S& store = {}) {
   constexpr int group = S::vecs, wide = group * lanes;
   for (int64_t next = 0; next < channels; next += wide) {
     const int64_t c = std::min(next, channels - wide);  // the last group overlaps the one before it
@@ -73,6 +76,10 @@ void transform(const From& from, const View<real>& to, int64_t channels, const F
 #pragma GCC unroll 8
         for (int i = 0; i < L::to; ++i) half[g][i][j] = result[i];
       }
+    auto last = [&]<size_t... G>(std::index_sequence<G...>) {
+      return std::array{finish.at(c + static_cast<int64_t>(G) * lanes)...};
+    }
+    (std::make_index_sequence<group>());
     real* row = to.data + c;
     for (int i = 0; i < L::to; ++i, row += to.down) {
       Vec result[group][L::to];
@@ -82,8 +89,7 @@ void transform(const From& from, const View<real>& to, int64_t channels, const F
 #pragma GCC unroll 8
       for (int j = 0; j < L::to; ++j, place += to.along)
 #pragma GCC unroll 4
-        for (int g = 0; g < group; ++g)
-          store(place + g * lanes, finish(result[g][j], place + g * lanes, c + g * lanes));
+        for (int g = 0; g < group; ++g) store(place + g * lanes, last[g](result[g][j], place + g * lanes));
     }
   }
 }
@@ -182,13 +188,14 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
   const Scratch<real> copy(tiles.side * tiles.side * tiles.c);
   const View<real> square = tiles.square(copy.data);
   auto write = [&](int64_t t, const View<real>& to, auto store) {
-    finish ? transform<L>(from.row(t - first), to, tiles.c, finish, store)
-           : transform<L>(from.row(t - first), to, tiles.c, AsItIs(), store);
+    if (moments) moments->begin_rows(tiles.side * tiles.side);
+    moments  ? transform<L>(from.row(t - first), to, tiles.c, *moments, store)
+    : finish ? transform<L>(from.row(t - first), to, tiles.c, finish, store)
+             : transform<L>(from.row(t - first), to, tiles.c, AsItIs(), store);
   };
   for (int64_t t = begin; t < end; ++t) {
     const auto place = tiles.at(t);
-    const bool whole = tiles.whole(place);
-    if (whole && !moments) {
+    if (tiles.whole(place) && (!moments || moments->has_pivot())) {
       if (streamed) {
         write(t, place.view, Stream());
       } else {
@@ -199,11 +206,10 @@ void write_tiles(const M& from, int64_t begin, int64_t end, int64_t first, const
     }
     transform<L>(from.row(t - first), square, tiles.c);
     const int64_t across = place.j1 - place.j0;
-    if (moments && whole) moments->add(square.data, tiles.side * tiles.side, tiles.c);
     for (int64_t i = place.i0; i < place.i1; ++i) {
       real* to = place.view.at(i, place.j0);
       const real* line = square.at(i, place.j0);
-      if (moments && !whole) moments->add(line, across, tiles.c);
+      if (moments) moments->add(line, across, tiles.c);
       if (streamed && moments)
         stream_line(line, across * tiles.c, to);
       else
