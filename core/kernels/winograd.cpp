@@ -17,9 +17,10 @@ using namespace winograd;
 
 // The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
-// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB); the number of tiles if the
-// filters are more than twice as large: they are read again for every block; and the part of all tiles' transforms that
-// stays in the L3 cache. With AVX2 larger parts were slower, and larger blocks were not measured.
+// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB); the number of tiles where
+// the filters are more than twice as large, and are read again for every block, or as small as those of 16 channels,
+// whose products are so short that their calls count; and the part of all tiles' transforms that stays in the L3 cache.
+// With AVX2 larger parts were slower, and larger blocks were not measured.
 #if defined(__AVX512F__)
 constexpr int64_t in_cache = 1 << 18, large_block = 2 * block, in_l3 = 1 << 22;
 #else
@@ -29,6 +30,7 @@ constexpr int64_t in_cache = 1 << 16, large_block = block, in_l3 = 1 << 19;
 // The input of the next block is prefetched during the products, if the filters' transforms are at most this large, in
 // floats. With larger filters the prefetches delayed the products, and cost 5 to 15 %.
 constexpr int64_t prefetch_beside = 1 << 16;
+constexpr int64_t short_products = 1 << 14;  // filters of these products, in floats
 
 // Tiles of m x m outputs that cover p x q.
 struct Grid {
@@ -75,7 +77,8 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const bool streamed =
       worth_streaming(pooled ? n * (p / 2) * (q / 2) * k : n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
   // Filters that stay in each core's cache, or many tiles: in blocks, whose transforms stay there too.
-  const int64_t filters = products * c * k, most = filters > 2 * in_cache ? large_block : block,
+  const int64_t filters = products * c * k,
+                most = filters > 2 * in_cache || filters <= short_products ? large_block : block,
                 together = std::clamp<int64_t>((tiles + 1) / 2, 8, most);
   const bool ahead = filters <= prefetch_beside;
   // Writes a block of tiles, and sets its part of the moments.
