@@ -118,9 +118,9 @@ struct Product {
   }
 };
 
-// A result of one Vec a row: the loop above loads a number of A for each multiply-add, and loads that fill a register
-// of 512 bits take almost twice as long as the multiply-adds (measured on Ice Lake). So the next two load two numbers
-// at a time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
+// A result of one Vec a row: the loop above loads a number of A for each multiply-add, and some processors (measured:
+// Ice Lake) load one register of 512 bits a cycle but start two multiply-adds. So the next two load two numbers at a
+// time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
 constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
 
 // By rows: two numbers of a row of A, with two rows of B interleaved.
