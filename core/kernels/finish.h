@@ -22,6 +22,7 @@ class Finish {
     if (add_) v += Vec(vec(add_ + (to - y_)));
     return relu_ ? (v < Vec{} ? Vec{} : v) : v;  // NaN stays NaN
   }
+  // The same for the channels from `channel` on: at(channel)(v, to).
   auto at(int64_t channel) const {
     return [this, channel](Vec v, const real* to) { return (*this)(v, to, channel); };
   }

@@ -30,7 +30,7 @@ constexpr int64_t in_cache = 1 << 16, large_block = block, in_l3 = 1 << 19;
 // The input of the next block is prefetched during the products, if the filters' transforms are at most this large, in
 // floats. With larger filters the prefetches delayed the products, and cost 5 to 15 %.
 constexpr int64_t prefetch_beside = 1 << 16;
-constexpr int64_t short_products = 1 << 14;  // filters of these products, in floats
+constexpr int64_t short_products = 1 << 14;  // the largest filters' transforms of such short products, in floats
 
 // Tiles of m x m outputs that cover p x q.
 struct Grid {
