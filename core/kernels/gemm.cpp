@@ -6,9 +6,6 @@
 #include "core/kernels/gemm.h"
 
 #include <algorithm>
-#include <array>
-#include <type_traits>
-#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/memory.h"
@@ -16,199 +13,14 @@
 #include "core/base/scratch.h"
 #include "core/kernels/bf16.h"
 #include "core/kernels/blas.h"
-#include "core/kernels/simd.h"
+#include "core/kernels/gemm_tile.h"
 
 namespace evenkeel {
 namespace {
 
-// The tile that fills the registers, of which there are 32 or 16.
-constexpr int tile_rows = gemm_rows, tile_vecs = 2;
-constexpr int panel = tile_vecs * lanes;  // columns
-constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
-// B and C are in the L2 cache. With AVX-512 their lines are prefetched, those of B and of the columns of A this many
-// rows ahead. With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the
-// time.
-constexpr bool prefetches = vec_bytes == 64;
-constexpr int64_t ahead = 16;
+using namespace gemm_tiles;
 
 bool own = true;  // false: OpenBLAS computes products
-
-// A stored by rows, `down` apart.
-struct ByRows {
-  const real* a;
-  int64_t down;
-};
-// A stored by columns, `along` apart.
-struct ByColumns {
-  const real* a;
-  int64_t along;
-};
-Indexed from(const Indexed& a, int64_t i, int64_t p) { return {a.a, a.rows + i, a.columns + p}; }
-ByRows from(const ByRows& a, int64_t i, int64_t p) { return {a.a + i * a.down + p, a.down}; }
-ByColumns from(const ByColumns& a, int64_t i, int64_t p) { return {a.a + i + p * a.along, a.along}; }
-
-// M rows of A, column after column.
-template <int M, class A>
-struct Column;
-template <int M>
-struct Column<M, ByRows> {
-  explicit Column(const ByRows& a) : down(a.down) {
-    for (int i = 0; i < M; i += 3) row[i / 3] = a.a + i * down;
-  }
-  const real* at(int i) const { return row[i / 3] + i % 3 * down; }
-  real operator[](int i) const { return *at(i); }
-  void next(int64_t columns = 1) {
-    for (const real*& r : row) r += columns;
-  }
-  void prefetch() const {}
-  const real* row[(M + 2) / 3];  // every third row; an addressing mode reaches the two after it
-  int64_t down;
-};
-// Each column lies on other cache lines, too far apart for the hardware prefetchers.
-template <int M>
-struct Column<M, ByColumns> {
-  explicit Column(const ByColumns& a) : first(a.a), along(a.along) {}
-  const real* at(int i) const { return first + i; }
-  real operator[](int i) const { return *at(i); }
-  void next() { first += along; }
-  void prefetch() const {
-    __builtin_prefetch(first + ahead * along);
-    __builtin_prefetch(first + ahead * along + M - 1);
-  }
-  const real* first;
-  int64_t along;
-};
-template <int M>
-struct Column<M, Indexed> {
-  explicit Column(const Indexed& a) : column(a.columns) {
-    for (int i = 0; i < M; ++i) row[i] = a.a + a.rows[i];
-  }
-  real operator[](int i) const { return row[i][*column]; }
-  void next() { ++column; }
-  void prefetch() const {}
-  const real* row[M];
-  const int64_t* column;
-};
-
-// A Vec of a row of B; `ahead` rows further is prefetched.
-inline Vec read_line(const real* b, int64_t ldb) {
-  if (prefetches) __builtin_prefetch(b + ahead * ldb);
-  return vec(b);
-}
-
-// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart.
-template <int M, int V, class A>
-struct Product {
-  static void set(int64_t k, const A& a, const real* b, int64_t ldb, Vec (&sum)[M][V]) {
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[i][v] = Vec{};
-    Column<M, A> column(a);
-    for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
-      Vec line[V];
-      if (prefetches) column.prefetch();
-      for (int v = 0; v < V; ++v) line[v] = read_line(b + v * lanes, ldb);
-#pragma GCC unroll 16
-      for (int i = 0; i < M; ++i) {
-        const real factor = column[i];
-        for (int v = 0; v < V; ++v) sum[i][v] += factor * line[v];
-      }
-    }
-  }
-};
-
-// A result of one Vec a row: the loop above loads a number of A for each multiply-add, and some processors (measured:
-// Ice Lake) load one register of 512 bits a cycle but start two multiply-adds. So the next two load two numbers at a
-// time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
-constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
-
-// By rows: two numbers of a row of A, with two rows of B interleaved.
-template <int M>
-requires pairs struct Product<M, 1, ByRows> {
-  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
-    Column<M, ByRows> column(a);
-    Vec two[M][2];
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) two[i][0] = two[i][1] = Vec{};
-    int64_t p = 0;
-    for (; p + 1 < k; p += 2, b += 2 * ldb, column.next(2)) {
-      const Vec even = read_line(b, ldb), odd = read_line(b + ldb, ldb);
-      const Vec low = interleave_low(even, odd), high = interleave_high(even, odd);
-#pragma GCC unroll 16
-      for (int i = 0; i < M; ++i) {
-        const Vec factors = repeat_pair(column.at(i));
-        two[i][0] += factors * low;
-        two[i][1] += factors * high;
-      }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) sum[i][0] = evens(two[i][0], two[i][1]) + odds(two[i][0], two[i][1]);
-    if (p == k) return;
-    const Vec last = vec(b);
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) sum[i][0] += column[i] * last;
-  }
-};
-
-// By columns: two rows of A at a time, with each number of B repeated twice. The last row may have no partner.
-template <int M>
-requires pairs struct Product<M, 1, ByColumns> {
-  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
-    constexpr int halves = (M + 1) / 2;
-    Column<M, ByColumns> column(a);
-    Vec two[halves][2];
-#pragma GCC unroll 16
-    for (int i = 0; i < halves; ++i) two[i][0] = two[i][1] = Vec{};
-    for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
-      column.prefetch();
-      const Vec line = read_line(b, ldb), low = interleave_low(line, line), high = interleave_high(line, line);
-#pragma GCC unroll 16
-      for (int i = 0; i < halves; ++i) {
-        const Vec factors = 2 * i + 1 < M ? repeat_pair(column.at(2 * i)) : column[2 * i] - Vec{};
-        two[i][0] += factors * low;
-        two[i][1] += factors * high;
-      }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i)
-      sum[i][0] = i % 2 ? odds(two[i / 2][0], two[i / 2][1]) : evens(two[i / 2][0], two[i / 2][1]);
-  }
-};
-
-// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
-template <int M, int V, class A>
-void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
-  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
-    Vec sum[M][V];
-    if (prefetches)
-      for (int i = 0; i < M; ++i)
-        for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
-    Product<M, V, A>::set(k, a, b, ldb, sum);
-    if (add)
-#pragma GCC unroll 16
-      for (int i = 0; i < M; ++i)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sum[i][v] += Vec(vec(c + i * ldc + v * lanes));
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) vec(c + i * ldc + v * lanes) = sum[i][v];
-  }
-}
-
-// The most rows of a tile with V Vecs a row.
-template <int V, class A>
-constexpr int most_rows = pairs&& V == 1 && std::is_same_v<A, ByColumns> ? 16 : tile_rows;
-
-template <class A>
-using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, real*, int64_t, bool);
-template <int V, class A, size_t... M>
-constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
-  return {tile<M + 1, V, A>...};
-}
-template <int V, class A>  // indexed by the number of rows minus one
-constexpr auto tiles = tiles_of<V, A>(std::make_index_sequence<most_rows<V, A>>());
 
 // to (k x panel) = the first `width` columns of op(B), then zeros.
 void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, real* to) {
