@@ -477,7 +477,7 @@ inline void add_reductions(Cases& cases) {
       const Shape s = d.shape();
       return Case{{d.values(s), d.values(s)},
                   [second](const Inputs& in) {
-                    Tensor gated;
+                    Tensor gated = Tensor::empty(in[0].shape());
                     const Tensor sums = gate_and_sum_rows(in[0], in[1], gated);
                     return second ? sums : gated;
                   },

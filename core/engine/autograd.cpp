@@ -88,6 +88,8 @@ Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* 
   return y;
 }
 
+Tensor reuse_or_empty(const Tensor& g) { return g.sole_owner() ? g : Tensor::empty(g.shape()); }
+
 Tensor operator+(const Tensor& a, const Tensor& b) {
   return record(map(a, b, [](real x, real y) { return x + y; }), {a.without_values(), b.without_values()},
                 [](const Tensor& g) {

@@ -36,6 +36,10 @@ Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor& y, const Tensor&
 // op `op`: by default the name of the calling function.
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
+// For a vjp's kernel that computes a gradient element by element from the cotangent g: the tensor to write it to. That
+// is g itself if no other handle shares its values, which spares the memory of a second tensor; otherwise a new one.
+Tensor reuse_or_empty(const Tensor& g);
+
 // a + b, equal shapes. The engine's only op: it sums the gradients of a value that is used twice.
 Tensor operator+(const Tensor& a, const Tensor& b);
 void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for a sum that no other handle shares

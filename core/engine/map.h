@@ -1,5 +1,5 @@
-// Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i), f(a_i, b_i, c_i). The kernels of the
-// elementwise ops. To add an op of one input, give unary() the function and its derivative.
+// Elementwise loops over tensors of one shape: y_i = f(x_i), f(a_i, b_i). The kernels of the elementwise ops. To add an
+// op of one input, give unary() the function and its derivative.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -19,12 +19,11 @@ template <class F, class... Reals>
   for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]...);
 }
 
-// The result is a constant; record() makes it differentiable. The last elements are computed as a whole vector too, so
-// that an element's bits do not depend on its place.
+// y = f(in...), which may be y's own values. The result is a constant; record() makes it differentiable. The last
+// elements are computed as a whole vector too, so that an element's bits do not depend on its place.
 template <class F, class... Reals>
-Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
+Tensor map_onto(Tensor y, F f, const Reals*... in) {
   constexpr int64_t group = 64 / sizeof(real);  // the widest vector
-  Tensor y = Tensor::empty(shape);
   real* out = y.mutable_data();
   parallel_blocks(y.size(), elementwise_block, [=](int64_t begin, int64_t end) {
     const int64_t rest = (end - begin) % group, last = end - rest;
@@ -44,20 +43,13 @@ Tensor map_onto(const Shape& shape, F f, const Reals*... in) {
 
 template <class F>
 Tensor map(const Tensor& x, F f) {
-  return map_onto(x.shape(), f, x.data());
+  return map_onto(Tensor::empty(x.shape()), f, x.data());
 }
 
 template <class F>
 Tensor map(const Tensor& a, const Tensor& b, F f) {
   check(a.shape() == b.shape(), "elementwise: shapes must agree, got {} and {}", a.shape(), b.shape());
-  return map_onto(a.shape(), f, a.data(), b.data());
-}
-
-template <class F>
-Tensor map(const Tensor& a, const Tensor& b, const Tensor& c, F f) {
-  check(a.shape() == b.shape() && a.shape() == c.shape(), "elementwise: shapes must agree, got {}, {} and {}",
-        a.shape(), b.shape(), c.shape());
-  return map_onto(a.shape(), f, a.data(), b.data(), c.data());
+  return map_onto(Tensor::empty(a.shape()), f, a.data(), b.data());
 }
 
 // y = f(x), and pull(x, y, g) = g f'(x), a generic lambda. Called with numbers it computes the first derivative in one
@@ -67,7 +59,9 @@ template <class F, class Pull>
 Tensor unary(const Tensor& x, F f, Pull pull, const char* op = __builtin_FUNCTION()) {
   return record(
       map(x, f), {x},
-      [x, pull](const Tensor& y, const Tensor& g) { return Grads{recording() ? pull(x, y, g) : map(x, y, g, pull)}; },
+      [x, pull](const Tensor& y, const Tensor& g) {
+        return Grads{recording() ? pull(x, y, g) : map_onto(reuse_or_empty(g), pull, x.data(), y.data(), g.data())};
+      },
       op);
 }
 

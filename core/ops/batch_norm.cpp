@@ -32,29 +32,28 @@ GradientSums over_shards(const GradientSums& mine, Shard& shard) {
 }
 
 // dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
-Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, Tensor g, const Epilogue& then,
-               double rows) {
+Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, const Tensor& g,
+               const Epilogue& then, double rows) {
   const bool first = norm_pulls_first(then), has_add = then.add.defined();
-  Tensor pulled;  // the gradient of `add`
-  if (first) pulled = Tensor::empty(x.shape());
+  Tensor pulled = first ? reuse_or_empty(g) : Tensor();
   const GradientSums sums = batch_gradient_sums(a, x.rows(), x.data(), g.data(),
                                                 {.after = then.after,
                                                  .add = has_add ? then.add.data() : nullptr,
                                                  .y = norm_reads_result(then) ? y.data() : nullptr,
                                                  .to = first ? pulled.mutable_data() : nullptr});
-  if (first) g = pulled;
+  const Tensor& from = first ? pulled : g;  // the gradient of `add`
   Tensor dx;
   if (x.tracked()) {
-    dx = first && !has_add ? pulled : Tensor::empty(x.shape());
+    dx = has_add ? Tensor::empty(x.shape()) : first ? pulled : reuse_or_empty(g);
     const bool constants = rows == 0;
     Shard* const shard = constants ? nullptr : this_shard();
     const NormGradient gradient(a, gamma.data(), shard ? over_shards(sums, *shard) : sums, constants ? 1 : rows,
                                 constants);
-    normalize_batch_backward(gradient, x.rows(), x.data(), g.data(), then.after == After::relu && !first,
+    normalize_batch_backward(gradient, x.rows(), x.data(), from.data(), then.after == After::relu && !first,
                              dx.mutable_data());
   }
   Grads d{dx, rounded(sums.gx), rounded(sums.g)};
-  if (has_add) d.push_back(g);
+  if (has_add) d.push_back(from);
   return d;
 }
 

@@ -83,9 +83,15 @@ Tensor gate(const Tensor& g, const Tensor& y) {
   });
 }
 
+Tensor pull_back_relu(const Tensor& g, const Tensor& y) {
+  if (recording()) return gate(g, y);
+  return map_onto(
+      reuse_or_empty(g), [](real a, real b) { return gate(a, b); }, g.data(), y.data());
+}
+
 Tensor relu(const Tensor& x) {
   return record(map(x, [](real v) { return relu(v); }), {x.without_values()},
-                [](const Tensor& y, const Tensor& g) { return Grads{gate(g, y)}; });
+                [](const Tensor& y, const Tensor& g) { return Grads{pull_back_relu(g, y)}; });
 }
 
 Tensor leaky_relu(const Tensor& x, real slope) {

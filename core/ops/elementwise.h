@@ -40,6 +40,7 @@ Tensor normal_pdf(const Tensor& x);  // its derivative
 Tensor gelu(const Tensor& x);        // x Phi(x) (Hendrycks and Gimpel 2016), exact
 Tensor silu(const Tensor& x);        // x sigmoid(x) (Elfwing, Uchibe and Doya 2017)
 Tensor clamp(const Tensor& x, real low, real high);
-Tensor gate(const Tensor& g, const Tensor& y);  // g where y > 0, else 0: how relu pulls a gradient back
+Tensor gate(const Tensor& g, const Tensor& y);            // g where y > 0, else 0: how relu pulls a gradient back
+Tensor pull_back_relu(const Tensor& g, const Tensor& y);  // gate(g, y), for a vjp: reuses g if not recording
 
 }  // namespace evenkeel

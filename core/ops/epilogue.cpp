@@ -50,13 +50,8 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
       };
       return pull_back(definition, inputs, g);
     }
-    Tensor dv = g, dbias;
-    if (with_relu && sums)
-      dbias = gate_and_sum_rows(g, out, dv);
-    else if (with_relu)
-      dv = gate(g, out);
-    else if (sums)
-      dbias = sum_rows(g);
+    Tensor dv = !with_relu ? g : sums ? reuse_or_empty(g) : pull_back_relu(g, out), dbias;
+    if (sums) dbias = with_relu ? gate_and_sum_rows(g, out, dv) : sum_rows(g);
     if (unpool) dv = unpool(out, dv);
     Grads d = adjoints(dv);
     if (has_bias) d.push_back(dbias);

@@ -65,12 +65,13 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                      const Tensor& y, const Tensor& cotangent, const Epilogue& then) {
   const bool first = norm_pulls_first(then), has_add = then.add.defined();
-  Tensor dx = Tensor::empty(x.shape()), pulled;  // the gradients of x and of `add`
-  if (first) pulled = has_add ? Tensor::empty(x.shape()) : dx;
-  real* const to = first ? pulled.mutable_data() : nullptr;
+  Tensor pulled = first ? reuse_or_empty(cotangent) : Tensor();
+  Tensor dx = has_add ? Tensor::empty(x.shape()) : first ? pulled : reuse_or_empty(cotangent);
+  real *const to = first ? pulled.mutable_data() : nullptr, *const out = dx.mutable_data();
+  const Tensor& from = first ? pulled : cotangent;  // the gradient of `add`
   std::vector<GradientSums> parts(static_cast<size_t>((g.examples + g.block() - 1) / g.block()),
                                   GradientSums(g.channels));
-  parallel_blocks(g.examples, g.block(), [&, out = dx.mutable_data()](int64_t begin, int64_t end) {
+  parallel_blocks(g.examples, g.block(), [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
       const int64_t at = n * g.size();
       const real *xn = x.data() + at, *gn = cotangent.data() + at;
@@ -82,13 +83,13 @@ Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, cons
       const GradientSums sums = gradient_sums(a, xn, gn, pull, 0, g.size());
       parts[begin / g.block()] += sums;
       normalize_rows_backward(NormGradient(a, gamma.data(), sums, static_cast<double>(g.positions), false), xn,
-                              first ? to + at : gn, then.after == After::relu && !first, g.streamed() && out != to,
+                              from.data() + at, then.after == After::relu && !first, g.streamed() && out != from.data(),
                               out + at, 0, g.size());
     }
   });
   for (size_t i = 1; i < parts.size(); ++i) parts[0] += parts[i];
   Grads d{dx, rounded(parts[0].gx), rounded(parts[0].g)};
-  if (has_add) d.push_back(first ? pulled : cotangent);
+  if (has_add) d.push_back(from);
   return d;
 }
 

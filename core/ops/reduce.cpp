@@ -90,8 +90,8 @@ Tensor sum_rows(const Tensor& x) {
 }
 
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated) {
-  check(g.shape() == y.shape(), "gate_and_sum_rows: shapes must agree, got {} and {}", g.shape(), y.shape());
-  gated = Tensor::empty(g.shape());
+  check(g.shape() == y.shape() && g.shape() == gated.shape(), "gate_and_sum_rows: shapes must agree, got {}, {} and {}",
+        g.shape(), y.shape(), gated.shape());
   return sums_over_rows(g.rows(), g.channels(), [in = g.data(), at = y.data(), out = gated.mutable_data()](int64_t i) {
     return out[i] = gate(in[i], at[i]);
   });

@@ -1,4 +1,8 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <functional>
+#include <string>
 
 #include "core/ops/ops.h"
 #include "optim/sgd.h"
@@ -135,6 +139,56 @@ TEST_CASE("a tensor that is asked for twice gets its gradient twice") {
   CHECK(none[0].item() == 0);
   CHECK(none[1].item() == 0);
   CHECK(none[2].item() == 10);
+}
+
+TEST_CASE("a cotangent gives its memory to a gradient only if no handle shares its values") {
+  Tensor g = Tensor::full({2, 3}, 1);
+  const real* const values = g.data();
+  CHECK(reuse_or_empty(g).data() == values);
+  for (const Tensor& other : {g, g.detach(), g.viewed({6})}) {
+    CHECK(reuse_or_empty(g).data() != values);
+    CHECK(reuse_or_empty(g).shape() == g.shape());
+    CHECK(other.data() == values);
+  }
+}
+
+TEST_CASE("gradients that are computed in place leave what others hold as it was") {
+  Random random(5);
+  const Shape shape{3, 5, 5, 16};
+  const Tensor gamma = Tensor::uniform({16}, random, 0.5, 2).track(), beta = Tensor::normal({16}, random).track(),
+               more = Tensor::normal(shape, random).track(), w = Tensor::normal({16, 3, 3, 16}, random).track();
+  const ConvOptions padded{.padding = 1};
+  std::vector<std::pair<std::string, std::function<Tensor(const Tensor&)>>> ops{
+      {"silu", [](const Tensor& x) { return silu(x); }},
+      {"relu", [](const Tensor& x) { return relu(x); }},
+      {"conv2d, relu", [=](const Tensor& x) { return conv2d(x, w, padded, {}, {.after = After::relu}); }},
+      {"conv2d, bias, relu", [=](const Tensor& x) { return conv2d(x, w, padded, beta, {.after = After::relu}); }}};
+  for (const After after : {After::nothing, After::relu, After::gelu})
+    for (const Tensor& add : {Tensor(), more}) {
+      const std::string name = fmt::format(" {}{}", static_cast<int>(after), add.defined() ? ", add" : "");
+      const Epilogue then{.add = add, .after = after};
+      ops.emplace_back("batch_norm" + name, [=](const Tensor& x) { return batch_norm(x, gamma, beta, 1e-5, then).y; });
+      ops.emplace_back("group_norm" + name, [=](const Tensor& x) { return group_norm(x, 4, gamma, beta, 1e-5, then); });
+    }
+  const Tensor x = Tensor::normal(shape, random).track(), cotangent = Tensor::normal(shape, random);
+  const std::vector<real> given = cotangent.values();
+  for (const auto& [name, op] : ops) {
+    INFO(name);
+    const auto gradient_of = [&, op = op](const Tensor& at, const Tensor& more_users) {
+      const Tensor y = op(at);
+      return grad(dot(more_users.defined() ? y + more_users : y, cotangent), {at})[0].values();
+    };
+    const std::vector<real> in_place = gradient_of(x, {});
+    CHECK(grad(op(x), {x}, {.cotangent = cotangent})[0].values() == in_place);
+    CHECK(cotangent.values() == given);
+    const Tensor y = op(x);
+    const Grads both = grad(dot(y, cotangent), {x, y});
+    CHECK(both[0].values() == in_place);
+    CHECK(both[1].values() == given);
+    // y + z gives both summands one and the same cotangent.
+    const Tensor z = sigmoid(x.detach().track());
+    CHECK(gradient_of(x, z) == in_place);
+  }
 }
 
 TEST_CASE("record refuses a result that is not a new one") {

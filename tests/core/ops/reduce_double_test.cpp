@@ -25,8 +25,9 @@ TEST_CASE("sums, spreads and products refuse what does not fit, and say why") {
   const Tensor a = Tensor::zeros({2, 3}), row = Tensor::zeros({3});
   CHECK_THROWS_WITH_AS(dot(a, Tensor::zeros({3, 2})), "dot: shapes must agree, got (2, 3) and (3, 2)", Error);
   CHECK_THROWS_WITH_AS(dot(Tensor::zeros({6}), a), doctest::Contains("shapes must agree"), Error);
-  Tensor gated;
+  Tensor gated = Tensor::zeros({2, 3}), narrow = row.clone();
   CHECK_THROWS_WITH_AS(gate_and_sum_rows(a, row, gated), doctest::Contains("shapes must agree"), Error);
+  CHECK_THROWS_WITH_AS(gate_and_sum_rows(a, a, narrow), doctest::Contains("shapes must agree"), Error);
   CHECK_THROWS_WITH_AS(mean(Tensor::zeros({0, 3})), doctest::Contains("must have values"), Error);
   CHECK_THROWS_WITH_AS(mean_rows(Tensor::zeros({0, 3})), doctest::Contains("must have rows"), Error);
   CHECK_THROWS_WITH_AS(mean_channels(Tensor::zeros({3, 0})), doctest::Contains("must have channels"), Error);
