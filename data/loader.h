@@ -27,7 +27,7 @@ struct Batch {
 
 // How images are changed in training.
 struct Augmentation {
-  int64_t crop = -1;     // the crop moves by at most this many pixels; -1: 4, for images below 32 pixels 2
+  int64_t crop = -1;     // the crop moves by at most this many pixels; -1: 4, or 2 for images narrower than 32 pixels
   bool reflect = false;  // reflection padding instead of black (0)
   bool flip = true;      // mirror every image with probability 1/2, if data.flips allows it
   // Draws once which images are mirrored in the first epoch; after that each image is mirrored every other epoch
@@ -38,7 +38,8 @@ struct Augmentation {
   int64_t cutout = 0;
 
   static void each(auto& o, auto&& option) {
-    option("crop", o.crop, Range{-1, 1024}, "largest shift of the crop in pixels; -1: 4, for images below 32 pixels 2");
+    option("crop", o.crop, Range{-1, 1024},
+           "largest shift of the crop in pixels; -1: 4, or 2 for images narrower than 32 pixels");
     option("border", o.reflect, Words{"black", "reflect"}, "padding at the border");
     option("flip", o.flip, Words{"off", "on"}, "mirror images with probability 1/2, if the data set allows it");
     option("alternate", o.alternate, Words{"off", "on"}, "mirror each image every other epoch");

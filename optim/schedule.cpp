@@ -58,7 +58,8 @@ Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int6
                         int64_t warmup_steps) {
   const int64_t steps = epochs * steps_per_epoch;
   check(steps >= 0 && warmup_steps >= 0 && warmup_steps <= steps,
-        "schedule: a warm-up of {} steps does not fit into a run of {}", warmup_steps, steps);
+        "schedule: the warm-up must not be longer than the run, got {} of {} steps; shorten it, or lengthen the run",
+        warmup_steps, steps);
   Schedule s{.lr = lr, .steps = steps, .warmup = warmup_steps};
   const std::vector<std::string> parts = split(text, ':');
   if (parts[0] == "step" && (parts.size() == 2 || parts.size() == 3)) {
@@ -88,7 +89,7 @@ Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int6
     }
     check(before == 1, "schedule: the last place must be 1, the run's end, got {} in \"{}\"", before, text);
   } else {
-    check(text == "constant" || text == "cosine", "schedule: \"{}\" is none; write {}", text, forms);
+    check(text == "constant" || text == "cosine", "schedule: there is no schedule \"{}\"; write {}", text, forms);
     if (text == "cosine") s.kind = Schedule::Kind::cosine;
   }
   return s;

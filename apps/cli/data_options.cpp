@@ -98,10 +98,11 @@ void add_augmentation_options(CLI::App& app, AugmentWords& w) {
       ->group("Data");
   add_text(
       app, "--augmentation", w.how, "HOW",
-      fmt::format("how --augment does it: {}, as in crop=2:border=reflect, the default first; crop: the largest "
-                  "shift, default 4, for images below 32 pixels 2; alternate: mirror each image every other epoch; "
-                  "cutout: hide a square of this side",
-                  augmentation_form))
+      fmt::format(
+          "how --augment does it: {}, as in crop=2:border=reflect, the default first; crop: the largest "
+          "shift, default 4, or 2 for images narrower than 32 pixels; alternate: mirror each image every other epoch; "
+          "cutout: hide a square of this side",
+          augmentation_form))
       ->group("Data");
 }
 
@@ -133,7 +134,8 @@ void check_dataset_name(const std::string& name, const DataSets& own) {
 
 Dataset draw_samples(Dataset data, int64_t samples, uint64_t seed) {
   if (samples == 0) return data;
-  check(samples <= data.size(), "--samples: {} has {} images there, not {}", data.name, data.size(), samples);
+  check(samples <= data.size(), "--samples: must be at most {}, the number of images to draw from in {}, got {}",
+        data.size(), data.name, samples);
   Random random = Random(seed).split("samples");
   return draw_in_proportion(data, samples, random);
 }

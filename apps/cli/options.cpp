@@ -108,8 +108,8 @@ CLI::Option* add_threads(CLI::App& app) {
 
 CLI::Option* add_precision(CLI::App& app, std::string& value) {
   return add_choice(app, "--precision", value, {"float32", "bf16"},
-                    "of the inputs of products and convolutions; sums and all else are float32; bf16 needs a processor "
-                    "with AMX");
+                    "precision of the inputs of products and convolutions (sums and all else are float32; bf16 needs a "
+                    "processor with AMX)");
 }
 
 Precision precision_of(const std::string& text) {

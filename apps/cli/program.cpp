@@ -66,7 +66,7 @@ int run(int argc, char** argv, const Registry& registry) {
     let_last_count(app);
     // Last: sub-commands inherit what is set before them.
     app.footer(
-        "Of an option that is given twice the last value counts.\n"
+        "If an option is given twice, the last value counts.\n"
         "Exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
         "5 input or output failed, 130 stopped by Ctrl-C, 143 by SIGTERM. Try evenkeel train --help");
     try {

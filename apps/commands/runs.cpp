@@ -17,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<std::string> folders(const std::string& path) try {
-  if (!fs::exists(path)) fail(Fault::missing, "{}: there is no such folder", path);
+  if (!fs::exists(path))
+    fail(Fault::missing, "there is no folder {}; name the folder that holds the runs: evenkeel runs DIR", path);
   if (fs::exists(fs::path(path) / "config.json")) return {path};  // a run's own folder
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path)) {

@@ -12,7 +12,7 @@ namespace evenkeel {
 struct EpochRow {
   int64_t epoch = 0;                          // from 1
   double lr = 0;                              // at its last step
-  double train_loss = 0, train_accuracy = 0;  // means over the epoch's training steps
+  double train_loss = 0, train_accuracy = 0;  // means over the epoch's images, in training
   double test_loss = 0, test_accuracy = 0;    // after it
   double images_per_second = 0;               // of training
   double seconds = 0;                         // of the whole epoch, evaluation included

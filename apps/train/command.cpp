@@ -97,7 +97,8 @@ void add_run_options(CLI::App& app, TrainOptions& o) {
              "also keep an exponential moving average of the weights with this decay per step (as 0.999), and save it "
              "with its own running averages in average.safetensors; 0: none")
       ->group("Training");
-  add_seed(app, "--seed", o.model.seed, "of weights, order, augmentation, dropout, drawn and held-out images")
+  add_seed(app, "--seed", o.model.seed,
+           "seed of weights, order, augmentation and dropout, and of the images that are drawn or held out")
       ->group("Training");
   add_integer(app, "--checkpoint-every", o.checkpoint_every, 0, many,
               "save last.safetensors after every N steps too; 0: after every epoch only")
@@ -307,9 +308,9 @@ Action train_command(CLI::App& app, const Registry& registry) {
       "Written to the folder: config.json (to run it again: --config), log.csv (one row per epoch), curves.svg,\n"
       "last.safetensors (after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on\n"
       "the held-out images, or without --validation on the test images). The last line gives the test accuracy of\n"
-      "both. train loss and train acc are means over the epoch's training steps; test and valid are measured after "
-      "the\n"
-      "epoch; seconds include them.\n"
+      "both. train loss and train acc are means over the epoch's images, each taken in its training step (the loss "
+      "with\n"
+      "label smoothing); test and valid are measured after the epoch; seconds include them.\n"
       "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
       "once.");
   const auto act = [o, &app, &registry](Team* team) {

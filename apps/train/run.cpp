@@ -251,7 +251,9 @@ void Run::resume(RunFolder folder, Json config, bool longer) {
     rows_ = read_log_csv(path("log.csv"));
     // The log may be ahead of the checkpoint, never behind it.
     if (static_cast<int64_t>(rows_.size()) < state_.epoch - 1)
-      fail(Fault::bad_file, "{}: it lacks epochs", path("log.csv"));
+      fail(Fault::bad_file,
+           "{}: must have a row for each of the {} finished epochs, has {}; restore the file, or start the run again",
+           path("log.csv"), state_.epoch - 1, rows_.size());
     rows_.resize(static_cast<size_t>(state_.epoch - 1));
   }
   if (epochs < o_.epochs) {
@@ -303,7 +305,8 @@ int Run::operator()() {
     finish_epoch(row, *test, *chooser);
   }
   const auto stopped_before = [&](const char* what) {
-    console_.note(fmt::format("evenkeel: stopped before {}; evenkeel train --resume {} does", what, folder_->path()));
+    console_.note(
+        fmt::format("evenkeel: stopped before {}. To go on: evenkeel train --resume {}", what, folder_->path()));
     return 128 + signal_;
   };
   if (o_.test_views && !test_on_views()) return stopped_before("the test on several views was done");

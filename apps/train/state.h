@@ -11,8 +11,8 @@ namespace evenkeel {
 struct TrainState {
   int64_t epoch = 1;              // the current one, from 1
   int64_t batch = 0;              // finished batches of this epoch
-  double loss_sum = 0;            // over the images of this epoch seen so far,
-  int64_t correct = 0, seen = 0;  // their number, and how many of them were classified right
+  double loss_sum = 0;            // over the images of this epoch seen so far
+  int64_t correct = 0, seen = 0;  // how many of them were classified right, and their number
 
   int64_t test_correct = 0;       // after the last finished epoch
   int64_t best_epoch = 0;         // 0: no epoch is finished

@@ -36,8 +36,9 @@ Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor& y, const Tensor&
 // op `op`: by default the name of the calling function.
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
-// For a vjp's kernel that computes a gradient element by element from the cotangent g: the tensor to write it to. That
-// is g itself if no other handle shares its values, which spares the memory of a second tensor; otherwise a new one.
+// For a vjp's kernel that computes element i of a gradient from element i of the cotangent g, while recording() is
+// false: the tensor to write to. It is g itself if no other handle shares its values, and saves a second tensor;
+// otherwise it is a new one.
 Tensor reuse_or_empty(const Tensor& g);
 
 // a + b, equal shapes. The engine's only op: it sums the gradients of a value that is used twice.
@@ -51,9 +52,11 @@ struct GradOptions {
   bool differentiable = false;  // record the gradients, for higher derivatives
   Tensor cotangent = {};        // dL/dy; default 1, if y has one element
 };
-// The gradients of y with respect to each tensor of `wrt`, in order; zeros if y does not depend on it. Pass y by
-// std::move to free every activation after its last use. The values that y was computed from must not have changed:
-// after an optimiser's step, compute y again.
+// The gradients of y with respect to each tensor of `wrt`, in order and of its shape; zeros if y does not depend on it.
+// Unless options.differentiable is set they are severed: a derivative through them is an error. Error(Fault::usage) if
+// y or a tensor of `wrt` is not tracked, if y was computed through a severed tensor, if the cotangent has not y's
+// shape, or if values that a vjp reads were written to: after an optimiser's step, compute y again. Pass y by std::move
+// to free every activation after its last use.
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options = {});
 
 // The leaves (marked by track()) that y depends on, oldest first.

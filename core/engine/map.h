@@ -19,8 +19,9 @@ template <class F, class... Reals>
   for (int64_t i = 0; i < n; ++i) out[i] = f(in[i]...);
 }
 
-// y = f(in...), which may be y's own values. The result is a constant; record() makes it differentiable. The last
-// elements are computed as a whole vector too, so that an element's bits do not depend on its place.
+// y = f(in...), element by element; an input may be y's own values. The result is a constant; record() makes it
+// differentiable. The last elements are computed as a whole vector too, so that an element's bits do not depend on its
+// place.
 template <class F, class... Reals>
 Tensor map_onto(Tensor y, F f, const Reals*... in) {
   constexpr int64_t group = 64 / sizeof(real);  // the widest vector

@@ -12,10 +12,9 @@ namespace evenkeel::gemm_tiles {
 // The tile that fills the registers, of which there are 32 or 16.
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
-constexpr int64_t depth = 256;            // rows of a panel: 16 or 32 KiB
-// B and C are in the L2 cache. With AVX-512 their lines are prefetched, those of B and of the columns of A this many
-// rows ahead. With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the
-// time.
+constexpr int64_t depth = 256;            // rows of a panel: 8, 16 or 32 KiB
+// With AVX-512 the lines of C are prefetched, and those of B and of the columns of A this many rows ahead. With smaller
+// registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
 constexpr bool prefetches = vec_bytes == 64;
 constexpr int64_t ahead = 16;
 
@@ -76,7 +75,7 @@ struct Column<M, Indexed> {
   const int64_t* column;
 };
 
-// A Vec of a row of B; `ahead` rows further is prefetched.
+// Loads a Vec of a row of B, and prefetches the one `ahead` rows below it.
 inline Vec read_line(const real* b, int64_t ldb) {
   if (prefetches) __builtin_prefetch(b + ahead * ldb);
   return vec(b);
@@ -105,8 +104,8 @@ struct Product {
 };
 
 // A result of one Vec a row: the loop above loads a number of A for each multiply-add, and some processors (measured:
-// Ice Lake) load one register of 512 bits a cycle but start two multiply-adds. So the next two load two numbers at a
-// time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
+// Ice Lake) load one register of 512 bits a cycle but start two multiply-adds. So the two specialisations below load
+// two numbers at a time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
 constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
 
 // By rows: two numbers of a row of A, with two rows of B interleaved.

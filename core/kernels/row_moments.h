@@ -8,8 +8,8 @@
 
 namespace evenkeel {
 
-// Sums of deviations from a pivot, the mean of the first rows: the pivot is among the values, so squares lose no
-// digits. `channels` is a multiple of `lanes`.
+// Sums of the deviations from a pivot and of their squares, in one pass. The pivot is the mean of the first rows, which
+// is near the values, so that result() cancels few digits. `channels` is a multiple of `lanes`.
 class RowMoments {
  public:
   explicit RowMoments(int64_t channels)
@@ -34,8 +34,8 @@ class RowMoments {
     }
   }
 
-  // The same for a kernel that has the Vecs in registers: after begin_rows(n), at(c) takes those of the channels from c
-  // on, one for each row, and returns them as they are. Some rows must have been added before.
+  // The same for a kernel that has the Vecs in registers. Call begin_rows(n), then at(c) for each Vec of channels, from
+  // c on: the object is called with that Vec of each row, and returns it unchanged. Needs has_pivot().
   bool has_pivot() const { return count_ > 0; }
   void begin_rows(int64_t n) { count_ += static_cast<double>(n); }
   class Channels {

@@ -58,9 +58,10 @@ inline void transpose(Vec (&v)[lanes]) {
   }
 }
 
-// Shuffles within each 16 bytes, which are one instruction. Of four floats a0 to a3 and b0 to b3, interleave_low()
+// Shuffles within each 16 bytes: one instruction each. Of four floats a0 to a3 and b0 to b3, interleave_low()
 // makes a0 b0 a1 b1 and interleave_high() a2 b2 a3 b3; evens() of these two is a0 a1 a2 a3 again, odds() b0 b1 b2 b3.
-// step 1: a and b in turn, `from` that element; step 2: every second element from `from` on, of a and then of b.
+// step 1: elements of a and b in turn, beginning with element `from`; step 2: every second element, beginning with
+// `from`, of a and then of b.
 template <int step, int from, size_t... I>
 inline Vec shuffle_16(Vec a, Vec b, std::index_sequence<I...>) {
   constexpr auto index = [](int i) {

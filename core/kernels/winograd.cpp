@@ -17,20 +17,22 @@ using namespace winograd;
 
 // The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
-// What stays in a core's L2 cache, in floats (processors with AVX-512 have at least 1 MiB); the number of tiles where
-// the filters are more than twice as large, and are read again for every block, or as small as those of 16 channels,
-// whose products are so short that their calls count; and the part of all tiles' transforms that stays in the L3 cache.
-// With AVX2 larger parts were slower, and larger blocks were not measured.
+// in_cache: floats that stay in a core's L2 cache (processors with AVX-512 have at least 1 MiB of it).
+// large_block: the tiles of a block where the filters' transforms have more than 2 in_cache floats, and are read again
+// for every block, or at most short_products, where the products are so short that their calls count.
+// in_l3: floats of a part of the tiles' transforms that stay in the L3 cache.
+// With AVX2 larger parts were slower; larger blocks were not measured.
 #if defined(__AVX512F__)
 constexpr int64_t in_cache = 1 << 18, large_block = 2 * block, in_l3 = 1 << 22;
 #else
 constexpr int64_t in_cache = 1 << 16, large_block = block, in_l3 = 1 << 19;
 #endif
 
+constexpr int64_t short_products = 1 << 14;
+
 // The input of the next block is prefetched during the products, if the filters' transforms are at most this large, in
 // floats. With larger filters the prefetches delayed the products, and cost 5 to 15 %.
 constexpr int64_t prefetch_beside = 1 << 16;
-constexpr int64_t short_products = 1 << 14;  // the largest filters' transforms of such short products, in floats
 
 // Tiles of m x m outputs that cover p x q.
 struct Grid {
@@ -76,7 +78,6 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const Tiles<real> to{y, p, q, k, a.down, a.across, outputs, outputs, 0};
   const bool streamed =
       worth_streaming(pooled ? n * (p / 2) * (q / 2) * k : n * p * q * k, k) && k % (Stream::vecs * lanes) == 0;
-  // Filters that stay in each core's cache, or many tiles: in blocks, whose transforms stay there too.
   const int64_t filters = products * c * k,
                 most = filters > 2 * in_cache || filters <= short_products ? large_block : block,
                 together = std::clamp<int64_t>((tiles + 1) / 2, 8, most);
@@ -95,9 +96,10 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
   const auto parts = [&](int64_t each) {
     if (moments) moments->resize(static_cast<size_t>((tiles + each - 1) / each));
   };
+  // Filters that stay in each core's cache, or many tiles: in blocks, whose transforms stay there too.
   if (tiles > 4 * most || filters <= in_cache) {
     parts(together);
-    // Blocks that prefetch for each other are on one thread.
+    // A group of consecutive blocks runs on one thread, because each block prefetches the input of the next.
     const int64_t blocks = (tiles + together - 1) / together,
                   group = ahead ? std::clamp<int64_t>(blocks / 16, 1, 8) : 1;
     return parallel_blocks(blocks, group, [&](int64_t first_block, int64_t last_block) {

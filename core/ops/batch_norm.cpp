@@ -31,7 +31,8 @@ GradientSums over_shards(const GradientSums& mine, Shard& shard) {
   return sums;
 }
 
-// dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: that the statistics are of; 0: constants.
+// dgamma = sum g xhat, dbeta = sum g, dx as NormGradient says. `rows`: how many rows the statistics were computed from;
+// 0: they are constants.
 Grads backward(const Affine& a, const Tensor& x, const Tensor& gamma, const Tensor& y, const Tensor& g,
                const Epilogue& then, double rows) {
   const bool first = norm_pulls_first(then), has_add = then.add.defined();

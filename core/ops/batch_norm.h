@@ -23,9 +23,10 @@ struct Normalized {
 
 // x (rows, C), gamma (C), beta (C) -> (rows, C): per channel, over all rows,
 //   mu = mean(x), var = mean((x - mu)^2), y = gamma (x - mu) / sqrt(var + eps) + beta, followed by `then`.
-// Statistics are two-pass, in double across blocks: never E[x^2] - E[x]^2. The definitions first
-// subtract the rounded mean as a constant. Neither the result nor a derivative depends on that constant, and no digits
-// are lost, as the remaining mean is near 0.
+// Statistics are two-pass, in double across blocks; those that a convolution left with x (Epilogue::moments) are
+// one-pass about a pivot. They are never E[x^2] - E[x]^2. The definitions first subtract the rounded mean as a
+// constant. Neither the result nor a derivative depends on that constant, and no digits are lost, as the remaining mean
+// is near 0.
 //
 // In a shard (this_shard()) mean, var and their derivatives are those of the whole batch, over all shards. x, y and all
 // gradients are the shard's own; the caller sums the gradients of gamma and beta over the shards.
@@ -41,7 +42,7 @@ Tensor batch_norm_inference(const Tensor& x, const Tensor& mean, const Tensor& v
                             const Tensor& beta, real eps = default_eps, const Epilogue& then = {});
 
 // For other norms. rounded(): the values rounded to `real`, (n). check_norm(): Error unless x has values, gamma and
-// beta have one value per channel, eps is not negative, and `add`, if it is given, has x's shape.
+// beta have one value per channel, eps is not negative, `then` has no pooling, and `add`, if given, has x's shape.
 Tensor rounded(const std::vector<double>& values);
 void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                 const Epilogue& then);

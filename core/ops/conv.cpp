@@ -33,8 +33,8 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const Shape& 
   return a;
 }
 
-// For a w that is packed for this product alone. Winograd's transforms pay from 16 channels on either side, if they
-// save at least half of the multiplications, where transforming the filters costs as much as 64 tiles.
+// For a w that is packed for this product alone. Winograd's form needs at least 16 input and 16 output channels. It
+// pays if it saves half of the multiplications or more; transforming the filters counts as 64 more tiles.
 ConvForm form_of(const ConvSizes& a, ConvAlgorithm algorithm) {
   check(algorithm != ConvAlgorithm::winograd || winograd_applies(a, ConvForm::winograd),
         "conv2d: the Winograd form needs stride 1, a kernel of 3x3 or 5x5, at least 16 channels in and out in "
@@ -70,12 +70,12 @@ bool pools(const ConvSizes& a, ConvForm form, const Epilogue& then) {
 
 }  // namespace
 
-// y is linear in x and in w, so each of the three ops has the other two as derivatives.
 Shape conv2d_shape(const Shape& x, const Shape& w, const ConvOptions& options) {
   const ConvSizes a = sizes_of("conv2d", x, w, options);
   return y_shape(a);
 }
 
+// y is linear in x and in w, so each of the three ops has the other two as derivatives.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, const Tensor& bias, const Epilogue& then) {
   const ConvSizes a = sizes_of("conv2d", x.shape(), w.shape(), options);
   const ConvForm form = form_of(a, options.algorithm);

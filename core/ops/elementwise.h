@@ -26,12 +26,12 @@ Tensor sqrt(const Tensor& x);
 Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
 Tensor reciprocal(const Tensor& x);
 Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);
-Tensor abs(const Tensor& x);
+Tensor log(const Tensor& x);   // natural; -infinity at 0, NaN below
+Tensor abs(const Tensor& x);   // derivative 0 at 0
 Tensor sign(const Tensor& x);  // -1, 0 or 1; its derivatives of all orders are zero
 Tensor step(const Tensor& x);  // 1 where x > 0, else 0; its derivatives of all orders are zero
 Tensor relu(const Tensor& x);  // max(x, 0); derivative 0 at 0
-Tensor leaky_relu(const Tensor& x, real slope = real(0.01));
+Tensor leaky_relu(const Tensor& x, real slope = real(0.01));  // x where x > 0, else slope x; derivative `slope` at 0
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 Tensor softplus(const Tensor& x);    // log(1 + e^x)
@@ -39,6 +39,7 @@ Tensor normal_cdf(const Tensor& x);  // Phi(x), the standard normal distribution
 Tensor normal_pdf(const Tensor& x);  // its derivative
 Tensor gelu(const Tensor& x);        // x Phi(x) (Hendrycks and Gimpel 2016), exact
 Tensor silu(const Tensor& x);        // x sigmoid(x) (Elfwing, Uchibe and Doya 2017)
+// min(max(x, low), high); derivative 0 at low and at high. Error if low > high.
 Tensor clamp(const Tensor& x, real low, real high);
 Tensor gate(const Tensor& g, const Tensor& y);            // g where y > 0, else 0: how relu pulls a gradient back
 Tensor pull_back_relu(const Tensor& g, const Tensor& y);  // gate(g, y), for a vjp: reuses g if not recording

@@ -61,7 +61,8 @@ Tensor rounded_group_means(const Groups& g, const Tensor& x) {
   return means;
 }
 
-// The gradient of batch norm, computed for each example separately. y: if norm_reads_result(then).
+// dx, dgamma, dbeta and, if there is one, the gradient of `add`, by the statistics of each example's groups. y is read
+// only if norm_reads_result(then).
 Grads group_backward(const Groups& g, const Tensor& x, const Tensor& gamma, const Tensor& beta, real eps,
                      const Tensor& y, const Tensor& cotangent, const Epilogue& then) {
   const bool first = norm_pulls_first(then), has_add = then.add.defined();

@@ -15,7 +15,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const E
 // Error(Fault::missing) if the build has no OpenBLAS (EVENKEEL_BLAS=OFF).
 void set_blas(bool on);
 
-// The precision of matmul, linear, conv2d (except depthwise ones, which are no matrix products) and their derivatives.
+// The precision of matmul, linear, conv2d and their derivatives. Depthwise convolutions, which are no matrix products,
+// and those with ConvAlgorithm::winograd stay in float32.
 enum class Precision {
   float32,  // the default
   bf16      // inputs are rounded to bf16, 8 significant bits; sums, results and all else stay float32

@@ -17,7 +17,7 @@ Tensor mean(const Tensor& x);                                  // sums divided b
 Tensor mean_rows(const Tensor& x);
 Tensor mean_channels(const Tensor& x);
 
-// Writes gate(g, y) to `gated`, which may have g's values, and returns its sum over rows (C), in one pass; both are
+// Writes gate(g, y) to `gated`, which may share g's values, and returns its sum over rows (C), in one pass; both are
 // constants.
 Tensor gate_and_sum_rows(const Tensor& g, const Tensor& y, Tensor& gated);
 

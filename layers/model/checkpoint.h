@@ -22,7 +22,7 @@ SafeTensors capture(Layer& layer, Part part = Part::everything);
 // Writes the stored values into the network. Part::weights takes files as other programs write them:
 //   - A prefix that all names share ("module.", "_orig_mod.") is removed.
 //   - A bias that this network lacks, because a normalisation follows, is subtracted from the running mean.
-//   - num_batches_tracked may have any integer type and shape, or be missing.
+//   - num_batches_tracked may have any integer type and any shape of one number, or be missing.
 // Every value that the network names must be there with its shape, finite and valid (a variance is not negative). Other
 // names must begin with own_prefix. Otherwise Error(Fault::bad_file) lists what is wrong, and the network is unchanged.
 void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);

@@ -24,7 +24,8 @@ struct SafeTensors {
   const StoredTensor* find(const std::string& name) const;  // null if there is none
 };
 
-// Adds to the metadata a CRC-32 of the tensors' bytes and the rest of the metadata. Reading verifies it if present.
+// Adds to the metadata a CRC-32 of the header, with zeros in its own place, and of the tensors' bytes. Reading verifies
+// it if it is present.
 std::string format_safetensors(const SafeTensors& contents);
 void write_safetensors(const std::string& path, const SafeTensors& contents);
 // Error(Fault::bad_file), with the reason, if the file is truncated, too long, changed, or has overlapping data or an

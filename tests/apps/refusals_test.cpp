@@ -108,7 +108,8 @@ TEST_CASE(
   refused(Arguments{"doctor", files.last, "--batch-size", "1"} + here, 2, "must be an integer from 2");
   refused(Arguments{"doctor", files.last, "--split", "half"} + here, 2, "must be train or test or all, got \"half\"");
   refused(Arguments{"doctor", files.last, "--lr", "0"} + here, 2, "must be a number above 0");
-  refused(Arguments{"eval", files.last, "--samples", "21"} + here, 2, "mnist has 20 images there, not 21");
+  refused(Arguments{"eval", files.last, "--samples", "21"} + here, 2,
+          "must be at most 20, the number of images to draw from in mnist, got 21");
   refused(Arguments{"eval", files.last, "--split", "validation"} + here, 2, "must be test or train");
   refused(Arguments{"eval", files.last, "--logits", files.scratch / "no/such/file"} + here, 5, "no/such/file");
   refused({"eval", files.last, "--model", "mlp"}, 2, "eval: --model needs --data");
@@ -155,8 +156,10 @@ TEST_CASE("refusals: train") {
           "1 images give no batch of 64");
   refused(training_run + out + Arguments{"--validation", "60"}, 2,
           "--validation: must leave something of 60 training images, got 60");
-  refused(training_run + out + Arguments{"--samples", "61"}, 2, "mnist has 60 images there, not 61");
-  refused(training_run + out + Arguments{"--warmup", "2.5"}, 2, "a warm-up of 8 steps does not fit into a run of 6");
+  refused(training_run + out + Arguments{"--samples", "61"}, 2,
+          "must be at most 60, the number of images to draw from in mnist, got 61");
+  refused(training_run + out + Arguments{"--warmup", "2.5"}, 2,
+          "the warm-up must not be longer than the run, got 8 of 6 steps");
   refused(training_run + out + Arguments{"--schedule", "step:0"}, 2, "are positive");
   refused(training_run + out + Arguments{"--init", files.scratch / "none.safetensors"}, 3, "none.safetensors");
   refused(training_run + out + Arguments{"--batch-size", "1"}, 2,
@@ -244,7 +247,7 @@ TEST_CASE("refusals: --resume") {
   write_safetensors(files.last, good);
   const std::string log = slurp(folder + "/log.csv");
   std::ofstream(folder + "/log.csv") << log.substr(0, log.find('\n', log.find('\n') + 1) + 1);
-  resumed({}, 4, "log.csv: it lacks epochs");
+  resumed({}, 4, "log.csv: must have a row for each of the");
   std::filesystem::remove(folder + "/log.csv");
   resumed({}, 3, "log.csv");
   std::ofstream(folder + "/log.csv") << log;

@@ -135,7 +135,7 @@ TEST_CASE("usage: values out of range are refused, and what must hold is said") 
 
 TEST_CASE("usage: of an option that is given twice the last value counts, in every command") {
   CHECK(contains(run({"model", "--classes", "5", "--classes=7"}).out, " 7 classes"));
-  CHECK(contains(run({"--help"}).out, "Of an option that is given twice the last value counts."));
+  CHECK(contains(run({"--help"}).out, "If an option is given twice, the last value counts."));
   // The last value is bad, and is refused: so the last value is read.
   check_usage({"train", "--lr", "1", "--lr", "x"}, "--lr: must be a number above 0 and at most 1000000000, got \"x\"");
   for (const auto& [command_, option_] : {std::pair<Arguments, std::string>{{"eval", "x"}, "--samples"},

@@ -59,17 +59,17 @@ TEST_CASE("schedules: a text that is none is refused with what is allowed") {
   auto refused = [](const char* text, const char* why) {
     CHECK_THROWS_WITH_AS(parse_schedule(text, 0.1, 10, 10), doctest::Contains(why), Error);
   };
-  refused("linear", "\"linear\" is none; write constant, cosine, step:0.5,0.75");
-  refused("", "is none");
-  refused("step", "is none");
-  refused("cosine:3", "is none");
+  refused("linear", "there is no schedule \"linear\"; write constant, cosine, step:0.5,0.75");
+  refused("", "there is no schedule");
+  refused("step", "there is no schedule");
+  refused("cosine:3", "there is no schedule");
   refused("step:a", "\"a\" in \"step:a\" is not a number");
   refused("step:0.5,", "\"\" in \"step:0.5,\" is not a number");
   refused("step:0.5:", "is not a number");
   refused("step:0.5x", "is not a number");
   refused("step:0:0.1", "which are positive");
   refused("step:0.5:2", "the factor must be in (0, 1]");
-  CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11), doctest::Contains("a warm-up of 11 steps"), Error);
+  CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11), doctest::Contains("the warm-up must not be longer than the run, got 11 of 10 steps"), Error);
 }
 
 TEST_CASE("schedule: the decimal point is a point in every locale") {
