@@ -52,6 +52,18 @@ void check_answer(const Exercise& e, const Answer& a, const Verdict& v) {
   if (a.fault != "any") CHECK_MESSAGE(v.fault == a.fault, said);
 }
 
+// The right answers of an exercise, in one object: none uses what it forbids.
+void check_allowed(Workshop& shop, const Exercise& e, const std::vector<Answer>& answers, const std::string& folder) {
+  if (e.forbidden.empty()) return;
+  std::string all;
+  for (const Answer& a : answers)
+    if (a.fault.empty()) all += "namespace " + a.name + "_answer {\n" + a.text + "\n}\n";
+  std::ofstream(folder + "/right.cpp") << all;
+  REQUIRE(shop.compile(folder + "/right.cpp", folder + "/right.so") == "");
+  const Verdict v = judge_object(shop, e, shop.prepare(e, [](const std::string&) {}), folder + "/right.so", all);
+  CHECK_MESSAGE(v.fault == "signature", e.name << ": " << v.headline);  // in a namespace no grader finds it
+}
+
 // All answers of an exercise in one file, each in a namespace with the grader: the compiler is started once.
 void check_exercise(Workshop& shop, const Exercise& e) {
   shop.prepare(e, [](const std::string&) {});
@@ -69,6 +81,7 @@ void check_exercise(Workshop& shop, const Exercise& e) {
   std::ofstream(scratch / "all.cpp") << all;
   const std::string said = shop.compile(scratch / "all.cpp", scratch / "all.so");
   REQUIRE_MESSAGE(said == "", e.name << ": " << said);
+  check_allowed(shop, e, answers, scratch / "");
   Exercise free = e;  // the graders use what the exercise forbids
   free.forbidden.clear();
   for (const Answer& a : answers) {

@@ -38,4 +38,15 @@ void grade(practice::Grade& g) {
   g.given("eps", 0.1);
   g.equal("y, a row for each pixel", batch_norm(x, ones, zeros, 0.1).y.viewed(table),
           normalise_channels(x, 0.1).viewed(table));
+
+  g.law("large mean", "It is right for features of any size: also if the mean is large and the variance small.");
+  const double mean = 1e6, sigma = 1e-2;
+  const Tensor small = batch_norm(x, ones, zeros, 0).y * sigma, large = small + mean;
+  g.given("x - 1000000, a row for each pixel", small.viewed(table));
+  g.given("eps", 1e-12);
+  // A mean of six values is right to six roundings of it: in y each counts 1 / sigma. The largest y is larger than 1.
+  // The factor two is for the library's own roundings.
+  const double rounding = std::numeric_limits<double>::epsilon() / 2;
+  g.equal("y, a row for each pixel", batch_norm(large, ones, zeros, 1e-12).y.viewed(table),
+          normalise_channels(large, 1e-12).viewed(table), 2 * 6 * rounding * mean / sigma);
 }

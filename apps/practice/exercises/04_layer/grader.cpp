@@ -54,4 +54,14 @@ void grade(practice::Grade& g) {
 
   g.law("constant", "An example whose values are all the same gives zeros.");
   g.equal("y", Tensor::zeros({1, 3}), normalise_examples(Tensor::full({1, 3}, 7), eps));
+
+  g.law("large mean", "It is right for examples of any size: also if the mean is large and the variance small.");
+  const double mean = 1e6, sigma = 1e-2;
+  const Tensor small = library(x, 0) * sigma, large = small + mean;
+  g.given("x - 1000000", small);
+  g.given("eps", 1e-12);
+  // A mean of four values is right to four roundings of it: in y each counts 1 / sigma. The largest y is larger than 1.
+  // The factor two is for the library's own roundings.
+  const double rounding = std::numeric_limits<double>::epsilon() / 2;
+  g.equal("y", library(large, 1e-12), normalise_examples(large, 1e-12), 2 * 4 * rounding * mean / sigma);
 }

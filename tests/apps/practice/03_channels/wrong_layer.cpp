@@ -1,0 +1,9 @@
+// caught by: forbidden
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+Tensor normalise_channels(const Tensor& x, double eps) {
+  BatchNorm layer(x.channels(), {.eps = eps});
+  return layer.forward(x, Mode::probe);
+}
