@@ -24,7 +24,8 @@ void grade(evenkeel::practice::Grade& g) {
   g.given("eps", 0.75);
   g.equal("mean square of xhat", 1.25 / 2, mean_square(normalise_batch({1, 2, 3, 4}, 0.75).xhat));
 
-  g.law("kept", "The variance kept for inference divides by m - 1, and has no eps in it.", "running_variance =");
+  g.law("kept", "The variance that this program keeps for inference divides by m - 1, and has no eps in it.",
+        "running_variance =");
   g.given("x", {1, 2, 3, 4});
   g.given("eps", 0.75);
   g.equal("running_variance", 5.0 / 3, normalise_batch({1, 2, 3, 4}, 0.75).running_variance);

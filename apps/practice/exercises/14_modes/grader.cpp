@@ -59,7 +59,7 @@ void grade(evenkeel::practice::Grade& g) {
 
   g.law("averages",
         "Each batch in Mode::train moves both averages: average = (1 - a) average + a batch's value, a = 0.1. They "
-        "begin at 0 and 1.",
+        "begin at 0 and 1. The variance is the one that divides by m.",
         "Tensor forward");
   g.given("x", x);
   g.given("batch's mean", first.mean);
