@@ -57,7 +57,16 @@ struct Cursor {
   }
 };
 
-// Removes the least recently used files until the others have at most `bytes`.
+// Whether it is a cache file, DIGITS.pictures, or if `unfinished` a temporary file of one. Others are the user's.
+bool is_cache(const fs::directory_entry& entry, bool unfinished) {
+  const std::string name = entry.path().filename().string();
+  const size_t digits = std::min(name.find_first_not_of("0123456789abcdef"), name.size());
+  const std::string_view rest = std::string_view(name).substr(digits);
+  std::error_code gone;
+  return digits == 8 && (unfinished ? rest.starts_with(ending) : rest == ending) && entry.is_regular_file(gone);
+}
+
+// Removes the least recently used cache files until the others have at most `bytes`.
 void make_room(const fs::path& folder, const fs::path& spared, uint64_t bytes) {
   struct Kept {
     fs::path path;
@@ -68,7 +77,7 @@ void make_room(const fs::path& folder, const fs::path& spared, uint64_t bytes) {
   uint64_t all = 0;
   std::error_code gone;
   for (const auto& entry : fs::directory_iterator(folder, gone)) {
-    if (!entry.is_regular_file(gone) || entry.path() == spared) continue;
+    if (!is_cache(entry, false) || entry.path() == spared) continue;
     files.push_back({entry.path(), entry.last_write_time(gone), entry.file_size(gone)});
     all += files.back().size;
   }
@@ -182,7 +191,7 @@ std::string PictureCache::keep(const std::vector<KeptPicture>& pictures, const S
   for (const std::string_view part : parts) bytes += part.size();
   if (bytes > most_bytes_) return fmt::format("they take {} bytes, and at most {} are kept", bytes, most_bytes_);
   const fs::path folder = fs::path(file_).parent_path();
-  fs::create_directories(folder.parent_path());
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path());
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)  // pictures may be private
     return fmt::format("cannot make {}: {}", folder.string(), std::strerror(errno));
   make_room(folder, file_, most_bytes_ - bytes);
@@ -197,8 +206,7 @@ std::pair<int64_t, uint64_t> clear_picture_cache(const std::string& folder) try 
   uint64_t bytes = 0;
   if (!fs::exists(folder)) return {0, 0};
   for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.find(ending) == std::string::npos || !entry.is_regular_file()) continue;
+    if (!is_cache(entry, true)) continue;
     bytes += entry.file_size();
     ++files;
     fs::remove(entry.path());

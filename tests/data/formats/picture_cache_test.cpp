@@ -268,6 +268,40 @@ TEST_CASE("kept pictures: all of them stay below the bound, those longest not us
   CHECK(!fs::exists(scratch / "small"));
 }
 
+TEST_CASE("kept pictures: only the cache's own files are removed") {
+  const Scratch scratch;
+  save_pictures(scratch / "one", 8);
+  save_pictures(scratch / "two", 8);
+  wait_until_settled();
+  PictureOptions cached{.cache = scratch / "mine"};
+  (void)load(scratch / "one", cached);
+  const std::string one = files_in(cached.cache).at(0);
+  cached.cache_bytes = fs::file_size(one) * 3 / 2;
+  const std::string written = cached.cache + "/89abcdef.pictures.0123456789ab.part";  // by another process
+  for (const std::string& other : {cached.cache + "/thesis.tex", cached.cache + "/holiday.pictures", written})
+    save(other, std::string(cached.cache_bytes, 'x'));
+  (void)load(scratch / "two", cached);
+  CHECK(files_in(cached.cache).size() == 4);
+  CHECK(!fs::exists(one));
+  CHECK(fs::exists(written));
+  CHECK(clear_picture_cache(cached.cache).first == 2);
+  CHECK(files_in(cached.cache).size() == 2);
+  CHECK(fs::exists(cached.cache + "/thesis.tex"));
+}
+
+TEST_CASE("kept pictures: the folder may be a relative path of one name") {
+  const Scratch scratch;
+  save_pictures(scratch / "data", 2);
+  wait_until_settled();
+  const fs::path before = fs::current_path();
+  fs::current_path(scratch.path);
+  std::string notes;
+  (void)load("data", {.cache = "mine"}, &notes);
+  fs::current_path(before);
+  CHECK_MESSAGE(notes.find("not kept") == std::string::npos, notes);
+  CHECK(fs::exists(scratch / "mine"));
+}
+
 TEST_CASE("kept pictures: where none can be written all goes on, and that is said; clearing removes what is kept") {
   const Scratch scratch;
   save_pictures(scratch / "data", 3);
