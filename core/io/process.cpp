@@ -23,8 +23,13 @@ namespace {
 
 struct Pipe {
   Pipe() {
-    if (::pipe(ends) != 0) fail(Fault::io, "process: no pipe: {}", std::strerror(errno));
+#if defined(__linux__)
+    const int error = ::pipe2(ends, O_CLOEXEC);  // a fork in another thread must not inherit the ends
+#else
+    const int error = ::pipe(ends);
     for (int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
+#endif
+    if (error != 0) fail(Fault::io, "process: no pipe: {}", std::strerror(errno));
   }
   ~Pipe() {
     for (int i : {0, 1}) close(i);
@@ -89,12 +94,16 @@ ProcessResult run_process(const std::vector<std::string>& command, const Process
       ::kill(child, SIGKILL);
     }
   }
-  int status = 0, error = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  int status = 0, error = 0, lost = 0;
+  do lost = ::waitpid(child, &status, 0) < 0 ? errno : 0;
+  while (lost == EINTR);
   if (stopped) std::rethrow_exception(stopped);
   if (::read(errors.ends[0], &error, sizeof error) == sizeof error)
     fail(Fault::io, "process: cannot start {}: {}", command[0], std::strerror(error));
+  if (lost)
+    fail(Fault::io,
+         "process: the exit status of {} is lost: {}; do not ignore SIGCHLD, and do not wait for it elsewhere",
+         command[0], std::strerror(lost));
   while (!result.text.empty() && std::isspace(static_cast<unsigned char>(result.text.back()))) result.text.pop_back();
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <future>
 
 #include "core/base/check.h"
 #include "core/io/file.h"
@@ -42,7 +44,28 @@ TEST_CASE("process: no file grows beyond the limit, and meanwhile() may stop the
   CHECK_THROWS_WITH_AS(run_process({"sleep", "60"}, {.meanwhile = stop}), "enough", Error);
 }
 
+TEST_CASE("process: where the end of a program cannot be known, that is an error") {
+  const auto before = ::signal(SIGCHLD, SIG_IGN);
+  CHECK_THROWS_WITH_AS(run_process({"sh", "-c", "exit 7"}),
+                       doctest::Contains("process: the exit status of sh is lost: No child processes"), Error);
+  ::signal(SIGCHLD, before);
+}
+
 #if defined(__linux__)
+TEST_CASE("process: a program inherits no pipe of another thread's program") {
+  const auto files = [] { return run_process({"ls", "/proc/self/fd"}).text; };
+  const std::string alone = files();
+  std::atomic<int> others = 0;
+  {
+    std::vector<std::future<void>> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.push_back(std::async(std::launch::async, [&] {
+        for (int i = 0; i < 100; ++i) others += files() != alone;
+      }));
+  }
+  CHECK(others.load() == 0);
+}
+
 TEST_CASE("process: the program does not outlive a killed one that waits for it") {
   Scratch folder;
   const std::string file = folder / "pid";
