@@ -89,19 +89,26 @@ TEST_CASE("a call within a call, and calls from several threads at once, do all 
 
 namespace {
 
-// Runs two blocks that wait for each other, which no thread can do alone; whether they met, on two threads.
-bool two_at_a_time() {
-  std::atomic<int> there = 0;
-  std::atomic<bool> met = true;
-  std::thread::id ids[2];
-  parallel_for(2, [&](int64_t i) {
-    ids[i] = std::this_thread::get_id();
-    ++there;
+// Blocks that wait for each other, which no thread can do alone.
+class Meeting {
+ public:
+  void wait_for(int blocks) {
+    ++there_;
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (there < 2 && met)
-      if (std::chrono::steady_clock::now() > end) met = false;
-  });
-  return met && ids[0] != ids[1];
+    while (there_ < blocks && met_)
+      if (std::chrono::steady_clock::now() > end) met_ = false;
+  }
+  bool met() const { return met_; }
+
+ private:
+  std::atomic<int> there_ = 0;
+  std::atomic<bool> met_ = true;
+};
+
+bool two_at_a_time() {
+  Meeting meeting;
+  parallel_for(2, [&](int64_t) { meeting.wait_for(2); });
+  return meeting.met();
 }
 
 // What f() returns in a fork of this process, which ends in the ordinary way; -1 where it does not end.
@@ -155,18 +162,12 @@ TEST_CASE("more blocks than a ticket has room for: each is done once, on all thr
   set_threads(2);
   constexpr int64_t count = (int64_t{1} << 21) + 3;
   std::vector<uint8_t> done(count);
-  std::atomic<int> there = 0;
-  std::atomic<bool> met = true;
+  Meeting meeting;
   parallel_for(count, [&](int64_t i) {
     ++done[static_cast<size_t>(i)];
-    if (i != 0 && i != 1 && i != count - 1 && i != count - 2) return;  // two of the first part, and of the last
-    const int pair = i < 2 ? 2 : 4;
-    ++there;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (there < pair && met)
-      if (std::chrono::steady_clock::now() > end) met = false;
+    if (i < 2 || i >= count - 2) meeting.wait_for(i < 2 ? 2 : 4);  // two of the first part, and of the last
   });
-  CHECK(met);
+  CHECK(meeting.met());
   CHECK(std::ranges::count(done, 1) == count);
   const auto fails = [](int64_t i) {
     if (i == count - 1) throw std::runtime_error("last");
@@ -180,15 +181,14 @@ TEST_CASE("blocks see whether their caller records, on whatever thread they run"
   set_threads(2);
   const Tensor x = Tensor::scalar(2).track();
   const auto recorded = [&] {  // by two blocks on two threads
-    std::atomic<int> there = 0, yes = 0;
+    Meeting meeting;
+    std::atomic<int> yes = 0;
     parallel_for(2, [&](int64_t) {
-      ++there;
-      const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-      while (there < 2 && std::chrono::steady_clock::now() < end) {
-      }
+      meeting.wait_for(2);
       yes += recording() && (x * x).tracked();
       const Recording other(!recording());  // for this block alone
     });
+    CHECK(meeting.met());
     return yes.load();
   };
   CHECK(recorded() == 2);
@@ -208,12 +208,10 @@ TEST_CASE("blocks see whether their caller records, on whatever thread they run"
 TEST_CASE("set_threads inside a block is an error, on every thread, and changes nothing") {
   const int before = threads();
   set_threads(2);
-  std::atomic<int> refused = 0, there = 0;
+  Meeting meeting;
+  std::atomic<int> refused = 0;
   parallel_for(2, [&](int64_t) {
-    ++there;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (there < 2 && std::chrono::steady_clock::now() < end) {
-    }
+    meeting.wait_for(2);
     try {
       set_threads(3);
     } catch (const Error& e) {
@@ -221,6 +219,7 @@ TEST_CASE("set_threads inside a block is an error, on every thread, and changes 
     }
     CHECK(threads() == 2);
   });
+  CHECK(meeting.met());
   CHECK(refused == 2);
   CHECK(threads() == 2);
   set_threads(before);
