@@ -35,7 +35,9 @@ inline const std::vector<Claim> claims{
     {"A3.3", "The further the mean, the smaller the gradient that a batch passes through."},
     {"A3.4", "tanh saturates as the sigmoid does."},
     {"A3.5", "In a recurrent network $gamma = 0.1$ keeps tanh from saturating (Cooijmans et al. 2017)."},
-    {"A3.6", "With $beta = 0$ a ReLU is active with probability 1/2; $beta$ moves that probability."},
+    {"A3.6",
+     "With $beta = 0$ a ReLU is active with probability 1/2 if its inputs are symmetric about their mean; $beta$ "
+     "moves that probability."},
     {"A3.7", "The probability in a batch of finite size."},
     {"A3.8", "The mean output of a ReLU after batch normalisation."},
     {"A3.9", "A ReLU that is never active is dead: it gets no gradient."},

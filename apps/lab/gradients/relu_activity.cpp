@@ -33,12 +33,16 @@ double active_in_batch(double beta, double m) {
 
 // The active fraction of relu(gamma xhat + beta): one draw a batch, for its values are not independent. `mean`: of the
 // output instead.
-Sample measure(double gamma, double beta, int64_t m, int batches, Random& random, bool output = false) {
+enum class Inputs { normal, log_normal };
+Sample measure(double gamma, double beta, int64_t m, int batches, Random& random, bool output = false,
+               Inputs inputs = Inputs::normal) {
   Sample sample;
   const int64_t features = 64;
   const Tensor g = ones(features) * gamma, b = ones(features) * beta;
   for (int i = 0; i < batches; ++i) {
-    const Tensor y = relu(batch_norm(Tensor::normal({m, features}, random, 3, 2), g, b, 0).y);
+    const Tensor x = inputs == Inputs::normal ? Tensor::normal({m, features}, random, 3, 2)
+                                              : exp(Tensor::normal({m, features}, random));
+    const Tensor y = relu(batch_norm(x, g, b, 0).y);
     sample.add(mean(output ? y : step(y)).item());
   }
   return sample;
@@ -58,6 +62,15 @@ void run(Lab& lab, const Parameters& p) {
                active_in_batch(p.beta / p.gamma, 1024), measure(p.gamma, p.beta, 1024, batches / 4, random));
   lab.expected("A3.6", "gamma = -2, beta = 1: the sign of gamma does not matter", Phi(.5),
                measure(-2, 1, 4096, batches / 8, random));
+  // The mean of e^z is e^(1/2): a value is above it where z > 1/2.
+  const Sample symmetric = measure(1, 0, 4096, batches / 8, random),
+               skewed = measure(1, 0, 4096, batches / 8, random, false, Inputs::log_normal);
+  lab.expected("A3.6", "log-normal inputs, beta 0: $Phi(-1/2)$", Phi(-.5), skewed);
+  const auto half_of = [](const Sample& s) { return std::abs(s.mean() - .5) < .01; };
+  lab.only_if("A3.6", "with beta = 0 a ReLU is active with probability 1/2",
+              "its inputs are symmetric about their mean",
+              fmt::format("{:.3f} of normal inputs, {:.3f} of log-normal", symmetric.mean(), skewed.mean()),
+              half_of(symmetric), half_of(skewed));
   const std::vector<double> sizes{3, 4, 8, 32, 128};
   std::vector<double> half, whole, none;
   for (double m : sizes)
@@ -77,8 +90,10 @@ void run(Lab& lab, const Parameters& p) {
     lab.expected("A3.8", fmt::format("mean output at beta = {}, measured", beta), value,
                  measure(1, beta, 4096, batches / 8, random, true));
   }
-  lab.expected("A3.8", "gamma = 2, beta = 1: $beta Phi(beta/gamma) + gamma phi(beta/gamma)$", Phi(.5) + 2 * phi(.5),
-               measure(2, 1, 4096, batches / 8, random, true));
+  for (double gamma : {2., -2.})
+    lab.expected("A3.8",
+                 fmt::format("gamma = {}, beta = 1: $beta Phi(beta/|gamma|) + |gamma| phi(beta/|gamma|)$", gamma),
+                 Phi(.5) + 2 * phi(.5), measure(gamma, 1, 4096, batches / 8, random, true));
   // The active fraction of the gradient reaches beta; far below 0 none does.
   const Tensor x = Tensor::normal({256, 1}, random);
   const auto reaches = [&](double at) {
@@ -118,9 +133,11 @@ extern const Experiment relu_activity{
     "relu_activity",
     "Gradient flow",
     "How many ReLUs does batch normalisation keep alive?",
-    "Half of them at beta = 0, in batches of any size; beta in units of gamma moves that share.",
-    "$Phi (beta / |gamma|)$ of them, half at beta = 0; in a batch of m, exactly, by the Beta(1/2, (m-2)/2) law of "
-    "$xhat^2 / (m - 1)$; the mean output is $beta Phi (beta / gamma) + gamma phi (beta / gamma)$.",
+    "Half of them at beta = 0, in batches of any size, if the inputs are symmetric about their mean; beta in units of "
+    "|gamma| moves that share.",
+    "For normal inputs $Phi (beta / |gamma|)$ of them, half at beta = 0; in a batch of m, exactly, by the "
+    "Beta(1/2, (m-2)/2) law of $xhat^2 / (m - 1)$; the mean output is $beta Phi (beta / |gamma|) + |gamma| phi (beta / "
+    "|gamma|)$. For log-normal inputs only $Phi (-1/2)$ = 0.309 at beta = 0: the mean is centred, not the median.",
     run,
     {"Double both gamma and beta: how does the active fraction change?", "gamma=2 beta=1", "active fraction of your",
      0.685, 0.698,
