@@ -138,10 +138,10 @@ extern const Experiment domain{
     "domain",
     "Inference",
     "Can statistics of the test images themselves help?",
-    "Yes against contrast and brightness, exactly so without zero padding; in part against noise; not against an "
-    "inversion.",
-    "Taken from the new images they undo brightness and contrast, exactly so in a network without zero padding; noise "
-    "in part, and an inversion not at all.",
+    "Yes against contrast alone or brightness alone; against both together only in a network without zero padding; in "
+    "part against noise; not against an inversion.",
+    "Taken from the new images they undo contrast or brightness alone, nearly; without zero padding both together, "
+    "exactly; noise in part, and an inversion not at all.",
     run,
     {"Add a third of the noise: how many points does it cost now, with the training statistics?", "noise=0.1",
      "noise: 30 to 80 points lost", 0, 20,

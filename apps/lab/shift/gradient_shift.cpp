@@ -61,7 +61,8 @@ void run(Lab& lab, const Parameters& p) {
       lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
                    "no gain (Santurkar et al.)", all);
       lab.observed("A2.6", "and the distance $|G - G'|$", "", far);
-      seen += fmt::format("{}{} {}: {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm, mean_of(all));
+      seen += fmt::format("{}{} {}: {:.3f}, $|G - G'|$ {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm,
+                          mean_of(all), mean_of(far));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
   lab.figure(
@@ -73,7 +74,7 @@ void run(Lab& lab, const Parameters& p) {
        .predicted =
            "If batch norm worked by making this shift smaller, its lines would lie nearer to 1. Santurkar et al. found "
            "them no nearer; no band was fixed.",
-       .seen = "Means over training and seeds for the third layer: " + seen + "."});
+       .seen = "Mean cosine and distance over training and seeds, for the third layer: " + seen + "."});
 }
 
 }  // namespace
@@ -82,9 +83,10 @@ extern const Experiment gradient_shift{
     "gradient_shift",
     "Internal covariate shift",
     "Do the layers below shift a layer's gradient less with batch normalisation?",
-    "No: by this definition of covariate shift a layer's gradient turns no less with batch norm.",
-    "By this definition of internal covariate shift, which concerns the gradient, the two networks hardly differ: "
-    "batch normalisation helps for other reasons, which the next chapters look for.",
+    "No: by this definition the shift is no smaller with batch norm. With ReLUs it is about the same, with sigmoids "
+    "several times as large.",
+    "By this definition of internal covariate shift, which concerns the gradient, batch normalisation does not make it "
+    "smaller: it helps for other reasons, which the next chapters look for.",
     run,
     {"Take a tenth of the learning rate: does the shift depend on the length of the step?", "lr=0.01",
      "ReLU, batch: cosine", 0.95, 1,
