@@ -158,7 +158,8 @@ class Page {
     add("<details><summary>Run it again</summary>\n<pre>{}</pre>\n<p class=\"soft\">It took {:.1f} s here. The program "
         "is <code>{}.cpp</code> below <code>apps/lab</code>. What <code>--set</code> can change, with its standard "
         "value: <code>{}</code></p></details></section>\n",
-        again, r.seconds, e.name, markup_text(e.parameters));
+        again + (r.lab.standard() ? "" : " " + markup_text(as_set(r.lab.changed()))), r.seconds, e.name,
+        markup_text(e.parameters));
   }
 
   // Every claim, and the experiments that have rows for it.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "apps/cli/text.h"
 #include "apps/lab/symbols.h"
@@ -38,6 +39,26 @@ std::string word(Verdict verdict) {
       return "not judged";
   }
   return "";
+}
+
+std::string as_set(const std::string& options) {
+  std::string all;
+  for (char c : options)
+    if (c == ':')
+      all += all.empty() ? "--set " : " --set ";
+    else if (c != '[' && c != ']')
+      all += c;
+  return all;
+}
+
+void Lab::check_names(const std::string& experiment, const std::vector<std::string>& known) const {
+  std::istringstream options(settings_.set);
+  for (std::string one; std::getline(options, one, ':');) {
+    if (one.empty()) continue;  // before the first colon
+    const std::string name = one.substr(0, one.find('='));
+    check(std::find(known.begin(), known.end(), name) != known.end(),
+          "lab: {} has no parameter called \"{}\". Known are {}", experiment, name, joined(known));
+  }
 }
 
 void Lab::equal(const std::string& claim, const std::string& statement, double predicted, double measured,

@@ -32,6 +32,10 @@ namespace evenkeel::lab {
 enum class Verdict { holds, only_if, fails, not_judged };
 std::string word(Verdict verdict);
 
+// Options as the command line takes them: ":eps=0.1:batch=16" or "[:eps=0.1][:batch=16]" becomes "--set eps=0.1 --set
+// batch=16".
+std::string as_set(const std::string& options);
+
 struct Row {
   std::string claim, statement, predicted, measured, allowed;
   Verdict verdict, expected;
@@ -99,9 +103,11 @@ class Lab {
   // names, if a name is unknown or a value out of range.
   template <class P>
   P parameters(const std::string& experiment) {
-    SpecArguments given("lab", experiment + settings_.set);
-    const P p = given.options<P>();
-    given.check_used("lab " + experiment + " --set " + usage_options<P>());
+    std::vector<std::string> known;
+    const P standard;
+    P::each(standard, [&](const char* key, const auto&...) { known.push_back(key); });
+    check_names(experiment, known);
+    const P p = SpecArguments("lab", experiment + settings_.set).options<P>();
     changed_ = describe_options(p);
     return p;
   }
@@ -146,6 +152,7 @@ class Lab {
   std::vector<std::string> remarks;
 
  private:
+  void check_names(const std::string& experiment, const std::vector<std::string>& known) const;  // of settings_.set
   Settings settings_;
   std::string changed_;
   DataSplit images_;
@@ -161,11 +168,11 @@ struct Experiment {
         question(q),
         answer(a),
         prediction(before),
-        parameters(usage_options<P>()),
+        parameters(as_set(usage_options<P>())),
         run([n, f](Lab& lab) { f(lab, lab.parameters<P>(n)); }),
         next(try_next) {}
   const char *name, *chapter, *question, *answer, *prediction;
-  std::string parameters;  // "[:eps=1e-05]"
+  std::string parameters;  // "--set eps=1e-05"
   std::function<void(Lab&)> run;
   Next next;
 };

@@ -96,6 +96,12 @@ int run(const std::vector<std::string>& names, const Settings& settings, bool ne
   const std::vector<const Experiment*> chosen = choose(names);
   check(settings.set.empty() || (chosen.size() == 1 && !next),
         "lab: --set changes the parameters of one experiment; name one, and not --next");
+  if (!out.empty()) {  // before the work
+    std::error_code error;
+    std::filesystem::create_directories(out, error);
+    if (error) fail(Fault::io, "lab: cannot make {}: {}", out, error.message());
+    check_output(out + "/index.html", {});
+  }
   const std::vector<Result> results = run_all(chosen, settings, next);
   size_t unexpected = 0, rows = 0;
   for (const Result& r : results) {
@@ -104,9 +110,6 @@ int run(const std::vector<std::string>& names, const Settings& settings, bool ne
   }
   fmt::print("{} statements, {} with another verdict than expected\n", rows, unexpected);
   if (!out.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(out, error);
-    if (error) fail(Fault::io, "lab: cannot make {}: {}", out, error.message());
     write_file(out + "/index.html", html_report(chapters, claims, results, settings.quick));
     for (const Result& r : results)
       for (size_t i = 0; i < r.lab.figures.size(); ++i)
@@ -135,7 +138,9 @@ int program(int argc, char** argv) {
   add_text(app, "--data-dir", settings.data_dir, "DIR", "the only folder to search for data sets");
   add_threads(app);
   let_last_count(app);
-  app.footer("Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage.");
+  app.footer(
+      "Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage, 4 a data file is damaged, 5 input\n"
+      "or output failed.");
   try {
     app.parse(argc, argv);
     if (const std::string wrong = usage_fault(app); !wrong.empty()) fail(Fault::usage, "{}", wrong);

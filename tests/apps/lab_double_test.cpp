@@ -156,7 +156,9 @@ void measure(Lab& lab, const Parameters& p) {
 
 TEST_CASE("lab: parameters are the standard ones or those that are set; then bands judge nothing") {
   const Experiment e{"mine", "One", "Q?", "A.", "P.", measure, {"Try?", "batch=16", "batch", 16, 16, "So."}};
-  CHECK(e.parameters == "[:eps=1e-05][:batch=8]");
+  CHECK(e.parameters == "--set eps=1e-05 --set batch=8");
+  CHECK(as_set("[:on=off|on]") == "--set on=off|on");
+  CHECK(as_set("") == "");
   const auto with = [&](const std::string& set) {
     Lab lab({.quick = true, .data_dir = {}, .set = set});
     e.run(lab);
@@ -170,9 +172,7 @@ TEST_CASE("lab: parameters are the standard ones or those that are set; then ban
   CHECK(other.rows[0].measured == "0.1");
   CHECK(other.rows[0].verdict == Verdict::holds);
   CHECK(other.rows[1].verdict == Verdict::not_judged);
-  CHECK_THROWS_WITH(with(":esp=0.1"),
-                    "lab: 'mine:esp=0.1' has an argument it does not know; it is written lab mine --set "
-                    "[:eps=1e-05][:batch=8]");
+  CHECK_THROWS_WITH(with(":esp=0.1"), "lab: mine has no parameter called \"esp\". Known are eps, batch");
   CHECK_THROWS_WITH(with(":batch=1"), "lab: mine's batch (examples) must be a number from 2 to 64, got '1'");
   CHECK_THROWS_WITH(with(":batch=2.5"), "lab: mine's batch (examples) must be a number from 2 to 64, got '2.5'");
 
@@ -279,7 +279,8 @@ TEST_CASE(
   at("<p>A remark.</p>");
   at("Axes. <span class=\"tag\">Predicted:</span> Law. <span class=\"tag\">Seen:</span> Numbers.");
   at("<pre>evenkeel lab first --quick</pre>\n<p class=\"soft\">It took 0.5 s here.");
-  at("[:eps=1e-05][:batch=8]");
+  at("<code>--set eps=1e-05 --set batch=8</code>");
+  at("<pre>evenkeel lab second --quick --set batch=16</pre>");
   at("<p class=\"other\">Not the standard parameters: batch=16.");
   at("<tr><td><a href=\"#claim-A1.1\">A1.1</a><td>one is one<td data-of=\"predicted\">1<td data-of=\"measured\">1<td ");
   at("<td class=\"holds\">holds</tr>");
