@@ -38,11 +38,16 @@ Workshop workshop() {
 }
 void tell(const std::string& line) { note(line); }
 
-Verdict judged(Folder& folder, Workshop& shop, const Exercise& e) {
+// `unrecorded`: why the folder could not record it; else as it was.
+Verdict judged(Folder& folder, Workshop& shop, const Exercise& e, std::string& unrecorded) {
   const std::string source = folder.source(e), grader = shop.prepare(e, tell);
   const Verdict v = judge(shop, e, grader, folder.file(e).string());
-  if (v.right) folder.passed(e, source);
+  if (!v.right) return v;
+  if (const std::string why = folder.passed(e, source); !why.empty()) unrecorded = why;
   return v;
+}
+void tell_at_end(const std::string& unrecorded) {
+  if (!unrecorded.empty()) tell("practice: " + unrecorded);
 }
 
 int init(const PracticeOptions& o) {
@@ -62,24 +67,27 @@ int run(const PracticeOptions& o) {
   const Exercise& e = find_exercise(o.name);
   Folder folder = here();
   Workshop shop = workshop();
-  const Verdict v = judged(folder, shop, e);
+  std::string unrecorded;
+  const Verdict v = judged(folder, shop, e, unrecorded);
   Lines lines{{heading(e), Console::Style::bold}};
   add_verdict(lines, e, v, folder.source(e));
   if (v.right)
     add_afterwards(lines, e);
   else
-    lines.push_back({"\nFor a hint: evenkeel practice hint " + e.name.substr(0, 2)});
+    lines.insert(lines.end(), {{""}, {"For a hint: evenkeel practice hint " + e.name.substr(0, 2)}});
   print(lines);
+  tell_at_end(unrecorded);
   return v.right ? 0 : 1;
 }
 
 int hint(const PracticeOptions& o) {
   const Exercise& e = find_exercise(o.name);
   Folder folder = here();
-  folder.show_hint(e);
+  const std::string unrecorded = folder.show_hint(e);
   Lines lines{{heading(e), Console::Style::bold}};
   add_hints(lines, e, folder.hints(e));
   print(lines);
+  tell_at_end(unrecorded);
   return 0;
 }
 
@@ -95,11 +103,12 @@ int check_all(const PracticeOptions& o) {
   Workshop shop = workshop();
   nlohmann::ordered_json all{{"evenkeel", EVENKEEL_VERSION}, {"solved", 0}, {"of", exercises().size()}};
   size_t solved = 0;
+  std::string unrecorded;
   for (const Exercise& e : exercises()) {
     const bool there = fs::exists(folder.file(e));
     Verdict v;
     v.fault = "missing", v.headline = "its file is not there";
-    if (there) v = judged(folder, shop, e);
+    if (there) v = judged(folder, shop, e, unrecorded);
     solved += v.right;
     all["exercises"].push_back({{"name", e.name},
                                 {"solved", v.right},
@@ -114,6 +123,7 @@ int check_all(const PracticeOptions& o) {
     say("{}\n", all.dump());
   else
     say("{} of {} solved\n", solved, exercises().size());
+  tell_at_end(unrecorded);
   return solved == exercises().size() ? 0 : 1;
 }
 

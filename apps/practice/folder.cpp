@@ -68,10 +68,16 @@ Folder::Folder(const fs::path& path) : path_(path) {
   }
 }
 
-void Folder::save() const {
+std::string Folder::save() const {
   Json all{{"evenkeel practice", 1}, {"exercises", Json::object()}};
   for (const auto& [name, s] : states_) all["exercises"][name] = {{"hints", s.hints}, {"passed", s.passed}};
-  write_file((path_ / progress_file).string(), all.dump(1) + "\n");
+  try {
+    write_file((path_ / progress_file).string(), all.dump(1) + "\n");
+    return "";
+  } catch (const Error& error) {
+    const std::string why = error.what();
+    return "not recorded: " + why.substr(0, why.find(';'));  // the rest is advice, to remove the file
+  }
 }
 
 std::string Folder::source(const Exercise& exercise) const {
@@ -90,9 +96,9 @@ bool Folder::solved(const Exercise& exercise) const {
   return known != state->second.passed.end() && known->second == sha256(exercise.grader);
 }
 
-void Folder::passed(const Exercise& exercise, const std::string& source) {
+std::string Folder::passed(const Exercise& exercise, const std::string& source) {
   states_[exercise.name].passed[sha256(source)] = sha256(exercise.grader);
-  save();
+  return save();
 }
 
 int Folder::hints(const Exercise& exercise) const {
@@ -100,10 +106,10 @@ int Folder::hints(const Exercise& exercise) const {
   return state == states_.end() ? 0 : state->second.hints;
 }
 
-void Folder::show_hint(const Exercise& exercise) {
+std::string Folder::show_hint(const Exercise& exercise) {
   int& hints = states_[exercise.name].hints;
   hints = std::min(hints + 1, 3);
-  save();
+  return save();
 }
 
 std::string Folder::reset(const Exercise& exercise) {

@@ -22,9 +22,10 @@ class Folder {
   // Solved exercises are stored by the checksums of source and grader: an edited file is open again, and solved again
   // if the edit is undone.
   bool solved(const Exercise& exercise) const;
-  void passed(const Exercise& exercise, const std::string& source);
-  int hints(const Exercise& exercise) const;  // how many were shown
-  void show_hint(const Exercise& exercise);   // one more, of three
+  // Both return "", or why practice.json could not be written. What is recorded holds for this object all the same.
+  std::string passed(const Exercise& exercise, const std::string& source);
+  std::string show_hint(const Exercise& exercise);  // one more, of three
+  int hints(const Exercise& exercise) const;        // how many were shown
 
   // Restores the initial file; returns the name of the copy of the learner's file.
   std::string reset(const Exercise& exercise);
@@ -34,7 +35,7 @@ class Folder {
     std::map<std::string, std::string> passed;  // checksum of the source -> checksum of the grader
     int hints = 0;
   };
-  void save() const;
+  std::string save() const;
   std::filesystem::path path_;
   std::map<std::string, State> states_;
 };

@@ -86,10 +86,12 @@ void add_afterwards(Lines& lines, const Exercise& exercise) {
 }
 
 void add_list(Lines& lines, const Folder& folder) {
+  size_t longest = 0;
+  for (const Exercise& e : exercises()) longest = std::max(longest, e.title.size());
   for (const Exercise& e : exercises()) {
     const bool solved = folder.solved(e);
-    lines.push_back({fmt::format("{}  {} {:<28} {:<7} {:>2} minutes", solved ? "solved" : "open  ", e.name.substr(0, 2),
-                                 e.title, e.kind, e.minutes),
+    lines.push_back({fmt::format("{}  {} {:<{}} {:<7} {:>2} minutes", solved ? "solved" : "open  ", e.name.substr(0, 2),
+                                 e.title, longest, e.kind, e.minutes),
                      solved ? green : Console::Style::plain});
   }
   lines.push_back({fmt::format("{} of {} solved", solved_count(folder), exercises().size())});

@@ -88,7 +88,7 @@ class Watch {
     draw("compiling ...");
     const std::string grader = workshop_.prepare(exercise(), [&](const std::string& line) { draw(line); });
     verdict_ = judge(workshop_, exercise(), grader, folder_.file(exercise()).string());
-    if (verdict_.right) folder_.passed(exercise(), *now);
+    if (verdict_.right) note_ = folder_.passed(exercise(), *now);
     draw();
   }
 
@@ -98,7 +98,7 @@ class Watch {
         go_to_open(at_ + 1);
         break;
       case 'h':
-        folder_.show_hint(exercise());
+        note_ = folder_.show_hint(exercise());
         draw();
         break;
       case 'l': {
@@ -107,14 +107,22 @@ class Watch {
         show(lines);
         break;
       }
-      case 'x': {
-        const std::string kept = folder_.reset(exercise());
-        judged_ = "no text has been judged";
-        note_ = kept.empty() ? "The file is as it began." : "The file is as it began. Yours is kept as " + kept + ".";
+      case 'x':
+        reset();
         break;
-      }
       default:
         draw();
+    }
+  }
+
+  void reset() {
+    try {
+      const std::string kept = folder_.reset(exercise());
+      judged_ = "no text has been judged";
+      note_ = kept.empty() ? "The file is as it began." : "The file is as it began. Yours is kept as " + kept + ".";
+    } catch (const Error& error) {
+      note_ = error.what();
+      draw();
     }
   }
 

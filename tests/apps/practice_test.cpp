@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
 
 #include "apps/practice/verdict.h"
 #include "tests/apps/process.h"
@@ -50,6 +52,11 @@ TEST_CASE("practice: a folder holds the starts, a README and the progress, and n
   const Outcome list = c.in({"list"});
   CHECK(list.status == 0);
   CHECK_MESSAGE(contains(list.out, "0 of " + std::to_string(exercises().size()) + " solved"), list.out);
+  std::istringstream lines(list.out);
+  std::set<size_t> columns;  // where the minutes end
+  for (std::string line; std::getline(lines, line);)
+    if (line.ends_with(" minutes")) columns.insert(line.size());
+  CHECK_MESSAGE(columns.size() == 1, list.out);
 }
 
 TEST_CASE("practice: every exercise has its parts, and an experiment that there is") {
@@ -75,6 +82,8 @@ TEST_CASE("practice: run says what is wrong, then what comes after the right ans
                            "Look at 01_moments.cpp, line", "MeanAndVariance mean_and_variance("})
     CHECK_MESSAGE(contains(wrong.out, part), part << wrong.out);
   CHECK_FALSE(contains(wrong.out, "A model solution"));
+  CHECK_MESSAGE(contains(wrong.out, "\n\nFor a hint: evenkeel practice hint 01\n"), wrong.out);
+  CHECK_FALSE(contains(wrong.out, "\\x0a"));
 
   c.write("01_moments.cpp", first().solution);
   const Outcome right = c.in({"run", "moments"});
@@ -86,6 +95,30 @@ TEST_CASE("practice: run says what is wrong, then what comes after the right ans
   CHECK(contains(c.in({"list"}).out, "0 of "));
   c.write("01_moments.cpp", first().solution);
   CHECK(contains(c.in({"list"}).out, "1 of "));
+}
+
+TEST_CASE("practice: what cannot be recorded costs neither the verdict nor the hint") {
+  const Class c;
+  c.write("01_moments.cpp", exercises()[0].solution);
+  c.write("02_forward.cpp", exercises()[1].solution);
+  const std::string before = slurp(c.file("practice.json"));
+  std::filesystem::permissions(c.file("practice.json"), std::filesystem::perms::owner_read);
+  const auto noted = [](const Outcome& o) {
+    CHECK_MESSAGE(contains(o.err, "practice: not recorded: cannot write "), o.err);
+    CHECK_MESSAGE(o.err.ends_with("practice.json: it is read-only\n"), o.err);
+    CHECK_MESSAGE(o.err.find("not recorded") == o.err.rfind("not recorded"), o.err);  // once
+  };
+  const Outcome right = c.in({"run", "01"}), hint = c.in({"hint", "03"}), all = c.in({"check"});
+  CHECK(right.status == 0);
+  CHECK_MESSAGE(contains(right.out, "Right: all 4 laws hold"), right.out);
+  noted(right);
+  CHECK(hint.status == 0);
+  CHECK_MESSAGE(contains(hint.out, "Hint 1"), hint.out);
+  noted(hint);
+  CHECK(all.status == 1);
+  CHECK_MESSAGE(contains(all.out, "2 of " + std::to_string(exercises().size()) + " solved"), all.out);
+  noted(all);
+  CHECK(slurp(c.file("practice.json")) == before);
 }
 
 TEST_CASE("practice: hints come one by one, and reset keeps a copy") {

@@ -91,10 +91,23 @@ TEST_CASE("practice: a walk by keys through all exercises, from start to solved"
       }
       t.press('l');
       t.see("open    " + number);
+      // What cannot be recorded or written is said, and the program goes on.
+      const auto writable = [&](const std::string& file, bool yes) {
+        using std::filesystem::perms;
+        std::filesystem::permissions(folder + "/" + file, perms::owner_read | (yes ? perms::owner_write : perms::none));
+      };
+      writable("practice.json", false);
+      t.press('h');
+      t.see("not recorded: ");
+      writable("practice.json", true);
       save(e, e.start + "\nint unfinished(");
       t.see("does not compile");
+      writable(e.name + ".cpp", false);
       t.press('x');
-      t.see("Yours is kept as 01_moments.cpp.kept");
+      t.see("it is read-only");
+      writable(e.name + ".cpp", true);
+      t.press('x');
+      t.see("Yours is kept as 01_moments.cpp.kept2");
     } else {
       t.see("Laws that hold: ");
     }
@@ -107,5 +120,5 @@ TEST_CASE("practice: a walk by keys through all exercises, from start to solved"
   t.see(all[0].name.substr(0, 2) + " " + all[0].title);  // where nothing is open, the next one
   t.press('q');
   CHECK(t.end() == 0);
-  CHECK(slurp(folder + "/01_moments.cpp.kept") == all[0].start + "\nint unfinished(");
+  CHECK(slurp(folder + "/01_moments.cpp.kept2") == all[0].start + "\nint unfinished(");
 }
