@@ -68,8 +68,8 @@ inline const std::vector<Chapter> chapters{
      "internal covariate shift and gave it as the reason for their method. Standardising the data that enter the "
      "network is not enough: "
      "affine layers and ReLUs undo it within a few layers. This chapter measures how far standardised inputs reach, "
-     "how much of the drift batch normalisation really removes, and that it removes little by another definition of "
-     "internal covariate shift: part of its success must have other reasons."},
+     "how much of the drift batch normalisation really removes, and that by another definition of internal "
+     "covariate shift it removes nothing: part of its success must have other reasons."},
     {"Gradient flow",
      "A sigmoid or tanh is flat far from zero, and passes hardly any gradient there; a ReLU whose input is always "
      "negative passes none. Centring the input of an activation keeps it where the activation has a slope. The gain "
