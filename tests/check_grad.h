@@ -37,7 +37,8 @@ inline Tensor random_distinct(const Shape& shape) {
 
 // The largest relative error of the derivatives of order 1 to `order` of phi(x) = <f(x), c> for a random cotangent c
 // (not ones: the gradient of sum(batch_norm(x)) is zero), each along one random direction, compared with central
-// differences with Richardson extrapolation. Checks the first order with recording off (kernels) and on (definitions).
+// differences with Richardson extrapolation. Checks the first order with recording off (kernels) and on (definitions),
+// and with a cotangent that nothing else holds, which a vjp may overwrite (reuse_or_empty()).
 inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   Inputs x, direction;
   for (const Tensor& t : at) {
@@ -51,19 +52,26 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
     for (size_t i = 0; i < g.size(); ++i) s += dot(g[i].detach(), direction[i]).item();
     return s;
   };
-  auto moved = [&](double h) {  // phi(x + h direction)
-    Inputs there;
-    for (size_t i = 0; i < x.size(); ++i)
-      there.push_back((x[i].detach() + direction[i] * static_cast<real>(h)).track());
-    return static_cast<double>(dot(f(there).detach(), cotangent).item());
+  auto slope = [&](const Function& phi) {  // of a number, along the direction
+    auto moved = [&](double h) {
+      Inputs there;
+      for (size_t i = 0; i < x.size(); ++i)
+        there.push_back((x[i].detach() + direction[i] * static_cast<real>(h)).track());
+      return static_cast<double>(phi(there).item());
+    };
+    auto difference = [&](double h) { return (moved(h) - moved(-h)) / (2 * h); };
+    constexpr double h = 3e-4;  // the error is of order h^4: deep networks with norms have large fifth derivatives
+    return (4 * difference(h / 2) - difference(h)) / 3;
   };
-  auto difference = [&](double h) { return (moved(h) - moved(-h)) / (2 * h); };
-  constexpr double h = 3e-4;  // the error is of order h^4: deep networks with norms have large fifth derivatives
-  const double expected = (4 * difference(h / 2) - difference(h)) / 3;
-  const double scale = 1 + std::abs(expected);
-  double error = std::abs(along(grad(y, x, {.cotangent = cotangent})) - expected) / scale;
-  error =
-      std::max(error, std::abs(along(grad(y, x, {.differentiable = true, .cotangent = cotangent})) - expected) / scale);
+  const double expected = slope([&](const Inputs& there) { return dot(f(there).detach(), cotangent); });
+  double error = 0;
+  auto compare = [&](const Grads& g) {
+    error = std::max(error, std::abs(along(g) - expected) / (1 + std::abs(expected)));
+    if (std::isnan(along(g))) error = INFINITY;
+  };
+  compare(grad(y, x, {.cotangent = cotangent}));
+  compare(grad(y * real(1), x, {.cotangent = cotangent}));  // f's vjp has the only handle to its cotangent
+  compare(grad(y, x, {.differentiable = true, .cotangent = cotangent}));
   if (order > 1) {
     Inputs weights;  // the next function: <gradient of phi, weights>
     for (const Tensor& t : at) weights.push_back(random(t.shape()));
@@ -73,15 +81,27 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
       for (size_t i = 1; i < g.size(); ++i) s = s + dot(g[i], weights[i]);
       return s;
     };
-    // The gradient of a linear function is constant: it does not depend on the inputs.
-    if (next(x).tracked()) error = std::max(error, grad_error(next, at, order - 1));
+    // The gradient of a linear function does not depend on the inputs, and need not be tracked.
+    error = std::max(error, next(x).tracked() ? grad_error(next, at, order - 1) : std::abs(slope(next)));
   }
   return std::isnan(error) ? INFINITY : error;
 }
 
+// Whether f's result is never freed.
+inline bool leaks(const Function& f, const Inputs& at) {
+  const int64_t before = live_nodes();
+  {
+    Inputs x;
+    for (const Tensor& t : at) x.push_back(t.clone().track());
+    f(x);
+  }
+  return live_nodes() > before;
+}
+
 inline void check_grad(const Function& f, const Inputs& at, int order = 2, double tolerance = 1e-7) {
-  static_assert(sizeof(real) == 8, "finite differences need double: put this test in tests/double");
+  static_assert(sizeof(real) == 8, "finite differences need double: link evenkeel::evenkeel_double");
   CHECK(grad_error(f, at, order) < tolerance);
+  CHECK_MESSAGE(!leaks(f, at), "the graph is never freed: a vjp must not capture the op's result");
 }
 
 }  // namespace evenkeel

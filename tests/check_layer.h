@@ -1,5 +1,6 @@
 // check_layer: tests the rules for every layer. One line per layer: check_layer(MyLayer(...), Shape{4, 5, 5, 3});
 #pragma once
+#include <array>
 #include <set>
 #include <type_traits>
 
@@ -55,8 +56,15 @@ std::string layer_fault(L layer, const Tensor& x) {
       else
         std::fill_n(Tensor(n.tensor).mutable_data(), n.tensor.size(), real(7));
   };
+  const std::vector<real> given = x.values();
   const Tensor other =
       map(x, [](real v) { return real(1.5) * v; });  // another batch: averages of x alone would stay as they are
+  const auto uses_all = [&](const Tensor& y) {
+    std::set<int64_t> used;
+    for (const Tensor& t : leaves(y)) used.insert(t.id());
+    for (const Parameter& p : parameters(layer))
+      need(used.contains(p.value.id()), p.name + " is named by visit(), and forward() does not use it");
+  };
   try {
     // visit() names all tensors once, and every named tensor matters.
     layer.forward(x, Mode::train);  // fills running statistics
@@ -64,10 +72,9 @@ std::string layer_fault(L layer, const Tensor& x) {
     const Tensor probed = layer.forward(x, Mode::probe), evaluated = layer.forward(x, Mode::eval);
     for (const Tensor& t : unnamed(layer, probed))
       need(false, fmt::format("a tracked tensor of shape {} is not named by visit()", t.shape()));
-    std::set<int64_t> used;
-    for (const Tensor& t : leaves(probed)) used.insert(t.id());
-    for (const Parameter& p : parameters(layer))
-      need(used.contains(p.value.id()), p.name + " is named by visit(), and forward() does not use it");
+    uses_all(probed);
+    const Shape said = layer.output_shape(one_example(x.shape())), made = one_example(probed.shape());
+    need(said == made, fmt::format("output_shape() is {}, forward() makes {} of each example", said, made));
 
     // Mode::probe gives the result of training and changes nothing; Mode::eval is deterministic and changes nothing.
     need(same_state(state(layer), before), "a probe or an evaluation moves what visit() names");
@@ -98,7 +105,9 @@ std::string layer_fault(L layer, const Tensor& x) {
     }
 
     // After saving and loading the results are the same, and no result depends on uninitialised memory.
-    need(same(layer.forward(x, Mode::train), probed), "a probe does not give what training gives");
+    const Tensor trained = layer.forward(x, Mode::train);
+    uses_all(trained);
+    need(same(trained, probed), "a probe does not give what training gives");
     layer.forward(other, Mode::train);
     restore(layer, parse_safetensors(format_safetensors(before), "a checkpoint in memory"));
     need(same_state(state(layer), before), "what was saved and loaded is not what was saved");
@@ -109,12 +118,25 @@ std::string layer_fault(L layer, const Tensor& x) {
 
     // forward_then() equals forward() followed by the epilogue.
     const Tensor add = random(evaluated.shape());
-    const Tensor fused = layer.forward_then(x, Mode::eval, {.add = add, .after = After::relu}),
-                 plain = relu(evaluated + add);
-    bool close = true;
-    for (int64_t i = 0; i < plain.size(); ++i)
-      close = close && std::abs(fused.data()[i] - plain.data()[i]) <= 1e-12 * (1 + std::abs(plain.data()[i]));
-    need(close, "forward_then() is not forward() and then what follows");
+    const double rounding = sizeof(real) == 8 ? 1e-12 : 1e-5;
+    for (const Mode mode : {Mode::train, Mode::probe, Mode::eval})
+      for (const After after : {After::nothing, After::relu, After::gelu})
+        for (const bool pool : {false, true}) {
+          if (pool && (!layer.pools() || add.shape()[1] < 2 || add.shape()[2] < 2)) continue;
+          const Epilogue then{.add = pool ? Tensor() : add, .after = after, .pool = pool};
+          const Tensor fused = layer.forward_then(x, mode, then);
+          restore(layer, before);
+          const Tensor plain = then(layer.forward(x, mode));
+          restore(layer, before);
+          bool close = fused.shape() == plain.shape();
+          for (int64_t i = 0; close && i < plain.size(); ++i)
+            close = std::abs(fused.data()[i] - plain.data()[i]) <= rounding * (1 + std::abs(plain.data()[i]));
+          need(close, fmt::format("forward_then() is not forward() and then {}{}",
+                                  std::array{"an addition", "an addition and a ReLU",
+                                             "an addition and a GELU"}[static_cast<size_t>(after)],
+                                  pool ? " and a pooling" : ""));
+        }
+    need(x.values() == given, "it writes to its input");
 
     if constexpr (sizeof(real) == 8) {
       // Parameters are inputs of the function too: their values are copied into the layer's tensors.

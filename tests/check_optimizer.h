@@ -37,20 +37,24 @@ inline std::string optimizer_fault(const MakeOptimizer& make) {
     for (size_t i = 0; i < from.size(); ++i) Tensor(to[i].value).copy_from(from[i].value);
   };
   try {
-    const auto one = make(trained(1)), resumed = make(trained(1)), faster = make(trained(3));
-    const auto before = bits(one->parameters());
+    const std::vector<Parameter> network = trained(1);
+    const auto one = make(network), resumed = make(trained(1)), faster = make(trained(3)), scheduled = make(trained(1));
+    scheduled->set_lr(3 * scheduled->lr());
+    const auto before = bits(network);
     for (int t = 0; t < 3; ++t) {
       const Grads g = gradients(*one);
       Grads kept;
       for (const Tensor& v : g) kept.push_back(v.clone());
       one->step(g);
       faster->step(g);
+      scheduled->step(g);
       for (size_t i = 0; i < g.size(); ++i)
         if (g[i].values() != kept[i].values()) return "step() writes to the gradients";
     }
-    const auto after = bits(one->parameters()), scaled = bits(faster->parameters());
+    const auto after = bits(network), scaled = bits(faster->parameters()), set = bits(scheduled->parameters());
     for (size_t i = 0; i < after.size(); ++i) {
-      if (after[i] == before[i]) return fmt::format("step() leaves {} unchanged", one->parameters()[i].name);
+      if (after[i] == before[i]) return fmt::format("step() leaves {} unchanged", network[i].name);
+      if (after[i] == set[i]) return "the step does not depend on set_lr(): use lr(i)";
       if (after[i] == scaled[i]) return "the step does not depend on Parameter::lr_factor: use lr(i)";
     }
 

@@ -77,6 +77,7 @@ Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* 
   Node& node = *y.node();
   node.severed = severed || (tracked && !recording());
   if (tracked && recording()) {
+    check(bool(vjp), "record: the vjp of {} is empty; x.detach() is for a result without a derivative", op);
     node.tracked = true;
     if (vjp.reads_result()) node.result = y.storage();
     node.version = version_of(node.result);
@@ -190,10 +191,12 @@ Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, cons
                 const Tensor& g) {
   // Aliases are newer than everything the inputs were computed from, so the walk ends at them.
   std::vector<Tensor> at, tracked;
+  const bool differentiable = recording();
+  const Recording on(true);
   for (const Tensor& t : inputs) at.push_back(alias(t));
   for (const Tensor& t : at)
     if (t.tracked()) tracked.push_back(t);
-  Grads some = grad(f(at), tracked, {.differentiable = true, .cotangent = g}), all(inputs.size());
+  Grads some = grad(f(at), tracked, {.differentiable = differentiable, .cotangent = g}), all(inputs.size());
   for (size_t i = 0, j = 0; i < inputs.size(); ++i)
     if (at[i].tracked()) all[i] = some[j++];
   return all;

@@ -62,8 +62,8 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options = {});
 // The leaves (marked by track()) that y depends on, oldest first.
 std::vector<Tensor> leaves(const Tensor& y);
 
-// The gradients of f(inputs) for cotangent g, recorded: a fused op gets its differentiable gradient from its definition
-// f. Differentiation stops at the inputs.
+// The gradients of f(inputs) for cotangent g, recorded if recording() is true: a fused op gets its differentiable
+// gradient from its definition f. Differentiation stops at the inputs.
 Grads pull_back(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                 const Tensor& g);
 

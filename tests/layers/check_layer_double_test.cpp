@@ -119,5 +119,48 @@ TEST_CASE("check_layer sees a wrong gradient and a wrong epilogue") {
   struct Follows : Scale {
     Tensor forward_then(const Tensor& x, Mode mode, const Epilogue&) override { return forward(x, mode); }
   };
-  seen<Follows>("forward_then() is not forward() and then what follows");
+  seen<Follows>("forward_then() is not forward() and then an addition");
+  struct InTraining : Scale {
+    Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
+      return mode == Mode::train ? forward(x, mode) : then(forward(x, mode));
+    }
+  };
+  seen<InTraining>("forward_then() is not forward() and then an addition");
+  struct NoGelu : Scale {
+    Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
+      return (then.after == After::gelu ? Epilogue{.add = then.add} : then)(forward(x, mode));
+    }
+  };
+  seen<NoGelu>("forward_then() is not forward() and then an addition and a GELU");
+  struct NoPool : Layer {
+    Tensor forward(const Tensor& x, Mode) override { return x * 2; }
+    Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
+      return Epilogue{.add = then.add, .after = then.after}(forward(x, mode));
+    }
+    bool pools() const override { return true; }
+    std::string describe() const override { return "twice"; }
+  };
+  const std::string fault = layer_fault(NoPool(), random({2, 4, 4, 3}));
+  CHECK_MESSAGE(fault.find(" and a pooling") != std::string::npos, fault);
+}
+
+TEST_CASE("check_layer sees a wrong shape, an input that is written to, and a parameter that is not trained") {
+  struct Shapes : Scale {
+    Shape output_shape(const Shape&) override { return {77}; }
+  };
+  seen<Shapes>("output_shape() is (77), forward() makes (3) of each example");
+  struct Writes : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      Tensor y = x;
+      for (int64_t i = 0; i < y.size(); ++i) y.mutable_data()[i] = abs(y.data()[i]);
+      return Scale::forward(x, mode);
+    }
+  };
+  seen<Writes>("it writes to its input");
+  struct Detached : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      return mode == Mode::train ? scale_per_channel(x, a.detach()) : Scale::forward(x, mode);
+    }
+  };
+  seen<Detached>("a is named by visit(), and forward() does not use it");
 }

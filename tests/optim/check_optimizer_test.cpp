@@ -9,7 +9,7 @@ using namespace evenkeel;
 namespace {
 
 // Gradient descent with momentum, with one mistake.
-enum class Mistake { none, no_state, copied_state, own_rate, one_name, writes, sleeps };
+enum class Mistake { none, no_state, copied_state, own_rate, fixed_rate, own_tensors, one_name, writes, sleeps };
 struct Faulty : Optimizer {
   Faulty(std::vector<Parameter> p, Mistake m) : Optimizer(std::move(p), real(0.1)), mistake(m) {
     for (const Parameter& q : parameters_) momenta.push_back(Tensor::zeros(q.value.shape()));
@@ -27,7 +27,14 @@ struct Faulty : Optimizer {
       Tensor w = parameters_[i].value, g = grads[i];
       if (mistake == Mistake::sleeps && i == 1) continue;
       momenta[i].copy_from(real(0.9) * momenta[i] + g);
-      w.copy_from(w.detach() - (mistake == Mistake::own_rate ? lr() : lr(i)) * momenta[i]);
+      const real rate = mistake == Mistake::own_rate     ? lr()
+                        : mistake == Mistake::fixed_rate ? real(0.1) * parameters_[i].lr_factor
+                                                         : lr(i);
+      const Tensor next = w.detach() - rate * momenta[i];
+      if (mistake == Mistake::own_tensors)
+        parameters_[i].value = next;
+      else
+        w.copy_from(next);
       if (mistake == Mistake::writes) g.mutable_data()[0] = 0;
     }
   }
@@ -55,6 +62,8 @@ TEST_CASE("check_optimizer: it names each mistake") {
   CHECK(fault_of(Mistake::no_state).find("state() lacks a tensor") != std::string::npos);
   CHECK(fault_of(Mistake::copied_state).find("or returns copies") != std::string::npos);
   CHECK(fault_of(Mistake::own_rate).find("use lr(i)") != std::string::npos);
+  CHECK(fault_of(Mistake::fixed_rate) == "the step does not depend on set_lr(): use lr(i)");
+  CHECK(fault_of(Mistake::own_tensors) == "step() leaves p0 unchanged");
   CHECK(fault_of(Mistake::one_name) == "state() has two tensors called m");
   CHECK(fault_of(Mistake::writes) == "step() writes to the gradients");
   CHECK(fault_of(Mistake::sleeps) == "step() leaves p1 unchanged");

@@ -32,3 +32,46 @@ TEST_CASE("an op of a program's own: numbers and tensors have the same functions
   };
   check_grad(bent, {random({3, 4})}, 3);
 }
+
+TEST_CASE("check_grad sees a vjp that is not written in ops, overwrites what it returns, or keeps the result") {
+  const auto cube = [](const Inputs& x) {  // right, and not differentiable again
+    return record(map(x[0], [](real v) { return v * v * v; }), {x[0]}, [x = x[0]](const Tensor& g) {
+      return Grads{map_onto(
+          Tensor::empty(g.shape()), [](real v, real c) { return 3 * v * v * c; }, x.data(), g.data())};
+    });
+  };
+  CHECK(grad_error(cube, {random({3, 4})}, 1) < 1e-7);
+  CHECK(grad_error(cube, {random({3, 4})}, 2) > 1e-3);
+  const auto detached = [](const Inputs& x) {
+    return record(square(x[0].detach()), {x[0]}, [x = x[0]](const Tensor& g) { return Grads{2 * (g * x.detach())}; });
+  };
+  CHECK(grad_error(detached, {random({3, 4})}, 2) > 1e-3);
+  const auto overwrites = [](const Inputs& x) {  // relu(a) + b
+    return record(relu(x[0].detach()) + x[1].detach(), {x[0], x[1]}, [a = x[0]](const Tensor& g) {
+      const Tensor da = pull_back_relu(g, a);
+      return Grads{da, g};
+    });
+  };
+  CHECK(grad_error(overwrites, {random_off_zero({3, 4}), random({3, 4})}, 2) > 1e-3);
+  Tensor kept;
+  const auto keeps = [&kept](const Inputs& x) {
+    kept = exp(x[0]);
+    return kept;
+  };
+  CHECK(leaks(keeps, {random({3, 4})}));
+  CHECK(!leaks([](const Inputs& x) { return exp(x[0]); }, {random({3, 4})}));
+}
+
+TEST_CASE("an op without a kernel may pull back through its definition, also where nothing is recorded") {
+  const auto cubed = [](const Inputs& x) {
+    return record(x[0].detach() * x[0].detach() * x[0].detach(), {x[0]}, [x = x[0]](const Tensor& g) {
+      return pull_back([](const Inputs& at) { return at[0] * at[0] * at[0]; }, {x}, g);
+    });
+  };
+  check_grad(cubed, {random({3, 4})}, 3);
+}
+
+TEST_CASE("record refuses an empty vjp, which would stop every gradient there") {
+  const Tensor x = random({2}).track();
+  CHECK_THROWS_WITH_AS(record(x.detach(), {x}, {}, "mine"), doctest::Contains("the vjp of mine is empty"), Error);
+}
