@@ -26,6 +26,7 @@ void WeightAverage::add() {
 }
 
 void WeightAverage::put() const {
+  check(steps_.item() > 0, "average: there is none before the first step; call add() after each step");
   for (size_t i = 0; i < averages_.size(); ++i) Tensor(parameters_[i].value).copy_from(averages_[i]);
 }
 

@@ -43,8 +43,9 @@ Muon::Muon(std::vector<Parameter> parameters, const MuonOptions& options)
     : Optimizer(std::move(parameters), options.lr), options_(checked(options)) {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& w = parameters_[i].value;
-    (w.shape().rank() == 4 ? filters_ : others_).push_back(i);
-    if (w.shape().rank() == 4) momenta_.push_back(Tensor::zeros(w.shape()));
+    const bool filter = w.shape().rank() == 4 && w.size() > 0;
+    (filter ? filters_ : others_).push_back(i);
+    if (filter) momenta_.push_back(Tensor::zeros(w.shape()));
   }
   sgd_ = std::make_unique<Sgd>(chosen(parameters_, others_), SgdOptions{.lr = lr(),
                                                                         .momentum = options_.other_momentum,

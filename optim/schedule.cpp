@@ -41,6 +41,7 @@ double Schedule::at(int64_t t) const {
     return lr / 2 * (1 + std::cos(std::numbers::pi * std::min(1.0, u)));
   }
   if (kind == Kind::linear) {
+    check(!points.empty(), "schedule: a linear one needs points");
     const auto at = static_cast<double>(t);
     for (size_t i = 1; i < points.size(); ++i) {
       const Point &from = points[i - 1], &to = points[i];
@@ -66,9 +67,11 @@ Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int6
     s.kind = Schedule::Kind::step;
     for (const std::string& word : split(parts[1], ',')) {
       const double place = number(word, text);
-      check(place > 0,
-            "schedule: the rate drops at fractions of the run or at epochs, which are positive, got {} in \"{}\"", word,
-            text);
+      check(place > 0 && place <= 1e9,
+            "schedule: the rate drops at fractions of the run or at epochs, which are positive and at most 1e9, got {} "
+            "in "
+            "\"{}\"",
+            word, text);
       s.drops.push_back(std::llround(place * static_cast<double>(place < 1 ? steps : steps_per_epoch)));
     }
     if (parts.size() == 3) s.factor = number(parts[2], text);

@@ -103,7 +103,7 @@ CLI::Option* add_threads(CLI::App& app) {
   auto set = [](const int64_t& n) { set_threads(static_cast<int>(n)); };
   CLI::Option* option = app.add_option_function<int64_t>(
       "--threads", set, "number of threads; results have the same bits for any number");
-  return checked_integer(option, 1, 256)->default_str(std::to_string(threads()));
+  return checked_integer(option, 1, most_threads)->default_str(std::to_string(threads()));
 }
 
 CLI::Option* add_precision(CLI::App& app, std::string& value) {

@@ -131,7 +131,7 @@ Json option_values(const CLI::App& app, bool all) {
     const std::string name = named->get_single_name();
     if (name == "help") continue;
     const CLI::Option* option = app.get_option("--" + name);
-    if (option->count() == 0 && !all) continue;
+    if (option->count() == 0 && (!all || name == "threads")) continue;  // the default is the machine's, not the run's
     if (is_flag(*option)) {
       values[name] = option->count() > 0 && option->as<bool>();
       continue;

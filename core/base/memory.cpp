@@ -90,7 +90,9 @@ class Range {
   void return_pages() {
     for (const auto& [at, length] : free_)
       if (at < touched_) madvise(begin_ + at, std::min(length, touched_ - at), MADV_DONTNEED);
-    cached_ = touched_ = 0;
+    cached_ = 0;
+    if (!free_.empty())  // the last free place begins after all blocks in use, if it reaches the end
+      if (const auto& [at, length] = *free_.rbegin(); at + length == size_) touched_ = std::min(touched_, at);
   }
 
  private:

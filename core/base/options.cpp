@@ -13,6 +13,7 @@ SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(
     const size_t end = text.find(':', begin + 1);
     const std::string part = text.substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
     const size_t equals = part.find('=');
+    check(!part.empty() && equals != part.size() - 1, "{}: '{}' has an empty argument; leave it out", kind_, written());
     if (equals == std::string::npos)
       positional_.push_back(part);
     else
@@ -73,9 +74,10 @@ bool SpecArguments::flag(const std::string& key, bool otherwise) {
 
 void SpecArguments::check_used(const std::string& usage) const {
   const bool all = std::all_of(used_.begin(), used_.end(), [](bool u) { return u; });
-  check(all && named_.empty(), "{}: '{}' has an argument it does not know; it is written {}", kind_,
-        all_.substr(all_.starts_with(':') ? 1 : 0), usage);
+  check(all && named_.empty(), "{}: '{}' has an argument it does not know; it is written {}", kind_, written(), usage);
 }
+
+std::string SpecArguments::written() const { return all_.substr(all_.starts_with(':') ? 1 : 0); }
 
 std::string SpecArguments::subject(const std::string& key) const { return name.empty() ? key : name + "'s " + key; }
 

@@ -62,6 +62,7 @@ class SpecArguments {
   Number parsed(const std::string& key, const std::string& text, const Range& range, const char* meaning = "") const;
 
  private:
+  std::string written() const;                        // the whole text, as it was given
   std::string subject(const std::string& key) const;  // "sgd's momentum"
   std::string kind_, all_;
   std::vector<std::string> positional_;

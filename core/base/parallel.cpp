@@ -141,13 +141,13 @@ std::atomic<int> asked_for = 0;  // 0: as many as there are cores
 ThreadSettings& thread_settings() { return settings_of_thread; }
 
 int threads() {
-  static const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  static const int cores = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_threads);
   const int n = asked_for;
   return n ? n : cores;
 }
 
 void set_threads(int n) {
-  check(n >= 1 && n <= 1024, "threads: must be 1 to 1024, got {}", n);
+  check(n >= 1 && n <= most_threads, "threads: must be 1 to {}, got {}", most_threads, n);
   check(!inside_a_block,
         "threads: set_threads() would wait for the block that calls it; call it outside of parallel_for()");
   std::lock_guard lock(shared()->mutex);

@@ -14,7 +14,8 @@ namespace evenkeel {
 // starts them. If the system cannot start them all, threads() returns the smaller number from then on, and a line on
 // stderr says so.
 int threads();
-void set_threads(int n);  // n >= 1; waits for the running job; an error inside a block
+inline constexpr int most_threads = 1024;
+void set_threads(int n);  // 1 to most_threads; waits for the running job; an error inside a block
 
 struct Shard;
 

@@ -118,6 +118,8 @@ void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int6
   blas_gemm(ta, tb, m, n, k, a, lda, b, ldb, add, c, ldc);
 }
 
+bool uses_blas() { return !own; }
+
 int64_t packed_size(int64_t n, int64_t k) { return own ? (n + panel - 1) / panel * panel * k : n * k; }
 
 void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to) {

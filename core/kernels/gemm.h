@@ -43,5 +43,6 @@ void add_in_order(int64_t parts, int64_t n, const real* partial, real* out);
 
 // See set_blas of ops/matmul.h.
 void use_blas(bool on);
+bool uses_blas();  // packed matrices are for one of the two only
 
 }  // namespace evenkeel

@@ -3,6 +3,7 @@
 #include "core/base/parallel.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/finish.h"
+#include "core/kernels/gemm.h"
 #include "core/kernels/winograd.h"
 #include "core/ops/pool.h"
 
@@ -100,7 +101,8 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
       pool ? Unpool([pool](const Tensor& out, const Tensor& g) { return pool->adjoint(out, g); }) : Unpool());
 }
 
-PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options) : w_shape_(w.shape()), options_(options) {
+PreparedFilters::PreparedFilters(const Tensor& w, const ConvOptions& options)
+    : w_shape_(w.shape()), options_(options), blas_(uses_blas()) {
   // The packed forms do not depend on the image, and a large image needs all of them.
   const Shape& k = w_shape_;
   const ConvSizes a = sizes_of("conv2d", {1, k[1] + 255, k[2] + 255, k[3] * options.groups}, k, options);
@@ -120,7 +122,9 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
   const ConvSizes a = sizes_of("conv2d", x.shape(), w_shape_, options_);
   const ConvForm form = prepared_form_of(a, options_.algorithm);
   const Storage* filters = packed_[static_cast<size_t>(form)].get();
-  check(filters, "conv2d: these filters were prepared in another precision than this one; prepare them again");
+  check(filters && blas_ == uses_blas(),
+        "conv2d: these filters were prepared in another precision than this one, or for other products (set_blas()); "
+        "prepare them again");
   if (then.pool && !pools(a, form, then)) return max_pool((*this)(x, bias, then.without_pool()));
   Tensor y = Tensor::empty(then.pool ? pool_shape("max_pool", y_shape(a), {}) : y_shape(a));
   PooledCells cells;

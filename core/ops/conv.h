@@ -33,8 +33,8 @@ Tensor conv2d_dx(const Tensor& g, const Tensor& w, const Shape& x_shape, const C
 Tensor conv2d_dw(const Tensor& x, const Tensor& g, const Shape& w_shape, const ConvOptions& options = {});
 
 // Packed filters for inference: a copy of w in each form that some x may need, in the precision that is set when the
-// object is made. Error(Fault::usage) if it is used in another precision. Immutable: any number of threads may share
-// the object.
+// object is made, and for our products or OpenBLAS's. Error(Fault::usage) if it is used in another precision or after
+// set_blas(). Immutable: any number of threads may share the object.
 class PreparedFilters {
  public:
   PreparedFilters(const Tensor& w, const ConvOptions& options);
@@ -46,6 +46,7 @@ class PreparedFilters {
  private:
   Shape w_shape_;
   ConvOptions options_;
+  bool blas_;
   std::array<std::shared_ptr<const Storage>, 4> packed_;  // by the kernel's form; null: no x needs it
 };
 

@@ -16,8 +16,8 @@ Tensor dropout(const Tensor& x, real p, Random& random) {
   int64_t first = 0, size = x.size();  // of the whole batch: a shard has the elements from `first` on
   if (const Shard* shard = this_shard()) {
     const int64_t examples = shard->end - shard->begin;
-    check(size % examples == 0, "dropout: x must have values for each of the shard's {} examples, its shape is {}",
-          examples, x.shape());
+    check(examples > 0 && size % examples == 0,
+          "dropout: x must have values for each of the shard's {} examples, its shape is {}", examples, x.shape());
     const int64_t each = size / examples;
     first = shard->begin * each;
     size = shard->of * each;

@@ -134,6 +134,8 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& gamma, const Te
 
 Tensor group_norm_definition(const Tensor& x, int64_t groups, const Tensor& gamma, const Tensor& beta, real eps,
                              const Epilogue& then) {
+  check_norm("group_norm_definition", x, gamma, beta, eps, then);
+  check_groups(x.shape(), groups);
   const int64_t examples = x.dim(0), channels = x.channels(), each = channels / groups;
   const Shape grouped{examples, groups, each};
   // The mean of each element's group, at every element.

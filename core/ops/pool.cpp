@@ -23,6 +23,8 @@ PoolSizes windows(const char* op, const Shape& x, const PoolOptions& o) {
   check(size >= 1 && stride >= 1 && padding >= 0 && padding <= size / 2,
         "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, size, size,
         stride, padding);
+  check(size <= 16 || op != std::string_view("max_pool"), "max_pool: a window has at most 256 cells, got {} x {}", size,
+        size);
   const int64_t h = x[1] + 2 * padding - size, w = x[2] + 2 * padding - size;
   check(h >= 0 && w >= 0, "{}: the window of {} x {} must fit into the padded image; x is {}, padding {}", op, size,
         size, x, padding);
@@ -79,7 +81,6 @@ Tensor max_adjoint(const PoolSizes& a, const Winners& winners, bool nan, const T
 
 Tensor max_pool(const Tensor& x, const PoolOptions& options) {
   const PoolSizes a = windows("max_pool", x.shape(), options);
-  check(a.size * a.size <= 256, "max_pool: a window has at most 256 cells, got {} x {}", a.size, a.size);
   Tensor y = Tensor::empty(result(a));
   const std::shared_ptr<uint8_t[]> winners = allocate_bytes(y.size());
   const bool nan = max_cells(a, x.data(), winners.get(), y.mutable_data());

@@ -179,7 +179,7 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
 }
 
 Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
-  check(x.shape().rank() >= 1 && 0 <= begin && begin + x.channels() <= channels,
+  check(x.shape().rank() >= 1 && 0 <= begin && begin <= channels - x.channels(),
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
   Tensor y = Tensor::empty(x.shape().with_channels(channels));
   const int64_t own = x.channels(), behind = channels - begin - own;

@@ -100,6 +100,11 @@ Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, int64_t& 
   } else if (options.ghost > 0 && x.dim(0) / options.ghost > 1) {
     parts = x.dim(0) / options.ghost;
     while (x.dim(0) % parts != 0) --parts;
+    check(
+        x.rows() / parts >= 2,
+        "batch_norm: a ghost batch of one value per channel has no variance, x is {} in {} ghost batches; use a larger "
+        "ghost",
+        x.shape(), parts);
     result = ghost_batch_norm(x, parts, gamma, beta, options.eps);
     result.y = then(result.y);
   } else {

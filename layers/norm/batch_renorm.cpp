@@ -31,6 +31,7 @@ double BatchRenorm::d_limit() const {
 
 Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (watch) watch(x);
+  check_norm("batch_renorm", x, gamma, beta, options.eps, then);
   if (mode == Mode::eval) return batch_norm_inference(x, running_mean, square(running_sigma), gamma, beta, 0, then);
   const Moments batch = over_shards(moments(x, 0, x.rows()));
   const int64_t channels = x.channels();

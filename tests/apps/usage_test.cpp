@@ -180,7 +180,7 @@ TEST_CASE("usage: the words of the little grammars are in the help, and in the m
   check_usage(augment + Arguments{"bordr=black"},
               "evenkeel: --augmentation: 'bordr=black' has an argument it does not "
               "know; it is written [crop=PIXELS][:border=black|reflect]");
-  check_usage(augment + Arguments{":crop=2"}, "has an argument it does not know");
+  check_usage(augment + Arguments{":crop=2"}, "':crop=2' has an empty argument; leave it out");
 }
 
 TEST_CASE("usage: what is missing, bad or cannot be written has a status of its own") {

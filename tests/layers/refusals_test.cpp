@@ -49,12 +49,24 @@ TEST_CASE("normalisations refuse numbers out of their ranges") {
   renorm({.new_weight = 1, .r_max = 1, .d_max = 0})();
   refused([] { GroupNorm(4, 2, 0); }, "group: eps (inside the root) must be a number from 1e-30 to 1, got 0");
   refused([] { GroupNorm(4, 0); }, "group_norm: 4 channels cannot be cut into 0 groups");
-  refused([] { InstanceNorm(4, -1); }, "got -1");
+  refused([] { InstanceNorm(4, -1); }, "instance: eps (inside the root) must be a number from 1e-30 to 1, got -1");
   refused([] { LayerNorm(4, 0); }, "layer: eps (inside the root) must be a number from 1e-30 to 1, got 0");
   Random random(1);
   Dense dense(4, 2, random);
   refused([&] { dense.forward(Tensor::zeros({3, 5}), Mode::eval); }, "dense: x must be (N, 4), got (3, 5)");
   refused([&] { dense.forward(Tensor::zeros({3, 1, 1, 4}), Mode::eval); }, "dense: x must be (N, 4), got (3, 1, 1, 4)");
+}
+
+TEST_CASE("norms refuse inputs of other channels, and batches without a variance") {
+  const Tensor wide = Tensor::full({5, 4}, 1);
+  refused([&] { BatchRenorm(3).forward(wide, Mode::train); },
+          "batch_renorm: x (5, 4) needs gamma and beta (4), got (3)");
+  refused([&] { BatchNorm(4, {.ghost = 1}).forward(wide, Mode::train); },
+          "batch_norm: a ghost batch of one value per channel has no variance, x is (5, 4) in 5 ghost batches");
+  const Tensor one = Tensor::full({4}, 1);
+  refused([&] { group_norm_definition(wide, 0, one, one); }, "4 channels cannot be cut into 0 groups");
+  refused([&] { group_norm_definition(wide, 3, one, one); }, "4 channels cannot be cut into 3 groups");
+  refused([&] { group_norm_definition(Tensor::zeros({0, 4}), 2, one, one); }, "x must have values");
 }
 
 TEST_CASE("a spec refuses arguments that are no such thing, out of range, or there twice") {

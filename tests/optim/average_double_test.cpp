@@ -10,6 +10,8 @@ TEST_CASE("the average of the weights is the mean after all steps, weighed by ke
   const double keep = 0.8;
   const Tensor w = Tensor::of({1}, {5});  // where training begins does not count
   WeightAverage average({{"w", w, true}}, keep);
+  CHECK_THROWS_WITH_AS(average.put(), doctest::Contains("there is none before the first step"), Error);
+  CHECK(w.item() == 5);
   double sum = 0, weight = 0;
   for (int t = 1; t <= 12; ++t) {
     const double value = std::sin(3.0 * t);

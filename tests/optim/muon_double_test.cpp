@@ -89,3 +89,13 @@ TEST_CASE("muon: two steps by its definition; what is no filter bank moves as by
   for (const Parameter& p : muon.state()) names += p.name + " ";
   CHECK(names == "velocity.beta velocity.weight momentum.filters ");
 }
+
+TEST_CASE("muon: a parameter without values is left alone") {
+  std::vector<Parameter> p{{"none", Tensor::zeros({0, 3, 3, 4}).track(), true},
+                           {"empty", Tensor::zeros({2, 0, 2, 3}).track(), true},
+                           {"w", Tensor::full({2, 1, 1, 2}, 1).track(), true}};
+  Muon muon(p);
+  const std::vector<real> before = p[2].value.values();
+  muon.step({Tensor::zeros({0, 3, 3, 4}), Tensor::zeros({2, 0, 2, 3}), Tensor::of({2, 1, 1, 2}, {1, 2, 3, 5})});
+  CHECK(p[2].value.values() != before);
+}

@@ -68,8 +68,11 @@ TEST_CASE("schedules: a text that is none is refused with what is allowed") {
   refused("step:0.5:", "is not a number");
   refused("step:0.5x", "is not a number");
   refused("step:0:0.1", "which are positive");
+  refused("step:1e10:0.1", "at most 1e9");
+  CHECK_THROWS_WITH_AS(Schedule{.kind = Schedule::Kind::linear}.at(0), "schedule: a linear one needs points", Error);
   refused("step:0.5:2", "the factor must be in (0, 1]");
-  CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11), doctest::Contains("the warm-up must not be longer than the run, got 11 of 10 steps"), Error);
+  CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11),
+                       doctest::Contains("the warm-up must not be longer than the run, got 11 of 10 steps"), Error);
 }
 
 TEST_CASE("schedule: the decimal point is a point in every locale") {

@@ -58,6 +58,11 @@ TEST_CASE("options: usage and description are what the parser reads, and name ea
   CHECK(read("s" + describe_options(Sample{.rate = third})).rate == third);
 }
 
+TEST_CASE("options: an empty argument is refused; it could be a script's unset variable") {
+  for (const char* text : {"s:rate=", "s:", "s::on=on", "s:on=on:", "s:="})
+    refused([=] { read(text); }, fmt::format("sample: '{}' has an empty argument; leave it out", text).c_str());
+}
+
 TEST_CASE("options: the first value beyond a limit is refused by parser and check alike, the last within it is not") {
   refused([] { read("s:rate=0"); }, "sample: s's rate (of change) must be a number from 1e-09 to 1, got '0'");
   refused([] { check_options("s", Sample{.rate = 0}); }, "s: rate (of change) must be a number from 1e-09 to 1, got 0");

@@ -187,6 +187,7 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   release(whole, 3 * third);
   release_cached_memory();  // with a block behind that is in use
   CHECK(memory_stats().cached_bytes == 0);
+  std::memset(other, 1, third);
   void* behind = allocate(4 * third);
   CHECK(behind == static_cast<char*>(other) + third);
   whole = allocate(3 * third);
@@ -196,8 +197,12 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   for (const auto& [block, size] : {std::pair{other, third}, {whole, 3 * third}, {behind, 4 * third}})
     release(block, size);
   CHECK(memory_stats().cached_bytes >= 8 * static_cast<int64_t>(third));
-  release_cached_memory();
+  release_cached_memory();  // after a release that could not free all of them
   CHECK(memory_stats().cached_bytes == 0);
+  other = allocate(8 * third);
+  CHECK(other == parts[0]);
+  CHECK(static_cast<char*>(other)[3 * third] == 0);  // a fresh page
+  release(other, 8 * third);
 
   poison_memory(true);
   const Tensor t = Tensor::empty({100});

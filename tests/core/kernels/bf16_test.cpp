@@ -230,8 +230,7 @@ TEST_CASE("filters prepared in one precision are refused in the other") {
   const PreparedFilters filters(Tensor::full({4, 3, 3, 4}, 1), {});
   const UsePrecision precision(Precision::bf16);
   CHECK_THROWS_WITH_AS(filters(Tensor::full({1, 5, 5, 4}, 1)),
-                       "conv2d: these filters were prepared in another precision than this one; prepare them again",
-                       Error);
+                       doctest::Contains("these filters were prepared in another precision"), Error);
 }
 
 namespace {

@@ -125,6 +125,24 @@ TEST_CASE("prepared filters: directly for some pixels, by tiles of 2 x 2 results
   }
 }
 
+TEST_CASE("filters prepared for our products are refused by OpenBLAS's, and the other way round") {
+  const Tensor x = Tensor::full({1, 4, 4, 3}, 1), w = Tensor::full({5, 3, 3, 3}, 1);
+  try {
+    set_blas(true);
+  } catch (const Error&) {  // a build without OpenBLAS
+    return;
+  }
+  const PreparedFilters theirs(w, {});
+  const std::vector<real> y = theirs(x).values();
+  set_blas(false);
+  CHECK_THROWS_WITH_AS(theirs(x), doctest::Contains("prepare them again"), Error);
+  const PreparedFilters ours(w, {});
+  CHECK(ours(x).values() == y);  // sums of ones are exact
+  set_blas(true);
+  CHECK_THROWS_WITH_AS(ours(x), doctest::Contains("prepare them again"), Error);
+  set_blas(false);
+}
+
 TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
   // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the
   // block.
