@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <system_error>
 
 #include "core/base/shards.h"
 
@@ -20,8 +21,17 @@ int64_t reflected(int64_t i, int64_t n) {
   return std::min(j, period - j);
 }
 
+namespace {
+void check_pixels(const char* what, const Dataset& data) {
+  check(data.size() > 0, "{}: the data set must have an example", what);
+  const int64_t wanted = data.size() * data.image.size();
+  check(static_cast<int64_t>(data.pixels.size()) == wanted, "{}: {} images of {} must have {} pixels, got {}", what,
+        data.size(), data.image, wanted, data.pixels.size());
+}
+}  // namespace
+
 Normalization measure(const Dataset& data) {
-  check(data.size() > 0, "measure: the data set must have an example");
+  check_pixels("measure", data);
   const int64_t channels = data.image.channels(), rows = data.size() * data.image.rows();
   std::vector<std::array<int64_t, 256>> count(static_cast<size_t>(channels));  // of each value, in each channel
   for (int64_t i = 0; i < rows; ++i) {
@@ -43,10 +53,7 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
     : data_(data), options_(options), size_(data.size()) {
   const int64_t width = data.image[1], channels = data.image.channels(), batch = options.batch_size;
   check(batch > 0, "loader: batch_size must be positive, got {}", batch);
-  check(size_ > 0, "loader: the data set must have an example");
-  check(static_cast<int64_t>(data.pixels.size()) == size_ * data.image.size(),
-        "loader: {} images of {} must have {} pixels, got {}", size_, data.image, size_ * data.image.size(),
-        data.pixels.size());
+  check_pixels("loader", data);
   check(static_cast<int64_t>(normalization.mean.size()) == channels &&
             static_cast<int64_t>(normalization.deviation.size()) == channels,
         "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
@@ -59,7 +66,11 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
     mean_.push_back(normalization.mean[i % channels]);
     scale_.push_back(1 / static_cast<real>(normalization.deviation[i % channels]));
   }
-  if (options.background) thread_ = std::thread([this] { work(); });
+  try {
+    if (options.background) thread_ = std::thread([this] { work(); });
+  } catch (const std::system_error&) {  // a limit on threads or memory: next() loads
+    options_.background = false;
+  }
 }
 
 Loader::~Loader() {

@@ -102,7 +102,7 @@ class Loader {
   void work();
 
   const Dataset& data_;
-  const LoaderOptions options_;
+  LoaderOptions options_;
   const int64_t size_;
   int64_t batches_, padding_;
   std::vector<real> mean_, scale_;  // for every value of a row of pixels

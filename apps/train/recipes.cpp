@@ -25,7 +25,9 @@ std::string recipe_list() {
     const auto recipe = nlohmann::ordered_json::parse(r.json);
     text += fmt::format("{}{}: {}\n", text.empty() ? "" : "\n", r.name, recipe["about"].get<std::string>());
     for (const auto& [name, value] : recipe["options"].items())
-      text += fmt::format("  --{:<16}{}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+      text += value == true
+                  ? fmt::format("  --{}\n", name)
+                  : fmt::format("  --{:<16}{}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return text;
 }

@@ -7,6 +7,19 @@
 
 namespace evenkeel {
 
+namespace {
+
+void check_classes(const Dataset& data) {
+  check(data.class_names.empty() || static_cast<int64_t>(data.class_names.size()) == data.classes,
+        "train: {} has {} classes, which need as many class_names or none, got {}", data.name, data.classes,
+        data.class_names.size());
+  for (size_t i = 0; i < data.labels.size(); ++i)
+    check(data.labels[i] >= 0 && data.labels[i] < data.classes, "train: the labels of {} must be 0 to {}, got {} at {}",
+          data.name, data.classes - 1, data.labels[i], i);
+}
+
+}  // namespace
+
 TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
   DataSplit split =
       load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.data, o.data_dir, o.model.seed));
@@ -14,6 +27,8 @@ TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
   check(split.train.size() > 0 && split.test.size() > 0,
         "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
         split.test.size());
+  check_classes(split.train);
+  check_classes(split.test);
   TrainingData data{draw_samples(std::move(split.train), o.samples, o.model.seed),
                     {},
                     std::move(split.test),

@@ -91,3 +91,27 @@ TEST_CASE("own optimiser and data set: train, resume and eval know them, and say
   CHECK(without.status == 4);
   CHECK_MESSAGE(without.err.find("there is no optimizer called \"sign\"") != std::string::npos, without.err);
 }
+
+TEST_CASE("own data: names, labels and pixels that do not fit are refused before the first step") {
+  const Scratch scratch;
+  const auto refused = [&](const Dataset& part, const char* why) {
+    Registry own;
+    own.data["shades"] = [&] { return DataSplit{.train = part, .test = part}; };
+    const Outcome o = run_with(own, {"train", "--data", "shades", "--model", "flatten dense:classes", "--epochs", "1",
+                                     "--out", scratch / "run"});
+    CHECK(o.status == 2);
+    CHECK_MESSAGE(o.err.find(why) != std::string::npos, o.err);
+    CHECK(!std::filesystem::exists(scratch / "run"));
+  };
+  const Dataset good{
+      .name = "shades", .image = {1, 1, 1}, .classes = 2, .pixels = {0, 9, 1, 8}, .labels = {0, 1, 0, 1}};
+  Dataset wrong = good;
+  wrong.class_names = {"dark"};
+  refused(wrong, "shades has 2 classes, which need as many class_names or none, got 1");
+  wrong = good;
+  wrong.labels[3] = 2;
+  refused(wrong, "the labels of shades must be 0 to 1, got 2 at 3");
+  wrong = good;
+  wrong.pixels = {0, 9, 1};
+  refused(wrong, "4 images of (1, 1, 1) must have 4 pixels, got 3");
+}
