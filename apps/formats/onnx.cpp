@@ -11,7 +11,6 @@
 #include "layers/model/checkpoint.h"
 #include "layers/norm/batch_norm.h"
 #include "layers/norm/group_norm.h"
-#include "layers/norm/layer_norm.h"
 #include "layers/pooling.h"
 #include "layers/scale.h"
 
@@ -147,7 +146,6 @@ class Graph {
                    constant(name + ".running_var", batch ? batch->running_var : s.var)},
                   name, {attribute("epsilon", static_cast<float>(batch ? batch->options.eps : 0))});
     }
-    if (auto* l = dynamic_cast<LayerNorm*>(&layer)) return group_norm(x, shape, name, 1, l->gamma, l->beta, l->eps);
     if (auto* l = dynamic_cast<GroupNorm*>(&layer))
       return group_norm(x, shape, name, l->groups, l->gamma, l->beta, l->eps);
     if (auto* l = dynamic_cast<Scale*>(&layer))

@@ -9,14 +9,7 @@ struct GroupNorm : Layer {
   // x (N, ..., C): mean and variance per example and group of C / groups channels over all positions, gamma and beta
   // (C) per channel.
   GroupNorm(int64_t channels, int64_t number_of_groups, real epsilon = default_eps)
-      : groups(number_of_groups),
-        eps(epsilon),
-        gamma(Tensor::full({channels}, 1).track()),
-        beta(Tensor::zeros({channels}).track()) {
-    check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size",
-          channels, groups);
-    check_options("group", EpsOptions{eps});
-  }
+      : GroupNorm("group", channels, number_of_groups, epsilon) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode, const Epilogue& then) override {
     return group_norm(x, groups, gamma, beta, eps, then);
@@ -26,7 +19,7 @@ struct GroupNorm : Layer {
     v.parameter("bias", beta, false);
   }
   Shape output_shape(const Shape& input) override {
-    check(input.channels() == gamma.size(), "group_norm: x must have {} channels, got {}", gamma.size(), input);
+    check(input.channels() == gamma.size(), "{}_norm: x must have {} channels, got {}", kind_, gamma.size(), input);
     check_groups(batch_of_one(input), groups);
     return input;
   }
@@ -35,11 +28,27 @@ struct GroupNorm : Layer {
   int64_t groups;
   real eps;
   Owned gamma, beta;
+
+ protected:
+  GroupNorm(const char* kind, int64_t channels, int64_t number_of_groups, real epsilon)
+      : groups(number_of_groups),
+        eps(epsilon),
+        gamma(Tensor::full({channels}, 1).track()),
+        beta(Tensor::zeros({channels}).track()),
+        kind_(kind) {
+    check(groups >= 1 && channels % groups == 0, "group_norm: {} channels cannot be cut into {} groups of one size",
+          channels, groups);
+    check_options(kind, EpsOptions{eps});
+  }
+
+ private:
+  const char* kind_;  // for messages
 };
 
 // Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016): each example, each channel.
 struct InstanceNorm : GroupNorm {
-  explicit InstanceNorm(int64_t channels, real epsilon = default_eps) : GroupNorm(channels, channels, epsilon) {}
+  explicit InstanceNorm(int64_t channels, real epsilon = default_eps)
+      : GroupNorm("instance", channels, channels, epsilon) {}
   std::string describe() const override { return "instance" + describe_options(EpsOptions{eps}); }
 };
 
