@@ -14,6 +14,7 @@
 #include "apps/report/run_log.h"
 #include "apps/train/ablation.h"
 #include "apps/train/run.h"
+#include "core/base/number.h"
 #include "core/base/parallel.h"
 #include "core/io/file.h"
 #include "core/io/process.h"
@@ -66,7 +67,9 @@ int train_variant(FinishedRun& run, const std::string& folder) {
       run.seconds.push_back(row.seconds);
     }
     const std::regex of_views("views of each test image: test accuracy ([0-9.]+)");
-    if (std::smatch found; std::regex_search(result.text, found, of_views)) run.views = std::stod(found[1]);
+    double views = 0;
+    if (std::smatch found; std::regex_search(result.text, found, of_views) && parse_number(found.str(1), views))
+      run.views = views;
   }
   std::error_code ignored;
   fs::remove_all(folder, ignored);
