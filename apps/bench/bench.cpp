@@ -60,11 +60,14 @@ const std::vector<Workload>& workloads() {
   return all;
 }
 
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
+}
+
 Timing summarise(std::vector<double> s) {
   std::sort(s.begin(), s.end());
-  const size_t n = s.size();
-  const double median = n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
-  return {median * 1e3, s[0] * 1e3, s[std::min(n - 1, n * 9 / 10)] * 1e3};
+  return {median(s) * 1e3, s[0] * 1e3, s[std::min(s.size() - 1, s.size() * 9 / 10)] * 1e3};
 }
 
 Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup) {

@@ -25,6 +25,7 @@ struct Timing {
 };
 // Calls f `warmup` times, then measures `steps` calls.
 Timing time_calls(const std::function<void()>& f, int64_t steps, int64_t warmup = 3);
+double median(std::vector<double> values);      // of at least one
 Timing summarise(std::vector<double> seconds);  // of at least one call
 
 struct WorkloadResult {

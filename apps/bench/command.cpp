@@ -72,11 +72,6 @@ Json as_json(const Workload& w, const Setting& s, const WorkloadResult& r) {
           {"first_step_s", rounded(r.first_step_s)}};
 }
 
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v.size() % 2 ? v[v.size() / 2] : (v[v.size() / 2 - 1] + v[v.size() / 2]) / 2;
-}
-
 using Arguments = std::vector<std::string>;
 const std::string self = "/proc/self/exe";
 
