@@ -132,13 +132,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       const Tensor eval = network.forward(b.x, Mode::eval).detach();
       for (int64_t i = 0; i < eval.size(); ++i)
         apart += std::pow(train.data()[i] - eval.data()[i], 2), size += std::pow(eval.data()[i], 2);
-      for (int64_t i = 0; i < eval.rows(); ++i) {
-        const auto best = [&](const Tensor& t) {
-          return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) -
-                 (t.data() + i * t.channels());
-        };
-        changed += static_cast<double>(best(train) != best(eval));
-      }
+      changed += static_cast<double>(changed_predictions(train, eval));
       images += static_cast<double>(eval.rows());
     });
 

@@ -45,13 +45,7 @@ Action fold_command(CLI::App& app, const Registry& registry) {
         apart = d > apart || std::isnan(d) ? d : apart;
         largest = std::max(largest, std::abs(static_cast<double>(a.data()[i])));
       }
-      for (int64_t i = 0; i < a.rows(); ++i) {
-        const auto best = [&](const Tensor& t) {
-          return std::max_element(t.data() + i * t.channels(), t.data() + (i + 1) * t.channels()) -
-                 (t.data() + i * t.channels());
-        };
-        changed += best(a) != best(b);
-      }
+      changed += changed_predictions(a, b);
     });
     say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} "
         "predictions change\n",

@@ -1,5 +1,7 @@
 #include "apps/commands/subject.h"
 
+#include <algorithm>
+
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
 
@@ -37,6 +39,18 @@ void Subject::each_batch(const std::function<void(const Batch&)>& see) const {
   Loader loader(images, file.info.normalization, {.batch_size = batch_size, .shuffle = false});
   loader.begin_epoch(0);
   for (Batch batch; loader.next(batch);) see(batch);
+}
+
+int64_t changed_predictions(const Tensor& a, const Tensor& b) {
+  int64_t changed = 0;
+  for (int64_t i = 0; i < a.rows(); ++i) {
+    const auto best = [i](const Tensor& t) {
+      const real* row = t.data() + i * t.channels();
+      return std::max_element(row, row + t.channels()) - row;
+    };
+    changed += best(a) != best(b);
+  }
+  return changed;
 }
 
 }  // namespace evenkeel
