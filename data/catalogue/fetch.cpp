@@ -128,8 +128,7 @@ struct Staging {
   const fs::path path;
 };
 
-}  // namespace
-
+// Downloads one file to `target` from the first URL that delivers it with the right size and digest.
 void fetch_file(const Download& download, const std::vector<std::string>& urls, const fs::path& target,
                 const FetchReport& report) {
   std::string failures;
@@ -166,6 +165,8 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
   }
   fail(fault, "fetch: no mirror delivered {}:{}", download.file, failures);
 }
+
+}  // namespace
 
 fs::path fetch_dataset(const Source& source, const std::string& data_dir, const std::string& mirror_option,
                        const FetchReport& report) try {

@@ -23,8 +23,4 @@ std::filesystem::path fetch_dataset(const Source& source, const std::string& dat
 std::filesystem::path fetch_dataset(const std::string& name, const std::string& data_dir,
                                     const std::string& mirror = "", const FetchReport& report = {});
 
-// Downloads one file to `target` from the first URL that delivers it with the right size and digest.
-void fetch_file(const Download& download, const std::vector<std::string>& urls, const std::filesystem::path& target,
-                const FetchReport& report);
-
 }  // namespace evenkeel

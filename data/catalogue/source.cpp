@@ -197,6 +197,21 @@ std::vector<Source> table() {
   return t;
 }
 
+// The file of this name in a folder; an IDX file also as .idx3-ubyte for -idx3-ubyte, and each also with .gz.
+std::optional<fs::path> find_file(const Source& source, const fs::path& folder, const std::string& file) {
+  std::vector<std::string> names = {file};
+  if (source.layout == Layout::idx) {
+    std::string dotted = file;
+    if (const size_t at = file.rfind("-idx"); at != std::string::npos) dotted[at] = '.';
+    names = {file, file + ".gz", dotted, dotted + ".gz"};
+  }
+  std::error_code ignored;
+  for (const std::string& name : names) {
+    if (fs::exists(folder / name, ignored)) return folder / name;
+  }
+  return {};
+}
+
 Dataset read_part(const Source& source, const fs::path& folder, const std::vector<std::string>& files, int64_t size,
                   uint64_t stream) {
   Dataset data{.name = source.name,
@@ -247,20 +262,6 @@ std::vector<fs::path> data_roots(const std::string& data_dir) {
   if (const std::string cache = user_cache(); !cache.empty()) roots.emplace_back(cache);
   roots.push_back("/usr/share/datasets");
   return roots;
-}
-
-std::optional<fs::path> find_file(const Source& source, const fs::path& folder, const std::string& file) {
-  std::vector<std::string> names = {file};
-  if (source.layout == Layout::idx) {
-    std::string dotted = file;
-    if (const size_t at = file.rfind("-idx"); at != std::string::npos) dotted[at] = '.';
-    names = {file, file + ".gz", dotted, dotted + ".gz"};
-  }
-  std::error_code ignored;
-  for (const std::string& name : names) {
-    if (fs::exists(folder / name, ignored)) return folder / name;
-  }
-  return {};
 }
 
 std::string first_lacking(const Source& source, const fs::path& folder) {

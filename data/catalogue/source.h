@@ -45,9 +45,6 @@ const Source& find_source(std::string_view name);  // Error(Fault::usage), with 
 // The folders to search for a set's folder, in order; downloads go into the first. Only data_dir, if given.
 std::vector<std::filesystem::path> data_roots(const std::string& data_dir);
 
-// The file of this name in a folder; an IDX file also as .idx3-ubyte for -idx3-ubyte, and each also with .gz.
-std::optional<std::filesystem::path> find_file(const Source& source, const std::filesystem::path& folder,
-                                               const std::string& file);
 // The first file of the set that is missing in the folder; empty if none is.
 std::string first_lacking(const Source& source, const std::filesystem::path& folder);
 
