@@ -6,9 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
-#include <thread>
 
 #include "apps/train/recipes.h"
 #include "apps/train/run.h"
@@ -130,8 +128,9 @@ TEST_CASE("ablate: a command that is killed continues after the last finished ru
   CHECK(runs[1].views.has_value());
 
   Process killed(command("cut.json"));
-  while (!std::filesystem::exists(scratch / "cut.log") || lines_of(scratch / "cut.log").size() < 2)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(wait_until(killed, [&] {
+    return std::filesystem::exists(scratch / "cut.log") && lines_of(scratch / "cut.log").size() >= 2;
+  }));
   killed.send(SIGKILL);
   CHECK(killed.wait().status == -SIGKILL);
   if (const int lock = ::open((scratch / "cut.log.run/.lock").c_str(), O_RDWR); lock >= 0) {

@@ -105,6 +105,18 @@ class Process {
   pid_t pid_ = 0;
 };
 
+// Waits until the condition holds or the process ends; whether it holds. After some minutes the process is killed.
+template <class F>
+bool wait_until(Process& process, F condition) {
+  for (int i = 0; i < 300'000; ++i) {
+    if (condition()) return true;
+    if (process.ended()) return condition();
+    usleep(200);
+  }
+  process.send(SIGKILL);
+  return false;
+}
+
 inline Outcome run(const Arguments& arguments, const Arguments& environment = {}) {
   return Process(arguments, environment).wait();
 }

@@ -27,11 +27,6 @@ const Arguments quick_run{"train", "--samples", "200", "--model", "mlp:8", "--ep
 const Arguments endless{"train", "--samples", "200",    "--batch-size", "10", "--model",
                         "mlp:8", "--epochs",  "100000", "--threads",    "1"};
 
-void wait_for(const std::string& file) {
-  for (int i = 0; i < 20000 && !fs::exists(file); ++i) usleep(1000);
-  REQUIRE(fs::exists(file));
-}
-
 std::map<std::string, std::string> files_in(const std::string& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::directory_iterator(folder)) files[entry.path().filename()] = slurp(entry.path());
@@ -49,7 +44,7 @@ TEST_CASE("run folder: while one run works in it a second one is refused and tol
   const Scratch scratch;
   const std::string out = scratch / "run";
   Process first(endless + Arguments{"--out", out});
-  wait_for(out + "/last.safetensors");
+  REQUIRE(wait_until(first, [&] { return fs::exists(out + "/last.safetensors"); }));
   const std::string config = slurp(out + "/config.json");
   for (const Arguments& second :
        {quick_run + Arguments{"--out", out, "--overwrite"}, Arguments{"train", "--resume", out}}) {
@@ -115,7 +110,7 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   CHECK(files_in(out) == before);
   Process killed(endless + over +
                  Arguments{"--samples", "9000", "--batch-size", "1", "--norm", "none", "--model", "mlp:512"});
-  wait_for(out + "/.next/config.json");
+  REQUIRE(wait_until(killed, [&] { return fs::exists(out + "/.next/config.json"); }));
   killed.send(SIGKILL);
   killed.wait();
   for (const auto& [name_, contents] : before) {
@@ -134,7 +129,7 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   Process stopped(quick_run + over +
                   Arguments{"--init", out + "/best.safetensors", "--samples", "10000", "--batch-size", "2",
                             "--checkpoint-every", "100"});
-  wait_for(out + "/.next/last.safetensors");
+  REQUIRE(wait_until(stopped, [&] { return fs::exists(out + "/.next/last.safetensors"); }));
   stopped.send(SIGINT);
   const Outcome o = stopped.wait();
   CHECK_MESSAGE(o.status == 130, o.err);

@@ -285,7 +285,7 @@ TEST_CASE("train: Ctrl-C finishes the step, saves, and the run goes on to the sa
   for (int attempt = 0; attempt < 6 && !(inside && attempt >= 2); ++attempt) {
     Process process(attempt == 0 ? longer + Arguments{"--out", out} : Arguments{"train", "--resume", out});
     const std::string before = slurp(out + "/log.csv");
-    while (slurp(out + "/log.csv").size() <= before.size() + 50) usleep(1000);
+    REQUIRE(wait_until(process, [&] { return slurp(out + "/log.csv").size() > before.size() + 50; }));
     usleep(10'000u << attempt);  // longer and longer, as slow disks take their time between two epochs
     const int signal = attempt == 0 ? SIGINT : SIGTERM;
     process.send(signal);

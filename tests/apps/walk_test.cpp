@@ -308,7 +308,7 @@ class Walk {
     std::sort(signals.begin(), signals.end());
     for (const auto& [at, i] : signals) {
       if (troubles[i].saved && !jobs[i].folder.empty())
-        while (!processes[i]->ended() && saves(jobs[i].folder) == saved[i]) usleep(200);
+        wait_until(*processes[i], [&, i = i] { return saves(jobs[i].folder) != saved[i]; });
       usleep(static_cast<useconds_t>(std::max(troubles[i].saved ? at : at - seconds(), 0.0) * 1e6));
       processes[i]->send(troubles[i].signal);
     }
