@@ -54,6 +54,14 @@ fs::path resolve(fs::path path) {
   return path;
 }
 
+// The one name, from the root, of what a path leads to or would create.
+fs::path true_path(const std::string& path) {
+  const fs::path resolved = resolve(path);
+  std::error_code error;
+  const fs::path found = fs::weakly_canonical(resolved, error);
+  return error ? fs::absolute(resolved).lexically_normal() : found;
+}
+
 // The existing file at an output's path; st_nlink is 0 if there is none. Throws if it must not be replaced.
 struct stat replaced_file(const std::string& target, const std::string& path) {
   struct stat status {};
@@ -232,10 +240,17 @@ void fail_io(const fs::filesystem_error& error) {
 }
 
 void check_outside(const std::string& path, const std::string& input) {
-  for (fs::path folder = folder_of(fs::absolute(resolve(path)).lexically_normal());; folder = folder.parent_path()) {
+  std::error_code ignored;
+  if (!fs::is_directory(input, ignored)) return;
+  for (fs::path folder = true_path(path);; folder = folder.parent_path()) {
     check(!same_file(folder, input), "the output {} lies in {}, which is read; choose another folder", path, input);
     if (folder == folder.parent_path()) return;
   }
+}
+
+void check_different(const std::string& one, const std::string& other) {
+  check(true_path(one) != true_path(other), "the outputs {} and {} are one file; choose another name for one of them",
+        one, other);
 }
 
 void check_output(const std::string& path, std::initializer_list<std::string> inputs) {

@@ -64,8 +64,11 @@ Descriptor scratch_file(const std::string& folder, uint64_t bytes);
 // Removes the temporary files of processes that were killed while they wrote `path`.
 void remove_unfinished(const std::string& path);
 
-// Error(Fault::usage) if `path` lies anywhere in the folder `input`, under any name.
+// Error(Fault::usage) if `path` is the folder `input` or lies anywhere in it, under any name.
 void check_outside(const std::string& path, const std::string& input);
+
+// Error(Fault::usage) if two outputs are the same file, under any names.
+void check_different(const std::string& one, const std::string& other);
 
 // Error(Fault::usage) if `path` is one of the inputs or lies anywhere in an input folder, under any name;
 // Error(Fault::io) if write_file would refuse `path`. Commands call this before they start their work.

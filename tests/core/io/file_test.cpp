@@ -135,6 +135,22 @@ TEST_CASE("an output that is an input is refused, by whatever path") {
   CHECK(error_of(Fault::io, [&] { check_output(folder / "no/new", {}); }).find("there is no folder") !=
         std::string::npos);
   check_output(folder / "new", {folder / "in", folder / "sub"});
+  // A folder of results: the input itself, or below it, also by a link on the way.
+  fs::create_directory_symlink("sub", folder / "same");
+  fs::create_directory_symlink("sub/deep", folder / "inside");
+  for (const char* out : {"sub", "sub/", "same", "same/new", "sub/new/", "inside", "inside/er/new", "inside/../new"})
+    CHECK_MESSAGE(fault_of([&] { check_outside(folder / out, folder / "sub"); }) == Fault::usage, out);
+  for (const char* out : {"in", "subs", "new/sub", "sub/../new"}) check_outside(folder / out, folder / "sub");
+}
+
+TEST_CASE("two outputs that are one file are refused, by whatever paths") {
+  Scratch folder;
+  fs::create_directory(folder / "sub");
+  fs::create_symlink("new", folder / "link");
+  fs::create_directory_symlink("sub", folder / "same");
+  for (const auto& [one, other] : {std::pair{"new", "new"}, {"new", "./new"}, {"new", "link"}, {"sub/a", "same/a"}})
+    CHECK_MESSAGE(fault_of([&] { check_different(folder / one, folder / other); }) == Fault::usage, other);
+  check_different(folder / "new", folder / "sub/new");
 }
 
 TEST_CASE("what is no regular file is refused by name, without waiting") {
