@@ -25,6 +25,12 @@ bool passed_over(const std::string& name) {
   return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
 }
 
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 // The entries of a folder that are not ignored, in byte order.
 std::vector<fs::directory_entry> entries(const fs::path& folder) {
   std::vector<fs::directory_entry> found;
@@ -37,14 +43,30 @@ std::vector<fs::directory_entry> entries(const fs::path& folder) {
   return found;
 }
 
-void walk(const fs::path& folder, std::set<fs::path>& seen, std::vector<std::string>& files) {
-  if (!seen.insert(fs::canonical(folder)).second) return;
-  for (const fs::directory_entry& entry : entries(folder)) {
-    std::error_code dangling;
-    if (entry.is_directory(dangling))
-      walk(entry, seen, files);
-    else
-      files.push_back(entry.path().string());
+// What is below a folder.
+struct Found {
+  std::vector<std::string> files, links;  // links: those of the files and folders that are symbolic links
+  std::set<fs::path> folders = {};        // each once, by its true name
+};
+
+void walk(const fs::path& folder, Found& found, const std::function<void(const std::string&)>& unreadable) {
+  std::vector<fs::directory_entry> inside;
+  try {
+    if (!found.folders.insert(fs::canonical(folder)).second) return;
+    inside = entries(folder);
+  } catch (const fs::filesystem_error& error) {
+    if (!unreadable) fail_io(error);
+    return unreadable(fmt::format("{}: {}", on_one_line(folder.string()), error.code().message()));
+  }
+  std::error_code ignored;
+  if (fs::is_symlink(folder, ignored)) found.links.push_back(folder.string());
+  for (const fs::directory_entry& entry : inside) {
+    if (entry.is_directory(ignored)) {
+      walk(entry, found, unreadable);
+      continue;
+    }
+    if (entry.is_symlink(ignored)) found.links.push_back(entry.path().string());
+    found.files.push_back(entry.path().string());
   }
 }
 
@@ -66,15 +88,58 @@ Classes class_folders(const fs::path& root) {
   return classes;
 }
 
-std::vector<Item> items(const Classes& classes, const std::vector<std::string>& names, const std::string& path) {
+// The names of the folders of the training and the test images, if the folders are such parts; one of them may be
+// missing.
+struct Parts {
+  std::string train, test;
+  bool any() const { return !train.empty() || !test.empty(); }
+};
+
+// Beside other folders a folder called train is a class, unless one of them is called test, val or the like; so is one
+// called valid beside one called invalid.
+Parts parts_of(const Classes& folders, const std::vector<std::string>& known, const std::string& path,
+               const LoadReport& report) {
+  const std::vector<const char*> for_training = {"train", "training"},
+                                 for_test = {"test", "testing", "val", "valid", "validation"};
+  const auto first = [&](const std::vector<const char*>& words) {
+    for (const std::string word : words) {
+      for (const auto& [name, place] : folders)
+        if (lower(name) == word) return name;
+    }
+    return std::string();
+  };
+  const Parts parts{first(for_training), first(for_test)};
+  const bool lone = folders.size() == 1 && std::find(known.begin(), known.end(), folders.begin()->first) == known.end();
+  if (folders.contains("test") || folders.contains("val") || lone || (!parts.train.empty() && !parts.test.empty())) {
+    for (const auto& [name, place] : folders)
+      if (parts.any() && name != parts.train && name != parts.test)
+        report.note(fmt::format("{}: {} is not read, since {} is there", path, name,
+                                parts.test.empty() ? parts.train : parts.test));
+    return parts;
+  }
+  for (const std::string& name : {parts.train, parts.test}) {
+    if (name.empty() || class_folders(folders.at(name)).empty()) continue;
+    report.note(
+        fmt::format("{}: {} is taken for a class, with all that is below it; folders of training and test images are "
+                    "called train and test (or val, valid, validation)",
+                    path, name));
+  }
+  return {};
+}
+
+// Appends the symbolic links that it follows to `links`.
+std::vector<Item> items(const Classes& classes, const std::vector<std::string>& names, const std::string& path,
+                        std::vector<std::string>& links) {
   std::string known;
   for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
   std::vector<Item> all;
   for (const auto& [name, folder] : classes) {
     const auto place = std::find(names.begin(), names.end(), name);
     check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, known);
-    for (std::string& file : picture_files(folder.string()))
-      all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
+    Found found;
+    walk(folder, found, {});
+    links.insert(links.end(), found.links.begin(), found.links.end());
+    for (std::string& file : found.files) all.push_back({std::move(file), static_cast<int32_t>(place - names.begin())});
   }
   return all;
 }
@@ -182,13 +247,11 @@ void describe(const DataSplit& split, const std::string& path, const LoadReport&
 
 }  // namespace
 
-std::vector<std::string> picture_files(const std::string& folder) try {
-  std::set<fs::path> seen;
-  std::vector<std::string> files;
-  walk(folder, seen, files);
-  return files;
-} catch (const fs::filesystem_error& error) {
-  fail_io(error);
+std::vector<std::string> picture_files(const std::string& folder,
+                                       const std::function<void(const std::string&)>& unreadable) {
+  Found found;
+  walk(folder, found, unreadable);
+  return std::move(found.files);
 }
 
 Picture read_picture(const std::string& file, int64_t height, int64_t width, int64_t channels) {
@@ -197,15 +260,18 @@ Picture read_picture(const std::string& file, int64_t height, int64_t width, int
 
 DataSplit read_image_folder(const std::string& path, const PictureOptions& options, const LoadReport& report) {
   const fs::path root = path;
-  const auto folder = [&](const char* name) { return fs::is_directory(root / name); };
+  std::vector<std::string> inputs{path};  // and what is elsewhere, by the links to it
   Classes train_classes = class_folders(root), test_classes;
-  const char* test = folder("test") ? "test" : "val";
-  // A folder called train is a class if its neighbours are not called test or val.
-  const bool split_by_folders = folder(test) || (folder("train") && train_classes.size() == 1);
-  if (split_by_folders) {
-    train_classes = folder("train") ? class_folders(root / "train") : Classes();
-    if (folder(test)) test_classes = class_folders(root / test);
-    if (folder("test") && folder("val")) report.note(fmt::format("{}: val is not read, since test is there", path));
+  const Parts parts = parts_of(train_classes, options.classes, path, report);
+  if (parts.any()) {
+    const Classes folders = std::move(train_classes);
+    const auto classes = [&](const std::string& part) {
+      if (part.empty()) return Classes();
+      if (fs::is_symlink(folders.at(part))) inputs.push_back(folders.at(part).string());
+      return class_folders(folders.at(part));
+    };
+    train_classes = classes(parts.train);
+    test_classes = classes(parts.test);
   }
   std::vector<std::string> names = options.classes;
   if (names.empty()) {
@@ -215,15 +281,16 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
     check(names.size() >= 2, "{}: needs a folder for each of two or more classes of pictures, has {}", path,
           names.empty() ? "none" : "one: " + names.front());
   }
-  std::vector<Item> train_items = items(train_classes, names, path), test_items = items(test_classes, names, path);
+  std::vector<Item> train_items = items(train_classes, names, path, inputs),
+                    test_items = items(test_classes, names, path, inputs);
   DataSplit split{.train = {},
                   .test = {},
                   .folder = path,
-                  .inputs = {path},
+                  .inputs = std::move(inputs),
                   .held_out = test_classes.empty() ? options.holdout : 0};
   if (split.held_out > 0) test_items = hold_out_items(train_items, names, options.holdout, options.seed);
-  for (const auto& [has, lacks, where] :
-       {std::tuple(&train_classes, &test_classes, test), std::tuple(&test_classes, &train_classes, "train")}) {
+  for (const auto& [has, lacks, where] : {std::tuple(&train_classes, &test_classes, parts.test),
+                                          std::tuple(&test_classes, &train_classes, parts.train)}) {
     for (const auto& [name, place] : *has) {
       if (!lacks->empty() && !lacks->contains(name))
         report.note(fmt::format("{}: {} has no folder of class {}", path, where, name));

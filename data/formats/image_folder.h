@@ -3,6 +3,8 @@
 //   PATH/train/CLASS/...  and  PATH/test/CLASS/... or PATH/val/CLASS/...
 //   PATH/CLASS/...        a random part of every class is held out
 //
+// Beside train or training, the words testing, valid and validation do too; all of them in any case.
+//
 // Classes are in byte order of their names; control characters and bytes that are not UTF-8 become \xNN. Every file
 // below a class's folder is a picture, at any depth. Names that start with a dot, Thumbs.db, desktop.ini and __MACOSX
 // are ignored, and so are files beside the classes' folders. Symbolic links are followed; a class counts a folder once,
@@ -38,8 +40,10 @@ struct LoadReport {
 // Throws Error: bad_file, with the names of files that are no pictures; usage, if there are fewer than two classes.
 DataSplit read_image_folder(const std::string& path, const PictureOptions& options, const LoadReport& report);
 
-// The files below a folder that must be pictures, in byte order.
-std::vector<std::string> picture_files(const std::string& folder);
+// The files below a folder that must be pictures, in byte order. Calls `unreadable` with a line on each folder that
+// cannot be listed; without it, Error(Fault::io).
+std::vector<std::string> picture_files(const std::string& folder,
+                                       const std::function<void(const std::string&)>& unreadable = {});
 
 // Reads a picture, in the given size and channels.
 Picture read_picture(const std::string& file, int64_t height, int64_t width, int64_t channels);

@@ -195,4 +195,38 @@ TEST_CASE("own data: which folders of pictures are classes, which are parts") {
   report.note = [&](const std::string& line) { said += line; };
   CHECK(load_own(s.path, {}, report).test.size() == 4);
   CHECK(said.find("val is not read, since test is there") != std::string::npos);
+
+  // Other words and other cases of them are parts where both parts are there, or where no other folder is.
+  const auto read = [&](const std::vector<std::string>& folders, const std::vector<std::string>& known = {}) {
+    for (const auto& entry : fs::directory_iterator(s.path)) fs::remove_all(entry);
+    for (const std::string& folder : folders) picture(folder);
+    said.clear();
+    return load_own(s.path, {.holdout = 0.5, .classes = known}, report);
+  };
+  for (const auto& [train, test] : {std::pair{"train", "valid"},
+                                    {"train", "validation"},
+                                    {"train", "testing"},
+                                    {"Train", "Test"},
+                                    {"TRAIN", "Val"},
+                                    {"training", "testing"},
+                                    {"Training", "validation"}}) {
+    CAPTURE(test);
+    const std::string a = train, b = test;
+    const DataSplit split = read({a + "/x", a + "/y", a + "/z", b + "/x", b + "/y"});
+    CHECK(split.train.class_names == std::vector<std::string>{"x", "y", "z"});
+    CHECK(split.train.size() == 6);
+    CHECK(split.test.size() == 4);
+    CHECK(split.held_out == 0);
+    CHECK_MESSAGE(said.find(b + " has no folder of class z") != std::string::npos, said);
+  }
+  CHECK(read({"Valid/x"}, {"x", "y"}).test.size() == 2);
+  const std::vector<std::string> quality{"invalid", "valid"};
+  CHECK(read(quality).train.class_names == quality);
+  CHECK(said.find("is taken for a class") == std::string::npos);
+  CHECK(read({"valid"}, quality).train.class_names == quality);
+  CHECK(read({"train/x", "train/y", "dev/x", "dev/y"}).train.class_names == std::vector<std::string>{"dev", "train"});
+  CHECK_MESSAGE(said.find("train is taken for a class, with all that is below it") != std::string::npos, said);
+  read({"train/x", "train/y", "valid/x", "dev/x"});
+  CHECK_MESSAGE(said.find("dev is not read, since valid is there") != std::string::npos, said);
+  CHECK_THROWS_AS(read({"Train", "Test"}), Error);
 }
