@@ -53,8 +53,13 @@ class Predictor {
         add(image);
         continue;
       }
-      const std::vector<std::string> files = picture_files(image);
-      if (files.empty()) note(fmt::format("evenkeel: {}: there is no picture in the folder", on_one_line(image)));
+      bool listed = true;
+      const std::vector<std::string> files = picture_files(image, [&](const std::string& why) {
+        pass_over(why, Fault::io);
+        listed = false;
+      });
+      if (files.empty() && listed)
+        pass_over(fmt::format("{}: there is no picture in the folder", on_one_line(image)), Fault::bad_file);
       for (const std::string& file : files) add(file);
     }
     flush();
@@ -62,6 +67,11 @@ class Predictor {
   }
 
  private:
+  void pass_over(const std::string& why, Fault fault) {
+    note("evenkeel: " + why);
+    if (status_ == 0) status_ = static_cast<int>(fault);
+  }
+
   void add(const std::string& file) {
     files_.push_back(file);
     if (files_.size() == at_once) flush();
@@ -87,8 +97,7 @@ class Predictor {
         print(files_[i], probabilities(pictures[i]));
         continue;
       }
-      note("evenkeel: " + errors[i]);
-      if (status_ == 0) status_ = static_cast<int>(faults[i]);
+      pass_over(errors[i], faults[i]);
     }
     files_.clear();
   }
@@ -153,7 +162,8 @@ Action predict_command(CLI::App& app, const Registry& registry) {
   app.footer(
       "One line per picture, in the given order (a folder's in byte order): its file, and the three most probable\n"
       "classes with their probabilities. Pictures are converted to the size and colour of the training images. A file\n"
-      "that is no picture is named on standard error; the others are processed, and the exit status is 4.");
+      "that is no picture, and a folder without one, are named on standard error; the others are processed, and the\n"
+      "exit status is 4, or 5 if one cannot be read.");
   return [o, &registry] { return Predictor(*o, registry)(); };
 }
 
