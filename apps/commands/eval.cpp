@@ -140,6 +140,7 @@ Action eval_command(CLI::App& app, const Registry& registry) {
   add_threads(app)->group("Running");
   return [o, &registry] {
     const UsePrecision precision(precision_of(o->precision));
+    if (!o->logits.empty() && !o->report.empty()) check_different(o->logits, o->report);
     o->file = network_path(o->file);
     auto [file, split] = open(*o, registry);
     std::vector<std::string> inputs = std::move(split.inputs);
