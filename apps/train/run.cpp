@@ -74,7 +74,7 @@ class Run {
                  .first_shard = shards_.first(),
                  .end_shard = shards_.first() + shards_.here()}),
         progress_(options.epochs, data_.train.size(), loader_.batches()) {
-    // Below a folder of pictures a run's folder would be a class.
+    // In a folder of pictures a run's files would be taken for classes or pictures.
     for (const std::string& input : data_.inputs)
       if (!o_.out.empty()) check_outside(o_.out, input);
     check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
@@ -514,8 +514,14 @@ std::unique_ptr<Run> make_run(const TrainOptions& options, const Json& config, c
 int train(const TrainOptions& options, Json config, const Json& known, const Registry& registry, Team* team) {
   const UsePrecision precision(prepare_products(options, team));
   const bool numbered = options.numbered && !options.overwrite, first = !team || team->rank() == 0;
-  attempt(team, [&] {
-    if (first && !numbered && !options.overwrite) check_free(options.out);  // fail before the data is read
+  using Use = RunFolder::Use;
+  const Use use = options.overwrite ? Use::overwrite : Use::fresh;
+  attempt(team, [&] {  // fail before the data is read
+    if (!first) return;
+    if (numbered)
+      RunFolder::check_usable(fs::absolute(options.out).parent_path().string(), Use::look);
+    else
+      RunFolder::check_usable(options.out, use);
   });
   const std::unique_ptr<Run> run = make_run(options, config, registry, team);
   attempt(team, [&] {
@@ -531,11 +537,9 @@ int train(const TrainOptions& options, Json config, const Json& known, const Reg
     return 0;
   }
   attempt(team, [&] {
-    using Use = RunFolder::Use;
-    run->begin(!first              ? RunFolder(options.out, Use::look)
-               : numbered          ? RunFolder::first_free(options.out)
-               : options.overwrite ? RunFolder(options.out, Use::overwrite)
-                                   : RunFolder(options.out, Use::fresh),
+    run->begin(!first     ? RunFolder(options.out, Use::look)
+               : numbered ? RunFolder::first_free(options.out)
+                          : RunFolder(options.out, use),
                std::move(config));
   });
   if (team) check_same_everywhere(*team, run->position());

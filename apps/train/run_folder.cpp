@@ -42,12 +42,33 @@ bool is_free(const std::string& folder) {
   return true;
 }
 
+void check_free(const std::string& path) {
+  check(is_free(path), "{} is not empty; choose another --out, or --overwrite its results, or --resume {}", path, path);
+}
+
+void check_replaceable(const std::string& path) {
+  for (const char* file : run_files) check_output(path + "/" + file, {});
+}
+
 }  // namespace
 
-void check_free(const std::string& path) {
+void RunFolder::check_usable(const std::string& path, Use use) {
+  fs::path nearest = fs::absolute(path);
+  const auto there = [&] {
+    std::error_code ignored;
+    return fs::exists(fs::symlink_status(nearest, ignored));
+  };
+  while (!there() && nearest.has_relative_path()) nearest = nearest.parent_path();
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_directory(path, error)) fail(Fault::io, "{} exists and is not a folder", path);
-  check(is_free(path), "{} is not empty; choose another --out, or --overwrite its results, or --resume {}", path, path);
+  const bool created = !fs::exists(path, error);
+  if (!fs::is_directory(nearest, error)) {
+    if (!created) fail(Fault::io, "{} exists and is not a folder", path);
+    fail(Fault::io, "{}: the folder cannot be created: {} is not a folder", path, nearest.string());
+  }
+  if (::faccessat(AT_FDCWD, nearest.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    fail(Fault::io, "{}: the folder cannot be {}: {}", path, created ? "created" : "written to", std::strerror(errno));
+  if (use == Use::fresh) check_free(path);
+  if (use == Use::overwrite && !created) check_replaceable(path);
 }
 
 std::string resumed_folder(const std::string& given) {
@@ -77,13 +98,14 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
     return;
   }
   if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
-  if (use == Use::fresh) check_free(path);
+  check_usable(path, use);
   created_ = fs::create_directories(path, error);
   if (error) fail(Fault::io, "{}: the folder cannot be created: {}", path, error.message());
   lock();
   for (const char* file : run_files) remove_unfinished(path + "/" + file);
   install();
   if (use == Use::fresh) check_free(path);  // again: now the folder is locked
+  if (use == Use::overwrite) check_replaceable(path);
   const fs::path next = fs::path(path) / ".next";
   if (use == Use::overwrite) {
     fs::remove_all(next, error);

@@ -17,6 +17,9 @@ class RunFolder {
   // Locks the folder, and creates it if it is missing. Error(Fault::usage) if another process uses it, or if it is not
   // empty and `use` is fresh. look: only to read the files of the run that another process resumes.
   RunFolder(const std::string& path, Use use);
+  // Error if a run could not begin in the folder: if it can neither be written to nor created, if it is not empty and
+  // `use` is fresh, or if `use` is overwrite and one of the run's files must not be replaced. Makes nothing.
+  static void check_usable(const std::string& path, Use use);
   // For a fresh run: the first free one of path, path-2, path-3 ...
   static RunFolder first_free(const std::string& path);
   ~RunFolder();
@@ -38,9 +41,6 @@ class RunFolder {
   bool begun_ = false;    // a run that has not finished an epoch yet, by this process
   Descriptor lock_;
 };
-
-// Error, as for a fresh run, if the folder is not empty.
-void check_free(const std::string& path);
 
 // The folder of the run to resume, given by itself or by its last.safetensors. Error for another file, or if no
 // config.json is beside it.

@@ -112,6 +112,11 @@ TEST_CASE(
           "must be at most 20, the number of images to draw from in mnist, got 21");
   refused(Arguments{"eval", files.last, "--split", "validation"} + here, 2, "must be test or train");
   refused(Arguments{"eval", files.last, "--logits", files.scratch / "no/such/file"} + here, 5, "no/such/file");
+  std::filesystem::create_symlink("both", files.scratch / "link");
+  for (const char* other : {"both", "./both", "link"})
+    refused(Arguments{"eval", files.last, "--logits", files.scratch / "both", "--report", files.scratch / other} + here,
+            2, "are one file; choose another name");
+  CHECK(!std::filesystem::exists(files.scratch / "both"));
   refused({"eval", files.last, "--model", "mlp"}, 2, "eval: --model needs --data");
   refused({"eval", files.last, "--norm", "none"}, 2, "--norm requires --model");
   refused({"export", files.last, "--format", "pickle"}, 2, "must be safetensors or npz or onnx, got \"pickle\"");
@@ -174,7 +179,24 @@ TEST_CASE("refusals: train") {
   refused(training_run + Arguments{"--out", files.scratch / "file/run"}, 5, files.scratch / "file/run");
   std::filesystem::create_directories(files.scratch / "odd/log.csv/in it");
   refused(training_run + Arguments{"--overwrite", "--out", files.scratch / "odd"}, 5,
-          "cannot be renamed to " + files.scratch / "odd/log.csv");
+          "cannot write " + files.scratch / "odd/log.csv: it is a folder, not a regular file");
+  // --check refuses a folder where the run would end at once, and makes nothing.
+  const Arguments check{"--check", "--out"};
+  refused(training_run + check + Arguments{files.scratch / "file"}, 5, "exists and is not a folder");
+  refused(training_run + check + Arguments{files.scratch / "file/sub/run"}, 5, "file is not a folder");
+  refused(training_run + check + Arguments{files.scratch / "odd", "--overwrite"}, 5, "odd/log.csv: it is a folder");
+  refused(training_run + check + Arguments{files.scratch / "run"}, 2, "is not empty; choose another --out");
+  CHECK(run(training_run + check + Arguments{files.scratch / "new/deep/run"}).status == 0);
+  CHECK(!std::filesystem::exists(files.scratch / "new"));
+  std::filesystem::create_directory(files.scratch / "closed");
+  std::filesystem::permissions(files.scratch.path, std::filesystem::perms(0755));
+  std::filesystem::permissions(files.scratch / "closed", std::filesystem::perms(0555));
+  Process closed({"train", "--samples", "100", "--check", "--out", files.scratch / "closed/run"}, {}, false, [] {
+    if (geteuid() == 0 && setuid(65534) != 0) _exit(98);  // root may write everywhere
+  });
+  const Outcome said = closed.wait();
+  CHECK(said.status == 5);
+  CHECK_MESSAGE(contains(said.err, "closed/run: the folder cannot be created: Permission denied"), said.err);
 
   const std::string config = files.scratch / "config.json";
   const auto configured = [&](const std::string& text, const std::string& words) {
