@@ -11,6 +11,7 @@
 #include "apps/cli/model_options.h"
 #include "apps/cli/text.h"
 #include "core/base/number.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 namespace {
@@ -35,6 +36,16 @@ Number parse_number(const std::string& text, const std::string& what) {
   const std::vector<Number> values = parse_numbers<Number>(text, what);
   check(values.size() == 1, "its {} must be one number, got \"{}\"", what, text);
   return values[0];
+}
+
+// By label; empty if the file does not say them.
+std::vector<std::string> class_names(const SafeTensors& stored) {
+  const auto found = stored.metadata.find("class_names");
+  if (found == stored.metadata.end()) return {};
+  const auto names = nlohmann::json::parse(found->second, nullptr, false);
+  const bool texts =
+      names.is_array() && std::all_of(names.begin(), names.end(), [](const auto& n) { return n.is_string(); });
+  return texts ? names.get<std::vector<std::string>>() : std::vector<std::string>();
 }
 
 }  // namespace
@@ -117,13 +128,9 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
           "mean and deviation must be one number a channel");
     for (float d : file.info.normalization.deviation)
       check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
-    if (const auto found = stored.metadata.find("class_names"); found != stored.metadata.end()) {
-      const auto names = nlohmann::json::parse(found->second, nullptr, false);
-      check(names.is_array() && static_cast<int64_t>(names.size()) == m.classes &&
-                std::all_of(names.begin(), names.end(), [](const auto& n) { return n.is_string(); }),
-            "its class_names must be a list of {} texts", m.classes);
-      file.info.class_names = names.get<std::vector<std::string>>();
-    }
+    file.info.class_names = class_names(stored);
+    check(!stored.metadata.contains("class_names") || static_cast<int64_t>(file.info.class_names.size()) == m.classes,
+          "its class_names must be a list of {} texts", m.classes);
     if (stored.metadata.contains("holdout")) {
       file.info.held_out = parse_number<double>(text("holdout"), "holdout");
       check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}",
@@ -150,6 +157,13 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
 
 namespace {
 
+// The rows of a tensor in another order: row i is the old row from[i].
+void reorder(StoredTensor& t, const std::vector<size_t>& from) {
+  const std::string old = t.bytes;
+  const size_t row = old.size() / from.size();
+  for (size_t i = 0; i < from.size(); ++i) t.bytes.replace(i * row, row, old, from[i] * row, row);
+}
+
 void fill(Sequential& network, const SafeTensors& stored, const std::string& path) {
   try {
     restore(network, stored, Part::weights);
@@ -167,18 +181,42 @@ std::string load_start(const std::string& given, Sequential& network, const Netw
   SafeTensors stored = read_safetensors(path);
   const std::vector<StoredTensor> own = capture(network, Part::weights).tensors;
   const std::string last = own.empty() ? "" : own.back().name.substr(0, own.back().name.rfind('.') + 1);
+  const std::string layer = last.substr(0, last.empty() ? 0 : last.size() - 1);
+  const std::vector<std::string> theirs = class_names(stored);
+  const bool renamed = theirs.size() == info.class_names.size() && theirs != info.class_names;
+  std::vector<size_t> from;  // for classes that differ in their order only: the place of each in the file
+  for (const std::string& name : info.class_names) {
+    const auto place = std::find(theirs.begin(), theirs.end(), name);
+    if (place != theirs.end()) from.push_back(static_cast<size_t>(place - theirs.begin()));
+  }
+  // A last layer that has only vectors, as a norm has, follows one whose rows are the classes too.
+  const bool rows = std::any_of(own.begin(), own.end(), [&](const StoredTensor& t) {
+    return !last.empty() && t.name.starts_with(last) && t.shape.size() > 1;
+  });
+  const bool reordered = renamed && rows && from.size() == theirs.size();
   std::string said;
   for (const StoredTensor& fresh : own) {
     const auto old = std::find_if(stored.tensors.begin(), stored.tensors.end(),
                                   [&](const StoredTensor& t) { return t.name == fresh.name; });
     if (last.empty() || !fresh.name.starts_with(last) || old == stored.tensors.end()) continue;
-    if (old->shape == fresh.shape || old->shape.size() != fresh.shape.size() || fresh.shape.empty() ||
+    if (old->shape.size() != fresh.shape.size() || fresh.shape.empty() ||
         !std::equal(old->shape.begin() + 1, old->shape.end(), fresh.shape.begin() + 1))
       continue;
-    said = fmt::format(
-        "--init {}: it is for {} classes, not {}: the last layer ({}) is made new, the others are the file's", path,
-        old->shape[0], fresh.shape[0], last.substr(0, last.size() - 1));
-    *old = fresh;
+    if (old->shape[0] != fresh.shape[0]) {
+      said = fmt::format(
+          "--init {}: it is for {} classes, not {}: the last layer ({}) is made new, the others are the file's", path,
+          old->shape[0], fresh.shape[0], layer);
+      *old = fresh;
+    } else if (reordered && fresh.shape[0] == info.model.classes) {
+      said = fmt::format("--init {}: it has the classes in another order: the rows of the last layer ({}) follow them",
+                         path, layer);
+      reorder(*old, from);
+    } else if (renamed) {
+      said = fmt::format(
+          "--init {}: it is for other classes ({}): the last layer ({}) is made new, the others are the file's", path,
+          shortened(printable(on_one_line(joined(theirs))), 60), layer);
+      *old = fresh;
+    }
   }
   try {
     fill(network, stored, path);
@@ -204,18 +242,27 @@ DataSplit load_images(const NetworkFile& file, const std::string& path, const Da
     allow_flips(file.info.flip, split);
     return split;
   };
-  if (!data.empty()) return load(data);
+  const std::string& name = data.empty() ? file.info.data : data;
   try {
-    if (!is_path(file.info.data, data_dir)) check_dataset_name(file.info.data, own);
+    if (data.empty() && !is_path(name, data_dir)) check_dataset_name(name, own);
   } catch (const Error& error) {
-    fail(Fault::bad_file, "{}: {}; say which by --data", path, error.what());
+    std::error_code ignored;
+    fail(Fault::bad_file,
+         "{}: it was trained on {}, and there is no file or folder of this name in {}; say by --data which images to "
+         "take\n  {}",
+         path, on_one_line(name), on_one_line(std::filesystem::current_path(ignored).string()), error.what());
   }
-  DataSplit split = load(file.info.data);
-  if (!file.info.held_out_crc.empty() && file.info.held_out_crc != fmt::format("{:08x}", checksum(split.test)))
-    note(fmt::format(
-        "{}: the images of {} are not those of the training: files came, went or changed, so another part is held out, "
-        "and images that the network was trained on may be among the test images",
-        path, file.info.data));
+  DataSplit split = load(name);
+  if (split.held_out == 0 || file.info.held_out_crc.empty() ||
+      file.info.held_out_crc == fmt::format("{:08x}", checksum(split.test)))
+    return split;
+  std::error_code ignored;
+  const bool same = name == file.info.data || std::filesystem::equivalent(name, file.info.data, ignored);
+  note(fmt::format("{}: the images of {} are not those of the training: {}", path, on_one_line(name),
+                   same ? "files came, went or changed, so another part is held out, and images that the network was "
+                          "trained on may be among the test images"
+                        : "if the two folders have pictures in common, images that the network was trained on may be "
+                          "among the test images; if they have none, all can be tested on (--split all)"));
   return split;
 }
 

@@ -33,14 +33,16 @@ SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
 // Loads Part::weights of a file into a network; Error(Fault::bad_file), with the path, if they do not fit.
 void load_weights(const std::string& path, Sequential& network);
-// Like load_weights, for fine-tuning: a last layer that differs only in the number of classes keeps its initial
-// weights. Returns a line that says so, or "" if all weights were loaded. Error(Fault::usage) if they do not fit
-// because the file is for images of another size.
+// Like load_weights, for fine-tuning: a last layer for other classes, or another number of them, keeps its initial
+// weights; one for the same classes in another order gets its rows in the new one. Returns a line that says so, or ""
+// if all weights were loaded as they are. Error(Fault::usage) if they do not fit because the file is for images of
+// another size.
 std::string load_start(const std::string& path, Sequential& network, const NetworkInfo& info);
 // Error(Fault::bad_file), with the path, if the file has no network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
 
 // Loads the set `data` or, if empty, the network's training set; its images may be mirrored if the training's might.
+// Says on stderr if its test images are a part held out that is not the training's.
 // Error(Fault::bad_file) if the file names no known set.
 DataSplit load_images(const NetworkFile& file, const std::string& path, const DataSets& own, const std::string& data,
                       const std::string& data_dir, bool skip_bad);
