@@ -1,12 +1,15 @@
 #include "apps/cli/data_options.h"
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "apps/cli/console.h"
 #include "apps/cli/interrupt.h"
 #include "apps/cli/suggest.h"
 #include "apps/cli/text.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 
 namespace evenkeel {
 namespace {
@@ -18,6 +21,11 @@ std::vector<std::string> dataset_names() {
   std::vector<std::string> names;
   for (const FoundDataset& d : list_datasets()) names.push_back(d.name);
   return names;
+}
+
+std::string no_path_here() {
+  std::error_code ignored;
+  return "a file or folder in " + on_one_line(std::filesystem::current_path(ignored).string());
 }
 
 }  // namespace
@@ -68,8 +76,12 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
 
 PictureOptions picture_options(const PictureWords& w, const std::string& data, const std::string& data_dir,
                                uint64_t seed) {
-  check(is_path(data, data_dir) || (w.image_size.empty() && w.color.empty()),
-        "--image-size and --color are for your own images, given by a path; {} has a fixed size and colour", data);
+  if (!is_path(data, data_dir) && !(w.image_size.empty() && w.color.empty())) {
+    const std::vector<std::string> names = dataset_names();
+    const bool known = std::find(names.begin(), names.end(), data) != names.end();
+    fail(Fault::usage, "--image-size and --color are for your own images, given by a path; {} {}", on_one_line(data),
+         known ? "has a fixed size and colour" : "is neither a data set of evenkeel nor " + no_path_here());
+  }
   PictureOptions o{.channels = w.color == "gray"  ? 1
                                : w.color == "rgb" ? 3
                                                   : 0,
@@ -149,7 +161,11 @@ DataSplit load_named_dataset(const DataSets& own, const std::string& name, const
                              PictureOptions pictures) {
   if (const auto found = own.find(name); found != own.end()) return found->second();
   const bool path = is_path(name, data_dir);
-  if (!path) check_dataset_name(name, own);
+  try {
+    if (!path) check_dataset_name(name, own);
+  } catch (const Error& error) {
+    fail(error.fault, "{} is neither a data set nor {}\n  {}", on_one_line(name), no_path_here(), error.what());
+  }
   using Clock = std::chrono::steady_clock;
   const auto seconds = [start = Clock::now()] { return std::chrono::duration<double>(Clock::now() - start).count(); };
   pictures.cache = picture_cache_folder();

@@ -1,6 +1,7 @@
 // A user's own pictures, from the command line alone: train, evaluate, predict, refine, go on for longer; and what is
 // refused.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -177,6 +178,112 @@ TEST_CASE("own pictures: eval says that a folder has changed, so that other imag
   CHECK_FALSE(said());
   save_small(scratch / "data", 2);
   CHECK(said());
+  // Also where the folder is given: by another name, or a changed copy of it.
+  fs::create_directory_symlink("data", scratch / "link");
+  fs::copy(scratch / "data", scratch / "moved", fs::copy_options::recursive);
+  save_small(scratch / "copy");
+  save_small(scratch / "parts/test");
+  const auto said_of = [&](const std::string& folder) {
+    const Outcome o = run({"eval", scratch / "run", "--data", scratch / folder});
+    CHECK_MESSAGE(o.status == 0, o.err);
+    return contains(o.err, "files came, went or changed")                  ? "changed"
+           : contains(o.err, "if the two folders have pictures in common") ? "another"
+                                                                           : "";
+  };
+  CHECK(said_of("data") == std::string("changed"));
+  CHECK(said_of("./data/") == std::string("changed"));
+  CHECK(said_of("link") == std::string("changed"));
+  CHECK(said_of("moved") == std::string("another"));
+  CHECK(said_of("copy") == std::string());   // the same test images
+  CHECK(said_of("parts") == std::string());  // nothing is held out
+}
+
+TEST_CASE("own pictures: a folder that is not there is not taken for a data set") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  for (const Arguments& sized : {Arguments{}, {"--image-size", "24"}, {"--color", "gray"}}) {
+    for (const Arguments& command : {Arguments{"train", "--data", "shpaes"}, {"data", "show", "shpaes"}}) {
+      const Outcome o = run(command + sized);
+      CHECK(o.status == 2);
+      CHECK_MESSAGE(contains(o.err, "shpaes is neither a data set"), o.err);
+      CHECK_MESSAGE(contains(o.err, "nor a file or folder in /"), o.err);
+    }
+  }
+  // From another folder than the training's, by a name without a slash.
+  const std::string in_it = "cd " + scratch.path + " && " EVENKEEL_PROGRAM " ";
+  REQUIRE(
+      std::system((in_it + "train --data data --image-size 3 --model mlp:4 --epochs 1 --batch-size 2 --holdout 0.34 "
+                           "--out run >/dev/null 2>&1")
+                      .c_str()) == 0);
+  const Outcome resumed = run({"train", "--resume", scratch / "run", "--epochs", "2"});
+  CHECK(resumed.status != 0);
+  CHECK_MESSAGE(contains(resumed.err, "data is neither a data set"), resumed.err);
+  const Outcome tested = run({"eval", scratch / "run"});
+  CHECK(tested.status == 4);
+  CHECK_MESSAGE(contains(tested.err, "it was trained on data, and there is no file or folder of this name in /"),
+                tested.err);
+}
+
+TEST_CASE("own pictures: predict goes on after a folder that is empty or cannot be read, and does not end with 0") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  REQUIRE(run(small_run(scratch / "data", scratch / "run")).status == 0);
+  fs::create_directories(scratch / "empty");
+  const std::string network = scratch / "run/best.safetensors", one = scratch / "data/b/1.png";
+  const Outcome empty = run({"predict", network, scratch / "empty", one});
+  CHECK(empty.status == 4);
+  CHECK_MESSAGE(contains(empty.err, "empty: there is no picture in the folder"), empty.err);
+  CHECK(contains(empty.out, "1.png: "));
+  CHECK(run({"predict", network, scratch / "empty"}).status == 4);
+
+  fs::create_directories(scratch / "data/a/closed");
+  for (const std::string& folder : {scratch.path, scratch / "run", scratch / "data", scratch / "data/a"})
+    REQUIRE(chmod(folder.c_str(), 0755) == 0);
+  REQUIRE(chmod((scratch / "data/a/closed").c_str(), 0) == 0);
+  Process process({"predict", network, scratch / "data/a/closed", scratch / "data/a", one}, {}, false, [] {
+    if (geteuid() == 0 && setuid(65534) != 0) _exit(98);  // root may read all
+  });
+  const Outcome closed = process.wait();
+  CHECK(closed.status == 5);
+  CHECK_MESSAGE(contains(closed.err, "data/a/closed: Permission denied"), closed.err);
+  CHECK_FALSE(contains(closed.err, "there is no picture"));
+  CHECK(std::count(closed.out.begin(), closed.out.end(), '\n') == 4);
+}
+
+TEST_CASE("own pictures: --init onto other classes of the same number makes the last layer fit them, and says so") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  REQUIRE(run(small_run(scratch / "data", scratch / "run")).status == 0);
+  for (const auto& [folder, a, b] :
+       {std::tuple{"same", "a", "b"}, std::tuple{"turned", "z_of_a", "b"}, std::tuple{"other", "a", "c"}}) {
+    fs::create_directory(scratch / folder);
+    fs::copy(scratch / "data/a", scratch / folder + "/" + a, fs::copy_options::recursive);
+    fs::copy(scratch / "data/b", scratch / folder + "/" + b, fs::copy_options::recursive);
+  }
+  const auto last_layer = [](const std::string& file) {
+    return evenkeel::read_safetensors(file).find("4.weight")->bytes;
+  };
+  const auto begun = [&](const std::string& folder, const std::string& from, const std::string& words) {
+    const Outcome o = run(small_run(scratch / folder, scratch / "new") +
+                          Arguments{"--overwrite", "--init", from, "--lr", "1e-30", "--schedule", "constant"});
+    REQUIRE_MESSAGE(o.status == 0, o.err);
+    if (words.empty())
+      CHECK_FALSE(contains(o.err, "last layer"));
+    else
+      CHECK_MESSAGE(contains(o.err, words), o.err);
+    return last_layer(scratch / "new/last.safetensors");
+  };
+  const std::string best = scratch / "run/best.safetensors", old = last_layer(best);
+  CHECK((begun("same", best, "") == old));
+  CHECK((begun("other", best, "it is for other classes (a, b): the last layer (4) is made new") != old));
+  // The same names in another order: every class keeps its row.
+  evenkeel::SafeTensors file = evenkeel::read_safetensors(best);
+  file.metadata["class_names"] = R"(["b","a"])";
+  evenkeel::write_safetensors(scratch / "ba.safetensors", file);
+  const size_t half = old.size() / 2;
+  CHECK((begun("same", scratch / "ba.safetensors",
+               "it has the classes in another order: the rows of the last layer (4)") ==
+         old.substr(half) + old.substr(0, half)));
 }
 
 TEST_CASE("own pictures: options beside --config may read them in another way") {
@@ -206,6 +313,31 @@ TEST_CASE("own pictures: no command writes below the folder that it reads") {
   CHECK(o.status == 2);
   CHECK(contains(o.err, "which is read; choose another folder"));
   CHECK_FALSE(fs::exists(scratch / "data/run"));
+
+  // Into the folder itself, by any name, or where a link in it leads.
+  const auto refused = [](const Arguments& command) {
+    const Outcome o = run(command);
+    CHECK(o.status == 2);
+    CHECK_MESSAGE(contains(o.err, "which is read"), o.err);
+  };
+  fs::create_directory_symlink("data", scratch / "link");
+  for (const char* out : {"data", "data/", "link", "link/b/run"})
+    refused(small_run(scratch / "data", scratch / out) + Arguments{"--overwrite"});
+  CHECK(std::distance(fs::directory_iterator(scratch / "data"), {}) == 2);
+  fs::rename(scratch / "data/b", scratch / "elsewhere");
+  fs::create_directory_symlink(scratch / "elsewhere", scratch / "data/b");
+  refused(small_run(scratch / "data", scratch / "elsewhere/run"));
+  refused({"data", "show", scratch / "data", "--out", scratch / "elsewhere/sheet.png"});
+  fs::rename(scratch / "data/a/1.png", scratch / "picture");
+  fs::create_symlink(scratch / "picture", scratch / "data/a/1.png");
+  CHECK(run({"data", "show", scratch / "data", "--out", scratch / "picture"}).status == 2);
+  CHECK(slurp(scratch / "picture") == before);
+  for (const char* part : {"/train", "/val"}) fs::create_directories(scratch / "parts" + part);
+  fs::remove(scratch / "parts/val");
+  fs::create_directory_symlink(scratch / "data", scratch / "parts/val");
+  for (const char* kind : {"a", "b"}) fs::copy(scratch / "data/a", scratch / "parts/train/" + kind);
+  refused(small_run(scratch / "parts", scratch / "data/run"));
+  CHECK(run({"data", "show", scratch / "parts", "--out", scratch / "sheet.png"}).status == 0);
 }
 
 TEST_CASE("own pictures: a file that is no picture stops the start by its name, or is passed over and counted") {

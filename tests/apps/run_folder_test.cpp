@@ -104,6 +104,15 @@ TEST_CASE("run folder: --overwrite leaves what is there until an epoch is done, 
   CHECK(run(quick_run + over + Arguments{"--data", "nosuch"}).status == 2);
   CHECK(run(quick_run + over + Arguments{"--init", scratch / "none.safetensors"}).status == 3);
   CHECK(files_in(out) == before);
+  // A file that is read-only is not replaced, which is found out before the training.
+  REQUIRE(chmod((out + "/log.csv").c_str(), 0444) == 0);
+  for (const Arguments& more : {Arguments{}, {"--check"}}) {
+    const Outcome kept = run(quick_run + over + more);
+    CHECK(kept.status == 5);
+    CHECK_MESSAGE(contains(kept.err, "cannot write " + out + "/log.csv: it is read-only"), kept.err);
+  }
+  CHECK(files_in(out) == before);
+  REQUIRE(chmod((out + "/log.csv").c_str(), 0644) == 0);
   const Outcome diverged = run(
       quick_run + over + Arguments{"--norm", "none", "--batch-size", "10", "--lr", "1e9", "--schedule", "constant"});
   CHECK_MESSAGE(diverged.status == 1, diverged.err);
