@@ -128,6 +128,7 @@ Augmentation parse_augmentation(const AugmentWords& w) {
 }
 
 std::string flip_word(const AugmentWords& w) {
+  if (w.how.empty()) return "";
   SpecArguments arguments("--augmentation", ":" + w.how);
   return arguments.word(SIZE_MAX, "flip", {"off", "on"}, "");
 }
