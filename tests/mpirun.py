@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 
 program = os.path.abspath(sys.argv[1])
 launcher = ["mpirun", "--oversubscribe"] + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
@@ -186,6 +187,43 @@ def lost(scratch):
     resumed(folder, 1, "Ctrl-C")
 
 
+def stopped_while_loading(scratch):
+    """A signal to one process while it loads pictures: all end at once, and say so."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    side = 1000
+    rows = zlib.compress(b"".join(b"\0" + os.urandom(side) for _ in range(side)))
+    for kind in "ab":  # enough to take seconds
+        os.makedirs(f"{scratch}/pictures/{kind}")
+        first = f"{scratch}/pictures/{kind}/0.png"
+        with open(first, "wb") as file:
+            file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)) +
+                       chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+        for number in range(1, 300):
+            os.link(first, f"{scratch}/pictures/{kind}/{number}.png")
+
+    def loads(pid):  # it catches SIGTERM
+        with open(f"/proc/{pid}/status") as file:
+            return int(re.search(r"SigCgt:\s*(\w+)", file.read())[1], 16) >> (signal.SIGTERM - 1) & 1
+
+    for rank, exits, what in (0, 143, "stopped by SIGTERM"), (1, 1, f"rank 1 on {host}: stopped by a signal"):
+        folder = f"{scratch}/loading-{rank}"
+        command = mpirun(2, ["train", "--data", f"{scratch}/pictures", "--image-size", "8", "--shards", "2", "--model",
+                             "mlp:8", "--epochs", "1", "--out", folder])
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "XDG_CACHE_HOME": folder + "-cache"})
+        limit, pids = time.time() + 60, {}
+        while time.time() < limit and not (len(pids) == 2 and loads(pids[rank])):
+            time.sleep(0.01)
+            pids = ranks(folder)
+        start = time.time()
+        os.kill(pids[rank], signal.SIGTERM)
+        said = running.communicate(timeout=120)[1]
+        check(running.returncode == exits and said.count(what) == 1 and time.time() - start < SOON / 2,
+              f"rank {rank} stopped while it loads: status {running.returncode}", said)
+
+
 class Relay(threading.Thread):
     """A network between two TUN devices: each packet takes `delay` seconds, and a share of them, `loss`, is dropped."""
 
@@ -332,7 +370,7 @@ with tempfile.TemporaryDirectory() as scratch:
     trial = finished(mpirun(2, run + ["--shards", "2", "--epochs", "1", "--out", f"{scratch}/trial"]))
     if "built without MPI" in trial.stderr:
         skip("the program is built without MPI (-DEVENKEEL_MPI=ON)")
-    for part in same_bytes, refusals, lost, slow_network, hosts:
+    for part in same_bytes, refusals, stopped_while_loading, lost, slow_network, hosts:
         start = time.time()
         part(scratch)
         print(f"{part.__name__}: {time.time() - start:.0f} s", flush=True)

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <exception>
 #include <nlohmann/json.hpp>
 
 #include "core/base/check.h"
@@ -47,16 +48,21 @@ std::string Team::name(int64_t rank) const { return fmt::format("rank {} on {}",
 void attempt(Team* team, const std::function<void()>& f) {
   if (!team) return f();
   std::string failed;  // the fault's number, and the message
+  std::exception_ptr stopped;
   try {
     f();
   } catch (const Error& error) {
     failed = static_cast<char>(error.fault) + std::string(error.what());
   } catch (const std::exception& error) {
     failed = static_cast<char>(Fault::failed) + std::string(error.what());
+  } catch (...) {  // Stopped
+    stopped = std::current_exception();
+    failed = static_cast<char>(Fault::failed) + std::string("stopped by a signal");
   }
   const std::string wrong = verdict(*team, failed, [&](int64_t rank, const std::string& text) {
     return text.empty() || rank == 0 ? text : text[0] + team->name(rank) + ": " + text.substr(1);
   });
+  if (stopped) std::rethrow_exception(stopped);
   if (!wrong.empty()) fail(static_cast<Fault>(wrong[0]), "{}", wrong.substr(1));
 }
 
@@ -98,6 +104,9 @@ int as_one(Team* team, const std::function<int()>& f) {
   } catch (const std::exception& error) {
     if (all_failed()) return 0;
     message = error.what();
+  } catch (...) {  // Stopped
+    if (all_failed()) return 0;
+    message = "stopped by a signal";
   }
   team->abandon(fmt::format("evenkeel: {}: {}", team->name(team->rank()), message), status);
   return status;
