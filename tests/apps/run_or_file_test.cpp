@@ -3,6 +3,8 @@
 
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
+#include "tests/data_files.h"
+#include "tests/pictures.h"
 
 namespace fs = std::filesystem;
 
@@ -16,6 +18,7 @@ TEST_CASE("run or file: each command reads best.safetensors of a run's folder, o
       "--epochs", "1",      "--batch-size", "8"};
   REQUIRE(run(train + data + Arguments{"--out", folder}).status == 0);
   fs::create_directory(scratch / "pictures");
+  save(scratch / "pictures/1.png", png(ramp(28, 28, 1)));
   for (const std::string name : {"best", "last"}) {
     if (name == "last") fs::remove(folder + "/best.safetensors");
     const std::string file = folder + "/" + name + ".safetensors";
