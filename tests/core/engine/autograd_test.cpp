@@ -172,7 +172,8 @@ TEST_CASE("gradients that are computed in place leave what others hold as it was
     }
   const Tensor x = Tensor::normal(shape, random).track(), cotangent = Tensor::normal(shape, random);
   const std::vector<real> given = cotangent.values();
-  for (const auto& [name, op] : ops) {
+  for (const auto& [name_, op] : ops) {
+    const std::string& name = name_;
     INFO(name);
     const auto gradient_of = [&, op = op](const Tensor& at, const Tensor& more_users) {
       const Tensor y = op(at);

@@ -148,8 +148,10 @@ TEST_CASE("two outputs that are one file are refused, by whatever paths") {
   fs::create_directory(folder / "sub");
   fs::create_symlink("new", folder / "link");
   fs::create_directory_symlink("sub", folder / "same");
-  for (const auto& [one, other] : {std::pair{"new", "new"}, {"new", "./new"}, {"new", "link"}, {"sub/a", "same/a"}})
-    CHECK_MESSAGE(fault_of([&] { check_different(folder / one, folder / other); }) == Fault::usage, other);
+  for (const auto& [one_, other_] : {std::pair{"new", "new"}, {"new", "./new"}, {"new", "link"}, {"sub/a", "same/a"}}) {
+    const std::string one = folder / one_, other = folder / other_;
+    CHECK_MESSAGE(fault_of([&] { check_different(one, other); }) == Fault::usage, other);
+  }
   check_different(folder / "new", folder / "sub/new");
 }
 

@@ -210,8 +210,8 @@ TEST_CASE("own data: which folders of pictures are classes, which are parts") {
                                     {"TRAIN", "Val"},
                                     {"training", "testing"},
                                     {"Training", "validation"}}) {
-    CAPTURE(test);
     const std::string a = train, b = test;
+    CAPTURE(b);
     const DataSplit split = read({a + "/x", a + "/y", a + "/z", b + "/x", b + "/y"});
     CHECK(split.train.class_names == std::vector<std::string>{"x", "y", "z"});
     CHECK(split.train.size() == 6);
