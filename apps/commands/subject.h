@@ -23,7 +23,7 @@ struct Subject {
 // If a run's folder was given, sets options.file to the file that is read.
 Subject open_subject(SubjectOptions& options, const Registry& registry);
 
-// In how many rows of logits the largest value is another class's.
+// The number of rows of logits whose largest value belongs to another class.
 int64_t changed_predictions(const Tensor& a, const Tensor& b);
 
 }  // namespace evenkeel

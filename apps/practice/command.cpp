@@ -38,7 +38,7 @@ Workshop workshop() {
 }
 void tell(const std::string& line) { note(line); }
 
-// `unrecorded`: why the folder could not record it; else as it was.
+// `unrecorded`: receives why the folder could not record the answer; unchanged if it could.
 Verdict judged(Folder& folder, Workshop& shop, const Exercise& e, std::string& unrecorded) {
   const std::string source = folder.source(e), grader = shop.prepare(e, tell);
   const Verdict v = judge(shop, e, grader, folder.file(e).string());

@@ -1,6 +1,7 @@
 #include "data/catalogue/source.h"
 
 #include <cstdlib>
+#include <optional>
 
 #include "core/io/file.h"
 #include "data/formats/cifar.h"

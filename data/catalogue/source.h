@@ -1,7 +1,6 @@
 // The table of data sets: the files of each, their sizes and digests, and the mirrors that have them.
 #pragma once
 #include <filesystem>
-#include <optional>
 #include <string_view>
 
 #include "../dataset.h"

@@ -260,7 +260,7 @@ Picture read_picture(const std::string& file, int64_t height, int64_t width, int
 
 DataSplit read_image_folder(const std::string& path, const PictureOptions& options, const LoadReport& report) {
   const fs::path root = path;
-  std::vector<std::string> inputs{path};  // and what is elsewhere, by the links to it
+  std::vector<std::string> inputs{path};  // and the symbolic links that lead out of the folder
   Classes train_classes = class_folders(root), test_classes;
   const Parts parts = parts_of(train_classes, options.classes, path, report);
   if (parts.any()) {

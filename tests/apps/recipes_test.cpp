@@ -50,7 +50,7 @@ TEST_CASE("recipes: options given beside one replace its own, and all of them ar
 
 TEST_CASE("recipes: a name that is none is answered with the nearest; --list-recipes shows what each one sets") {
   CHECK(run({"train", "--list-recipes"}).out == recipe_list());
-  CHECK(contains(recipe_list(), "\n  --test-views\n"));  // a flag, as it is typed
+  CHECK(contains(recipe_list(), "\n  --test-views\n"));  // a flag takes no value
   const Outcome wrong = run({"train", "--recipe", "cifar10-93"});
   CHECK(wrong.status == 2);
   CHECK(contains(wrong.err, "did you mean cifar10-94?"));

@@ -152,7 +152,7 @@ TEST_CASE("a cotangent gives its memory to a gradient only if no handle shares i
   }
 }
 
-TEST_CASE("gradients that are computed in place leave what others hold as it was") {
+TEST_CASE("gradients computed in place do not change a tensor that another handle holds") {
   Random random(5);
   const Shape shape{3, 5, 5, 16};
   const Tensor gamma = Tensor::uniform({16}, random, 0.5, 2).track(), beta = Tensor::normal({16}, random).track(),
