@@ -13,7 +13,7 @@
 #include "apps/cli/options.h"
 #include "apps/report/run_log.h"
 #include "apps/train/ablation.h"
-#include "apps/train/run.h"
+#include "apps/train/options.h"
 #include "core/base/number.h"
 #include "core/base/parallel.h"
 #include "core/io/file.h"

@@ -1,6 +1,6 @@
 // The images of a training run.
 #pragma once
-#include "apps/train/run.h"
+#include "apps/train/options.h"
 
 namespace evenkeel {
 

@@ -9,7 +9,7 @@
 #include <cmath>
 
 #include "apps/train/recipes.h"
-#include "apps/train/run.h"
+#include "apps/train/config.h"
 #include "layers/model/spec.h"
 #include "optim/groups.h"
 #include "optim/named_optimizers.h"
@@ -80,7 +80,7 @@ TEST_CASE(
       auto words = nlohmann::json::parse(find_recipe(v.options.at("recipe")).json);
       words["options"].update(v.options);
       words["options"].erase("recipe");
-      TrainOptions o = read_options(v.name, words.dump());
+      TrainOptions o = read_config(v.name, words.dump())->values;
       o.model.input = {32, 32, 3};
       const std::unique_ptr<Sequential> network = make_model(o.model);
       for (const Parameter& p : grouped(parameters(*network), o.groups))

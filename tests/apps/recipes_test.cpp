@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "apps/train/run.h"
+#include "apps/train/config.h"
 #include "layers/model/spec.h"
 #include "optim/groups.h"
 #include "optim/named_optimizers.h"
@@ -21,7 +21,7 @@ TEST_CASE("recipes: each one's network, optimiser, groups, schedule and augmenta
   REQUIRE(!recipes.empty());
   for (const Recipe& recipe : recipes) {
     CAPTURE(recipe.name);
-    TrainOptions o = read_options(recipe.name, recipe.json);
+    TrainOptions o = read_config(recipe.name, recipe.json)->values;
     o.model.input = o.data == "cifar10" ? Shape{32, 32, 3} : Shape{28, 28, 1};
     const std::unique_ptr<Sequential> network = make_model(o.model);
     make_optimizer(o.optimizer, grouped(parameters(*network), o.groups));

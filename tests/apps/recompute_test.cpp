@@ -12,7 +12,7 @@
 
 #include "apps/cli/data_options.h"
 #include "apps/formats/network_file.h"
-#include "apps/train/run.h"
+#include "apps/train/options.h"
 #include "data/catalogue/load.h"
 #include "data/loader.h"
 #include "optim/clip.h"

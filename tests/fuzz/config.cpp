@@ -1,12 +1,12 @@
 // Fuzz target: config.json.
 #include <cstddef>
 
-#include "apps/train/run.h"
+#include "apps/train/config.h"
 #include "core/base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    evenkeel::read_options("fuzz", {reinterpret_cast<const char*>(data), size});
+    evenkeel::read_config("fuzz", {reinterpret_cast<const char*>(data), size});
   } catch (const evenkeel::Error& error) {
     if (error.fault != evenkeel::Fault::bad_file) throw;
   }
