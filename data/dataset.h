@@ -34,10 +34,11 @@ struct DataSplit {
 // CRC-32 of the pixels, then the labels, continued from `before`, the checksum of earlier sets.
 uint32_t checksum(const Dataset& data, uint32_t before = 0);
 
-// The examples at the given indices, in that order.
+// The examples at the given indices, in that order. Error if an index is not from 0 to size() - 1.
 Dataset take(const Dataset& data, const std::vector<int64_t>& indices);
 
-// Draws `count` random examples, of every class in proportion to its size; keeps the original order.
+// Draws `count` random examples, of every class in proportion to its size; keeps the original order. Error unless
+// 1 <= count <= size().
 Dataset draw_in_proportion(const Dataset& data, int64_t count, Random& random);
 
 // The examples of `first`, then those of `second`. Error unless image shapes and classes are equal.
@@ -48,7 +49,8 @@ Dataset joined(Dataset first, const Dataset& second);
 std::vector<bool> drawn_of_classes(const Labels& labels, const std::vector<std::string>& class_names, double part,
                                    uint64_t seed);
 
-// (the other examples, `count` examples drawn at random), both in the original order.
+// (the other examples, `count` examples drawn at random), both in the original order. Error unless
+// 1 <= count < size().
 std::pair<Dataset, Dataset> hold_out(const Dataset& train, int64_t count, Random& random);
 
 }  // namespace evenkeel

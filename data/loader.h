@@ -12,11 +12,12 @@
 
 namespace evenkeel {
 
-// Per channel, on the scale 0 .. 255; measured on the training set, applied to all images.
+// Mean and standard deviation (1/n) of each channel over all images and pixels, on the scale 0 .. 255; measured on the
+// training set, applied to all images.
 struct Normalization {
   std::vector<float> mean, deviation;
 };
-Normalization measure(const Dataset& data);  // deviation 1 for a constant channel
+Normalization measure(const Dataset& data);  // deviation 1 for a constant channel; Error if there is no example
 
 struct Batch {
   Tensor x;  // (N, H, W, C): (pixel - mean) / deviation
@@ -72,13 +73,15 @@ struct LoaderOptions {
 //     for (Batch batch; loader.next(batch);) step(batch);
 class Loader {
  public:
+  // Error if the batch size is not positive, the data set is empty, or the normalisation has other channels.
   Loader(const Dataset& data, const Normalization& normalization, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  void begin_epoch(int64_t epoch, int64_t first_batch = 0);
-  bool next(Batch& batch);                      // false at the end of the epoch; rethrows a background error
+  void begin_epoch(int64_t epoch, int64_t first_batch = 0);  // Error unless 0 <= first_batch <= batches()
+  // False at the end of the epoch, and before the first begin_epoch(); rethrows a background error.
+  bool next(Batch& batch);
   int64_t batches() const { return batches_; }  // in an epoch
 
  private:

@@ -1,4 +1,4 @@
-// Elementwise activation functions as layers.
+// Elementwise activation functions as layers: y_i = f(x_i), of any shape.
 #pragma once
 #include "layer.h"
 
@@ -15,10 +15,10 @@ struct Activation : Layer {
   Function function;
 };
 
-struct Relu : Activation {
+struct Relu : Activation {  // max(x, 0)
   Relu() : Activation("relu", relu) {}
 };
-struct Sigmoid : Activation {
+struct Sigmoid : Activation {  // 1 / (1 + exp(-x))
   Sigmoid() : Activation("sigmoid", sigmoid) {}
 };
 struct Tanh : Activation {

@@ -1,4 +1,4 @@
-// Conv2d: a convolution and a bias per filter.
+// Conv2d: a convolution (core/ops/conv.h has its formula) and a bias per filter.
 #pragma once
 #include <algorithm>
 
@@ -8,7 +8,9 @@
 namespace evenkeel {
 
 struct Conv2d : Layer {
-  // x (N, H, W, C) -> (N, P, Q, K); weight (K, size, size, C / groups), bias (K) from zeros.
+  // x (N, H, W, C) -> (N, P, Q, K) with P = (H + 2 padding - size) / stride + 1, rounded down, and Q of W in the same
+  // way. weight (K, size, size, C / groups) is drawn by `init`; bias (K) begins at 0. forward(): Error if x has other
+  // channels, or if the window does not fit into the padded image.
   Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random,
          bool with_bias = true, const Init& init = {})
       : options(conv_options),

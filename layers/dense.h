@@ -6,7 +6,8 @@
 namespace evenkeel {
 
 struct Dense : Layer {
-  // x (N, in) -> (N, out); weight (out, in), bias (out) from zeros.
+  // x (N, in) -> (N, out). weight (out, in) is drawn by `init`; bias (out) begins at 0. forward(): Error if x has
+  // another shape.
   Dense(int64_t in, int64_t out, Random& random, bool with_bias = true, const Init& init = {})
       : weight(initial_weight({out, in}, init, random)) {
     if (with_bias) bias = Tensor::zeros({out}).track();

@@ -19,9 +19,12 @@ struct Init {
   double deviation = 0.01;  // of gaussian
 };
 constexpr const char* init_forms = "he, glorot, uniform, dirac, gaussian:DEVIATION";
-Init parse_init(const std::string& text);  // one of the forms; "gaussian" alone has the default deviation
+// One of the forms; "gaussian" alone has the default deviation. Error(Fault::usage) for any other text, and for a
+// deviation that is not above 0 and at most 100.
+Init parse_init(const std::string& text);
 
-// weight (out, in) or (K, R, S, C): fan_in is the product of all axes but the first, fan_out that of all but the last.
+// A weight of this shape, (out, in) or (K, R, S, C), as a tracked leaf. fan_in is the product of all axes but the
+// first, fan_out that of all but the last.
 Tensor initial_weight(const Shape& shape, const Init& init, Random& random);
 
 }  // namespace evenkeel

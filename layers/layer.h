@@ -63,7 +63,9 @@ struct Visitor {
 
 struct Layer {
   virtual ~Layer() = default;
+  // x (N, ...) -> y (N, ...), recorded for grad(). Error, with both shapes, if x does not fit.
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
+  // Names the layer's parameters, buffers, random streams and children; see Visitor.
   virtual void visit(Visitor&) {}
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }
@@ -91,12 +93,13 @@ struct Named {
 };
 std::vector<Named> named(Layer& layer);
 
+// Those of named() that an optimiser trains; Error as there.
 std::vector<Parameter> parameters(Layer& layer);
 // The leaves on which the layer's output y depends and that parameters() lacks: they would be neither trained nor
 // saved.
 std::vector<Tensor> unnamed(Layer& layer, const Tensor& y);
-std::vector<Tensor> values(const std::vector<Parameter>& parameters);
-int64_t parameter_count(Layer& layer);
+std::vector<Tensor> values(const std::vector<Parameter>& parameters);  // handles, for grad()
+int64_t parameter_count(Layer& layer);                                 // numbers in all parameters
 
 Shape batch_of_one(const Shape& example);  // (1, ...)
 Shape one_example(const Shape& batch);     // the shape without its first axis

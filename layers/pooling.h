@@ -1,4 +1,4 @@
-// Pooling layers, and Flatten between images and dense layers.
+// Pooling layers, and Flatten between images and dense layers. core/ops/pool.h has the shapes and the errors.
 #pragma once
 #include "layer.h"
 
@@ -12,7 +12,7 @@ inline std::string describe_pool(const char* name, const PoolOptions& o) {
   return s;
 }
 
-struct MaxPool : Layer {
+struct MaxPool : Layer {  // (N, H, W, C) -> (N, P, Q, C): the maximum of each window
   explicit MaxPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return max_pool(x, options); }
   Shape output_shape(const Shape& input) override {
@@ -22,7 +22,7 @@ struct MaxPool : Layer {
   PoolOptions options;
 };
 
-struct AvgPool : Layer {
+struct AvgPool : Layer {  // (N, H, W, C) -> (N, P, Q, C): the mean of each window
   explicit AvgPool(const PoolOptions& pool_options = {}) : options(pool_options) {}
   Tensor forward(const Tensor& x, Mode) override { return avg_pool(x, options); }
   Shape output_shape(const Shape& input) override {
@@ -32,7 +32,7 @@ struct AvgPool : Layer {
   PoolOptions options;
 };
 
-struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C)
+struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C): the mean over all pixels
   Tensor forward(const Tensor& x, Mode) override { return global_avg_pool(x); }
   Shape output_shape(const Shape& input) override {
     check(input.rank() == 3 && input[0] >= 1 && input[1] >= 1,

@@ -1,4 +1,4 @@
-// Sequential: layers one after the other. Residual: y = body(x) + shortcut(x).
+// Sequential: layers one after the other, y = f_n(... f_1(x)). Residual: y = body(x) + shortcut(x).
 #pragma once
 #include <concepts>
 #include <type_traits>
@@ -20,7 +20,7 @@ class Sequential : public Layer {
 
   void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
   size_t size() const { return layers_.size(); }
-  Layer& operator[](size_t i) { return *layers_[i]; }
+  Layer& operator[](size_t i) { return *layers_[i]; }  // here and below i < size(), which is not checked
   void replace(size_t i, LayerPtr layer) { layers_[i] = std::move(layer); }
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
@@ -46,7 +46,8 @@ class Sequential : public Layer {
 };
 
 // y = body(x) + shortcut(x). The shortcut is the identity; if the body has strides or adds channels, it takes every
-// stride-th pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters).
+// stride-th pixel and pads the channels with zeros on both sides (He et al. 2015, option A: no parameters). Error if
+// body and shortcut have different shapes.
 class Residual : public Layer {
  public:
   explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1,

@@ -13,7 +13,8 @@ namespace evenkeel {
 // C filters, no padding. Until fit() the second moments are the identity matrix. The bias is trained.
 struct Whiten : Conv2d {
   Whiten(int64_t channels, int64_t size, double small = standard_eps);
-  // Measures the patches of x (N, H, W, C). The filters are a buffer: saved with the weights, not trained.
+  // Sets the filters from the patches of x (N, H, W, C). Error if x is smaller than a filter. The filters are a buffer:
+  // saved with the weights, not trained.
   void fit(const Tensor& x);
   void visit(Visitor& v) override;
   std::string describe() const override;

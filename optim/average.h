@@ -11,9 +11,9 @@ namespace evenkeel {
 // recalibrate() before inference.
 class WeightAverage {
  public:
-  WeightAverage(std::vector<Parameter> parameters, double keep);  // keep in [0, 1)
+  WeightAverage(std::vector<Parameter> parameters, double keep);  // Error unless 0 <= keep < 1
   void add();                                                     // call it after each step
-  void put() const;                                               // copies the averages into the parameters
+  void put() const;  // copies the averages into the parameters; Error before the first add()
   // The state to save and load: handles "average.NAME", and the number of steps, (1), as "average_steps".
   std::vector<Parameter> state() const;
 

@@ -4,7 +4,8 @@
 
 namespace evenkeel {
 
-// Scales the gradients so that their common L2 norm is at most max_norm (Pascanu et al. 2013); returns the norm before.
+// g <- g min(1, max_norm / |g|), where |g| is the L2 norm of all gradients together (Pascanu et al. 2013); returns |g|.
+// Error unless max_norm > 0.
 // Leaves gradients that are not finite unchanged, so that the caller can see them. Replaces tensors instead of writing
 // to them, because others may share their values.
 double clip_by_global_norm(Grads& grads, double max_norm);

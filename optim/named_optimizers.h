@@ -24,6 +24,7 @@ Optimizers standard_optimizers();
 // the text is wrong.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<Parameter> parameters,
                                           const Optimizers& known = standard_optimizers());
+// The kind that the text names, with its default learning rate. Error(Fault::usage) if there is none.
 const OptimizerKind& find_optimizer(std::string_view text, const Optimizers& known);
 
 }  // namespace evenkeel

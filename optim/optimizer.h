@@ -13,9 +13,9 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // `grads`: one gradient for each parameter, in the same order, of the same shape. Does not change them.
+  // `grads`: one gradient for each parameter, in the same order, of the same shape; else Error. Does not change them.
   void step(const Grads& grads);
-  void set_lr(real lr);  // for the following steps; finite, not negative
+  void set_lr(real lr);  // for the following steps; Error unless it is finite and not negative
   real lr() const { return lr_; }
   real lr(size_t i) const { return lr_ * parameters_[i].lr_factor; }  // of parameter i
   const std::vector<Parameter>& parameters() const { return parameters_; }

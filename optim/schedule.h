@@ -27,7 +27,8 @@ struct Schedule {
 
 // "constant", "cosine", "step:0.5,0.75" or "step:0.5,0.75:0.2" (the factor; default 0.1). Numbers below 1 are fractions
 // of the run, others epochs: "step:60,80". "linear:0=0.2,0.23=1,1=0.07": linearly from 0.2 lr at the start to lr after
-// 0.23 of the steps, then to 0.07 lr at the end; not together with a warm-up.
+// 0.23 of the steps, then to 0.07 lr at the end; not together with a warm-up. Error, with the accepted forms, for any
+// other text, and if the warm-up is longer than the run.
 Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int64_t steps_per_epoch,
                         int64_t warmup_steps = 0);
 

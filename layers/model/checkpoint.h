@@ -18,6 +18,7 @@ enum class Part {
            // get weight 1: training then moves them as PyTorch does
 };
 
+// Copies the layer's values. Error as named().
 SafeTensors capture(Layer& layer, Part part = Part::everything);
 // Writes the stored values into the network. Part::weights takes files as other programs write them:
 //   - A prefix that all names share ("module.", "_orig_mod.") is removed.
@@ -27,7 +28,7 @@ SafeTensors capture(Layer& layer, Part part = Part::everything);
 // names must begin with own_prefix. Otherwise Error(Fault::bad_file) lists what is wrong, and the network is unchanged.
 void restore(Layer& layer, const SafeTensors& stored, Part part = Part::everything);
 
-StoredTensor store(const std::string& name, const Tensor& value);  // without reordering axes
+StoredTensor store(const std::string& name, const Tensor& value);  // F32, in double F64; axes keep their order
 // Converts any numeric type; F16 and BF16 exactly. Error(Fault::bad_file), with the name, if a number is not finite.
 Tensor load(const StoredTensor& stored);
 

@@ -14,18 +14,20 @@ struct LayerIO {
 };
 
 // Runs x through a network and calls `see` for every layer, also inside residuals. Nothing is fused, and a residual's
-// body runs twice, so `mode` must be probe or eval, in which no state changes.
+// body runs twice, so `mode` must be probe or eval, in which no state changes; Error for train.
 void inspect(Sequential& network, const Tensor& x, Mode mode, const std::function<void(const LayerIO&)>& see);
 
 // Error, with the layer's name, if the loss that this network computed from x depends on tracked tensors that no
 // visit() names: they would be neither trained nor saved. Call it before the first training step.
 void check_named(Sequential& network, const Tensor& x, const Tensor& loss);
 
-// (rows, C) -> (shares, C): quantiles of each channel over the rows, with linear interpolation. Over all values:
-// percentiles(reshape(x, {x.size(), 1}), ...).
+// (rows, C) -> (shares, C): for each share from 0 to 1 (0.5: the median) the quantile of each channel over the rows,
+// with linear interpolation. Over all values: percentiles(reshape(x, {x.size(), 1}), ...). Error if x is empty or a
+// share lies outside.
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares);
 
 // Counts values in `bins` equal bins from low to high. Values outside count in the first or last bin, NaN in none.
+// Error unless low < high and bins > 0.
 std::vector<int64_t> histogram(const Tensor& x, double low, double high, int bins);
 
 }  // namespace evenkeel

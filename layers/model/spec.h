@@ -87,6 +87,7 @@ struct LayerSummary {
   int64_t parameters = 0;
   double multiply_adds = 0;  // of one example, forward
 };
+// A row for each layer (a residual is one), for one example of shape `input`, (H, W, C). Error if it does not fit.
 std::vector<LayerSummary> summarize(Sequential& network, const Shape& input);
 
 }  // namespace evenkeel

@@ -9,8 +9,8 @@ namespace evenkeel {
 // Computes a loss of one element from the parameters (tracked leaves), anew at every call.
 using Objective = std::function<Tensor()>;
 
-// H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). Run batch norm in
-// Mode::probe.
+// H v, one tensor for every parameter: the derivative of <gradient, v> (Pearlmutter 1994). v has the parameters' number
+// and shapes, else Error. Run batch norm in Mode::probe.
 Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& parameters, const Grads& v);
 
 // dy_i / dx_j of y = f(x) as a matrix (y.size(), x.size()), one backward pass for each row. Of a layer:
@@ -18,7 +18,8 @@ Grads hessian_vector_product(const Objective& f, const std::vector<Tensor>& para
 Tensor jacobian(const std::function<Tensor(const Tensor&)>& f, const Tensor& x);
 
 // The losses at w - step g, for the parameters w, their gradient g and each step (Santurkar et al. 2018). smoothness is
-// the largest ||gradient(w - step g) - g|| / ||step g||. The parameters are restored, also if f throws.
+// the largest ||gradient(w - step g) - g|| / ||step g||. Error unless all steps are positive. The parameters are
+// restored, also if f throws.
 struct AlongGradient {
   std::vector<double> losses;
   double smoothness = 0;
@@ -38,7 +39,7 @@ struct Eigenvalue {
   Grads vector;  // u
 };
 // The algebraically largest eigenvalue of the Hessian of f at the parameters, by the Lanczos method with full
-// reorthogonalisation from a random start. The gradient's graph is built once.
+// reorthogonalisation from a random start. The gradient's graph is built once. Error if the Hessian is not finite.
 Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& parameters, Random& random,
                               const LanczosOptions& options = {});
 

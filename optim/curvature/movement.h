@@ -24,7 +24,7 @@ std::vector<Movement> movements(const std::vector<Parameter>& parameters, const 
 // restored, also if f throws.
 struct GradientShift {
   std::string layer;
-  double distance, cosine;  // |G - G'|, and the cosine of their angle: 1 is no shift; 0 if G or G' is zero
+  double distance, cosine;  // |G - G'|, and the cosine of their angle: 1 if G = G', 0 if only one of them is zero
 };
 std::vector<GradientShift> gradient_shifts(const Objective& f, const std::vector<Parameter>& parameters, double lr);
 
