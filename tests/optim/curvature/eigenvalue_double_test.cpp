@@ -96,6 +96,31 @@ TEST_CASE("largest_eigenvalue ends where there is nothing more to find") {
   CHECK(largest_eigenvalue([&] { return dot(same.w, c); }, {same.w}, random).value == 0);  // linear
 }
 
+TEST_CASE("largest_eigenvalue: a negative one converges as soon as a positive; two different ones take two steps") {
+  std::vector<double> spectrum(40);
+  for (size_t i = 0; i < 40; ++i) spectrum[i] = -10 - 0.01 * static_cast<double>(i);
+  spectrum[5] = -1;
+  const Quadratic negative(spectrum), two({2, 5, 2, 5, 5, 2, 5, 5});
+  Random random(4);
+  const Eigenvalue found = largest_eigenvalue([&] { return negative.loss(); }, {negative.w}, random);
+  CHECK(found.value == doctest::Approx(-1).epsilon(1e-8));
+  CHECK(found.steps < 10);
+  const Eigenvalue exact = largest_eigenvalue([&] { return two.loss(); }, {two.w}, random, {.tolerance = 0});
+  CHECK(exact.value == doctest::Approx(5).epsilon(1e-12));
+  CHECK(exact.steps == 2);
+}
+
+TEST_CASE("curvature refuses what has none, and says why") {
+  const Quadratic f({3, -1});
+  Random random(5);
+  CHECK_THROWS_WITH_AS(largest_eigenvalue([&] { return f.loss(); }, {f.w}, random, {.max_steps = 0}),
+                       doctest::Contains("at least one step, got 0"), Error);
+  CHECK_THROWS_WITH_AS(largest_eigenvalue([&] { return f.loss() * INFINITY; }, {f.w}, random),
+                       doctest::Contains("the Hessian is not finite here"), Error);
+  CHECK_THROWS_WITH_AS(hessian_vector_product([&] { return f.loss(); }, {f.w}, {}),
+                       doctest::Contains("1 parameters need as many vectors, got 0"), Error);
+}
+
 TEST_CASE("jacobian: a matrix is its own, a constant has none, and a square's is on the diagonal") {
   const Tensor a = random({3, 2}), x = random({2, 1});
   CHECK(difference(jacobian([&](const Tensor& t) { return matmul(a, t); }, x), a) < 1e-15);
@@ -128,4 +153,8 @@ TEST_CASE("largest_eigenvalue of a spectrum whose squares are beyond a double, o
     CHECK(found.value / size == doctest::Approx(7).epsilon(1e-12));
     CHECK(found.residual / size < 1e-9);
   }
+  const Quadratic subnormal({1e-310});
+  Random random(1);
+  CHECK(largest_eigenvalue([&] { return subnormal.loss(); }, {subnormal.w}, random).value / 1e-310 ==
+        doctest::Approx(1).epsilon(1e-10));
 }

@@ -1,4 +1,5 @@
 // How a step moves a network: norms, angles, shifts of gradients.
+#include <array>
 #include <cmath>
 
 #include "core/ops/batch_norm.h"
@@ -46,6 +47,26 @@ TEST_CASE("gradient_shifts: of two layers in closed form, none for the first lay
   CHECK(shifts[1].cosine == doctest::Approx(1));
   CHECK(a.item() == 2);
   CHECK(b.item() == -1.5);
+}
+
+TEST_CASE(
+    "a zero has no angle, a zero weight no rate; a gradient that comes or goes has cosine 0, one that stays zero 1") {
+  const Tensor zero = Tensor::zeros({2}), x = Tensor::of({2}, {3, 0});
+  CHECK(angle(zero, x) == 0);
+  CHECK(angle(x, zero) == 0);
+  const std::vector<Movement> m = movements({{"0.bias", zero, false}}, {x}, 0.1);
+  CHECK(m[0].effective_rate == 0);
+  CHECK(m[0].gradient == 3);
+  // f = a b: the gradient of b is a, which a step takes to a - b / 2.
+  for (const auto& [of_a, of_b, distance, cosine] :
+       {std::array<double, 4>{0.5, 1, 0.5, 0}, {0, 1, 0.5, 0}, {0, 0, 0, 1}}) {
+    Tensor a = Tensor::scalar(of_a).track(), b = Tensor::scalar(of_b).track();
+    const auto s = gradient_shifts([&] { return a * b; }, {{"0.weight", a, true}, {"1.weight", b, true}}, 0.5);
+    CHECK(s[0].distance == 0);
+    CHECK(s[0].cosine == 1);
+    CHECK(s[1].distance == distance);
+    CHECK(s[1].cosine == cosine);
+  }
 }
 
 TEST_CASE("norms and angles of numbers whose squares are beyond a double, or below it") {
