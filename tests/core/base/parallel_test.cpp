@@ -69,6 +69,23 @@ TEST_CASE("an exception in a block reaches the caller, and the threads go on wor
   set_threads(before);
 }
 
+TEST_CASE("of many exceptions the first reaches the caller") {
+  const int before = threads();
+  for (const int n : {1, 3}) {
+    set_threads(n);
+    std::atomic<int> thrown = 0;
+    int got = -1;
+    try {
+      parallel_for(1000, [&](int64_t) { throw thrown++; });
+    } catch (const int number) {
+      got = number;
+    }
+    CHECK(got >= 0);
+    CHECK(got < n);  // another thread may have been between its throw and its report
+  }
+  set_threads(before);
+}
+
 TEST_CASE("a call within a call, and calls from several threads at once, do all their blocks") {
   const int before = threads();
   set_threads(3);

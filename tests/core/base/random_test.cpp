@@ -100,6 +100,22 @@ TEST_CASE("moments and ranges") {
   }
 }
 
+TEST_CASE("a normal number is that of the polar method with the logarithm of libm, to the last digits") {
+  Random random(3);
+  for (int i = 0; i < 10'000; ++i) {
+    Random same = random;
+    double u = 0, s = 0;
+    do {
+      u = 2 * same.uniform() - 1;
+      const double v = 2 * same.uniform() - 1;
+      s = u * u + v * v;
+    } while (s >= 1 || s == 0);
+    const double expected = u * std::sqrt(-2 * std::log(s) / s);
+    CHECK(std::abs(random.normal() - expected) <= 2e-15 * std::abs(expected));
+    CHECK(random.counter() == same.counter());
+  }
+}
+
 TEST_CASE("below(n): each of 0 .. n-1 as often as any other; a permutation has each once, every place can hold any") {
   Random random(2);
   int counts[7] = {}, first[5] = {};

@@ -155,6 +155,18 @@ TEST_CASE("shards: one at a time computes, in order, each with its part of the b
   CHECK(seen == std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2});
 }
 
+TEST_CASE("shards: each has the settings of the thread that runs them") {
+  Shards all(3);
+  const bool before = thread_settings().recording;
+  for (const bool recording : {false, true}) {
+    thread_settings().recording = recording;
+    int same = 0;
+    all.run(3, [&](int64_t) { same += thread_settings().recording == recording; });
+    CHECK(same == 3);
+  }
+  thread_settings().recording = before;
+}
+
 TEST_CASE("shards: a failure of any of them ends the run with its error, and no other waits for ever") {
   const auto exchange = [] {
     double v = 1;

@@ -32,4 +32,7 @@ TEST_CASE("a large tensor is printed abridged") {
         "          [0, 0, 0],\n"
         "          [0, 0, 0]]");
   CHECK(fmt::format("{}", Tensor::zeros({9, 9})).find("...") == std::string::npos);
+  // An axis of eight is shown whole.
+  CHECK(fmt::format("{}", Tensor::zeros({200, 8})).starts_with("(200, 8) [[0, 0, 0, 0, 0, 0, 0, 0],\n"));
+  CHECK(fmt::format("{}", Tensor::zeros({200, 9})).starts_with("(200, 9) [[0, 0, 0, ..., 0, 0, 0],\n"));
 }

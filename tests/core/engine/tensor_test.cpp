@@ -126,6 +126,11 @@ TEST_CASE("tensors refuse what does not fit") {
   CHECK_THROWS_WITH_AS(Tensor(x).copy_from(Tensor::zeros({3, 2})), doctest::Contains("shapes differ"), Error);
   Tensor y = Tensor::scalar(2).track() * real(3);
   CHECK_THROWS_WITH_AS(y.track(), doctest::Contains("only a leaf can be tracked"), Error);
+  Tensor severed = [&] {
+    const Recording off(false);
+    return y * real(3);
+  }();
+  CHECK_THROWS_WITH_AS(severed.track(), doctest::Contains("only a leaf can be tracked"), Error);
   const Tensor copy = x.clone();
   copy.detach().mutable_data()[0] = 9;
   CHECK(x.data()[0] == 1);

@@ -128,6 +128,11 @@ TEST_CASE("the cumulative average weighs a batch by its rows: it is the mean of 
   norm.forward(batch(9, 1), Mode::train);
   CHECK(norm.running_mean.item() == doctest::Approx(3));
   CHECK(norm.running_rows.item() == 8);
+  norm.running_mean.copy_from(Tensor::of({1}, {1}));  // a file that does not count batches either: one
+  *norm.batches.mutable_data() = 0;
+  *norm.running_rows.mutable_data() = 1;
+  norm.forward(batch(9, 1), Mode::train);
+  CHECK(norm.running_mean.item() == doctest::Approx(5));
 }
 
 TEST_CASE("averages that were written without their weight are refused by the first training step, not dropped") {
