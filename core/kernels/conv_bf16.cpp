@@ -251,12 +251,12 @@ void bf16_backward_x(const ConvSizes& sizes, const real* g, const real* w, real*
 // dw (filter, tap, channel) = the sum over positions of g (position, filter) times the pixel that the tap reads there.
 // The sum runs along Pairs of positions. g is transposed. Pixels one stride apart are interleaved into Pairs, in 2
 // stride versions: version v begins at pixel v, and each tap reads the version of its first pixel modulo 2 stride. g is
-// zero where y has no position.
+// zero where y has no position. Beyond the last filter it is anything: these rows of dw are left out.
 void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real* dw) {
   const Correlation a = forward(sizes, x, tile_side);
   const int64_t taps = a.r * a.s, positions = a.positions(), filters = up(a.k, tile_side), versions = 2 * a.stride;
   const int64_t pairs = positions / 2 + ((a.r - 1) * a.width + a.s - 1) / versions;
-  const int64_t pixels = std::max(a.pixels(), pairs * versions);
+  const int64_t pixels = a.pixels();
   // An odd number of cache lines from a row to the next, so that they are in different sets of the cache.
   const int64_t g_row = (positions / 2 + tile_side - 1) / tile_side / 2 * 2 * tile_side + tile_side;
   std::vector<int64_t> places;
@@ -286,7 +286,6 @@ void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real*
       uint16_t* line = lines.data;
       for_runs(a, band, 0, positions, [&](int64_t to, int64_t from, int64_t run) {
         line = std::fill_n(line, lines.data + to * filters - line, uint16_t{0});
-        if (a.k < filters) std::fill_n(line, run * filters, uint16_t{0});
         round_rows(run, a.k, g + from * a.k, line, filters);
         line += run * filters;
       });

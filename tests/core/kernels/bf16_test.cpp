@@ -156,6 +156,7 @@ TEST_CASE("convolutions in bf16 and their adjoints are those of rounded inputs")
                                {2, 16, 16, 16, 32, 3, 3, {.stride = 2, .padding = 1}},
                                {2, 11, 12, 5, 9, 2, 3, {.stride = 3, .padding = 2}},
                                {2, 6, 6, 7, 16, 2, 2, {.padding = 4}},
+                               {2, 2, 2, 32, 16, 2, 2, {.stride = 9, .padding = 4}},  // windows of padding alone
                                {2, 7, 9, 16, 24, 3, 3, {.padding = 1, .groups = 2}},
                                {0, 5, 5, 4, 4, 3, 3, {}},
                                {2, 5, 5, 0, 4, 3, 3, {}},
