@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "core/base/shards.h"
 #include "layers/norm/batch_renorm.h"
 
 using namespace evenkeel;
@@ -148,4 +149,32 @@ TEST_CASE("averages that were written without their weight are refused by the fi
   BatchRenorm renorm(2);
   renorm.running_sigma.copy_from(Tensor::of({2}, {1, 3}));
   CHECK_THROWS_WITH_AS(renorm.forward(x, Mode::train), doctest::Contains("set_statistics"), Error);
+}
+
+TEST_CASE("shards of unequal sizes: local averages weigh by rows; a mask looks at the whole batch, with ghost too") {
+  const std::vector<real> x{1, 3, 4, 8, 9};  // shards of 2 and 3 rows
+  for (const bool masked : {false, true}) {
+    CAPTURE(masked);
+    std::vector<BatchNorm> norms(2, BatchNorm(1, {.unbiased = false, .ghost = masked ? 2 : 0, .local = !masked}));
+    Shards(2).run(5, [&](int64_t i) {
+      const Shard& s = *this_shard();
+      BatchNorm& norm = norms[static_cast<size_t>(i)];
+      const Tensor part = Tensor::of({s.end - s.begin, 1}, {x.begin() + s.begin, x.begin() + s.end});
+      if (masked) norm.mask = Tensor::full({part.size()}, 1);
+      norm.forward(part, Mode::train);
+    });
+    for (const BatchNorm& norm : norms) {
+      CHECK(norm.running_mean.item() == doctest::Approx(5));
+      CHECK(norm.running_var.item() == doctest::Approx(masked ? 9.2 : (2 * 1 + 14) / 5.0));
+      CHECK(norm.running_rows.item() == 5);
+    }
+  }
+}
+
+TEST_CASE("batch norm refuses a mask of other numbers and shapes without values; without gamma nothing is learned") {
+  BatchNorm norm(3);
+  norm.mask = Tensor::of({2}, {1, 0.5});
+  CHECK_THROWS_WITH_AS(norm.forward(Tensor::zeros({2, 3}), Mode::train), doctest::Contains("got 0.5"), Error);
+  CHECK_THROWS_WITH_AS(norm.output_shape({0, 4, 3}), doctest::Contains("x must have values in 3 channels"), Error);
+  CHECK_FALSE(BatchNorm(3, {.gamma = false}).gamma.tracked());
 }
