@@ -9,6 +9,8 @@ void grade(evenkeel::practice::Grade& g) {
   g.law("mean", "The mean is the sum of the values, divided by their number.");
   g.given("x", {1, 2, 3, 4});
   g.equal("mean", 2.5, mean_and_variance({1, 2, 3, 4}).mean, 1e-6);
+  g.given("x", {0.5, 1, 2.5, 4.5});
+  g.equal("mean", 2.125, mean_and_variance({0.5, 1, 2.5, 4.5}).mean, 1e-6);
 
   g.law("variance", "The variance is the mean of the squared distances from the mean. It divides by m.");
   g.given("x", {1, 2, 3, 4});

@@ -36,8 +36,15 @@ void grade(practice::Grade& g) {
   g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
   const Tensor ones = Tensor::full({2}, 1), zeros = Tensor::zeros({2});
   g.given("eps", 0.1);
+  g.given("x, a row for each pixel", x.viewed(table));
   g.equal("y, a row for each pixel", batch_norm(x, ones, zeros, 0.1).y.viewed(table),
           normalise_channels(x, 0.1).viewed(table));
+  const Shape three{2, 2, 1, 3};  // of another number of channels
+  const Tensor other_x = Tensor::normal(three, random, 1, 2);
+  g.given("x, a row for each pixel", other_x.viewed({4, 3}));
+  g.equal("y, a row for each pixel",
+          batch_norm(other_x, Tensor::full({3}, 1), Tensor::zeros({3}), 0.1).y.viewed({4, 3}),
+          normalise_channels(other_x, 0.1).viewed({4, 3}));
 
   g.law("large mean", "It is right for features of any size: also if the mean is large and the variance small.");
   const double mean = 1e6, sigma = 1e-2;

@@ -29,5 +29,12 @@ void grade(practice::Grade& g) {
   g.law("values", "The outputs are (x - mean) / sqrt(variance + eps), with the mean and variance of the channel.");
   g.given("eps", 0.1);
   const Tensor right = batch_norm(x, Tensor::full({2}, 1), Tensor::zeros({2}), 0.1).y;
+  g.given("x, a row for each pixel", x.viewed(table));
   g.equal("y, a row for each pixel", right.viewed(table), normalise_images(x, 0.1).viewed(table));
+  const Shape three{2, 2, 1, 3};  // of another number of channels
+  const Tensor other_x = Tensor::normal(three, random, 1, 2);
+  g.given("x, a row for each pixel", other_x.viewed({4, 3}));
+  g.equal("y, a row for each pixel",
+          batch_norm(other_x, Tensor::full({3}, 1), Tensor::zeros({3}), 0.1).y.viewed({4, 3}),
+          normalise_images(other_x, 0.1).viewed({4, 3}));
 }

@@ -66,6 +66,7 @@ void grade(evenkeel::practice::Grade& g) {
   const std::string look = "int64_t train_epoch";
   g.law("ends", "An epoch over 33 examples in batches of 8 ends without an error.", look);
   const Run run(33);
+  g.holds(!run.watcher->sizes.empty(), "No batch was given to the network.");
 
   g.law("alone", "No batch of a single example is given to the network: it has no variance to normalise with.", look);
   g.given("examples in each batch", run.watcher->sizes);
@@ -75,6 +76,17 @@ void grade(evenkeel::practice::Grade& g) {
   g.law("once", "No example is used twice in an epoch.", look);
   g.given("examples in each batch", run.watcher->sizes);
   g.equal("different examples", static_cast<double>(run.watcher->seen.size()), static_cast<double>(run.distinct()));
+
+  g.law("size", "The batch size stays 8: every batch but the last has 8 examples.", look);
+  g.given("examples in each batch", run.watcher->sizes);
+  g.holds(std::all_of(run.watcher->sizes.begin(), run.watcher->sizes.end() - 1, [](double n) { return n == 8; }) &&
+              run.watcher->sizes.back() <= 8,
+          "One of them has another size.");
+
+  g.law("returned", "train_epoch returns how many examples it used. One that is left out does not count.", look);
+  g.given("examples", 33);
+  g.given("examples in each batch", run.watcher->sizes);
+  g.equal("what train_epoch returned", static_cast<double>(run.distinct()), static_cast<double>(run.used));
 
   g.law("others",
         "Only an example that would be alone is left out. A short last batch of 2 or more is used, and counted.", look);

@@ -21,19 +21,16 @@ void grade(evenkeel::practice::Grade& g) {
     g.given("running mean", mean);
     g.given("sigma", sigma);
   };
-  const std::string look = "const Tensor xhat";
-
-  g.law("inference", "Without limits the output is what inference computes: gamma (x - mean) / sigma + beta.", look);
+  g.law("inference", "Without limits the output is what inference computes: gamma (x - mean) / sigma + beta.");
   show();
   g.given("gamma", gamma);
   g.given("beta", beta);
   g.equal("y", batch_norm_inference(x, mean, square(sigma), gamma, beta, 0),
           batch_renorm(x, mean, sigma, gamma, beta, eps, far, far));
 
-  g.law(
-      "gradient",
-      "No gradient flows through r and d: they are numbers. Through the batch's mean and sigma_B in xhat it does flow.",
-      look);
+  g.law("gradient",
+        "No gradient flows through r and d: they are constants. It does flow through the batch's mean and sigma_B in "
+        "xhat.");
   show();
   const auto gradients = [&](const std::function<Tensor(const std::vector<Tensor>&)>& f) {
     const std::vector<Tensor> at{x.clone().track(), gamma.clone().track(), beta.clone().track()};
@@ -50,11 +47,11 @@ void grade(evenkeel::practice::Grade& g) {
   g.equal("gradient of gamma", expected[1], found[1]);
   g.equal("gradient of beta", expected[2], found[2]);
 
-  g.law("plain", "With r_max = 1 and d_max = 0 it is batch normalisation.", look);
+  g.law("plain", "With r_max = 1 and d_max = 0 it is batch normalisation: r is 1, and d is 0.");
   show();
   g.equal("y", batch.y, batch_renorm(x, mean, sigma, gamma, beta, eps, 1, 0));
 
-  g.law("limits", "r stays between 1 / r_max and r_max, and d between -d_max and d_max.", look);
+  g.law("limits", "r stays between 1 / r_max and r_max, and d between -d_max and d_max.");
   show();
   for (const Tensor& s : {sigma, 4 * sigma, 0.1 * sigma})
     for (const Tensor& m : {mean, mean + 9, mean - 9}) {

@@ -41,21 +41,19 @@ void same_logits(Grade& g, Pair p) {
 }  // namespace
 
 void grade(Grade& g) {
-  const std::string look = "Conv2d folded";
   g.law("no bias",
-        "A convolution without a bias, folded, computes what convolution and norm compute; it has a bias then.", look);
+        "A convolution without a bias, folded, computes what convolution and norm compute; it has a bias then.");
   same_logits(g, Pair(3, 2, {}, false, 20));
 
-  g.law("bias", "A convolution with a bias, folded, computes what both compute: its bias goes through the norm, too.",
-        look);
+  g.law("bias", "A convolution with a bias, folded, computes what both compute: its bias goes through the norm, too.");
   same_logits(g, Pair(3, 2, {}, true, 21));
 
-  g.law("any shape", "It holds for any stride, padding, numbers of channels and filters.", look);
+  g.law("any shape", "It holds for any stride, padding, numbers of channels and filters.");
   same_logits(g, Pair(1, 3, {.stride = 2, .padding = 1}, true, 22));
   same_logits(g, Pair(3, 3, {.padding = 1}, true, 23));
   same_logits(g, Pair(4, 1, {.stride = 1, .padding = 1}, false, 24));
 
-  g.law("original", "The convolution and the norm that were given stay as they are.", look);
+  g.law("original", "The convolution and the norm that were given stay as they are.");
   Pair p(3, 2, {}, true, 25);
   const Tensor before = p.both();
   fold(p.conv, p.norm);

@@ -1,4 +1,4 @@
-// caught by: batch size
+// caught by: count
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;

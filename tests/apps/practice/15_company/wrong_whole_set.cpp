@@ -1,4 +1,4 @@
-// caught by: averages
+// caught by: count
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;

@@ -1,4 +1,4 @@
-// caught by: any number
+// caught by: size
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;

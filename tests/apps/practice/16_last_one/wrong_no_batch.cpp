@@ -1,0 +1,17 @@
+// caught by: ends
+#include <evenkeel/practice.h>
+
+using namespace evenkeel;
+
+// Trains for one epoch, in batches of 8. Returns how many examples were used.
+int64_t train_epoch(Layer& network, Sgd& sgd, const Dataset& data, int64_t epoch) {
+  Loader loader(data, measure(data), {.batch_size = 64, .shuffle = false, .drop_last = true, .background = false});
+  int64_t used = 0;
+  loader.begin_epoch(epoch);
+  for (Batch batch; loader.next(batch);) {
+    const Tensor loss = cross_entropy(network.forward(batch.x, Mode::train), batch.labels);
+    sgd.step(grad(loss, values(sgd.parameters())));
+    used += batch.x.dim(0);
+  }
+  return used;
+}
