@@ -196,6 +196,15 @@ int line_of(const std::string& object, const Json& addresses) {
 
 std::string where(int line) { return line > 0 ? fmt::format(", in line {}", line) : ""; }
 
+// Removes the line that contains `what`; returns whether there is one.
+bool take_line(std::string& text, const std::string& what) {
+  const size_t at = text.find(what);
+  if (at == std::string::npos) return false;
+  const size_t begin = text.rfind('\n', at) + 1, end = text.find('\n', at);
+  text.erase(begin, end == std::string::npos ? end : end - begin + 1);
+  return true;
+}
+
 void ended_by(Verdict& v, int signal, int seconds) {
   switch (signal) {
     case SIGALRM:
@@ -211,7 +220,7 @@ void ended_by(Verdict& v, int signal, int seconds) {
       break;
   }
   v.fault = "crash";
-  const bool index = v.printed.find("__n < this->size()") != std::string::npos;
+  const bool index = take_line(v.printed, "__n < this->size()");  // the standard library's message
   const char* name = signal == SIGSEGV   ? "SIGSEGV: it used memory that is not its own, or called itself without end"
                      : signal == SIGABRT ? (index ? "SIGABRT: an index is beyond the end of a vector"
                                                   : "SIGABRT: it ended itself; what it printed says why")
@@ -220,7 +229,7 @@ void ended_by(Verdict& v, int signal, int seconds) {
                      : signal == SIGILL  ? "SIGILL: it ran into code that is none"
                      : signal == SIGKILL ? "SIGKILL: the system ended it, perhaps for want of memory"
                                          : "";
-  v.headline = fmt::format("It crashed{} (signal {}{}).", where(v.line), *name ? name : std::to_string(signal), "");
+  v.headline = fmt::format("It crashed{} (signal {}).", where(v.line), *name ? name : std::to_string(signal));
 }
 
 void broken(Verdict& v, const Json& event, const Exercise& exercise, const std::string& source) {

@@ -178,6 +178,7 @@ TEST_CASE("practice: a crash, a loop, a flood, an end and a lost function are to
        "It crashed, in line 9 (signal SIGSEGV");
   said(moments("  return mean_and_variance({x[0]});"), "It crashed, in line 8 (signal SIGSEGV");
   said(moments("  return {x[x.size()], 0};"), "an index is beyond the end of a vector");
+  CHECK_FALSE(contains(c.in({"run", "01"}).out, "Your code printed"));
   said(moments("  for (int i = 0;; ++i) std::puts(\"1234567890123456789012345678901234567890\");"),
        "It printed more than 1 MB");
   said(moments("  std::exit(3);"), "It ended the program itself, with status 3");
