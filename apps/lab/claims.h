@@ -13,7 +13,7 @@ inline const std::vector<Claim> claims{
     {"A1.1", "Step 1 takes the mean and the variance of the batch, both with $1 / m$."},
     {"A1.2", "After step 2 a feature has mean 0 and variance 1 over the batch."},
     {"A1.3", "No normalised value of m is larger than $sqrt(m - 1)$."},
-    {"A1.4", "The statistics of one or two values mean nothing: such a batch cannot learn."},
+    {"A1.4", "The statistics of one or two values mean nothing: such a batch gives no gradient."},
     {"A1.5", "Step 3 scales by $gamma$ and shifts by $beta$, which are learned by backpropagation."},
     {"A1.6", "Nothing is lost: $gamma = sqrt(sigma^2 + eps)$ and $beta = mu$ give the identity."},
     {"A1.7", "For images the statistics of a channel are taken over all examples and all pixels."},
@@ -56,7 +56,8 @@ inline const std::vector<Claim> claims{
     {"A4.10", "Small batches amplify, since $1 / sigma_B$ is on average larger than $1 / sigma$."},
     {"A4.11", "The noise of small batches regularises."},
     {"A5",
-     "Networks with batch normalisation have a smoother loss, a smaller Hessian, and bear larger learning rates."},
+     "Networks with batch normalisation have a smoother loss, a Hessian of smaller spectral norm, and bear larger "
+     "learning rates."},
     {"A5.1", "Batch normalisation makes deeper networks trainable."},
     {"A5.2", "A sharp loss needs small learning rates, or steps overshoot."},
     {"A6", "The running averages are those of the training data, and nothing else enters them."},

@@ -87,7 +87,7 @@ inline const std::vector<Chapter> chapters{
      "and a "
      "variance of the whole "
      "population, kept during training as running averages, $r <- (1 - a) r$ + a (value of the batch), and becomes a "
-     "fixed straight line per "
+     "fixed affine map of each "
      "feature. Averages that start at zero are biased, and population statistics of one data set may be wrong for "
      "another. Both errors have formulas, and remedies."},
     {"Weight decay",

@@ -122,7 +122,9 @@ int run(const std::vector<std::string>& names, const Settings& settings, bool ne
 
 int program(int argc, char** argv) {
   CLI::App app("Tests claims about batch normalisation: each prediction beside its measurement.", "evenkeel lab");
-  app.formatter(std::make_shared<HelpLayout>());
+  const auto layout = std::make_shared<HelpLayout>();
+  layout->label("Positionals", "Arguments");
+  app.formatter(layout);
   app.set_help_flag("--help,-h", "print this");
   Settings settings;
   std::vector<std::string> names, set;

@@ -119,7 +119,7 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment saturation{
     "saturation",
     "Gradient flow",
-    "How much gradient does a drifted sigmoid lose, and does centring regain?",
+    "How much gradient does a drifted sigmoid lose, and how much does centring regain?",
     "At the point 4 centring raises the gradient 14-fold, but averaged over a batch of spread 1 only 8-fold.",
     "Pointwise 14.2-fold from 4 to 0; in expectation over N(4, 1) only 7.9-fold, above 10 for spreads up to about 0.7; "
     "squared gradients 32-fold. tanh: 746 and 69.",

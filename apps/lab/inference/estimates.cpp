@@ -58,7 +58,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   BatchNorm once(1);
   once.forward(draws(32, random), Mode::train);
-  // Inference is one fixed linear function per channel, for any other examples in the batch.
+  // Inference is one fixed affine map per channel, for any other examples in the batch.
   const Tensor eight = draws(8, random), y = once.forward(eight, Mode::eval);
   double apart = 0;
   for (int64_t i = 0; i < 8; ++i)
@@ -102,9 +102,9 @@ extern const Experiment estimates{
     "estimates",
     "Inference",
     "How accurate are running statistics, and how does inference use them?",
-    "As accurate as a mean of 19 batches at a = 0.1; inference is one fixed linear function with them.",
+    "As accurate as a mean of 19 batches at a = 0.1; inference is one fixed affine map with them.",
     "A corrected running mean has $a / (2 - a) (1 - (1 - a)^(2 t)) / (1 - (1 - a)^t)^2$ of a batch mean's variance; "
-    "the biased variance is $(m - 1) / m$ of the truth. Inference is one linear function per feature, for any other "
+    "the biased variance is $(m - 1) / m$ of the truth. Inference is one affine map per feature, for any other "
     "examples in the batch.",
     run,
     {"Take a tenth of the weight: how noisy is the mean after 100 batches?", "weight=0.01",

@@ -91,7 +91,7 @@ void run(Lab& lab, const Parameters& p) {
     lab.equal("A4.8", "the same from the power series of a root of a parabola", series[i], fused[i], 1e-11);
   }
 
-  // A backward pass that keeps 1/s as a number: right in first order, wrong from the second on.
+  // A backward pass that keeps 1/s as a constant: right in first order, wrong from the second on.
   const auto captured = [&](const Tensor& t) {
     return record(b.norm(t.detach()), {t}, [&b](const Tensor& y, const Tensor& g) {
       const Tensor h = y / b.gamma, centred = g - spread(mean(g), g.shape());
@@ -99,7 +99,7 @@ void run(Lab& lab, const Parameters& p) {
     });
   };
   const std::vector<double> wrong = directional(captured, b.x, c, v);
-  lab.equal("A4.8", "$1/s$ captured as a number: the first derivative is right", fused[0], wrong[0], 1e-12);
+  lab.equal("A4.8", "$1/s$ captured as a constant: the first derivative is right", fused[0], wrong[0], 1e-12);
   lab.between("A4.8", "and the second is off, relatively, by", .01, INFINITY, {std::abs(wrong[1] / fused[1] - 1)});
 
   // The output's path along v, and its Taylor polynomials.
@@ -136,9 +136,9 @@ extern const Experiment derivatives{
     "derivatives",
     "Smoothing the landscape",
     "Are the higher derivatives right too?",
-    "Yes, up to the fourth order; a backward pass that takes 1/s for a number is wrong from the second on.",
+    "Yes, up to the fourth order; a backward pass that takes 1/s for a constant is wrong from the second on.",
     "The second derivative is a symmetric closed form; those of order 3 and 4 equal the derivatives of the three steps "
-    "written out, and of a power series without differentiation. A backward pass that keeps 1/s as a number passes "
+    "written out, and of a power series without differentiation. A backward pass that keeps 1/s as a constant passes "
     "every "
     "first-order test and is wrong from the second on.",
     run,

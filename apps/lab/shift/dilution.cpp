@@ -95,9 +95,8 @@ void run(Lab& lab, const Parameters& p) {
         .series = {{"predicted, infinitely wide", layers, predicted, 0, true}, seen, reset}}},
       {.shows = fmt::format(
            "Inputs of mean {} and deviation 1 enter a ReLU network of width {} with random weights. Against the "
-           "layer: the share of a unit's mean square "
-           "that is its mean over the inputs, which is also the similarity of two different inputs (0: none, 1: "
-           "equal).",
+           "layer: the square of a unit's mean over "
+           "the inputs, as a share of its mean square. It is also the cosine similarity of two different inputs.",
            p.mean, width),
        .predicted = fmt::format("Without normalisation {:.3f}, {:.3f}, {:.3f} and so on towards 1; with it every layer "
                                 "starts at zero again.",

@@ -139,8 +139,8 @@ extern const Experiment injected{
     "Is it the shift of distributions that slows training?",
     "No: with noise after batch normalisation that shifts every unit at each step, the network learns nearly as well "
     "as with batch normalisation alone.",
-    "With noise after it, batch normalisation has means that move at least ten times as far in a step as those of the "
-    "plain network, and still learns nearly as well as without noise, and far better than the plain network.",
+    "In the network with batch normalisation and noise the means move at least ten times as far in a step as in the "
+    "plain network. It still learns nearly as well as without noise, and far better than the plain network.",
     run,
     {"Shift by twenty times as much: is there an amount that does harm?", "shift=10", "batch norm and noise: at most",
      40, 100,

@@ -163,9 +163,8 @@ void run(Lab& lab, const Parameters& p) {
       {.shows = fmt::format(
            "Networks of {} layers of {} ReLUs on drawn points of ten classes, seed 1. Left: accuracy (0 to 1) after "
            "training against the learning rate; the inputs are standardised, or all have mean {}, or have deviations "
-           "from {:.2g} to {:.2g}. Right: the share of the mean square of what enters a layer's ReLUs that is its "
-           "mean, "
-           "for standardised inputs at the rate 0.1, at the end of training and at first.",
+           "from {:.2g} to {:.2g}. Right: of what enters a layer's ReLUs, the square of the mean as a share of the "
+           "mean square, for standardised inputs at the rate 0.1, at the end of training and at first.",
            depth, width, p.mean, std::pow(10, -p.unlike), std::pow(10, p.unlike)),
        .predicted = fmt::format("A common mean makes one direction $1 + {} mean^2$ = {:.0f} times steeper, so only "
                                 "small rates can be used. The first batch norm removes it. Unequal scales stay.",

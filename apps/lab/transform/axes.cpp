@@ -83,7 +83,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.same("A1.9", "layer norm forgets an affine map of each example", exact_layer(x), exact_layer(by_example));
   lab.between("A1.9", "batch norm does not forget the example's: mean change", 0.05, INFINITY,
               {changed(exact_batch(x), exact_batch(by_example))});
-  lab.between("A1.9", "nor layer norm the channel's", 0.05, INFINITY,
+  lab.between("A1.9", "layer norm does not forget the channel's: mean change", 0.05, INFINITY,
               {changed(exact_layer(x), exact_layer(by_channel))});
 
   // The picture: example k is scaled; how far the norms' outputs move.
@@ -127,6 +127,6 @@ extern const Experiment axes{
     {"Take a batch of one image: does scaling the image still change batch norm's output?", "images=1",
      "batch norm does not forget", 0, 1e-9,
      "No. With one image, batch norm is instance norm: the factor is an affine map of every channel, which it removes. "
-     "The last statements of the table no longer hold, and are not judged."}};
+     "So that statement of the table does not hold here; with --set it is not judged."}};
 
 }  // namespace evenkeel::lab

@@ -124,7 +124,8 @@ extern const Experiment transform{
     "They move a feature to mean 0, scale it to a variance of 1 (a little less, because of eps), and let gamma and "
     "beta undo both.",
     "With the biased moments mu and sigma^2 of m values: mean 0, variance $sigma^2 / (sigma^2 + eps)$, no value beyond "
-    "$sqrt(m - 1)$; two values become -1 and +1 and pass on no gradient; gamma and beta can undo both steps.",
+    "$sqrt(m - 1)$; two values become -1 and +1 and, but for eps, pass on no gradient; gamma and beta can undo both "
+    "steps.",
     run,
     {"Make eps 0.1: from which sigma on is the variance still 1?", "eps=0.1", "at sigma = 0.001", 0.99e-5, 1.01e-5,
      "The curve moves to the right: one half is at $sigma = sqrt(0.1)$ = 0.32. Features with a smaller spread nearly "
