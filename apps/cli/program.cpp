@@ -36,8 +36,8 @@ constexpr struct {
     {"plot", plot_command, "Draw the curves of several runs into one picture."},
     {"doctor", doctor_command, "Examine a trained network's batch normalisations, with advice."},
     {"recalibrate", recalibrate_command, "Replace running statistics by those of a data set."},
-    {"fold", fold_command, "Multiply batch normalisations into the layers before them."},
-    {"lab", lab_command, "Run the claims made for batch normalisation, and measure."},
+    {"fold", fold_command, "Fold each batch normalisation into the weights of the layer before it."},
+    {"lab", lab_command, "Test each claim about batch normalisation by an experiment."},
     {"practice", practice_command, "Write and repair batch normalisation yourself, with a verdict at each save."},
     {"completion", completion_command, "Print a shell's completion script, or the manual page."},
 };

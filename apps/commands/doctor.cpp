@@ -96,7 +96,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
                                   ->group("Training");
   app.footer(
       "mean gap, var gap  running against population statistics on these images, largest value over the channels:\n"
-      "                   |difference of means| in standard deviations; ratio of standard deviations, minus 1\n"
+      "                   |difference of means| in standard deviations; |ratio of standard deviations - 1|\n"
       "active (pred.)     fraction of values above zero after it, measured; the prediction Phi(beta / |gamma|)\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
       "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
