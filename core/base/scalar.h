@@ -22,7 +22,7 @@ enum class After { nothing, relu, gelu };
 
 inline real relu(real x) { return x < 0 ? real(0) : x; }
 inline real gate(real g, real y) { return y > 0 ? g : relu(y); }  // relu(y): 0, or NaN
-inline real step(real x) { return gate(1, x); }
+inline real step(real x, real from = 0) { return x > from ? real(1) : x <= from ? real(0) : x + from; }
 inline real sign(real x) { return step(x) - step(-x); }
 
 // Functions that the standard library also has are templates. So a call is not ambiguous in a program with `using

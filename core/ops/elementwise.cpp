@@ -31,6 +31,11 @@ Tensor operator*(const Tensor& a, real b) {
                 [b](const Tensor& g) { return Grads{g * b}; });
 }
 
+Tensor operator/(const Tensor& a, real b) {
+  return record(map(a, [b](real x) { return x / b; }), {a.without_values()},
+                [b](const Tensor& g) { return Grads{g / b}; });
+}
+
 Tensor square(const Tensor& x) {
   return unary(
       x, [](real v) { return v * v; }, [](auto a, auto, auto g) { return 2 * (g * a); });
@@ -71,9 +76,9 @@ Tensor sign(const Tensor& x) {
       x, [](real v) { return sign(v); }, [](auto a, auto, auto g) { return g * (real(0) * step(a)); });
 }
 
-Tensor step(const Tensor& x) {
+Tensor step(const Tensor& x, real from) {
   return unary(
-      x, [](real v) { return step(v); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
+      x, [from](real v) { return step(v, from); }, [](auto, auto y, auto g) { return g * (real(0) * y); });
 }
 
 Tensor gate(const Tensor& g, const Tensor& y) {
@@ -97,7 +102,10 @@ Tensor relu(const Tensor& x) {
 Tensor leaky_relu(const Tensor& x, real slope) {
   return unary(
       x, [slope](real v) { return v > 0 ? v : slope * v; },
-      [slope](auto a, auto, auto g) { return g * (slope + (1 - slope) * step(a)); });
+      [slope](auto a, auto, auto g) {
+        const auto s = step(a);
+        return g * (s + slope * (1 - s));
+      });
 }
 
 Tensor sigmoid(const Tensor& x) {
@@ -145,7 +153,7 @@ Tensor clamp(const Tensor& x, real low, real high) {
       x, [low, high](real v) { return v < low    ? low
                                       : v > high ? high
                                                  : v; },
-      [low, high](auto a, auto, auto g) { return g * (step(a - low) * step(high - a)); });
+      [low, high](auto a, auto, auto g) { return g * (step(a, low) * step(-a, -high)); });
 }
 
 }  // namespace evenkeel

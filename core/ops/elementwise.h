@@ -14,23 +14,23 @@ Tensor operator*(const Tensor& a, const Tensor& b);
 Tensor operator/(const Tensor& a, const Tensor& b);
 Tensor operator+(const Tensor& a, real b);
 Tensor operator*(const Tensor& a, real b);
+Tensor operator/(const Tensor& a, real b);
 inline Tensor operator+(real a, const Tensor& b) { return b + a; }
 inline Tensor operator*(real a, const Tensor& b) { return b * a; }
 inline Tensor operator-(const Tensor& a) { return a * real(-1); }
 inline Tensor operator-(const Tensor& a, real b) { return a + -b; }
 inline Tensor operator-(real a, const Tensor& b) { return -b + a; }
-inline Tensor operator/(const Tensor& a, real b) { return a * (1 / b); }
 
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
 Tensor reciprocal(const Tensor& x);
 Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);   // natural; -infinity at 0, NaN below
-Tensor abs(const Tensor& x);   // derivative 0 at 0
-Tensor sign(const Tensor& x);  // -1, 0 or 1; its derivatives of all orders are zero
-Tensor step(const Tensor& x);  // 1 where x > 0, else 0; its derivatives of all orders are zero
-Tensor relu(const Tensor& x);  // max(x, 0); derivative 0 at 0
+Tensor log(const Tensor& x);                  // natural; -infinity at 0, NaN below
+Tensor abs(const Tensor& x);                  // derivative 0 at 0
+Tensor sign(const Tensor& x);                 // -1, 0 or 1; its derivatives of all orders are zero
+Tensor step(const Tensor& x, real from = 0);  // 1 where x > from, else 0; its derivatives of all orders are zero
+Tensor relu(const Tensor& x);                 // max(x, 0); derivative 0 at 0
 Tensor leaky_relu(const Tensor& x, real slope = real(0.01));  // x where x > 0, else slope x; derivative `slope` at 0
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);

@@ -18,7 +18,7 @@ Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& 
   const Moments m = over_shards(count > 0 ? moments(counted, 0, count) : Moments(channels));
   check(m.count >= 2, "batch_norm: {} row counts, one value has no variance", m.count);
   const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
-  const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) * (real(1) / static_cast<real>(m.count)); };
+  const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) / static_cast<real>(m.count); };
   const Tensor near = add_per_channel(x, -rounded_mean(m)), centred = add_per_channel(near, -mean(near * weights));
   const Tensor var = mean(square(centred * weights));
   return {add_per_channel(scale_per_channel(centred, gamma * rsqrt(var + eps)), beta), rounded_mean(m), biased_var(m),

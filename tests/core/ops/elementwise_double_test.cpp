@@ -38,6 +38,38 @@ TEST_CASE("sign and step: derivatives of all orders are zero") {
   }
 }
 
+TEST_CASE("a tensor is divided by a number exactly, also by one whose reciprocal is infinite") {
+  const real unit = std::numeric_limits<real>::denorm_min(), infinity = std::numeric_limits<real>::infinity();
+  const Tensor tiny = Tensor::of({4}, {0, 6 * unit, -9 * unit, 1}) / (3 * unit);
+  CHECK(tiny.values() == std::vector<real>{0, 2, -3, infinity});
+  Tensor x = Tensor::empty({1000});
+  for (int64_t i = 0; i < x.size(); ++i) x.mutable_data()[i] = static_cast<real>(i);
+  const Tensor y = x.track() / 49, g = grad(y, {x}, {.cotangent = x.detach()})[0];
+  for (int64_t i = 0; i < x.size(); ++i) {
+    REQUIRE(y.data()[i] == static_cast<real>(i) / 49);
+    REQUIRE(g.data()[i] == static_cast<real>(i) / 49);
+  }
+}
+
+TEST_CASE("clamp: the derivative is 1 between the bounds, also if they are infinite, and 0 at them") {
+  const real infinity = std::numeric_limits<real>::infinity();
+  Tensor x = Tensor::of({5}, {-infinity, -1, 0, 2, infinity}).track();
+  const auto slopes = [&](real low, real high, bool differentiable) {
+    return grad(sum(clamp(x, low, high)), {x}, {.differentiable = differentiable})[0].values();
+  };
+  for (const bool differentiable : {false, true}) {
+    CHECK(slopes(-infinity, infinity, differentiable) == std::vector<real>{0, 1, 1, 1, 0});
+    CHECK(slopes(-infinity, 1, differentiable) == std::vector<real>{0, 1, 1, 0, 0});
+    CHECK(slopes(0, infinity, differentiable) == std::vector<real>{0, 0, 0, 1, 0});
+  }
+}
+
+TEST_CASE("leaky_relu: the derivative above 0 is 1 for every slope") {
+  Tensor x = Tensor::of({3}, {-2, 0, 3}).track();
+  for (const real slope : {real(0.01), real(0.3), real(0.7), real(100), real(1e20)})
+    CHECK(grad(sum(leaky_relu(x, slope)), {x})[0].values() == std::vector<real>{slope, slope, 1});
+}
+
 TEST_CASE("NaN goes in and comes out") {
   const Tensor x = Tensor::of({3}, {NAN, -1, 2});
   for (const Tensor& y : {relu(x), leaky_relu(x), clamp(x, -3, 3), abs(x), tanh(x), sigmoid(x), exp(x)}) {
