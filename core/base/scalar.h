@@ -97,7 +97,7 @@ T tanh(T x) {
            z * (1.48572236e-5f +
                 z * (5.12229709e-8f + z * (-8.60467152e-11f + z * (2.00018790e-13f + z * -2.76076848e-16f)))));
   const float q = 4.89352519e-3f + z * (2.26843463e-3f + z * (1.18534706e-4f + z * 1.19825839e-6f));
-  const float y = v * p / q;
+  const float y = v * (p / q);  // v * p would be subnormal for a small v
   return x > end ? 1.0f : x < -end ? -1.0f : y;
 }
 
