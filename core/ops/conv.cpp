@@ -1,5 +1,7 @@
 #include "core/ops/conv.h"
 
+#include <algorithm>
+
 #include "core/base/parallel.h"
 #include "core/kernels/conv.h"
 #include "core/kernels/finish.h"
@@ -16,13 +18,15 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOpt
         "{}: the groups must divide channels and filters, got {} groups, {} channels and {} filters", op, o.groups,
         x[3], w[0]);
   check(x[3] == w[3] * o.groups, "{}: x {} has {} channels, w {} expects {}", op, x, x[3], w, w[3] * o.groups);
-  check(o.stride >= 1 && o.padding >= 0, "{}: stride must be at least 1 and padding at least 0, got {} and {}", op,
-        o.stride, o.padding);
+  check(o.stride >= 1 && o.padding >= 0 && o.padding <= Shape::max_size,
+        "{}: stride must be at least 1 and padding 0 to 2^58, got {} and {}", op, o.stride, o.padding);
   check(w[1] >= 1 && w[2] >= 1 && x[1] + 2 * o.padding >= w[1] && x[2] + 2 * o.padding >= w[2],
         "{}: the kernel of {} x {} must fit into the padded image of {} x {}; x is {}, padding {}", op, w[1], w[2],
         x[1] + 2 * o.padding, x[2] + 2 * o.padding, x, o.padding);
-  const int64_t p = (x[1] + 2 * o.padding - w[1]) / o.stride + 1, q = (x[2] + 2 * o.padding - w[2]) / o.stride + 1;
-  return {x[0], x[1], x[2], w[3], w[0] / o.groups, w[1], w[2], p, q, o.stride, o.padding, o.groups};
+  // All strides beyond the padded image are one: there is one window. The kernels' sums and memory stay small.
+  const int64_t stride = std::min(o.stride, std::max(x[1], x[2]) + 2 * o.padding);
+  const int64_t p = (x[1] + 2 * o.padding - w[1]) / stride + 1, q = (x[2] + 2 * o.padding - w[2]) / stride + 1;
+  return {x[0], x[1], x[2], w[3], w[0] / o.groups, w[1], w[2], p, q, stride, o.padding, o.groups};
 }
 
 Shape y_shape(const ConvSizes& a) { return {a.n, a.p, a.q, a.k * a.groups}; }

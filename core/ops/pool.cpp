@@ -20,9 +20,9 @@ void check_image(const char* op, const Shape& x) {
 PoolSizes windows(const char* op, const Shape& x, const PoolOptions& o) {
   check_image(op, x);
   const int64_t size = o.size, stride = o.stride == 0 ? size : o.stride, padding = o.padding;
-  check(size >= 1 && stride >= 1 && padding >= 0 && padding <= size / 2,
-        "{}: size and stride must be at least 1, padding at most half the size; got {} x {}, {} and {}", op, size, size,
-        stride, padding);
+  check(size >= 1 && size <= Shape::max_size && stride >= 1 && padding >= 0 && padding <= size / 2,
+        "{}: size must be 1 to 2^58, stride at least 1, padding at most half the size; got {} x {}, {} and {}", op,
+        size, size, stride, padding);
   check(size <= 16 || op != std::string_view("max_pool"), "max_pool: a window has at most 256 cells, got {} x {}", size,
         size);
   const int64_t h = x[1] + 2 * padding - size, w = x[2] + 2 * padding - size;

@@ -102,8 +102,9 @@ void copy_matrix(int64_t rows, int64_t columns, const real* from, int64_t from_s
 }
 
 void check_border(const char* op, const Shape& x, const Border& b) {
-  check(x.rank() == 4 && std::min({b.top, b.bottom, b.left, b.right}) >= 0,
-        "{}: needs (N, H, W, C) and a border of at least 0, got {} and {}, {}, {}, {}", op, x, b.top, b.bottom, b.left,
+  const auto [least, most] = std::minmax({b.top, b.bottom, b.left, b.right});
+  check(x.rank() == 4 && least >= 0 && most <= Shape::max_size,
+        "{}: needs (N, H, W, C) and a border of 0 to 2^58, got {} and {}, {}, {}, {}", op, x, b.top, b.bottom, b.left,
         b.right);
 }
 
@@ -112,8 +113,8 @@ void check_border(const char* op, const Shape& x, const Border& b) {
 Tensor pad(const Tensor& x, const Border& b) {
   check_border("pad", x.shape(), b);
   const int64_t n = x.dim(0), h = x.dim(1), wc = x.dim(2) * x.dim(3), c = x.dim(3);
-  const int64_t height = h + b.top + b.bottom, step = wc + (b.left + b.right) * c;
-  Tensor y = Tensor::zeros({n, height, x.dim(2) + b.left + b.right, c});
+  Tensor y = Tensor::zeros({n, h + b.top + b.bottom, x.dim(2) + b.left + b.right, c});
+  const int64_t height = y.dim(1), step = y.dim(2) * c;
   const real* in = x.data();
   real* out = y.mutable_data() + b.top * step + b.left * c;
   parallel_for(n, [=](int64_t i) { copy_matrix(h, wc, in + i * h * wc, wc, out + i * height * step, step); });
@@ -179,7 +180,7 @@ Tensor slice_channels(const Tensor& x, int64_t begin, int64_t end) {
 }
 
 Tensor embed_channels(const Tensor& x, int64_t begin, int64_t channels) {
-  check(x.shape().rank() >= 1 && 0 <= begin && begin <= channels - x.channels(),
+  check(x.shape().rank() >= 1 && 0 <= begin && 0 <= channels && begin <= channels - x.channels(),
         "embed_channels: {} from channel {} on must fit into {} channels", x.shape(), begin, channels);
   Tensor y = Tensor::empty(x.shape().with_channels(channels));
   const int64_t own = x.channels(), behind = channels - begin - own;

@@ -159,6 +159,28 @@ TEST_CASE("A result too large for the caches is the same to the bit as its parts
   }
 }
 
+TEST_CASE("conv2d: all strides that leave one window are one") {
+  const auto numbers = [](const Shape& shape) {  // exact in bf16, as are their products' sums
+    Tensor t = Tensor::empty(shape);
+    for (int64_t i = 0; i < t.size(); ++i) t.mutable_data()[i] = static_cast<real>(i % 5 - 2);
+    return t.track();
+  };
+  for (const Precision precision : {Precision::float32, Precision::bf16})
+    for (const int64_t groups : {1, 2, 4}) {
+      const UsePrecision scope(precision);
+      const Tensor x = numbers({2, 3, 5, 4}), w = numbers({4, 3, 3, 4 / groups});
+      const auto all = [&](int64_t stride) {
+        const Tensor y = conv2d(x, w, {.stride = stride, .padding = 1, .groups = groups});
+        Grads d = grad(y, {x, w}, {.cotangent = numbers(y.shape())});
+        d.push_back(y);
+        return d;
+      };
+      const Grads near = all(5), far = all(INT64_MAX);
+      CHECK(near[2].shape() == Shape{2, 1, 1, 4});
+      for (size_t i = 0; i < near.size(); ++i) CHECK(near[i].values() == far[i].values());
+    }
+}
+
 TEST_CASE("conv2d refuses what does not fit, and says why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 5, 5, 3})),
@@ -169,6 +191,9 @@ TEST_CASE("conv2d refuses what does not fit, and says why") {
                        doctest::Contains("needs x (N, H, W, C)"), Error);
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.stride = 0}),
                        doctest::Contains("stride must be at least 1"), Error);
+  for (const int64_t padding : {INT64_MAX, INT64_MAX / 2})
+    CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.padding = padding}),
+                         doctest::Contains("padding 0 to 2^58"), Error);
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 3}), {.algorithm = ConvAlgorithm::winograd}),
                        doctest::Contains("at least 16 channels"), Error);
   CHECK_THROWS_WITH_AS(conv2d_dx(Tensor::zeros({1, 4, 4, 2}), Tensor::zeros({2, 3, 3, 3}), {1, 4, 4, 3}),

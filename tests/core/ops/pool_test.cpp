@@ -125,7 +125,12 @@ TEST_CASE("pooling and joining refuse what does not fit, and say why") {
                        Error);
   CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 3})), doctest::Contains("needs (N, H, W, C)"), Error);
   CHECK_THROWS_WITH_AS(crop(x, {.top = 5}), doctest::Contains("border must fit"), Error);
-  CHECK_THROWS_WITH_AS(pad(x, {.top = -1}), doctest::Contains("border of at least 0"), Error);
+  for (const Border& border : {Border{.top = -1}, Border{.top = INT64_MAX, .bottom = INT64_MAX}}) {
+    CHECK_THROWS_WITH_AS(pad(x, border), doctest::Contains("border of 0 to 2^58"), Error);
+    CHECK_THROWS_WITH_AS(crop(x, border), doctest::Contains("border of 0 to 2^58"), Error);
+  }
+  CHECK_THROWS_WITH_AS(avg_pool(x, {.size = INT64_MAX, .padding = INT64_MAX / 2}), doctest::Contains("size must be 1"),
+                       Error);
   CHECK_THROWS_WITH_AS(concat_channels({x, Tensor::zeros({2, 4, 4, 3})}),
                        doctest::Contains("all axes but the last must agree"), Error);
   CHECK_THROWS_WITH_AS(slice_channels(x, 1, 4), doctest::Contains("[1, 4) must lie in the channels"), Error);
