@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/prefetch.h"
 #include "core/kernels/simd.h"
 
 namespace evenkeel::gemm_tiles {
@@ -57,8 +58,8 @@ struct Column<M, ByColumns> {
   real operator[](int i) const { return *at(i); }
   void next() { first += along; }
   void prefetch() const {
-    __builtin_prefetch(first + ahead * along);
-    __builtin_prefetch(first + ahead * along + M - 1);
+    evenkeel::prefetch(first, ahead * along);
+    evenkeel::prefetch(first, ahead * along + M - 1);
   }
   const real* first;
   int64_t along;
@@ -77,7 +78,7 @@ struct Column<M, Indexed> {
 
 // Loads a Vec of a row of B, and prefetches the one `ahead` rows below it.
 inline Vec read_line(const real* b, int64_t ldb) {
-  if (prefetches) __builtin_prefetch(b + ahead * ldb);
+  if (prefetches) prefetch(b, ahead * ldb);
   return vec(b);
 }
 
@@ -168,7 +169,7 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
     Vec sum[M][V];
     if (prefetches)
       for (int i = 0; i < M; ++i)
-        for (int v = 0; v < V; ++v) __builtin_prefetch(c + i * ldc + v * lanes, 1);
+        for (int v = 0; v < V; ++v) prefetch<1>(c, i * ldc + v * lanes);
     Product<M, V, A>::set(k, a, b, ldb, sum);
     if (add)
 #pragma GCC unroll 16

@@ -157,9 +157,9 @@ inline Prefetch prefetch_tiles(const Tiles<const real>& tiles, int64_t begin, in
 // Prefetches the memory to which the next tile on the right will be written.
 inline void prefetch_next(const Tiles<real>& tiles, const Tiles<real>::Place& place) {
   for (int64_t i = place.i0; i < place.i1; ++i) {
-    const real* to = place.view.at(i, tiles.pitch);
-    for (int64_t k = 0; k < tiles.pitch * tiles.c; k += 64 / static_cast<int64_t>(sizeof(real)))
-      __builtin_prefetch(to + k, 1);
+    const real* to = place.view.at(i, place.j0);
+    const int64_t tile = tiles.pitch * tiles.c;
+    for (int64_t k = tile; k < 2 * tile; k += cache_line) prefetch<1>(to, k);
   }
 }
 
