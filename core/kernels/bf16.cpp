@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/base/memory.h"
 #include "core/base/parallel.h"
@@ -22,6 +23,12 @@
 namespace evenkeel {
 namespace {
 
+Pair read_pair(const Pair* at) {  // which may have been written as two bf16 numbers
+  Pair p;
+  std::memcpy(&p, at, sizeof p);
+  return p;
+}
+
 // The definition: each element of C adds up the products of its Pairs in order.
 void multiply_by_loops(int down, int across, int64_t steps, const TilePair& a, const int64_t* places, const TilePair& b,
                        int64_t along, float* c, int64_t ldc) {
@@ -30,9 +37,9 @@ void multiply_by_loops(int down, int across, int64_t steps, const TilePair& a, c
   for (int64_t p = 0; p < steps; ++p)
     for (int i = 0; i < tile_side * down; ++i)
       for (int u = 0; u < tile_side; ++u) {
-        const Pair left = a.at[places[p] + i / tile_side * a.next + i % tile_side * a.row + u];
+        const Pair left = read_pair(a.at + places[p] + i / tile_side * a.next + i % tile_side * a.row + u);
         for (int j = 0; j < tile_side * across; ++j) {
-          const Pair right = b.at[p * along + u * b.row + j / tile_side * b.next + j % tile_side];
+          const Pair right = read_pair(b.at + p * along + u * b.row + j / tile_side * b.next + j % tile_side);
           c[i * ldc + j] += low(left) * low(right) + high(left) * high(right);
         }
       }
