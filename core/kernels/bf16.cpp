@@ -184,8 +184,6 @@ void transpose_pairs(const Pair* from, int64_t rows, int64_t columns, int64_t ld
 
 namespace {
 
-int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 // Pairs of neighbours in the rows of m (rows x columns), at to (.., to_ld), for rows [begin, end) of the padded matrix.
 void pairs_along(const real* m, int64_t rows, int64_t columns, int64_t begin, int64_t end, Pair* to, int64_t to_ld) {
   for (int64_t i = begin; i < end; ++i, to += to_ld) {

@@ -13,6 +13,8 @@ using Pair = uint32_t;
 constexpr int tile_side = 16;              // rows of a tile, and Pairs or floats in a row
 constexpr int tile_depth = 2 * tile_side;  // bf16 numbers in a row
 
+inline int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
 // In the library of double there are none of these functions.
 constexpr bool bf16_exists = sizeof(real) == sizeof(float);
 

@@ -230,7 +230,7 @@ void conv_backward_x(const ConvSizes& a, ConvForm form, const real* g, const rea
   });
 }
 
-// dw^T (patch x K) = patches^T g: one partial sum for each group of bands; the partial sums are added in order.
+// dw^T (patch x K) = patches^T g, a sum over bands.
 void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const real* g, real* dw) {
   if (a.groups > 1) return grouped_backward_w(a, form, x, g, dw);
   if (form == ConvForm::winograd) return winograd_backward_w(a, x, g, dw);
@@ -239,12 +239,8 @@ void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const rea
   if (is_matmul(a)) return gemm_blocked(true, false, a.k, a.c, rows(a), g, x, dw);
   const Bands bands(a.n, a.p, a.q, positions_of_a_band);
   const ReceptiveField field(a, bands);
-  const int64_t size = a.k * patch(a), most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
-                group = std::max<int64_t>(1, (bands.count + most - 1) / most),
-                groups = (bands.count + group - 1) / group;
-  const Storage partial(groups * size), sum(size);
-  parallel_for(groups, [&](int64_t i) {
-    const int64_t first = i * group, last = std::min(first + group, bands.count);
+  const Storage sum(a.k * patch(a));
+  sum_in_parts(bands.count, sum.size, sum.data, [&](int64_t first, int64_t last, real* partial) {
     const Scratch<real> image(field.size(a, bands)), packed(packed_size(a.k, bands.height * a.q));
     for (int64_t b = first; b < last; ++b) {
       const Bands::Band band = bands[b];
@@ -252,10 +248,9 @@ void conv_backward_w(const ConvSizes& a, ConvForm form, const real* x, const rea
       field.read(a, band, x, image.data);
       pack(false, a.k, count, g + (band.image * a.p + band.begin) * a.q * a.k, a.k, packed.data);
       gemm_packed(patch(a), a.k, count, {image.data, field.taps.data(), field.positions.data()}, packed.data, b > first,
-                  partial.data + i * size, 0, a.k);
+                  partial, 0, a.k);
     }
   });
-  add_in_order(groups, size, partial.data, sum.data);
   parallel_blocks(a.k, 16, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t t = 0; t < patch(a); ++t) dw[k * patch(a) + t] = sum.data[t * a.k + k];

@@ -19,8 +19,6 @@
 namespace evenkeel {
 namespace {
 
-int64_t up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 // Images (n, h, w, c) with zeros around them and, `apart` > 1, between their pixels.
 struct Source {
   const real* data;
@@ -262,16 +260,13 @@ void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real*
   std::vector<int64_t> places;
   for (int64_t p = 0; p < positions / tile_depth; ++p) places.push_back(p * tile_side);
 
-  const int64_t size = filters * taps * a.channels, bands = a.count(),
-                most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
-                group = std::max<int64_t>(1, (bands + most - 1) / most), groups = (bands + group - 1) / group;
-  const Storage partial(groups * size), sum(size);
-  parallel_for(groups, [&](int64_t i) {
+  const int64_t bands = a.count();
+  const Storage sum(filters * taps * a.channels);
+  sum_in_parts(bands, sum.size, sum.data, [&](int64_t first, int64_t last, real* partial) {
     const Tiles tiles;
     const Scratch<uint16_t> image(pixels * a.channels), lines(positions * filters);
     const Scratch<Pair> interleaved(versions * pairs * a.channels), g_pairs(positions / 2 * filters),
         turned(filters * g_row);
-    const int64_t first = i * group, last = std::min(first + group, bands);
     for (int64_t b = first; b < last; ++b) {
       const Correlation::Band band = a[b];
       read_band(a, band, pixels, image.data);
@@ -307,11 +302,10 @@ void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real*
             tiles.multiply(a.k - k > tile_side ? 2 : 1, a.x.c - c > tile_side ? 2 : 1, positions / tile_depth,
                            {turned.data + k * g_row, g_row, tile_side * g_row}, places.data(),
                            {from + c, a.channels, tile_side}, tile_side * a.channels,
-                           partial.data + i * size + (k * taps + tap) * a.channels + c, taps * a.channels, b > first);
+                           partial + (k * taps + tap) * a.channels + c, taps * a.channels, b > first);
         }
     }
   });
-  add_in_order(groups, size, partial.data, sum.data);
   parallel_blocks(a.k * taps, row_block(a.x.c), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::copy_n(sum.data + i * a.channels, a.x.c, dw + i * a.x.c);
   });

@@ -105,16 +105,12 @@ void depthwise_backward_x(const ConvSizes& a, const real* g, const real* w, real
   });
 }
 
-// dw (R, S, channels): one partial sum for each group of output rows; the partial sums are added in order.
+// dw (R, S, channels), a sum over output rows.
 void depthwise_backward_w(const ConvSizes& a, const real* x, const real* g, real* dw) {
-  const int64_t channels = a.groups, rows = a.n * a.p, size = a.r * a.s * channels,
-                most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, size), 8, 64),
-                part = std::max<int64_t>(1, (rows + most - 1) / most), parts = (rows + part - 1) / part;
-  const Storage partial(parts * size);
-  parallel_for(parts, [&](int64_t i) {
-    real* sums = partial.data + i * size;
+  const int64_t channels = a.groups, rows = a.n * a.p, size = a.r * a.s * channels;
+  sum_in_parts(rows, size, dw, [&](int64_t first, int64_t last, real* sums) {
     std::fill_n(sums, size, real(0));
-    for (int64_t row = i * part; row < std::min(rows, (i + 1) * part); ++row) {
+    for (int64_t row = first; row < last; ++row) {
       const int64_t top = row % a.p * a.stride - a.padding;
       const Inside down(top, a.r, a.h);
       const real *image = x + row / a.p * a.h * a.w * channels, *from = g + row * a.q * channels;
@@ -134,7 +130,6 @@ void depthwise_backward_w(const ConvSizes& a, const real* x, const real* g, real
         }
     }
   });
-  add_in_order(parts, size, partial.data, dw);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // Matrix products on raw memory: the kernel under dense layers and convolutions.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
+#include "core/base/memory.h"
+#include "core/base/parallel.h"
 #include "core/kernels/finish.h"
 
 namespace evenkeel {
@@ -40,6 +43,17 @@ void gemm_blocked(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real*
 
 // out = the sum of `parts` arrays of n numbers that lie one after the other in `partial`, added in order.
 void add_in_order(int64_t parts, int64_t n, const real* partial, real* out);
+
+// out = a sum over [0, count) of arrays of n numbers. f(begin, end, to) sets `to` to the sum over a part of the range.
+// The parts depend on the sizes alone: at most 64, fewer if their arrays are large.
+template <class F>
+void sum_in_parts(int64_t count, int64_t n, real* out, F f) {
+  const int64_t most = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, n), 8, 64),
+                part = std::max<int64_t>(1, (count + most - 1) / most), parts = (count + part - 1) / part;
+  const Storage partial(parts * n);
+  parallel_for(parts, [&](int64_t i) { f(i * part, std::min(count, (i + 1) * part), partial.data + i * n); });
+  add_in_order(parts, n, partial.data, out);
+}
 
 // See set_blas of ops/matmul.h.
 void use_blas(bool on);
