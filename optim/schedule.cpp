@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/number.h"
+#include "core/base/options.h"
 
 namespace evenkeel {
 namespace {
@@ -13,17 +14,6 @@ namespace {
 constexpr const char* forms =
     "constant, cosine, step:0.5,0.75 or step:60,80:0.1 (fractions of the run or epochs, then the factor), or "
     "linear:0=0.2,0.25=1,1=0 (fractions of the run, and the factor there)";
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts{""};
-  for (char c : text) {
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
 
 double number(const std::string& word, const std::string& text) {
   double value = 0;

@@ -6,12 +6,21 @@
 
 namespace evenkeel {
 
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts{""};
+  for (const char c : text)
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
 SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(std::move(kind)), all_(text) {
-  size_t begin = text.find(':');
-  name = text.substr(0, begin);
-  while (begin != std::string::npos) {
-    const size_t end = text.find(':', begin + 1);
-    const std::string part = text.substr(begin + 1, end == std::string::npos ? end : end - begin - 1);
+  const std::vector<std::string> parts = split(text, ':');
+  name = parts[0];
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const std::string& part = parts[i];
     const size_t equals = part.find('=');
     check(!part.empty() && equals != part.size() - 1, "{}: '{}' has an empty argument; leave it out", kind_, written());
     if (equals == std::string::npos)
@@ -19,7 +28,6 @@ SpecArguments::SpecArguments(std::string kind, const std::string& text) : kind_(
     else
       check(named_.emplace(part.substr(0, equals), part.substr(equals + 1)).second, "{}: {} is given twice", kind_,
             subject(part.substr(0, equals)));
-    begin = end;
   }
   used_.resize(positional_.size());
 }

@@ -33,6 +33,8 @@ struct Words {  // what false and true are called
   const char *no, *yes;
 };
 
+std::vector<std::string> split(const std::string& text, char separator);  // at least one part
+
 class SpecArguments {
  public:
   SpecArguments() = default;

@@ -69,16 +69,6 @@ class Parser {
   size_t at_ = 0;
 };
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts{""};
-  for (char c : text)
-    if (c == separator)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  return parts;
-}
-
 }  // namespace
 
 int64_t LayerArguments::integer(size_t position, const std::string& key, int64_t low, int64_t high) {
