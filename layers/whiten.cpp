@@ -4,43 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/diagonalise.h"
+
 namespace evenkeel {
-namespace {
-
-// Jacobi's method (Golub and Van Loan 2013, section 8.5): rotations set one off-diagonal element of a symmetric matrix
-// after the other to 0. Leaves the eigenvalues on the diagonal, the eigenvectors in the rows of `vectors`.
-void diagonalise(std::vector<double>& a, std::vector<double>& vectors, size_t n) {
-  constexpr int most = 60;  // sweeps; convergence is quadratic, so ten are many
-  const auto rotate = [n](std::vector<double>& m, size_t p, size_t q, size_t along, size_t across, double c, double s) {
-    for (size_t k = 0; k < n; ++k) {
-      double &x = m[p * across + k * along], &y = m[q * across + k * along];
-      const double before = x;
-      x = c * before - s * y;
-      y = s * before + c * y;
-    }
-  };
-  for (int sweep = 0; sweep < most; ++sweep) {
-    double beside = 0, all = 0;
-    for (size_t i = 0; i < n * n; ++i) {
-      all += a[i] * a[i];
-      beside += i / n == i % n ? 0 : a[i] * a[i];
-    }
-    if (beside <= 1e-30 * all) return;
-    for (size_t p = 0; p < n; ++p) {
-      for (size_t q = p + 1; q < n; ++q) {
-        if (a[p * n + q] == 0) continue;
-        const double tau = (a[q * n + q] - a[p * n + p]) / (2 * a[p * n + q]);
-        const double t = (tau < 0 ? -1 : 1) / (std::abs(tau) + std::sqrt(1 + tau * tau));
-        const double c = 1 / std::sqrt(1 + t * t), s = t * c;
-        rotate(a, p, q, 1, n, c, s);
-        rotate(a, p, q, n, 1, c, s);
-        rotate(vectors, p, q, 1, n, c, s);
-      }
-    }
-  }
-}
-
-}  // namespace
 
 Whiten::Whiten(int64_t channels, int64_t size, double small) : eps(small) {
   const int64_t n = size * size * channels;
@@ -57,7 +23,7 @@ void Whiten::fit(const Tensor& x) {
   const int64_t size = weight.dim(1), channels = weight.dim(3);
   const Shape out = conv2d_shape(x.shape(), weight.shape(), options);
   const auto n = static_cast<size_t>(size * size * channels);
-  std::vector<double> moments(n * n), vectors(n * n);
+  std::vector<double> moments(n * n);
   std::vector<real> patch(n);
   for (int64_t i = 0; i < out.rows(); ++i) {
     const int64_t image = i / (out[1] * out[2]), top = i / out[2] % out[1], left = i % out[2];
@@ -68,11 +34,9 @@ void Whiten::fit(const Tensor& x) {
     for (size_t p = 0; p < n; ++p)
       for (size_t q = 0; q <= p; ++q) moments[p * n + q] += static_cast<double>(patch[p]) * patch[q];
   }
-  for (size_t p = 0; p < n; ++p) {
-    vectors[p * n + p] = 1;
+  for (size_t p = 0; p < n; ++p)
     for (size_t q = 0; q <= p; ++q) moments[q * n + p] = moments[p * n + q] /= static_cast<double>(out.rows());
-  }
-  diagonalise(moments, vectors, n);
+  const std::vector<double> vectors = diagonalise(moments, n);
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
   const auto eigenvalue = [&](size_t i) { return std::max(0.0, moments[i * n + i]); };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/diagonalise.h"
 #include "core/ops/reduce.h"
 #include "optim/curvature/kept_values.h"
 #include "optim/l2_norm.h"
@@ -86,49 +87,19 @@ struct Pair {
   Vector vector;
 };
 
-// The largest eigenvalue of a small symmetric matrix and its eigenvector, by Jacobi's rotations.
-Pair largest_pair(std::vector<Vector> a) {
-  const size_t n = a.size();
-  double largest = 0;
-  for (const Vector& row : a) largest = std::max(largest, largest_size(row));
-  const double unit = scale_for(largest);
-  for (Vector& row : a) scale(row, unit);
-  std::vector<Vector> v(n, Vector(n));  // rows become eigenvectors
-  for (size_t i = 0; i < n; ++i) v[i][i] = 1;
-  for (int sweep = 0; sweep < 30; ++sweep) {
-    double off = 0, diagonal = 0;
-    for (size_t i = 0; i < n; ++i) {
-      diagonal += a[i][i] * a[i][i];
-      for (size_t j = 0; j < i; ++j) off += a[i][j] * a[i][j];
-    }
-    if (off <= 1e-30 * diagonal) break;
-    for (size_t p = 0; p < n; ++p) {
-      for (size_t q = p + 1; q < n; ++q) {
-        if (a[p][q] == 0) continue;
-        const double theta = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-        const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::hypot(theta, 1.0));
-        const double c = 1 / std::hypot(t, 1.0), s = t * c;
-        auto rotate = [c, s](double& x, double& y) {
-          const double before = x;
-          x = c * before - s * y;
-          y = s * before + c * y;
-        };
-        for (size_t k = 0; k < n; ++k) rotate(a[k][p], a[k][q]);
-        for (size_t k = 0; k < n; ++k) rotate(a[p][k], a[q][k]);
-        for (size_t k = 0; k < n; ++k) rotate(v[p][k], v[q][k]);
-      }
-    }
-  }
+// The largest eigenvalue of a tridiagonal symmetric matrix and its eigenvector.
+Pair largest_pair(const Vector& diagonal, const Vector& beside) {
+  const size_t n = diagonal.size();
+  Vector a(n * n);
+  for (size_t i = 0; i < n; ++i) a[i * n + i] = diagonal[i];
+  for (size_t i = 0; i + 1 < n; ++i) a[i * n + i + 1] = a[(i + 1) * n + i] = beside[i];
+  const double unit = scale_for(largest_size(a));
+  scale(a, unit);
+  const Vector vectors = diagonalise(a, n);
   size_t best = 0;
-  for (size_t i = 1; i < n; ++i) best = a[i][i] > a[best][best] ? i : best;
-  return {a[best][best] / unit, v[best]};
-}
-
-std::vector<Vector> tridiagonal(const Vector& diagonal, const Vector& beside) {
-  std::vector<Vector> t(diagonal.size(), Vector(diagonal.size()));
-  for (size_t i = 0; i < diagonal.size(); ++i) t[i][i] = diagonal[i];
-  for (size_t i = 0; i + 1 < diagonal.size(); ++i) t[i][i + 1] = t[i + 1][i] = beside[i];
-  return t;
+  for (size_t i = 1; i < n; ++i) best = a[i * n + i] > a[best * n + best] ? i : best;
+  const auto row = vectors.begin() + static_cast<std::ptrdiff_t>(best * n);
+  return {a[best * n + best] / unit, Vector(row, row + static_cast<std::ptrdiff_t>(n))};
 }
 
 }  // namespace
@@ -198,7 +169,7 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
       for (const Vector& q : basis) add_scaled(next, -inner(q, next), q);
     const double beta = norm(next);
     diagonal.push_back(alpha);
-    const Pair pair = largest_pair(tridiagonal(diagonal, beside));
+    const Pair pair = largest_pair(diagonal, beside);
     found.value = pair.value;
     const double residual = beta * std::abs(pair.vector.back());
     found.steps = static_cast<int>(k);
