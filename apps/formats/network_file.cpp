@@ -174,8 +174,6 @@ void fill(Sequential& network, const SafeTensors& stored, const std::string& pat
 
 }  // namespace
 
-void load_weights(const std::string& path, Sequential& network) { fill(network, read_safetensors(path), path); }
-
 std::string load_start(const std::string& given, Sequential& network, const NetworkInfo& info) {
   const std::string path = network_path(given);
   SafeTensors stored = read_safetensors(path);
@@ -268,7 +266,7 @@ DataSplit load_images(const NetworkFile& file, const std::string& path, const Da
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {
   NetworkFile file{.info = info, .network = make_named_model(info.model, vocabulary)};
-  load_weights(path, *file.network);
+  fill(*file.network, read_safetensors(path), path);
   return file;
 }
 

@@ -31,12 +31,10 @@ std::string network_path(const std::string& given);
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
 // Builds the network that the options describe, with the weights of a file, possibly another program's.
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);
-// Loads Part::weights of a file into a network; Error(Fault::bad_file), with the path, if they do not fit.
-void load_weights(const std::string& path, Sequential& network);
-// Like load_weights, for fine-tuning: a last layer for other classes, or another number of them, keeps its initial
-// weights; one for the same classes in another order gets its rows in the new one. Returns a line that says so, or ""
-// if all weights were loaded as they are. Error(Fault::usage) if they do not fit because the file is for images of
-// another size.
+// Loads Part::weights of a file into a network, for fine-tuning: a last layer for other classes, or another number of
+// them, keeps its initial weights; one for the same classes in another order gets its rows in the new one. Returns a
+// line that says so, or "" if all weights were loaded as they are. Error(Fault::usage) if they do not fit because the
+// file is for images of another size; otherwise Error(Fault::bad_file), with the path.
 std::string load_start(const std::string& path, Sequential& network, const NetworkInfo& info);
 // Error(Fault::bad_file), with the path, if the file has no network.
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary);
