@@ -113,10 +113,9 @@ Tensor alias(const Tensor& y) {
 }
 
 Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
-  const char* severed =
-      "grad: the result depends on a tensor that was computed while recording was off; compute it with recording on "
-      "(a gradient: with differentiable = true), or detach() it if it is meant to be a constant";
-  check(!y.severed(), "{}", severed);
+  check(!y.severed(),
+        "grad: the result depends on a tensor that was computed while recording was off; compute it with recording on "
+        "(a gradient: with differentiable = true), or detach() it if it is meant to be a constant");
   check(y.tracked(), "grad: the result depends on no tracked tensor; call track() on the leaves");
   check(options.cotangent.defined() || y.size() == 1,
         "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1",
@@ -155,7 +154,6 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Tensor& input = node.inputs[i].tensor;
       if (input.id() < oldest) continue;  // older than every tensor of `wrt`: it cannot depend on them
-      check(!input.severed(), "{}", severed);
       if (input.tracked() && grads[i].defined()) {
         Pending& p = pending[input.id()];
         if (!p.y.defined()) p.y = input.as_result();

@@ -152,6 +152,19 @@ TEST_CASE("a cotangent gives its memory to a gradient only if no handle shares i
   }
 }
 
+TEST_CASE("a cotangent that is itself the gradient stays as it was") {
+  const Tensor x = Tensor::scalar(2).track(), y = x * real(3);
+  Tensor cotangent = Tensor::scalar(5);
+  CHECK(grad(y, {y}, {.cotangent = cotangent})[0].item() == 5);
+  CHECK_FALSE(cotangent.severed());
+  CHECK(grad(cotangent * x, {x})[0].item() == 5);
+  // u and v get one and the same cotangent, to which u's other gradient is added.
+  const Tensor u = x * real(1), v = x * real(10);
+  CHECK(grad(u + v + u, {x, v}, {.cotangent = cotangent})[1].item() == 5);
+  CHECK(grad(u + u, {u}, {.cotangent = cotangent})[0].item() == 10);
+  CHECK(cotangent.item() == 5);
+}
+
 TEST_CASE("gradients computed in place do not change a tensor that another handle holds") {
   Random random(5);
   const Shape shape{3, 5, 5, 16};
