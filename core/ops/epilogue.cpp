@@ -41,7 +41,7 @@ Tensor Epilogue::record(Tensor y, const Tensor& x, const Tensor& w, const Tensor
     if (t.defined()) inputs.push_back(t);
   const auto vjp = [=, with_relu = after == After::relu, has_bias = bias.defined(), has_add = add.defined(),
                     sums = bias.defined() && bias.tracked()](const Tensor& out, const Tensor& g) {
-    if (recording() && (has_bias || has_add || with_relu || unpool)) {
+    if (recording() && (with_relu || unpool)) {
       const auto definition = [&](const std::vector<Tensor>& in) {
         const Tensor v = product(in[0], in[1]);
         return Epilogue{.add = has_add ? in.back() : Tensor(),
