@@ -321,6 +321,10 @@ TEST_CASE("norms say what they need") {
   CHECK_THROWS_WITH_AS(batch_norm_inference(x, random({4}), c, c, c), doctest::Contains("needs mean and var (3)"),
                        Error);
   CHECK_THROWS_WITH_AS(batch_norm_inference(x, c.clone().track(), c, c, c), doctest::Contains("constants"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm_inference(x, c, c.clone().track(), c, c), doctest::Contains("constants"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, c, c, -1e-5), doctest::Contains("eps must not be negative, got -1e-05"), Error);
+  for (const auto& [begin, end] : {std::pair{-1, 2}, {2, 2}, {3, 2}, {0, 5}})
+    CHECK_THROWS_WITH_AS(moments(x, begin, end), doctest::Contains("x (4, 3) has no rows ["), Error);
   Tensor tracked = random({4, 3}).track(), mean;
   {
     const Recording off(false);

@@ -110,6 +110,39 @@ TEST_CASE("Winograd's form is chosen where it saves at least half of the multipl
   }
 }
 
+TEST_CASE("Winograd's form is not chosen with a stride, for another kernel, nor for a result of one row or column") {
+  Random random(10);
+  struct Size {
+    int64_t h, w, r, s, stride;
+  };
+  for (const auto& [h, w, r, s, stride] : {Size{16, 16, 3, 3, 2},
+                                           {16, 16, 5, 5, 2},
+                                           {16, 16, 3, 5, 1},
+                                           {16, 16, 1, 3, 1},
+                                           {3, 64, 3, 3, 1},
+                                           {64, 3, 3, 3, 1}}) {
+    const Tensor x = Tensor::normal({20, h, w, 16}, random), filters = Tensor::normal({16, r, s, 16}, random);
+    const ConvOptions automatic{.stride = stride}, direct{.stride = stride, .algorithm = ConvAlgorithm::direct};
+    const Tensor y = conv2d(x, filters, direct);
+    CAPTURE(y.shape().str());
+    CHECK(conv2d(x, filters, automatic).values() == y.values());
+    CHECK(PreparedFilters(filters, automatic)(x).values() == y.values());
+    CHECK(conv2d_dx(y, filters, x.shape(), automatic).values() == conv2d_dx(y, filters, x.shape(), direct).values());
+    CHECK(conv2d_dw(x, y, filters.shape(), automatic).values() == conv2d_dw(x, y, filters.shape(), direct).values());
+  }
+}
+
+TEST_CASE("without images the gradient of the filters is zero, in every form") {
+  poison_memory(true);
+  for (const int64_t channels : {16, 128})
+    for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd}) {
+      const Tensor none = Tensor::empty({0, 8, 8, channels});
+      const Tensor dw = conv2d_dw(none, none, {channels, 3, 3, channels}, {.padding = 1, .algorithm = algorithm});
+      CHECK(std::all_of(dw.data(), dw.data() + dw.size(), [](real v) { return v == 0; }));
+    }
+  poison_memory(false);
+}
+
 TEST_CASE("prepared filters: directly for some pixels, by tiles of 2 x 2 results for few tiles, of 4 x 4 for more") {
   // Costs by prepared_form_of(): 9 (pixels + 8), 1.1 x 16 (small tiles + 6), 1.4 x 36 (tiles + 6). 2 x 2 pixels: 108,
   // 123, 353. Nine images of 4 x 4: 1368, 739, 756; ten: 1512, 810, 806.
@@ -185,6 +218,14 @@ TEST_CASE("conv2d refuses what does not fit, and says why") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 5, 5, 3})),
                        doctest::Contains("kernel of 5 x 5 must fit into the padded image of 4 x 4"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 5, 3})),
+                       doctest::Contains("kernel of 3 x 5 must fit into the padded image of 4 x 4"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 0, 3, 3})), doctest::Contains("kernel of 0 x 3 must fit"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 0, 3})), doctest::Contains("kernel of 3 x 0 must fit"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 2, 2, 3}), {.padding = -1}),
+                       doctest::Contains("padding at least 0, got 1 and -1"), Error);
+  CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 1}), {.groups = 2}),
+                       doctest::Contains("groups must divide channels and filters"), Error);
   CHECK_THROWS_WITH_AS(conv2d(x, Tensor::zeros({2, 3, 3, 4})),
                        doctest::Contains("has 3 channels, w (2, 3, 3, 4) expects 4"), Error);
   CHECK_THROWS_WITH_AS(conv2d(Tensor::zeros({4, 3}), Tensor::zeros({2, 3, 3, 3})),

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/base/memory.h"
+#include "core/base/shards.h"
 #include "core/ops/dropout.h"
 #include "core/ops/elementwise.h"
 #include "core/ops/reduce.h"
@@ -88,12 +90,42 @@ TEST_CASE("dropout: elements 2i and 2i + 1 take the low and the high half of num
   }
 }
 
+TEST_CASE("dropout: shards of any sizes have the elements of the whole batch, and leave the stream where it does") {
+  for (const int64_t each : {1, 2, 3, 5}) {
+    Random random(4);
+    const std::vector<real> whole = dropout(Tensor::full({5, each}, 1), 0.5f, random).values();
+    std::vector<real> parts;
+    Shards(3).run(5, [&](int64_t) {
+      Random same(4);
+      const Tensor y = dropout(Tensor::full({this_shard()->end - this_shard()->begin, each}, 1), 0.5f, same);
+      parts.insert(parts.end(), y.data(), y.data() + y.size());
+      CHECK(same.counter() == random.counter());
+    });
+    CHECK(parts == whole);
+  }
+}
+
+TEST_CASE("an impossible class has no part in the loss, nor in the gradient") {
+  const real never = -std::numeric_limits<real>::infinity();
+  const Tensor x = Tensor::of({2, 3}, {1, never, 2, never, 0, 3}).track(),
+               two = Tensor::of({2, 2}, {1, 2, 0, 3}).track();
+  const Tensor loss = cross_entropy(x, {2, 1}), expected = cross_entropy(two, {1, 0});
+  CHECK(loss.item() == expected.item());
+  const std::vector<real> d = grad(loss, {x})[0].values(), of_two = grad(expected, {two})[0].values();
+  CHECK(d == std::vector<real>{of_two[0], 0, of_two[1], 0, of_two[2], of_two[3]});
+}
+
 TEST_CASE("softmax finds the largest of a thousand classes wherever it is") {
   for (int64_t at = 0; at < 1000; ++at) {
     Tensor x = Tensor::full({1, 1000}, -1e30f);
     x.mutable_data()[at] = 3e38f;
     CHECK(softmax(x).data()[at] == 1);
     CHECK(cross_entropy(x, {static_cast<int32_t>(at)}).item() == 0);
+  }
+  for (const int64_t classes : {2048, 2049, 5000}) {
+    const Tensor same = Tensor::zeros({3, classes});
+    CHECK(cross_entropy(same, {0, 7, 2047}).item() == doctest::Approx(std::log(static_cast<double>(classes))));
+    CHECK(softmax(same).data()[2 * classes] == doctest::Approx(1 / static_cast<double>(classes)));
   }
 }
 

@@ -69,6 +69,19 @@ TEST_CASE("max_pool: a NaN in a window makes its gradient NaN, whichever channel
   }
 }
 
+TEST_CASE("max_pool: the cell that is kept of a window is its NaN's") {
+  const real nan = std::numeric_limits<real>::quiet_NaN();
+  for (int64_t at = 0; at < 4; ++at) {
+    Tensor x = image(2, 2, {1, 4, 3, 2});
+    x.mutable_data()[at] = nan;
+    x.track();
+    // <dx, h> for a cotangent g is g h[winner]: its derivative by g is h[winner].
+    const Tensor g = image(1, 1, {1}).track(), h = image(2, 2, {0, 1, 2, 3});
+    const Tensor dx = grad(max_pool(x), {x}, {.differentiable = true, .cotangent = g})[0];
+    CHECK(grad(dot(dx, h), {g})[0].item() == static_cast<real>(at));
+  }
+}
+
 TEST_CASE("the graph keeps a byte of each maximum's place, and nothing of the image") {
   const Tensor x = Tensor::full({8, 64, 64, 16}, 1).track();
   const int64_t before = memory_stats().live_bytes, bytes = x.size() * static_cast<int64_t>(sizeof(real));
@@ -125,15 +138,17 @@ TEST_CASE("pooling and joining refuse what does not fit, and say why") {
                        Error);
   CHECK_THROWS_WITH_AS(global_avg_pool(Tensor::zeros({4, 3})), doctest::Contains("needs (N, H, W, C)"), Error);
   CHECK_THROWS_WITH_AS(crop(x, {.top = 5}), doctest::Contains("border must fit"), Error);
-  for (const Border& border : {Border{.top = -1}, Border{.top = INT64_MAX, .bottom = INT64_MAX}}) {
-    CHECK_THROWS_WITH_AS(pad(x, border), doctest::Contains("border of 0 to 2^58"), Error);
-    CHECK_THROWS_WITH_AS(crop(x, border), doctest::Contains("border of 0 to 2^58"), Error);
+  CHECK_THROWS_WITH_AS(crop(x, {.left = 2, .right = 3}), doctest::Contains("border must fit"), Error);
+  for (const Border& b : {Border{.top = -1}, {.bottom = -1}, {.left = -1}, {.right = -1}, {.top = INT64_MAX}}) {
+    CHECK_THROWS_WITH_AS(pad(x, b), doctest::Contains("border of 0 to 2^58"), Error);
+    CHECK_THROWS_WITH_AS(crop(x, b), doctest::Contains("border of 0 to 2^58"), Error);
   }
   CHECK_THROWS_WITH_AS(avg_pool(x, {.size = INT64_MAX, .padding = INT64_MAX / 2}), doctest::Contains("size must be 1"),
                        Error);
   CHECK_THROWS_WITH_AS(concat_channels({x, Tensor::zeros({2, 4, 4, 3})}),
                        doctest::Contains("all axes but the last must agree"), Error);
   CHECK_THROWS_WITH_AS(slice_channels(x, 1, 4), doctest::Contains("[1, 4) must lie in the channels"), Error);
+  CHECK_THROWS_WITH_AS(slice_channels(x, 2, 1), doctest::Contains("[2, 1) must lie in the channels"), Error);
   CHECK_THROWS_WITH_AS(embed_channels(x, 1, 3), doctest::Contains("must fit into 3 channels"), Error);
   CHECK_THROWS_WITH_AS(transpose(x), doctest::Contains("x must be (A, B)"), Error);
   CHECK_THROWS_WITH_AS(gather_rows(x, {0, 1}), doctest::Contains("rows must be 0 .. 0, got 1"), Error);

@@ -25,6 +25,10 @@ TEST_CASE("sums, spreads and products refuse what does not fit, and say why") {
   const Tensor a = Tensor::zeros({2, 3}), row = Tensor::zeros({3});
   CHECK_THROWS_WITH_AS(dot(a, Tensor::zeros({3, 2})), "dot: shapes must agree, got (2, 3) and (3, 2)", Error);
   CHECK_THROWS_WITH_AS(dot(Tensor::zeros({6}), a), doctest::Contains("shapes must agree"), Error);
+  CHECK_THROWS_WITH_AS(matmul(a, a), "matmul: inner sizes differ: (2, 3) x (2, 3)", Error);
+  CHECK_THROWS_WITH_AS(matmul(a, Tensor::zeros({2, 4}), false, true), doctest::Contains("x (2, 4) transposed"), Error);
+  CHECK_THROWS_WITH_AS(clamp(a, 1, -1), doctest::Contains("low must not exceed high, got 1 and -1"), Error);
+  CHECK(clamp(a + 2, 1, 1).values() == std::vector<real>(6, 1));
   Tensor gated = Tensor::zeros({2, 3}), narrow = row.clone();
   CHECK_THROWS_WITH_AS(gate_and_sum_rows(a, row, gated), doctest::Contains("shapes must agree"), Error);
   CHECK_THROWS_WITH_AS(gate_and_sum_rows(a, a, narrow), doctest::Contains("shapes must agree"), Error);
