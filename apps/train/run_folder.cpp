@@ -42,6 +42,12 @@ bool is_free(const std::string& folder) {
   return true;
 }
 
+// Whether a run has saved its options in `next`. Without them it was killed before it began.
+bool begun_in(const fs::path& next) {
+  std::error_code ignored;
+  return fs::exists(next / "config.json", ignored);
+}
+
 void check_free(const std::string& path) {
   check(is_free(path), "{} is not empty; choose another --out, or --overwrite its results, or --resume {}", path, path);
 }
@@ -94,7 +100,7 @@ std::string resumed_folder(const std::string& given) {
 RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   std::error_code error;
   if (use == Use::look) {
-    if (const fs::path next = fs::path(path) / ".next"; fs::exists(next, error)) where_ = next.string();
+    if (begun_in(path + "/.next")) where_ = path + "/.next";
     return;
   }
   if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
@@ -107,8 +113,9 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
   if (use == Use::fresh) check_free(path);  // again: now the folder is locked
   if (use == Use::overwrite) check_replaceable(path);
   const fs::path next = fs::path(path) / ".next";
+  const bool begun = begun_in(next);
+  if (use == Use::overwrite || !begun) fs::remove_all(next, error);
   if (use == Use::overwrite) {
-    fs::remove_all(next, error);
     for (const char* file : run_files) {
       if (!fs::exists(fs::path(path) / file, error)) continue;
       where_ = next.string();
@@ -116,7 +123,7 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
         fail(Fault::io, "{}: the folder cannot be created: {}", where_, error.message());
     }
   }
-  if (use == Use::resume && fs::exists(next, error)) where_ = next.string();
+  if (use == Use::resume && begun) where_ = next.string();
   begun_ = use != Use::resume;
 }
 

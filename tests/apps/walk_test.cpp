@@ -427,7 +427,7 @@ class Walk {
     if (is("--overwrite")) return 0;
     if (is("--resume")) {
       if (has("/.ready/")) return 0;
-      const std::string where = has("/.next/") ? "/.next" : "";
+      const std::string where = has("/.next/config.json") ? "/.next" : "";
       return has(where + "/last.safetensors") && has(where + "/config.json") ? 0 : 3;
     }
     for (const auto& [name, contents] : before)
