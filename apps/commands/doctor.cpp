@@ -135,6 +135,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       changed += static_cast<double>(changed_predictions(train, eval));
       images += static_cast<double>(eval.rows());
     });
+    check_outputs("doctor", apart + size);
 
     std::vector<std::string> advice;
     say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)",

@@ -42,7 +42,8 @@ Action fold_command(CLI::App& app, const Registry& registry) {
       const Tensor a = subject.network().forward(batch.x, Mode::eval), b = plain.network->forward(batch.x, Mode::eval);
       for (int64_t i = 0; i < a.size(); ++i) {
         const double d = std::abs(a.data()[i] - b.data()[i]);
-        apart = d > apart || std::isnan(d) ? d : apart;
+        check_outputs("fold", d);
+        apart = std::max(apart, d);
         largest = std::max(largest, std::abs(static_cast<double>(a.data()[i])));
       }
       changed += changed_predictions(a, b);

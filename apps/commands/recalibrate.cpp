@@ -29,17 +29,19 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
     check_result(o->out, subject.inputs);
     const auto norms = running_norms(subject.network());
     check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
-    const auto accuracy = [&] {
-      return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size)
-          .accuracy();
+    const auto score = [&] {
+      return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size);
     };
-    const double before = accuracy();
+    const Score before = score();
     recalibrate(subject.network(), [&](const std::function<void(const Tensor&)>& see) {
       subject.each_batch([&](const Batch& b) { see(b.x); });
     });
+    const Score after = score();
+    check_outputs("recalibrate", after.loss);
     write_safetensors(o->out, pack_network(subject.network(), subject.file.info));
     say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(),
-        subject.images.size(), on_one_line(subject.images.name), before, accuracy(), on_one_line(o->out));
+        subject.images.size(), on_one_line(subject.images.name), before.accuracy(), after.accuracy(),
+        on_one_line(o->out));
     return 0;
   };
 }

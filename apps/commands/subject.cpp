@@ -1,9 +1,11 @@
 #include "apps/commands/subject.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
+#include "core/base/check.h"
 
 namespace evenkeel {
 
@@ -39,6 +41,10 @@ void Subject::each_batch(const std::function<void(const Batch&)>& see) const {
   Loader loader(images, file.info.normalization, {.batch_size = batch_size, .shuffle = false});
   loader.begin_epoch(0);
   for (Batch batch; loader.next(batch);) see(batch);
+}
+
+void check_outputs(const char* command, double computed) {
+  if (!std::isfinite(computed)) fail(Fault::failed, "{}: the network's outputs overflow", command);
 }
 
 int64_t changed_predictions(const Tensor& a, const Tensor& b) {

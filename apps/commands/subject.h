@@ -23,6 +23,9 @@ struct Subject {
 // If a run's folder was given, sets options.file to the file that is read.
 Subject open_subject(SubjectOptions& options, const Registry& registry);
 
+// Error(Fault::failed) if `computed`, which follows from the network's outputs, is not finite.
+void check_outputs(const char* command, double computed);
+
 // The number of rows of logits whose largest value belongs to another class.
 int64_t changed_predictions(const Tensor& a, const Tensor& b);
 

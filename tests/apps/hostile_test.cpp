@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli/text.h"
@@ -323,6 +324,34 @@ TEST_CASE("hostile numbers: config.json and what a network's file says") {
     const Outcome o = run({"eval", claiming(file, {{key, value}})});
     CHECK_MESSAGE(o.status == 4, key << value << o.err);
     CHECK_MESSAGE(contains(o.err, key), key << value << o.err);
+  }
+}
+
+TEST_CASE("hostile numbers: weights whose outputs overflow are named by every command that computes them") {
+  const Scratch scratch;
+  const std::string file = scratch / "a.safetensors", picture = scratch / "a.png", out = scratch / "out";
+  REQUIRE(run({"train", "--samples", "40", "--model", "conv:2:3 norm flatten dense:classes", "--batch-size", "20",
+               "--epochs", "1", "--out", scratch / "run"})
+              .status == 0);
+  evenkeel::SafeTensors network = evenkeel::read_safetensors(scratch / "run/best.safetensors");
+  for (evenkeel::StoredTensor& t : network.tensors) {
+    if (t.name != "3.weight") continue;
+    std::vector<float> values(t.bytes.size() / sizeof(float));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = i % 3 ? 3e38F : -3e38F;
+    std::memcpy(t.bytes.data(), values.data(), t.bytes.size());
+  }
+  evenkeel::write_safetensors(file, network);
+  REQUIRE(run({"data", "show", "synthetic", "--out", picture}).status == 0);
+  for (const Arguments& command : {Arguments{"eval", file},
+                                   {"predict", file, picture},
+                                   {"doctor", file},
+                                   {"recalibrate", file, "--out", out},
+                                   {"fold", file, "--out", out}}) {
+    const Outcome o = run(command);
+    CHECK_MESSAGE(o.status == 1, command[0] << o.err);
+    CHECK_MESSAGE(contains(o.err, "the network's outputs overflow"), command[0] << o.err);
+    CHECK_MESSAGE(!contains(o.out, "nan"), command[0] << o.out);
+    CHECK(!fs::exists(out));
   }
 }
 
