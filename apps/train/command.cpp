@@ -150,8 +150,8 @@ Action train_command(CLI::App& app, const Registry& registry) {
       const auto beside = [](const char* name) {
         return name != std::string("threads") && name != std::string("data-dir");
       };
-      const bool changed = std::any_of(given.items().begin(), given.items().end(),
-                                       [&](const auto& o) { return beside(o.key().c_str()); });
+      const bool changed = !folder && std::any_of(given.items().begin(), given.items().end(),
+                                                  [&](const auto& o) { return beside(o.key().c_str()); });
       from_file->values.file = changed ? "" : config;
     }
     if (team && !given.contains("threads"))

@@ -209,6 +209,17 @@ TEST_CASE("run folder: a replacement that was cut short anywhere is finished by 
   }
 }
 
+TEST_CASE("run folder: a process killed before its run had settings leaves the earlier run as it was") {
+  const Scratch scratch;
+  save(scratch / "config.json", "earlier");
+  fs::create_directory(scratch / ".next");
+  save(scratch / ".next/config.json.0123456789ab.part", "begin");
+  CHECK(RunFolder(scratch.path, RunFolder::Use::look) / "config.json" == scratch / "config.json");
+  const RunFolder folder(scratch.path, RunFolder::Use::resume);
+  CHECK(slurp(folder / "config.json") == "earlier");
+  CHECK(!fs::exists(scratch / ".next"));
+}
+
 TEST_CASE("run folder: what a killed process left beside the files is gone when the next one has worked there") {
   const Scratch scratch;
   const std::string out = scratch / "run";
@@ -267,6 +278,12 @@ TEST_CASE("resume: other data, another network, other options than the run's are
   refused(resume, "options/model: \"mlp:8\" there, \"mlp:9\" now");
   save(config, changed(good, "\"parameters\": ", "\"parameters\": 1"));
   refused(again, "network/parameters: 1");
+  save(config, changed(good, "\"model\": \"mlp:8\"", "\"model\": \"conv:x\""));
+  for (const Arguments& more : {Arguments{}, {"--threads", "2"}, {"--epochs", "2"}}) {
+    const Outcome o = run(resume + more);
+    CHECK(o.status == 4);
+    CHECK_MESSAGE(contains(o.err, config + ": model: conv's filters must be a number"), o.err);
+  }
   save(config, good);
 
   // What is meant to change may: other threads, another folder of the same data; with --config all that is said.
