@@ -31,11 +31,13 @@ std::string contents(const Descriptor& file) {
   return n > 0 ? std::string(text, static_cast<size_t>(n)) : "another process";
 }
 
-// Whether the path does not exist or is an empty folder.
+// Whether the path does not exist or is an empty folder. Error(Fault::io) if that cannot be known.
 bool is_free(const std::string& folder) {
   std::error_code error;
   const fs::directory_iterator entries(folder, error);
-  if (error) return !fs::exists(folder, error);
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+    return !fs::exists(folder, error);
+  if (error) fail(Fault::io, "{}: the folder cannot be listed: {}", folder, error.message());
   for (const auto& entry : entries) {
     if (entry.path().filename() != ".lock") return false;
   }
@@ -189,11 +191,7 @@ void RunFolder::install() {
   fs::remove(fs::path(path_) / "average.safetensors", error);  // of the earlier run; a run writes its own at the end
   for (const char* file : run_files) {
     const fs::path from = ready / file, to = fs::path(path_) / file;
-    if (!fs::exists(from, error)) continue;
-    const fs::perms kept = fs::status(to, error).permissions();
-    if (!error && fs::exists(to)) fs::permissions(from, kept, error);
-    fs::rename(from, to, error);
-    if (error) fail(Fault::io, "{}: cannot be renamed to {}: {}", from.string(), to.string(), error.message());
+    if (fs::exists(from, error)) move_file(from, to);
   }
   fs::remove_all(ready, error);
   if (error) fail(Fault::io, "{}: cannot be removed: {}", ready.string(), error.message());

@@ -104,21 +104,45 @@ class Part {
     fail(Fault::io, "cannot create {}: no name for a temporary file beside it is free", target.string());
   }
   ~Part() {
-    if (!name_.empty()) ::unlink(name_.c_str());
+    if (!name_.empty()) ::unlink(name_.c_str());  // nothing has the name after install()
   }
   Part(const Part&) = delete;
   Part& operator=(const Part&) = delete;
 
   int file() const { return *file_; }
-  void rename_to(const std::string& target) {
-    if (::rename(name_.c_str(), target.c_str()) != 0) fail_io("cannot rename to", target, errno);
-    name_.clear();
-  }
+  const std::string& name() const { return name_; }
 
  private:
   std::string name_;
   Descriptor file_;
 };
+
+// Puts a file in the place of the old one, with its permissions, group and owner. False if they lie on two file
+// systems.
+bool install(int file, const std::string& name, const fs::path& target, const struct stat& old) {
+  if (old.st_nlink > 0) {
+    mode_t mode = old.st_mode & 0777;
+    if (::fchown(file, old.st_uid, old.st_gid) != 0 && ::fchown(file, static_cast<uid_t>(-1), old.st_gid) != 0)
+      mode &= ~mode_t{070};  // the new group must not get the old group's rights
+    if (::fchmod(file, mode) != 0) fail_io("cannot set the permissions of", target, errno);
+  }
+  if (::fsync(file) != 0) fail_io("cannot sync", target, errno);
+  if (::rename(name.c_str(), target.c_str()) != 0) {
+    if (errno == EXDEV) return false;
+    fail_io("cannot rename to", target, errno);
+  }
+  const Descriptor folder(::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.open() || ::fsync(*folder) != 0)
+    fail(Fault::io, "{} is written and in place, but its folder cannot be synced: {}; a power failure now may undo it",
+         target.string(), std::strerror(errno));
+  return true;
+}
+
+std::string contents_of(const InputFile& input) {
+  std::string contents(input.size, '\0');
+  contents.resize(input.read(0, contents.data(), contents.size()));
+  return contents;
+}
 
 bool same_file(const std::string& a, const std::string& b) {
   struct stat x {
@@ -162,9 +186,7 @@ std::string read_file(const std::string& path, uint64_t max_bytes) {
   const InputFile input = open_input(path);
   if (input.size > max_bytes)
     fail(Fault::bad_file, "{}: it has {} bytes; at most {} are read", path, input.size, max_bytes);
-  std::string contents(input.size, '\0');
-  contents.resize(input.read(0, contents.data(), contents.size()));
-  return contents;
+  return contents_of(input);
 }
 
 void remove_unfinished(const std::string& path) {
@@ -185,35 +207,27 @@ void remove_unfinished(const std::string& path) {
 void write_file(const std::string& path, std::string_view contents) { write_file(path, std::span(&contents, 1)); }
 
 void write_file(const std::string& path, std::span<const std::string_view> parts) {
-  const fs::path resolved = resolve(path);
-  const std::string target = resolved;
+  const fs::path target = resolve(path);
   const struct stat old = replaced_file(target, path);
-  const bool replaces = old.st_nlink > 0;
   remove_unfinished(path);
-  {
-    Part part(resolved, replaces ? 0600 : 0666);
-    if (replaces) {
-      mode_t mode = old.st_mode & 0777;
-      if (::fchown(part.file(), old.st_uid, old.st_gid) != 0 &&
-          ::fchown(part.file(), static_cast<uid_t>(-1), old.st_gid) != 0)
-        mode &= ~mode_t{070};  // the new group must not get the old group's rights
-      if (::fchmod(part.file(), mode) != 0) fail_io("cannot set the permissions of", target, errno);
+  const Part part(target, old.st_nlink > 0 ? 0600 : 0666);
+  for (std::string_view left : parts) {
+    while (!left.empty()) {
+      const ssize_t n = ::write(part.file(), left.data(), left.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail_io("cannot write", target, n < 0 ? errno : ENOSPC);
+      left.remove_prefix(static_cast<size_t>(n));
     }
-    for (std::string_view left : parts) {
-      while (!left.empty()) {
-        const ssize_t n = ::write(part.file(), left.data(), left.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) fail_io("cannot write", target, n < 0 ? errno : ENOSPC);
-        left.remove_prefix(static_cast<size_t>(n));
-      }
-    }
-    if (::fsync(part.file()) != 0) fail_io("cannot sync", target, errno);
-    part.rename_to(target);
   }
-  const Descriptor folder(::open(folder_of(resolved).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.open() || ::fsync(*folder) != 0)
-    fail(Fault::io, "{} is written and in place, but its folder cannot be synced: {}; a power failure now may undo it",
-         target, std::strerror(errno));
+  if (!install(part.file(), part.name(), target, old)) fail_io("cannot rename to", target, EXDEV);
+}
+
+void move_file(const std::string& from, const std::string& path) {
+  const fs::path target = resolve(path);
+  const InputFile input = open_input(from);
+  if (install(*input.file, from, target, replaced_file(target, path))) return;
+  write_file(path, contents_of(input));
+  ::unlink(from.c_str());
 }
 
 Descriptor scratch_file(const std::string& folder, uint64_t bytes) {
@@ -262,6 +276,8 @@ void check_output(const std::string& path, std::initializer_list<std::string> in
   replaced_file(resolved, path);
   if (struct stat status{}; ::stat(folder_of(resolved).c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
     fail(Fault::io, "cannot write {}: there is no folder {}", path, folder_of(resolved).string());
+  if (::faccessat(AT_FDCWD, folder_of(resolved).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    fail(Fault::io, "cannot write {}: its folder: {}", path, std::strerror(errno));
 }
 
 std::string user_cache() {

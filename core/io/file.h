@@ -54,6 +54,10 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 void write_file(const std::string& path, std::string_view contents);
 void write_file(const std::string& path, std::span<const std::string_view> parts);  // one after the other
 
+// Moves the finished file `from` to `path`, as if write_file had written it there. Error(Fault::io): then `path` is
+// as it was, unless the message says otherwise.
+void move_file(const std::string& from, const std::string& path);
+
 // Opens an unnamed file of `bytes` zeros in `folder` for reading and writing, and reserves its disk space. Creates the
 // folder if it is missing. The system deletes the file when it is no longer open or mapped. Error(Fault::io).
 Descriptor scratch_file(const std::string& folder, uint64_t bytes);

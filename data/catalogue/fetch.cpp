@@ -144,6 +144,7 @@ void fetch_file(const Download& download, const std::vector<std::string>& urls, 
          }});
     report.progress(std::min(size_of(target), download.size), download.size);
     std::string failure = end.status == 0 ? "" : end.text.empty() ? fmt::format("{} failed", command[0]) : end.text;
+    for (size_t at = 0; (at = failure.find('\n', at)) != std::string::npos;) failure.insert(++at, "    ");
     const int64_t size = size_of(target);
     if (failure.empty() || size > download.size) {
       fault = Fault::bad_file;
@@ -184,6 +185,9 @@ fs::path fetch_dataset(const Source& source, const std::string& data_dir, const 
   }
 
   const Staging staging(folder);
+  for (const Download& download : source.downloads)
+    for (const std::string& file : download.members.empty() ? std::vector{download.file} : download.members)
+      check_output((folder / file).string(), {});
   for (const Download& download : source.downloads) {
     std::vector<std::string> urls;
     for (const std::string& base : mirror.empty() ? source.mirrors : std::vector{mirror + "/" + source.name})
@@ -199,10 +203,10 @@ fs::path fetch_dataset(const Source& source, const std::string& data_dir, const 
   read_source(source, staging.path);
 
   for (const auto& entry : fs::directory_iterator(staging.path))
-    fs::rename(entry.path(), folder / entry.path().filename());
+    move_file(entry.path().string(), (folder / entry.path().filename()).string());
   return folder;
 } catch (const fs::filesystem_error& error) {
-  fail(Fault::io, "fetch: {}", error.what());
+  fail_io(error);
 }
 
 fs::path fetch_dataset(const std::string& name, const std::string& data_dir, const std::string& mirror,

@@ -220,6 +220,45 @@ TEST_CASE("run folder: a process killed before its run had settings leaves the e
   CHECK(!fs::exists(scratch / ".next"));
 }
 
+// As users link checkpoints to a larger disk, and as every other output does.
+TEST_CASE("run folder: --overwrite follows a link in the folder, and keeps the permissions of what it replaces") {
+  const Scratch scratch;
+  const std::string out = scratch / "run";
+  REQUIRE(run(quick_run + Arguments{"--out", out}).status == 0);
+  std::vector<std::string> places{scratch / "elsewhere"};
+  if (fs::is_directory("/dev/shm")) places.push_back("/dev/shm/" + fs::path(scratch.path).filename().string());
+  for (const std::string& place : places) {
+    fs::create_directory(place);
+    const std::string link = out + "/last.safetensors", file = place + "/last.safetensors";
+    save(file, "earlier");
+    REQUIRE(chmod(file.c_str(), 0640) == 0);
+    fs::remove(link);
+    fs::create_symlink(file, link);
+    const Outcome again = run(quick_run + Arguments{"--out", out, "--overwrite"});
+    CHECK_MESSAGE(again.status == 0, again.err);
+    CHECK(fs::is_symlink(link));
+    CHECK(slurp(file) == slurp(out + "/last.safetensors"));
+    CHECK(slurp(file) != "earlier");
+    CHECK(fs::status(file).permissions() == static_cast<fs::perms>(0640));
+    fs::remove_all(place);
+    fs::remove(link);
+    fs::copy_file(out + "/best.safetensors", link);
+  }
+}
+
+TEST_CASE("run folder: one that cannot be listed is not called full") {
+  const Scratch scratch;
+  Process p(quick_run + Arguments{"--out", scratch / "run"}, {}, false, [] {
+    for (int file = STDERR_FILENO + 1; file < 1024; ++file) close(file);
+    const rlimit limit{4, 4};  // the lock takes the last one
+    setrlimit(RLIMIT_NOFILE, &limit);
+  });
+  const Outcome o = p.wait();
+  CHECK(o.status == 5);
+  CHECK_MESSAGE(contains(o.err, "run: the folder cannot be listed: Too many open files"), o.err);
+  CHECK(!fs::exists(scratch / "run"));
+}
+
 TEST_CASE("run folder: what a killed process left beside the files is gone when the next one has worked there") {
   const Scratch scratch;
   const std::string out = scratch / "run";

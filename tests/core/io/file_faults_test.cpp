@@ -19,6 +19,7 @@
 #include "core/base/random.h"
 #include "core/io/file.h"
 #include "data/catalogue/fetch.h"
+#include "data/catalogue/sha256.h"
 #include "layers/model/checkpoint.h"
 #include "tests/data_files.h"
 #include "tests/scratch.h"
@@ -226,6 +227,37 @@ TEST_CASE("a file of another owner keeps its group where that is allowed; else w
     if (may != Chown::nothing) CHECK(now.st_gid == group);
     CHECK(read_file(file) == "new");
   }
+}
+
+TEST_CASE("a download is synced before it gets its name; if that fails, nothing is in place") {
+  if (::access("/usr/bin/curl", X_OK) != 0) {
+    MESSAGE("NOT TESTED: curl is not installed");
+    return;
+  }
+  const Scratch folder;
+  Source source = find_source("mnist");
+  source.downloads.clear();
+  fs::create_directories(folder / "mirror/mnist");
+  for (const auto* files : {&source.train, &source.test}) {
+    for (size_t i = 0; i < 2; ++i) {
+      const std::string file = files->at(i) + ".gz", bytes = deflated(i == 0 ? idx({2, 28, 28}, {1}) : idx({2}, {3}));
+      Sha256 digest;
+      digest.add(bytes);
+      source.downloads.push_back({file, static_cast<int64_t>(bytes.size()), digest.hex()});
+      save(folder / ("mirror/mnist/" + file), bytes);
+    }
+  }
+  const auto fetch = [&] { fetch_dataset(source, folder / "data", "file://" + (folder / "mirror")); };
+  plan = {syncing, 1, EIO};
+  const std::string message = error_of(Fault::io, fetch);
+  plan = {};
+  CHECK_MESSAGE(message.find("cannot sync") != std::string::npos, message);
+  CHECK(!fs::exists(folder / "data/mnist"));
+  plan = {syncing, 0, 0};
+  fetch();
+  CHECK(plan.seen[syncing] == 8);  // four files, and the folder after each
+  plan = {};
+  CHECK(count_files(folder / "data/mnist") == 4);
 }
 
 TEST_CASE("a fetch waits for its lock through signals; a folder that cannot be opened or locked is an error") {

@@ -197,6 +197,18 @@ TEST_CASE("symbolic links are followed, other kinds of target refused") {
   CHECK(fault_of([&] { write_file(folder / "pipe", "x"); }) == Fault::io);
 }
 
+TEST_CASE("an output in a folder where the user may not write is refused before the work") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "closed");
+  REQUIRE(::chmod(scratch.path.c_str(), 0755) == 0);
+  REQUIRE(::chmod((scratch / "closed").c_str(), 0555) == 0);
+  const uid_t me = ::geteuid();
+  if (me == 0) REQUIRE(::seteuid(65534) == 0);  // root may write anywhere
+  const std::string message = error_of(Fault::io, [&] { check_output(scratch / "closed/file", {}); });
+  REQUIRE(::seteuid(me) == 0);
+  CHECK_MESSAGE(message.ends_with("closed/file: its folder: Permission denied"), message);
+}
+
 TEST_CASE("what cannot be written or read says so") {
   Scratch folder;
   CHECK(fault_of([&] { write_file(folder / "no/such/folder", "x"); }) == Fault::io);

@@ -244,6 +244,32 @@ TEST_CASE("mirrors are tried in turn") {
   CHECK(empty(other / "data"));
 }
 
+TEST_CASE("what curl says in several lines is shown in lines that begin with spaces") {
+  const Scratch root;
+  fs::create_directory(root / "bin");
+  save(root / "bin/curl", "#!/bin/sh\necho one >&2\necho two >&2\nexit 22\n");
+  fs::permissions(root / "bin/curl", fs::perms::owner_all);
+  Variable path("PATH", root / "bin");
+  const std::string message = error_of(Fault::io, [&] { fetch_dataset("mnist", root / "data", "http://127.0.0.1:1"); });
+  CHECK_MESSAGE(message.ends_with(".gz: one\n    two"), message);
+}
+
+TEST_CASE("a set's file that is read-only is not replaced, and nothing is downloaded for it") {
+  if (no_program()) return;
+  const Tiny tiny;
+  Server server(tiny.served);
+  Scratch root;
+  const fs::path folder = fetch_dataset(tiny.source, root / "data", server.url);
+  const fs::path kept = folder / "train-images-idx3-ubyte.gz";
+  fs::permissions(kept, fs::perms::owner_read);
+  fs::remove(folder / "t10k-labels-idx1-ubyte.gz");
+  const int before = server.requests;
+  const std::string message = error_of(Fault::io, [&] { fetch_dataset(tiny.source, root / "data", server.url); });
+  CHECK_MESSAGE(message.find("it is read-only") != std::string::npos, message);
+  CHECK(server.requests == before);
+  CHECK(fs::exists(kept));
+}
+
 TEST_CASE("an archive is fetched and unpacked") {
   if (no_program()) return;
   Scratch work;
