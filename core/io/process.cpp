@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #if defined(__linux__)
 #include <sys/prctl.h>
@@ -30,6 +31,13 @@ struct Pipe {
     for (int end : ends) ::fcntl(end, F_SETFD, FD_CLOEXEC);
 #endif
     if (error != 0) fail(Fault::io, "process: no pipe: {}", std::strerror(errno));
+    for (int& end : ends) {  // it must not have the number of a standard stream that is closed here
+      if (end > STDERR_FILENO) continue;
+      const int low = std::exchange(end, ::fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+      const int why = errno;
+      ::close(low);
+      if (end < 0) fail(Fault::io, "process: no pipe: {}", std::strerror(why));
+    }
   }
   ~Pipe() {
     for (int i : {0, 1}) close(i);

@@ -51,6 +51,21 @@ TEST_CASE("process: where the end of a program cannot be known, that is an error
   ::signal(SIGCHLD, before);
 }
 
+TEST_CASE("process: a program's streams arrive also where the caller's own are closed") {
+  for (const int captured : {STDOUT_FILENO, STDERR_FILENO}) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
+      const std::string command = captured == STDOUT_FILENO ? "echo text" : "echo text >&2";
+      ::_exit(run_process({"sh", "-c", command}, {.captured = captured}).text == "text" ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+}
+
 #if defined(__linux__)
 TEST_CASE("process: a program inherits no pipe of another thread's program") {
   const auto files = [] { return run_process({"ls", "/proc/self/fd"}).text; };
