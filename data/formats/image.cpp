@@ -25,6 +25,18 @@ void check_size(const std::string& name, int64_t height, int64_t width) {
     fail(Fault::bad_file, "{}: claims {} x {} pixels; at most 100 million are read", name, width, height);
 }
 
+[[noreturn]] void fail_damaged(const std::string& name, const char* format, const char* how) {
+  fail(Fault::bad_file, "{}: a damaged {}: {}; copy it again from where it came", name, format, how);
+}
+
+// `said`: the library's own words.
+[[noreturn]] void fail_undecodable(const std::string& name, const char* format, const char* library, const char* said) {
+  fail(Fault::bad_file,
+       "{}: a damaged {}: it cannot be decoded; copy it again from where it came, or save it anew by a program for "
+       "pictures ({}: {})",
+       name, format, library, said);
+}
+
 // The format of the bytes, by their first bytes; empty if unknown.
 std::string format_of(std::string_view bytes) {
   using namespace std::string_view_literals;
@@ -109,7 +121,10 @@ struct Png {
   ~Png() { png_image_free(&image); }
   Png(const Png&) = delete;
   Png& operator=(const Png&) = delete;
-  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged PNG: {}", name, image.message); }
+  [[noreturn]] void refuse() const {
+    check_chunks();
+    fail_undecodable(name, "PNG", "libpng", image.message);
+  }
 
   Picture stored() const {
     return {.height = image.height, .width = image.width, .channels = image.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1};
@@ -137,12 +152,12 @@ struct Png {
   // libpng stops after the last pixel, before it has checked the data's checksum.
   void check_chunks() const {
     for (size_t at = 8;;) {
-      if (!has_chunk(at)) fail(Fault::bad_file, "{}: a damaged PNG: it is cut short", name);
+      if (!has_chunk(at)) fail_damaged(name, "PNG", "it is cut short");
       const size_t length = number(at);
       const std::string_view type = bytes.substr(at + 4, 4);
       if (crc32(0, reinterpret_cast<const Bytef*>(type.data()), static_cast<uInt>(length + 4)) !=
           number(at + 8 + length))
-        fail(Fault::bad_file, "{}: a damaged PNG: a checksum is wrong", name);
+        fail_damaged(name, "PNG", "a checksum is wrong");
       if (type == "IEND") return;
       at += 12 + length;
     }
@@ -182,6 +197,7 @@ struct Jpeg {
     info.client_data = this;
     errors.error_exit = [](j_common_ptr common) {
       Jpeg& self = *static_cast<Jpeg*>(common->client_data);
+      self.code = errors_of(common).msg_code;
       errors_of(common).format_message(common, self.message);
       std::longjmp(self.before, 1);
     };
@@ -195,7 +211,7 @@ struct Jpeg {
     progress.progress_monitor = [](j_common_ptr common) {
       Jpeg& self = *static_cast<Jpeg*>(common->client_data);
       if (self.info.input_scan_number <= 500) return;
-      std::snprintf(self.message, sizeof self.message, "more than 500 scans");
+      self.code = too_many_scans;
       std::longjmp(self.before, 1);
     };
     if (!create(bytes)) refuse();
@@ -203,7 +219,15 @@ struct Jpeg {
   ~Jpeg() { jpeg_destroy_decompress(&info); }
   Jpeg(const Jpeg&) = delete;
   Jpeg& operator=(const Jpeg&) = delete;
-  [[noreturn]] void refuse() const { fail(Fault::bad_file, "{}: a damaged JPEG: {}", name, message); }
+  [[noreturn]] void refuse() const {
+    if (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER) fail_damaged(name, "JPEG", "it is cut short");
+    if (code == too_many_scans) fail_damaged(name, "JPEG", "it has more than 500 scans");
+    if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_CONVERSION_NOTIMPL)
+      fail(Fault::bad_file,
+           "{}: is a JPEG of a rare kind, which is not read; save it anew as PNG, or as a JPEG of 8 bits (libjpeg: {})",
+           name, message);
+    fail_undecodable(name, "JPEG", "libjpeg", message);
+  }
 
   Picture header() {
     if (!read_header()) refuse();
@@ -272,6 +296,8 @@ struct Jpeg {
   jpeg_decompress_struct info{};
   jpeg_error_mgr errors{};
   jpeg_progress_mgr progress{};
+  static constexpr int too_many_scans = -1;
+  int code = 0;  // of the error: libjpeg's, or too_many_scans
   std::jmp_buf before;
   char message[JMSG_LENGTH_MAX] = "";
 };

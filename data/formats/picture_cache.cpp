@@ -197,6 +197,8 @@ std::string PictureCache::keep(const std::vector<KeptPicture>& pictures, const S
   make_room(folder, file_, most_bytes_ - bytes);
   write_file(file_, parts);
   return "";
+} catch (const fs::filesystem_error& error) {
+  return fmt::format("{}: {}", error.path1().string(), error.code().message());
 } catch (const std::exception& error) {
   return error.what();
 }

@@ -166,7 +166,28 @@ TEST_CASE("picture: every truncation is refused, and other formats by their name
   CHECK(why_not("hello, this is text") == "file: is no picture, by its first bytes; PNG and JPEG are read");
   std::string wrong = png(ramp(6, 5, 3));
   wrong[45] ^= 1;  // inside the pixels: a checksum fails
-  CHECK(why_not(wrong) == "file: a damaged PNG: a checksum is wrong");
+  CHECK(why_not(wrong) == "file: a damaged PNG: a checksum is wrong; copy it again from where it came");
+}
+
+TEST_CASE("picture: what a library says stands in parentheses after our words") {
+  const std::string good = jpeg(ramp(16, 16, 1));
+  const std::string cut = "cut short; copy it again from where it came";
+  CHECK(why_not(good.substr(0, good.size() - 20)) == "file: a damaged JPEG: it is " + cut);
+  CHECK(why_not(png(ramp(6, 5, 3)).substr(0, 20)) == "file: a damaged PNG: it is " + cut);
+  const std::string unreadable =
+      ": it cannot be decoded; copy it again from where it came, or save it anew by a program "
+      "for pictures (";
+  std::string no_table = good;
+  no_table[good.find("\xff\xdb") + 3] = 2;  // the length of the quantisation table
+  CHECK_MESSAGE(why_not(no_table).starts_with("file: a damaged JPEG" + unreadable + "libjpeg: "), why_not(no_table));
+  const std::string no_pixels = raw_png(4, 4, 8, 2, "x");  // all checksums are right
+  CHECK_MESSAGE(why_not(no_pixels).starts_with("file: a damaged PNG" + unreadable + "libpng: "), why_not(no_pixels));
+  std::string lossless = good;
+  lossless[good.find("\xff\xc0") + 1] = '\xc3';
+  CHECK_MESSAGE(
+      why_not(lossless).starts_with("file: is a JPEG of a rare kind, which is not read; save it anew as PNG, or "
+                                    "as a JPEG of 8 bits (libjpeg: "),
+      why_not(lossless));
 }
 
 TEST_CASE("picture: another size is the mean of areas, cut from the centre") {
