@@ -113,8 +113,7 @@ Parts parts_of(const Classes& folders, const std::vector<std::string>& known, co
   if (folders.contains("test") || folders.contains("val") || lone || (!parts.train.empty() && !parts.test.empty())) {
     for (const auto& [name, place] : folders)
       if (parts.any() && name != parts.train && name != parts.test)
-        report.note(fmt::format("{}: {} is not read, since {} is there", path, name,
-                                parts.test.empty() ? parts.train : parts.test));
+        note_unread(report, path, name, parts.test.empty() ? parts.train : parts.test);
     return parts;
   }
   for (const std::string& name : {parts.train, parts.test}) {
@@ -246,6 +245,10 @@ void describe(const DataSplit& split, const std::string& path, const LoadReport&
 }
 
 }  // namespace
+
+void note_unread(const LoadReport& report, const std::string& path, const std::string& part, const std::string& other) {
+  report.note(fmt::format("{}: {} is not read, since {} is there", path, part, other));
+}
 
 std::vector<std::string> picture_files(const std::string& folder,
                                        const std::function<void(const std::string&)>& unreadable) {

@@ -37,6 +37,9 @@ struct LoadReport {
   std::function<void(int64_t done, int64_t total)> progress = [](int64_t, int64_t) {};
 };
 
+// Notes that a part of a data set is not read, because another one is there.
+void note_unread(const LoadReport& report, const std::string& path, const std::string& part, const std::string& other);
+
 // Throws Error: bad_file, with the names of files that are no pictures; usage, if there are fewer than two classes.
 DataSplit read_image_folder(const std::string& path, const PictureOptions& options, const LoadReport& report);
 

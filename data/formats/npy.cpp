@@ -320,7 +320,7 @@ DataSplit read_npy_set(const std::string& path, const PictureOptions& options, c
            pairs[part].images ? "images" : "labels", pairs[part].images ? "labels" : "images");
   }
   if (pairs[test].images && pairs[validation].images)
-    report.note(fmt::format("{}: the validation images are not read, since test images are there", path));
+    note_unread(report, path, pairs[validation].images->name, pairs[test].images->name);
   Pair& tested = pairs[test].images ? pairs[test] : pairs[validation];
   if (!pairs[train].images && !tested.images)
     fail(Fault::bad_file,
