@@ -34,11 +34,18 @@ void Folder::create(const fs::path& path) {
   std::error_code error;
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error)))
     fail(Fault::usage, "practice: {} is there, and is no empty folder; name a new one", path.string());
-  fs::create_directories(path, error);
+  const bool created = fs::create_directories(path, error);
   if (error) fail(Fault::io, "practice: {} cannot be made: {}", path.string(), error.message());
-  for (const Exercise& e : exercises()) write_file((path / (e.name + ".cpp")).string(), start_of(e));
-  write_file((path / "README.md").string(), readme());
-  write_file((path / progress_file).string(), "{\"evenkeel practice\": 1, \"exercises\": {}}\n");
+  std::map<std::string, std::string> files{{"README.md", readme()},
+                                           {progress_file, "{\"evenkeel practice\": 1, \"exercises\": {}}\n"}};
+  for (const Exercise& e : exercises()) files[e.name + ".cpp"] = start_of(e);
+  try {
+    for (const auto& [name, text] : files) write_file((path / name).string(), text);
+  } catch (const Error&) {
+    for (const auto& [name, text] : files) fs::remove(path / name, error);
+    if (created) fs::remove(path, error);
+    throw;
+  }
 }
 
 Folder::Folder(const fs::path& path) : path_(path) {

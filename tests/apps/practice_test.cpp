@@ -59,6 +59,18 @@ TEST_CASE("practice: a folder holds the starts, a README and the progress, and n
   CHECK_MESSAGE(columns.size() == 1, list.out);
 }
 
+TEST_CASE("practice: a folder that cannot be written whole is not left") {
+  const Scratch scratch;
+  Process p({"practice", "init", scratch / "course"}, {}, false, [] {
+    const rlimit limit{1000, 1000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  });
+  const Outcome o = p.wait();
+  CHECK(o.status == 5);
+  CHECK_MESSAGE(contains(o.err, "File too large"), o.err);
+  CHECK(!fs::exists(scratch / "course"));
+}
+
 TEST_CASE("practice: every exercise has its parts, and an experiment that there is") {
   const std::string experiments = run({"lab", "list"}).out;
   for (const Exercise& e : exercises()) {
