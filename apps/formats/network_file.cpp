@@ -61,11 +61,11 @@ const std::string& metadata(const SafeTensors& stored, const std::string& key, c
 }
 
 std::string network_path(const std::string& given) {
-  std::error_code ignored;  // opening the path reports the error
-  if (!std::filesystem::is_directory(given, ignored)) return given;
+  std::error_code error;  // opening the path reports it
+  if (!std::filesystem::is_directory(given, error)) return given;
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
     const std::string file = (std::filesystem::path(given) / name).string();
-    if (!std::filesystem::exists(file, ignored)) continue;
+    if (!std::filesystem::exists(file, error) && !error) continue;
     note(fmt::format("{}: reading its {}", given, name));
     return file;
   }
