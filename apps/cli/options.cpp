@@ -34,25 +34,38 @@ CLI::Option* checked_integer(CLI::Option* option, int64_t low, int64_t high) {
   });
 }
 
-// Two columns, the second one wrapped.
+// The text in lines of at most 100 columns; it begins at column `indent`, and so do its new lines. A word that is too
+// long for one line is broken before a bracket.
+std::string wrapped(const std::string& text, size_t indent) {
+  constexpr size_t most = 100;
+  std::string out;
+  size_t column = indent;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = std::min(text.find_first_of(" \n", begin), text.size());
+    if (end - begin > most - indent) {
+      const size_t bracket = text.rfind('[', begin + most - indent);
+      if (bracket != std::string::npos && bracket > begin) end = bracket;
+    }
+    if (column > indent && column + (end - begin) > most) {
+      out.erase(out.find_last_not_of(' ') + 1);
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    }
+    out.append(text, begin, end - begin);
+    column += end - begin;
+    begin = end;
+    if (end == text.size() || text[end] == '[') continue;
+    out += text[begin++];
+    column = out.back() == '\n' ? indent : column + 1;
+  }
+  return out;
+}
+
 std::string two_columns(const std::string& left, const std::string& right) {
-  constexpr size_t first = 30, width = 110;
+  constexpr size_t first = 30;
   std::string out = fmt::format("{:<{}}", "  " + left, first);
   if (left.size() + 2 > first - 2) out += "\n" + std::string(first, ' ');
-  size_t column = first;
-  for (size_t begin = 0; begin < right.size();) {
-    const size_t end = std::min(right.find(' ', begin), right.size());
-    if (column > first && column + (end - begin) > width) {
-      out.pop_back();
-      out += "\n" + std::string(first, ' ');
-      column = first;
-    }
-    out += right.substr(begin, end - begin) + " ";
-    column += end - begin + 1;
-    begin = end + 1;
-  }
-  while (out.ends_with(' ')) out.pop_back();
-  return out + "\n";
+  return out + wrapped(right, first) + "\n";
 }
 
 }  // namespace
@@ -132,6 +145,8 @@ std::string HelpLayout::make_option(const CLI::Option* option, bool positional) 
 std::string HelpLayout::make_subcommand(const CLI::App* command) const {
   return two_columns(command->get_name(), command->get_description());
 }
+
+std::string HelpLayout::make_footer(const CLI::App* app) const { return wrapped(CLI::Formatter::make_footer(app), 0); }
 
 std::string HelpLayout::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
   std::string text = CLI::Formatter::make_help(app, std::move(name), mode);

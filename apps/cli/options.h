@@ -37,6 +37,7 @@ Precision precision_of(const std::string& text);
 struct HelpLayout : CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool positional) const override;
   std::string make_subcommand(const CLI::App* command) const override;
+  std::string make_footer(const CLI::App* app) const override;
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
 };
 

@@ -95,11 +95,12 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
                                   ->default_str("")
                                   ->group("Training");
   app.footer(
-      "mean gap, var gap  running against population statistics on these images, largest value over the channels:\n"
+      "mean gap, var gap  running against population statistics on these images, the channels' largest:\n"
       "                   |difference of means| in standard deviations; |ratio of standard deviations - 1|\n"
-      "active (pred.)     fraction of values above zero after it, measured; the prediction Phi(beta / |gamma|)\n"
+      "active (pred.)     fraction of values above zero after it, measured; predicted: Phi(beta / |gamma|)\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
-      "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in radians");
+      "eff. lr, angle     of the scale-invariant weights before it: lr / |w|^2, and a plain step's angle in\n"
+      "                   radians");
   return [o, lr, weight_decay, &registry] {
     Subject subject = open_subject(o->subject, registry);
     take_rates(o->subject.file, lr->count() ? nullptr : &o->lr, weight_decay->count() ? nullptr : &o->weight_decay);

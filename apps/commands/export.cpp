@@ -31,8 +31,7 @@ Action export_command(CLI::App& app, const Registry& registry) {
   app.footer(
       "safetensors and npz: only the weights and running averages, with PyTorch's names and shapes.\n"
       "onnx: the network, from \"input\" (N, C, H, W) to \"logits\". Its metadata have the mean and deviation by "
-      "which\n"
-      "pixels on the scale 0 .. 255 are normalised.");
+      "which pixels on the scale 0 .. 255 are normalised.");
   return [o, &registry] {
     o->file = network_path(o->file);
     const std::string ending = o->format == "safetensors" ? ".export.safetensors" : "." + o->format;

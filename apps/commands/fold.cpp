@@ -25,8 +25,8 @@ Action fold_command(CLI::App& app, const Registry& registry) {
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network without normalisations here")->required();
   app.footer(
-      "Compares the logits of both networks on the images. If they differ by more than 1/1000 of the largest logit, no "
-      "file is written.");
+      "Compares the logits of both networks on the images. If they differ by more than 1/1000 of the largest "
+      "logit, no file is written.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
     check_result(o->out, subject.inputs);

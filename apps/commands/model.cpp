@@ -34,9 +34,10 @@ Action model_command(CLI::App& app, const Registry& registry) {
   add_flag(app, "--list", o->list, "list the named models and every layer with its arguments, instead")
       ->group("Network");
   app.footer(
-      "MFLOP: the forward pass of one image, a multiply-add counts as two; training needs about three times as many.\n"
-      "Memory: the layers' outputs for a batch; training keeps all of them, except those of a ReLU that is fused into\n"
-      "the layer before it, and those of a convolution into which a max pooling is fused.");
+      "MFLOP: the forward pass of one image, a multiply-add counts as two; training needs about three times as "
+      "many.\n"
+      "Memory: the layers' outputs for a batch; training keeps all of them, except those of a ReLU that is fused "
+      "into the layer before it, and those of a convolution into which a max pooling is fused.");
   return [o, &registry] {
     if (o->list) return list(registry);
     o->model.input = parse_shape(o->input);

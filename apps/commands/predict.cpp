@@ -160,10 +160,10 @@ Action predict_command(CLI::App& app, const Registry& registry) {
   add_flag(app, "--json", o->json, "print one JSON object per line, with the probability of every class");
   add_threads(app);
   app.footer(
-      "One line per picture, in the given order (a folder's in byte order): its file, and the three most probable\n"
-      "classes with their probabilities. Pictures are converted to the size and colour of the training images. A file\n"
-      "that is no picture, and a folder without one, are named on standard error; the others are processed, and the\n"
-      "exit status is 4, or 5 if one cannot be read.");
+      "One line per picture, in the given order (a folder's in byte order): its file, and the three most probable "
+      "classes with their probabilities. Pictures are converted to the size and colour of the training images. A "
+      "file that is no picture, and a folder without one, are named on standard error; the others are processed, "
+      "and the exit status is 4, or 5 if one cannot be read.");
   return [o, &registry] { return Predictor(*o, registry)(); };
 }
 

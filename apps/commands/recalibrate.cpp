@@ -22,8 +22,8 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
   add_subject_options(app, o->subject);
   add_text(app, "--out", o->out, "FILE", "write the network with its new statistics here")->required();
   app.footer(
-      "The first normalisation gets the statistics of its inputs, then the second those of its inputs in inference,\n"
-      "and so on: one pass over the images for each.");
+      "The first normalisation gets the statistics of its inputs, then the second those of its inputs in "
+      "inference, and so on: one pass over the images for each.");
   return [o, &registry] {
     Subject subject = open_subject(o->subject, registry);
     check_result(o->out, subject.inputs);

@@ -41,8 +41,8 @@ Action runs_command(CLI::App& app, const Registry&) {
       ->capture_default_str();
   add_choice(app, "--sort", o->sort, {"best", "newest"}, "which is first");
   app.footer(
-      "The best epoch of a run has the best accuracy on its validation images, or without any on the test images.\n"
-      "Options in which the runs differ have a column, except --threads, --data-dir and --checkpoint-every, which\n"
+      "The best epoch of a run has the best accuracy on its validation images, or without any on the test images. "
+      "Options in which the runs differ have a column, except --threads, --data-dir and --checkpoint-every, which "
       "change no result. A damaged run is named on standard error and left out, and the exit status is 4.");
   return [o] {
     std::vector<RunRecord> runs;

@@ -141,8 +141,8 @@ int program(int argc, char** argv) {
   add_threads(app);
   let_last_count(app);
   app.footer(
-      "Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage, 4 a data file is damaged, 5 input\n"
-      "or output failed.");
+      "Exit status: 0 all verdicts are as expected, 1 some are not, 2 usage, 4 a data file is damaged, 5 input or "
+      "output failed.");
   try {
     app.parse(argc, argv);
     if (const std::string wrong = usage_fault(app); !wrong.empty()) fail(Fault::usage, "{}", wrong);

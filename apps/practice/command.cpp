@@ -169,8 +169,8 @@ Action practice_command(CLI::App& app, const Registry&) {
            "the page");
   app.footer(
       "Without a command, in a practice folder: follows your file, and shows a verdict each time it is saved.\n"
-      "Exit status: 0 right, 1 not yet right, 2 usage, 3 something is missing (a compiler, the file), 4 no practice\n"
-      "folder, 5 input or output failed.");
+      "Exit status: 0 right, 1 not yet right, 2 usage, 3 something is missing (a compiler, the file), 4 no "
+      "practice folder, 5 input or output failed.");
   return [o] { return o->action(*o); };
 }
 

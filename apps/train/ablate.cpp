@@ -101,10 +101,11 @@ Action ablate_command(CLI::App& app, const Registry&) {
   add_flag(app, "--table", o->table, "print the table of the finished runs, and train none");
   add_threads(app);
   app.footer(
-      "All variants train with seed 1, then all with seed 2 ... Stopped at any time, the same command continues after\n"
-      "the last finished run. A variant's run that ends with status 1, as one that diverges, counts as failed.\n"
-      "The table in Markdown: mean accuracies in per cent, and paired differences from the first variant with their\n"
-      "standard errors; bold: more than two standard errors.");
+      "All variants train with seed 1, then all with seed 2 ... Stopped at any time, the same command continues "
+      "after the last finished run. A variant's run that ends with status 1, as one that diverges, counts as "
+      "failed.\n"
+      "The table in Markdown: mean accuracies in per cent, and paired differences from the first variant with "
+      "their standard errors; bold: more than two standard errors.");
   return [o] {
     const TrainWords set = words_of(o->set);
     const std::vector<Variant> variants = read_variants(o->file, set);

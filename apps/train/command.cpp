@@ -109,14 +109,13 @@ Action train_command(CLI::App& app, const Registry& registry) {
              "under mpirun, end when a process got no answer from another one for N seconds")
       ->group("Running");
   app.footer(
-      "Written to the folder: config.json (to run it again: --config), log.csv (one row per epoch), curves.svg,\n"
-      "last.safetensors (after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy on\n"
-      "the held-out images, or without --validation on the test images). The last line gives the test accuracy of\n"
-      "both. train loss and train acc are means over the epoch's images, each taken in its training step (the loss "
-      "with\n"
-      "label smoothing); test and valid are measured after the epoch; seconds include them.\n"
-      "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends at "
-      "once.");
+      "Written to the folder: config.json (to run it again: --config), log.csv (one row per epoch), curves.svg, "
+      "last.safetensors (after every epoch, and when stopped), best.safetensors (the epoch with the best accuracy "
+      "on the held-out images, or without --validation on the test images). The last line gives the test accuracy "
+      "of both. train loss and train acc are means over the epoch's images, each taken in its training step (the "
+      "loss with label smoothing); test and valid are measured after the epoch; seconds include them.\n"
+      "Ctrl-C (or SIGTERM) finishes the step, saves last.safetensors and exits with 130 (143); a second one ends "
+      "at once.");
   const auto act = [o, &app, &registry](Team* team) {
     check(o->resume.empty() || (o->config.empty() && o->recipe.empty() && o->out.empty() && !o->overwrite && !o->check),
           "--resume takes everything from the folder: leave out --config, --recipe, --out, --overwrite and --check");
