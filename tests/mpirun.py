@@ -139,6 +139,10 @@ def refusals(scratch):
         other = finished(mpirun(3, run + ["--shards", "4", "--out", f"{scratch}/r1"]))
         check(other.returncode == 2 and other.stderr.count("--shards: the 3 processes of mpirun must share them evenly") == 1, "3 of 4", other.stderr)
 
+    for words, said in (["--lr", "x"], "--lr: must be a number"), (["--ephocs", "3"], "did you mean --epochs?"):
+        wrong = finished(mpirun(3, ["train"] + words))
+        check(wrong.returncode == 2 and wrong.stderr.count(said) == 1, f"{' '.join(words)} is not refused once", wrong.stderr)
+
     def pair(a, b):
         return finished(mpirun(1, run + ["--shards", "2", "--out", f"{scratch}/r2"] + a) + [":", "-n", "1", program] + run +
                         ["--shards", "2", "--out", f"{scratch}/r2"] + b)

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "data/formats": core + ["data"],
     "data/catalogue": core + ["data", "data/formats"],
     "apps": ["apps/cli"],
-    "apps/cli": library,
+    "apps/cli": library + ["apps/distributed"],
     "apps/report": cli,
     "apps/formats": cli,
     "apps/trainer": library,

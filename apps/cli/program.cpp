@@ -15,6 +15,8 @@
 #include "apps/cli/interrupt.h"
 #include "apps/cli/options.h"
 #include "apps/cli/usage.h"
+#include "apps/distributed/team.h"
+#include "core/base/check.h"
 
 namespace evenkeel {
 namespace {
@@ -47,6 +49,12 @@ int report(Fault fault, const std::string& message) {
   return static_cast<int>(fault);
 }
 
+// A fault of the command line; of the processes that mpirun started for train, one prints it.
+int refuse(const CLI::App& app, const std::string& wrong) {
+  const std::unique_ptr<Team> team = app.got_subcommand("train") ? join_team(60) : nullptr;
+  return as_one(team.get(), [&]() -> int { fail(Fault::usage, "{}", wrong); });
+}
+
 int run(int argc, char** argv, const Registry& registry) {
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
@@ -67,16 +75,16 @@ int run(int argc, char** argv, const Registry& registry) {
     // Last: sub-commands inherit what is set before them.
     app.footer(
         "If an option is given twice, the last value counts.\n"
-        "Exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad,\n"
-        "5 input or output failed, 130 stopped by Ctrl-C, 143 by SIGTERM. Try evenkeel train --help");
+        "Exit status: 0 success, 1 the run failed, 2 usage, 3 something is missing, 4 a file is bad, 5 input or "
+        "output failed, 130 stopped by Ctrl-C, 143 by SIGTERM. Try evenkeel train --help");
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& success) {  // --help, --version
       return app.exit(success);
     } catch (const CLI::ParseError& error) {
-      return report(Fault::usage, usage_fault(app, &error));
+      return refuse(app, usage_fault(app, &error));
     }
-    if (const std::string wrong = usage_fault(app); !wrong.empty()) return report(Fault::usage, wrong);
+    if (const std::string wrong = usage_fault(app); !wrong.empty()) return refuse(app, wrong);
     return action();
   } catch (const Stopped& stopped) {
     note(fmt::format("evenkeel: stopped by {} before any work", stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM"));
