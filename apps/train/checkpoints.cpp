@@ -89,10 +89,10 @@ void TrainingRun::resume(RunFolder folder, Json config, bool longer) {
         fmt::format("--resume: {} epochs instead of {}: the schedule {} now covers all of them; the learning rate "
                     "changes from {:.3g} to {:.3g}",
                     o_.epochs, epochs, o_.schedule, old.at(last), schedule_.at(step_number())));
-    // The state first: if only one of the two files is written, the same command can still resume.
     save_last();
-    write("config.json", config.dump(2) + "\n");
   }
+  // After the state: if a process is killed between the two files, the same command still resumes, and writes this one.
+  if (longer) write("config.json", config.dump(2) + "\n");
 }
 
 // The log is written first, so that a run killed in between resumes from the checkpoint.

@@ -259,6 +259,22 @@ TEST_CASE("run folder: one that cannot be listed is not called full") {
   CHECK(!fs::exists(scratch / "run"));
 }
 
+TEST_CASE(
+    "resume: a longer run that was killed before its config.json had the new epochs gets them by the same command") {
+  const Scratch scratch;
+  const std::string out = scratch / "run", config = out + "/config.json";
+  REQUIRE(run(quick_run + Arguments{"--out", out}).status == 0);
+  const std::string before = slurp(config);
+  const Arguments longer{"train", "--resume", out, "--epochs", "2"};
+  REQUIRE(run(longer).status == 0);
+  save(config, before);
+  const Outcome again = run(longer);
+  CHECK_MESSAGE(again.status == 0, again.err);
+  CHECK(nlohmann::json::parse(slurp(config))["options"]["epochs"] == 2);
+  const Outcome plain = run({"train", "--resume", out});
+  CHECK_MESSAGE(plain.status == 0, plain.err);
+}
+
 TEST_CASE("run folder: what a killed process left beside the files is gone when the next one has worked there") {
   const Scratch scratch;
   const std::string out = scratch / "run";
