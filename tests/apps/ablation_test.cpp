@@ -8,8 +8,8 @@
 
 #include <cmath>
 
-#include "apps/train/recipes.h"
 #include "apps/train/config.h"
+#include "apps/train/recipes.h"
 #include "layers/model/spec.h"
 #include "optim/groups.h"
 #include "optim/named_optimizers.h"

@@ -1,7 +1,8 @@
 // Fuzz target: config.json.
+#include "apps/train/config.h"
+
 #include <cstddef>
 
-#include "apps/train/config.h"
 #include "core/base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
