@@ -51,6 +51,7 @@ Normalization measure(const Dataset& data) {
 
 Loader::Loader(const Dataset& data, const Normalization& normalization, const LoaderOptions& options)
     : data_(data), options_(options), size_(data.size()) {
+  check(data.image.rank() == 3, "loader: an image must be (H, W, C), got {}", data.image);
   const int64_t width = data.image[1], channels = data.image.channels(), batch = options.batch_size;
   check(batch > 0, "loader: batch_size must be positive, got {}", batch);
   check_pixels("loader", data);

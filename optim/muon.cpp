@@ -63,7 +63,7 @@ std::vector<Parameter> Muon::state() const {
 
 void Muon::update(const Grads& grads) {
   sgd_->set_lr(lr());
-  sgd_->step(chosen(grads, others_));
+  if (!others_.empty()) sgd_->step(chosen(grads, others_));
   const real momentum = options_.momentum;
   for (size_t i = 0; i < filters_.size(); ++i) {
     Tensor w = parameters_[filters_[i]].value;

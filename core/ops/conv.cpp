@@ -17,7 +17,9 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOpt
   check(o.groups >= 1 && x[3] % o.groups == 0 && w[0] % o.groups == 0,
         "{}: the groups must divide channels and filters, got {} groups, {} channels and {} filters", op, o.groups,
         x[3], w[0]);
-  check(x[3] == w[3] * o.groups, "{}: x {} has {} channels, w {} expects {}", op, x, x[3], w, w[3] * o.groups);
+  check(x[3] == w[3] * o.groups,
+        "{}: x {} has {} channels, w {} expects {}; the last axis has the channels, as to_channels_last() leaves them",
+        op, x, x[3], w, w[3] * o.groups);
   check(o.stride >= 1 && o.padding >= 0 && o.padding <= Shape::max_size,
         "{}: stride must be at least 1 and padding 0 to 2^58, got {} and {}", op, o.stride, o.padding);
   check(w[1] >= 1 && w[2] >= 1 && x[1] + 2 * o.padding >= w[1] && x[2] + 2 * o.padding >= w[2],

@@ -11,7 +11,8 @@ struct PreparedConv : Layer {
       : filters(conv.weight, conv.options), bias(conv.bias), text(conv.describe()) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
-    check(mode == Mode::eval, "{}: this network was made ready for inference, and can do nothing else", text);
+    check(mode == Mode::eval,
+          "{}: prepare_inference() left only Mode::eval; train, inspect and save the network before it", text);
     return filters(x, bias, then);
   }
   bool pools() const override { return true; }

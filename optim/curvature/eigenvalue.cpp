@@ -45,11 +45,16 @@ double norm(const Vector& x) {
 class Hessian {
  public:
   Hessian(const Objective& f, const std::vector<Tensor>& parameters)
-      : parameters_(parameters), gradient_(grad(f(), parameters, {.differentiable = true})) {}
+      : parameters_(parameters), gradient_(grad(f(), parameters, {.differentiable = true})) {
+    check(!parameters.empty(), "hessian: needs a parameter, got none");
+  }
 
   Grads times(const Grads& v) const {
     check(v.size() == parameters_.size(), "hessian: {} parameters need as many vectors, got {}", parameters_.size(),
           v.size());
+    for (size_t i = 0; i < v.size(); ++i)
+      check(v[i].shape() == parameters_[i].shape(), "hessian: vector {} must have its parameter's shape {}, got {}", i,
+            parameters_[i].shape(), v[i].shape());
     const Recording on(true);
     Tensor along = Tensor::scalar(0);
     for (size_t i = 0; i < v.size(); ++i) along = along + dot(gradient_[i], v[i].detach());

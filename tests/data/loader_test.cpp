@@ -347,6 +347,13 @@ TEST_CASE("a loader refuses what it cannot load") {
         }) == "loader: the data set must have an example");
 }
 
+TEST_CASE("the loader refuses images without height, width and channels") {
+  Dataset rows = numbers(4);
+  rows.image = {1};
+  CHECK_THROWS_WITH_AS(Loader(rows, none(1), {}), doctest::Contains("loader: an image must be (H, W, C), got (1)"),
+                       Error);
+}
+
 TEST_CASE("a crop may take in the image mirrored at its border") {
   const int64_t height = 5, width = 4, channels = 2;
   const Dataset data = noise(200, {height, width, channels}, true);

@@ -15,6 +15,7 @@
 #include "layers/norm/recalibrate.h"
 #include "optim/clip.h"
 #include "optim/curvature/eigenvalue.h"
+#include "optim/muon.h"
 #include "optim/sgd.h"
 
 using namespace evenkeel;
@@ -142,15 +143,28 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
   refused([&] { good.step({Tensor::zeros({3})}); }, "optimizer: the gradient of w must have its shape (2), got (3)");
   refused([&] { good.step({Tensor()}); }, "optimizer: the gradient of w must have its shape (2), got none");
   CHECK(w.values() == std::vector<real>{1, 2});
+  refused([&] { Sgd({}, {}).step({}); }, "optimizer: has no parameters to update");
+  refused([&] { Muon({}).step({}); }, "optimizer: has no parameters to update");
+  refused(
+      [&] {
+        Sgd({{"w", w, true}, {"b", Tensor::zeros({1}), true}, {"again", w, true}}, {});
+      },
+      "optimizer: w and again are one tensor");
+  Sgd({{"w", Tensor::zeros({0}), true}, {"b", Tensor::zeros({0}), true}}, {})
+      .step({Tensor::zeros({0}), Tensor::zeros({0})});
   Grads g{Tensor::zeros({2})};
   refused([&] { clip_by_global_norm(g, 0); }, "clip_by_global_norm: the largest norm must be positive, got 0");
   refused([&] { clip_by_global_norm(g, -1); }, "got -1");
 
+  Random random(1);
   const Objective f = [&] { return sum(square(w)); };
   refused([&] { hessian_vector_product(f, {w}, {}); }, "hessian: 1 parameters need as many vectors, got 0");
+  refused([&] { hessian_vector_product(f, {w}, {Tensor::zeros({3})}); },
+          "hessian: vector 0 must have its parameter's shape (2), got (3)");
+  refused([&] { hessian_vector_product(f, {}, {}); }, "hessian: needs a parameter, got none");
+  refused([&] { largest_eigenvalue(f, {}, random); }, "hessian: needs a parameter, got none");
   refused([&] { along_gradient(f, {w}, {0.1, 0}); }, "along_gradient: steps must be positive, got 0");
   CHECK(w.values() == std::vector<real>{1, 2});
-  Random random(1);
   refused([&] { largest_eigenvalue(f, {w}, random, {.max_steps = 0}); },
           "largest_eigenvalue: needs at least one step, got 0");
   refused([&] { largest_eigenvalue([&] { return sum(square(w)) * inf; }, {w}, random); },

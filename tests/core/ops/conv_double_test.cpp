@@ -172,7 +172,9 @@ TEST_CASE("groups: Winograd's form in each group, and what groups must be") {
   CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 2}, 4) == must + "4 groups, 6 channels and 6 filters");
   CHECK(refusal({1, 4, 4, 6}, {4, 1, 1, 2}, 3) == must + "3 groups, 6 channels and 4 filters");
   CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 6}, 0) == must + "0 groups, 6 channels and 6 filters");
-  CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 6}, 2) == "conv2d: x (1, 4, 4, 6) has 6 channels, w (6, 1, 1, 6) expects 12");
+  CHECK(refusal({1, 4, 4, 6}, {6, 1, 1, 6}, 2) ==
+        "conv2d: x (1, 4, 4, 6) has 6 channels, w (6, 1, 1, 6) expects 12; the last axis has the channels, as "
+        "to_channels_last() leaves them");
   CHECK(conv2d_shape({0, 4, 4, 0}, {0, 3, 3, 0}, {.groups = 5}) == Shape{0, 2, 2, 0});
 }
 

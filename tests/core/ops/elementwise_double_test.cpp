@@ -77,9 +77,9 @@ TEST_CASE("NaN goes in and comes out") {
     CHECK(std::isfinite(y.data()[1]));
     CHECK(std::isfinite(y.data()[2]));
   }
-  using Op = Tensor (*)(const Tensor&);
-  for (const Op op : std::initializer_list<Op>{step, sign}) {  // whose derivative is 0
-    const Tensor at = x.clone().track(), d = grad(sum(op(at)), {at})[0];
+  const Tensor at = x.clone().track();
+  for (const Tensor& y : {step(at), sign(at)}) {  // whose derivative is 0
+    const Tensor d = grad(sum(y), {at})[0];
     CHECK(std::isnan(d.data()[0]));
     CHECK(d.data()[1] == 0);
   }
