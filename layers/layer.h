@@ -65,7 +65,8 @@ struct Layer {
   virtual ~Layer() = default;
   // x (N, ...) -> y (N, ...), recorded for grad(). Error, with both shapes, if x does not fit.
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
-  // Names the layer's parameters, buffers, random streams and children; see Visitor.
+  // Names the layer's parameters, buffers, random streams and children; see Visitor. What it
+  // forgets is neither trained nor saved: check_layer() finds that.
   virtual void visit(Visitor&) {}
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }

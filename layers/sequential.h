@@ -21,6 +21,7 @@ class Sequential : public Layer {
   void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
   size_t size() const { return layers_.size(); }
   Layer& operator[](size_t i) { return *layers_[i]; }  // here and below i < size(), which is not checked
+  // An optimiser that was made before keeps the replaced layer's parameters: make it anew.
   void replace(size_t i, LayerPtr layer) { layers_[i] = std::move(layer); }
   void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
 
@@ -36,7 +37,7 @@ class Sequential : public Layer {
   // running averages do not move.
   size_t frozen = 0;
   Mode mode_of(size_t i, Mode mode) const { return i < frozen ? Mode::eval : mode; }
-  // The parameters of the other layers.
+  // The parameters of the other layers, for the optimiser: weight decay and momentum would move the frozen ones too.
   std::vector<Parameter> trained_parameters();
 
  private:
