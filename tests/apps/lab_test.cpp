@@ -2,6 +2,7 @@
 // so does a statement that is no longer made, a curve that is not drawn, a number of the text that is not its law's.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -166,7 +167,9 @@ TEST_CASE("lab: a report that cannot be written is refused before the work") {
     CHECK_MESSAGE(o.out == "", o.out);
     CHECK_MESSAGE(o.err.starts_with("evenkeel: "), o.err);
   }
-  CHECK(run({"lab", "--help"}).out.find("5 input\nor output failed") != std::string::npos);
+  std::string help = run({"lab", "--help"}).out;
+  std::ranges::replace(help, '\n', ' ');  // lines end anywhere
+  CHECK(help.find("5 input or output failed") != std::string::npos);
 }
 
 TEST_CASE("lab: --next tries what the page proposes, and judges its effect") {
