@@ -16,6 +16,7 @@
 #include "data/catalogue/load.h"
 #include "data/loader.h"
 #include "optim/clip.h"
+#include "optim/named_optimizers.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
 
