@@ -2,6 +2,7 @@
 // the keys: practice_walk_test.cpp.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -68,7 +69,7 @@ TEST_CASE("practice: a folder that cannot be written whole is not left") {
   const Outcome o = p.wait();
   CHECK(o.status == 5);
   CHECK_MESSAGE(contains(o.err, "File too large"), o.err);
-  CHECK(!fs::exists(scratch / "course"));
+  CHECK(!std::filesystem::exists(scratch / "course"));
 }
 
 TEST_CASE("practice: every exercise has its parts, and an experiment that there is") {
