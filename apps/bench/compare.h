@@ -19,7 +19,7 @@ struct Setting {
 
 using Arguments = std::vector<std::string>;
 
-// The command that measures one workload in a process of its own, so that peak memory and first step are its own.
+// The command that measures one workload in a separate process, so that no other one adds to its peak memory.
 Arguments command_of(const Workload& workload, const Setting& setting);
 
 // Runs a program, and returns the last line of its output, which must be JSON with "ms". Error(Fault::failed) if not.

@@ -54,8 +54,8 @@ std::string read_file(const std::string& path, uint64_t max_bytes = uint64_t{8} 
 void write_file(const std::string& path, std::string_view contents);
 void write_file(const std::string& path, std::span<const std::string_view> parts);  // one after the other
 
-// Moves the finished file `from` to `path`, as if write_file had written it there. Error(Fault::io): then `path` is
-// as it was, unless the message says otherwise.
+// Moves the finished file `from` to `path`, as if write_file had written it there. After Error(Fault::io)
+// `path` has its old content, unless the message says otherwise.
 void move_file(const std::string& from, const std::string& path);
 
 // Opens an unnamed file of `bytes` zeros in `folder` for reading and writing, and reserves its disk space. Creates the
