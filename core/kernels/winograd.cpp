@@ -40,30 +40,19 @@ struct Grid {
   int64_t down, across;
 };
 
-// packed = the transformed filters of w (k, r, r, c): n^2 matrices c x k, each packed for gemm_packed.
+// packed = the transformed filters of w (k, r, r, c): n^2 matrices c x k, each packed for gemm_packed. `rotated`, for
+// the data gradient: the filters from the last tap to the first, and matrices k x c.
 template <class S>
-void pack_filters(const real* w, int64_t k, int64_t c, real* packed) {
+void pack_filters(const real* w, int64_t k, int64_t c, bool rotated, real* packed) {
   constexpr int64_t r = S::taps;
   const Matrices<S, Storage> u(by_matrix, k, c);
+  const int64_t first = rotated ? (r * r - 1) * c : 0, next = rotated ? -c : c;
   parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      transform<Filter<S>>(View<const real>{w + i * r * r * c, r * c, c}, u.row(i), c);
+      transform<Filter<S>>(View<const real>{w + i * r * r * c + first, r * next, next}, u.row(i), c);
   });
-  const int64_t size = packed_size(k, c);
-  parallel_for(S::products, [&](int64_t e) { pack(true, k, c, u[e], c, packed + e * size); });
-}
-
-// The same for the data gradient: rotated filters (from the last tap to the first), k x c.
-template <class S>
-void pack_rotated_filters(const real* w, int64_t k, int64_t c, real* packed) {
-  constexpr int64_t r = S::taps;
-  const Matrices<S, Storage> u(by_matrix, k, c);
-  parallel_blocks(k, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      transform<Filter<S>>(View<const real>{w + ((i + 1) * r * r - 1) * c, -r * c, -c}, u.row(i), c);
-  });
-  const int64_t size = packed_size(c, k);
-  parallel_for(S::products, [&](int64_t e) { pack(false, c, k, u[e], c, packed + e * size); });
+  const int64_t out = rotated ? c : k, in = rotated ? k : c, size = packed_size(out, in);
+  parallel_for(S::products, [&](int64_t e) { pack(!rotated, out, in, u[e], c, packed + e * size); });
 }
 
 // y = epilogue(x convolved with packed filters). x (n, h, w, c), y (n, p, q, k), or (n, p / 2, q / 2, k) if `pooled`.
@@ -130,7 +119,7 @@ void convolve(const real* x, int64_t n, int64_t h, int64_t w, int64_t c, const r
 template <class S>
 void backward_x(const ConvSizes& a, const real* g, const real* w, real* dx) {
   const Storage packed(S::products * packed_size(a.c, a.k));
-  pack_rotated_filters<S>(w, a.k, a.c, packed.data);
+  pack_filters<S>(w, a.k, a.c, true, packed.data);
   convolve<S>(g, a.n, a.p, a.q, a.k, packed.data, dx, a.h, a.w, a.c, S::taps - 1 - a.padding, Finish());
 }
 
@@ -230,7 +219,7 @@ int64_t winograd_filters_size(const ConvSizes& a, ConvForm form) {
   return products_of_a_tile(a, form) * packed_size(a.k, a.c);
 }
 void winograd_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters) {
-  with_scheme(a, form, [&]<class S>() { pack_filters<S>(w, a.k, a.c, filters); });
+  with_scheme(a, form, [&]<class S>() { pack_filters<S>(w, a.k, a.c, false, filters); });
 }
 void winograd_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y,
                       const Finish& finish, std::vector<Moments>* moments, PooledCells* pooled) {
