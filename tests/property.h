@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <map>
 #include <string>
 
 #include "core/base/memory.h"

@@ -1,7 +1,6 @@
 // An evaluation as one self-contained HTML page, light or dark like the reader's system.
 #pragma once
 #include <string>
-#include <vector>
 
 #include "apps/report/evaluation.h"
 #include "data/dataset.h"

@@ -1,6 +1,5 @@
 // A run's folder: the options of the run, and the results of every epoch.
 #pragma once
-#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>

@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,7 +23,7 @@
 namespace evenkeel {
 namespace {
 
-[[gnu::used]] const bool* const linked = &processor_checked;  // every program has memory
+[[gnu::used]] const bool* const linked = &processor_checked;  // links the check into every program
 
 constexpr size_t alignment = 64;
 constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;

@@ -4,7 +4,6 @@
 #include "core/kernels/bf16.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "core/base/memory.h"
@@ -23,7 +22,7 @@
 namespace evenkeel {
 namespace {
 
-Pair read_pair(const Pair* at) {  // which may have been written as two bf16 numbers
+Pair read_pair(const Pair* at) {  // by memcpy: it may have been written as two bf16 numbers
   Pair p;
   std::memcpy(&p, at, sizeof p);
   return p;

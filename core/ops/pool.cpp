@@ -1,7 +1,5 @@
 #include "core/ops/pool.h"
 
-#include <algorithm>
-
 #include "core/base/memory.h"
 #include "core/kernels/pool.h"
 #include "core/ops/reduce.h"

@@ -10,7 +10,6 @@
 #include <sstream>
 #include <tuple>
 
-#include "apps/cli/data_options.h"
 #include "apps/formats/network_file.h"
 #include "apps/train/options.h"
 #include "data/catalogue/load.h"

@@ -1,8 +1,6 @@
 // What each command refuses: the status that --help names, and the words.
 #include <doctest/doctest.h>
 
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>

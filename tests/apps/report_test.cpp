@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
 
 #include "apps/cli/text.h"
 #include "apps/report/page.h"

@@ -3,11 +3,9 @@
 #include "apps/train/run_folder.h"
 
 #include <doctest/doctest.h>
-#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>

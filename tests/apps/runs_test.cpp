@@ -4,7 +4,6 @@
 #include <fstream>
 
 #include "apps/report/run_record.h"
-#include "core/base/check.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
 

@@ -9,7 +9,6 @@
 #include <tuple>
 
 #include "core/base/memory.h"
-#include "data/synthetic.h"
 #include "tests/data_files.h"
 
 using namespace evenkeel;

@@ -3,9 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "core/base/memory.h"

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "data/catalogue/load.h"
 #include "tests/scratch.h"

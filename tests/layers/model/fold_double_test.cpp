@@ -1,8 +1,6 @@
 // Folding batch normalisations into weights: inference computes the same.
 #include <doctest/doctest.h>
 
-#include <cmath>
-
 #include "layers/model/checkpoint.h"
 #include "layers/model/fold.h"
 #include "layers/model/spec.h"
