@@ -137,7 +137,7 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
   conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y), nullptr,
                then.pool ? &cells : nullptr);
   return then.rest(record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
-    fail(Fault::failed, "conv2d: filters prepared for inference have no gradient");
+    fail(Fault::failed, "conv2d: filters prepared for inference have no gradient; call conv2d() to train");
   }));
 }
 

@@ -16,7 +16,7 @@ Normalized masked_batch_norm(const Tensor& x, const Tensor& mask, const Tensor& 
   for (int64_t i = 0; i < mask.size(); ++i)
     if (mask.data()[i] != 0) next = std::copy_n(x.data() + i * channels, channels, next);
   const Moments m = over_shards(count > 0 ? moments(counted, 0, count) : Moments(channels));
-  check(m.count >= 2, "batch_norm: {} row counts, one value has no variance", m.count);
+  check(m.count >= 2, "batch_norm: the mask must leave at least two rows of the batch, got {}", m.count);
   const Tensor weights = spread_channels(reshape(mask, x.shape().without_last()), x.shape());
   const auto mean = [&](const Tensor& v) { return all_sum(sum_rows(v)) / static_cast<real>(m.count); };
   const Tensor near = add_per_channel(x, -rounded_mean(m)), centred = add_per_channel(near, -mean(near * weights));
@@ -117,7 +117,7 @@ Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, int64_t& 
 RunningNorm::Statistics BatchNorm::statistics() const { return {running_mean, running_var + options.eps}; }
 
 void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
-  check(rows >= 2, "batch_norm: a population of {} row has no variance", rows);
+  check(rows >= 2, "batch_norm: set_statistics() needs a population of at least two rows, got {}", rows);
   running_mean.copy_from(mean);
   running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
   *running_weight.mutable_data() = *batches.mutable_data() = 1;

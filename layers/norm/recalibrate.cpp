@@ -38,7 +38,8 @@ void recalibrate(Layer& network, const EachBatch& each_batch) {
       norm->watch = [&](const Tensor& x) { population.add(x); };
       each_batch([&](const Tensor& x) { network.forward(x, Mode::eval); });
     }
-    check(population.rows() >= 2, "recalibrate: {} saw {} values a channel, one has no variance", name,
+    check(population.rows() >= 2,
+          "recalibrate: norm {} must see at least two values a channel, got {}; give more images", name,
           population.rows());
     norm->set_statistics(population.mean(), population.var(), population.rows());
   }

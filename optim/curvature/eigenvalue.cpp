@@ -169,7 +169,8 @@ Eigenvalue largest_eigenvalue(const Objective& f, const std::vector<Tensor>& par
     const size_t k = basis.size();
     next = hessian.times(basis.back());
     const double alpha = inner(basis.back(), next), before = norm(next);
-    check(std::isfinite(before), "largest_eigenvalue: the Hessian is not finite here");
+    check(std::isfinite(before),
+          "largest_eigenvalue: the Hessian is not finite here; check that the loss and its gradient are finite");
     for (int pass = 0; pass < 2; ++pass)  // twice is enough (Kahan and Parlett)
       for (const Vector& q : basis) add_scaled(next, -inner(q, next), q);
     const double beta = norm(next);

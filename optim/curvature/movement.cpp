@@ -9,7 +9,7 @@ namespace evenkeel {
 
 // For unit vectors 2 atan2(|a - b|, |a + b|) (Kahan): the arc cosine loses all digits near angle 0.
 double angle(const Tensor& a, const Tensor& b) {
-  check(a.shape() == b.shape(), "angle: {} and {} differ", a.shape(), b.shape());
+  check(a.shape() == b.shape(), "angle: shapes must agree, got {} and {}", a.shape(), b.shape());
   const double of_a = l2_norm(a), of_b = l2_norm(b);
   if (of_a == 0 || of_b == 0) return 0;
   double apart = 0, together = 0;
@@ -22,8 +22,8 @@ double angle(const Tensor& a, const Tensor& b) {
 }
 
 std::vector<Movement> movements(const std::vector<Parameter>& parameters, const Grads& gradients, double lr) {
-  check(parameters.size() == gradients.size(), "movements: {} parameters and {} gradients", parameters.size(),
-        gradients.size());
+  check(parameters.size() == gradients.size(), "movements: needs a gradient for each of {} parameters, got {}",
+        parameters.size(), gradients.size());
   std::vector<Movement> all;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Tensor w = parameters[i].value.detach(), g = gradients[i].detach();

@@ -15,6 +15,7 @@
 #include "layers/norm/recalibrate.h"
 #include "optim/clip.h"
 #include "optim/curvature/eigenvalue.h"
+#include "optim/curvature/movement.h"
 #include "optim/muon.h"
 #include "optim/sgd.h"
 
@@ -120,7 +121,8 @@ TEST_CASE("instruments refuse what has no answer") {
   refused([&] { histogram(x, 0, 1, 0); }, "got 0 to 1 in 0");
   CHECK(histogram(x, 0, 1, 1) == std::vector<int64_t>{4});
   const auto one_row = [&](const std::function<void(const Tensor&)>& see) { see(Tensor::of({1, 1, 1, 2}, {1, 2})); };
-  refused([&] { recalibrate(*net, one_row); }, "recalibrate: 1 saw 1 values a channel, one has no variance");
+  refused([&] { recalibrate(*net, one_row); },
+          "recalibrate: norm 1 must see at least two values a channel, got 1; give more images");
 }
 
 TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direction") {
@@ -168,5 +170,7 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
   refused([&] { largest_eigenvalue(f, {w}, random, {.max_steps = 0}); },
           "largest_eigenvalue: needs at least one step, got 0");
   refused([&] { largest_eigenvalue([&] { return sum(square(w)) * inf; }, {w}, random); },
-          "largest_eigenvalue: the Hessian is not finite here");
+          "largest_eigenvalue: the Hessian is not finite here; check that the loss and its gradient are finite");
+  refused([&] { angle(w, Tensor::zeros({3})); }, "angle: shapes must agree, got (2) and (3)");
+  refused([&] { movements(one, {}, 1); }, "movements: needs a gradient for each of 1 parameters, got 0");
 }
