@@ -47,9 +47,9 @@ struct Layer;
 // dots.
 struct Visitor {
   virtual ~Visitor() = default;
-  virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {
-  }                                                                       // decay: whether weight decay applies
-  virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}  // saved, not trained
+  // decay: whether weight decay applies.
+  virtual void parameter(const std::string& /*name*/, Tensor& /*value*/, bool /*decay*/) {}
+  virtual void buffer(const std::string& /*name*/, Tensor& /*value*/) {}               // saved, not trained
   virtual void count(const std::string& name, Tensor& value) { buffer(name, value); }  // a buffer of integers
   // Saved to resume a run; inference does not need it, and other programs' files lack it.
   virtual void state(const std::string& name, Tensor& value) { buffer(name, value); }
@@ -65,8 +65,8 @@ struct Layer {
   virtual ~Layer() = default;
   // x (N, ...) -> y (N, ...), recorded for grad(). Error, with both shapes, if x does not fit.
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
-  // Names the layer's parameters, buffers, random streams and children; see Visitor. What it
-  // forgets is neither trained nor saved: check_layer() finds that.
+  // Names the layer's parameters, buffers, random streams and children; see Visitor. A tensor without a name is neither
+  // trained nor saved; check_layer() reports it.
   virtual void visit(Visitor&) {}
   // forward() followed by `then`. Override it to fuse the two.
   virtual Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) { return then(forward(x, mode)); }

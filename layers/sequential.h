@@ -51,8 +51,8 @@ class Sequential : public Layer {
 // body and shortcut have different shapes.
 class Residual : public Layer {
  public:
-  explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1,
-                    int64_t channels = 0)  // channels 0: as many as x has
+  // channels 0: as many as x has.
+  explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1, int64_t channels = 0)
       : body_(std::move(body)), stride_(stride), channels_(channels) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;

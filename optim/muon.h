@@ -47,7 +47,7 @@ class Muon : public Optimizer {
 
 // For a matrix G (rows, columns) = U S V^T, approximately U V^T, the nearest orthogonal matrix: `steps` steps of
 //   X <- 3.4445 X - 4.775 (X X^T) X + 2.0315 (X X^T)^2 X   from X = G / |G|.
-// Five steps take singular values of X from 0.01 to 1 to between 0.68 and 1.14. Error unless G is a matrix with values.
+// Five steps map singular values of X in [0.01, 1] into [0.68, 1.14]. Error unless G is a matrix with values.
 Tensor orthogonal(const Tensor& g, int64_t steps);
 
 }  // namespace evenkeel

@@ -17,8 +17,8 @@ struct Schedule {
   struct Point {
     double step, factor;
   };
-  std::vector<Point> points =
-      {};  // linear: lr times the piecewise linear function through these points; steps increase from 0
+  // linear: lr times the piecewise linear function through these points; steps increase from 0.
+  std::vector<Point> points = {};
 
   // The rate of step t = 0, 1, ... Cosine: lr / 2 (1 + cos(pi u)), u from 0 after the warm-up to 1 at the end
   // (Loshchilov and Hutter 2017).

@@ -58,7 +58,7 @@ std::string torch_script() {
 #endif
 }
 
-// "" if this Python has PyTorch, else why not.
+// "" if this Python has PyTorch, else the reason.
 std::string missing_torch(const std::string& python) {
   try {
     const char* test = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)";

@@ -4,9 +4,9 @@
 
 namespace evenkeel {
 
-// Rotations set one off-diagonal element after the other to 0.
+// Each rotation sets one off-diagonal element to 0; a sweep visits each of them once.
 std::vector<double> diagonalise(std::vector<double>& a, size_t n) {
-  constexpr int most = 60;  // sweeps; convergence is quadratic, so ten are many
+  constexpr int most = 60;  // sweeps; convergence is quadratic, so ten suffice in practice
   std::vector<double> vectors(n * n);
   for (size_t i = 0; i < n; ++i) vectors[i * n + i] = 1;
   const auto rotate = [n](std::vector<double>& m, size_t p, size_t q, size_t along, size_t across, double c, double s) {

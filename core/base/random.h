@@ -36,7 +36,7 @@ class Random {
 
  private:
   static constexpr uint64_t golden = 0x9e3779b97f4a7c15;
-  static constexpr uint64_t fork = 0x6a09e667f3bcc909;  // sqrt(2): no number of a stream is made with it
+  static constexpr uint64_t fork = 0x6a09e667f3bcc909;  // the fraction of sqrt(2); only split() uses it
   static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;

@@ -28,12 +28,12 @@ class Recording {  // sets recording() for a scope: `Recording off(false);`
   bool before_;
 };
 
-// A vjp of y and g that reads y only if `reads_result`; without, it gets an undefined y.
+// A vjp of y and g. Unless `reads_result` is true, the graph does not keep y, and the vjp gets an undefined Tensor.
 Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor& y, const Tensor& g)> vjp);
 
 // Makes y the result of an op on `inputs`, and returns it. Every op ends with this call. y must be new: created after
-// all inputs, recorded once. The vjp may return an undefined Tensor for an input that is not tracked. Errors call the
-// op `op`: by default the name of the calling function.
+// all inputs, recorded once. The vjp may return an undefined Tensor for an input that is not tracked. `op` is the
+// op's name in errors; the default is the name of the calling function.
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
 // For a vjp's kernel that computes element i of a gradient from element i of the cotangent g, while recording() is

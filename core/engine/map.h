@@ -10,8 +10,8 @@
 
 namespace evenkeel {
 
-// out = f(in...), up to `end`. Not inlined: where it is called for the last elements, the compiler must not make
-// another loop of it, whose products and sums it could contract differently.
+// out = f(in...), up to `end`. Not inlined: a second copy of the loop, for the last elements, could have products and
+// sums that the compiler contracts differently.
 template <class F, class... Reals>
 [[gnu::noinline]] void map_line(F f, real* out, const real* end, const Reals*... in) {
   const int64_t n = end - out;

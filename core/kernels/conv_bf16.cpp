@@ -1,6 +1,6 @@
 // A band of the padded image is rounded once, as a list of pixels. Output position (i, j) starts at pixel stride (i
 // width + j), so neighbouring positions are equally far apart, and a tap is a shift: tiles are read in place, without
-// a matrix of patches. Positions with j beyond the last column are computed too, and left out.
+// a matrix of patches. Positions with j beyond the last column are computed too, and not written.
 #include "core/kernels/conv_bf16.h"
 
 #include <algorithm>
@@ -112,7 +112,7 @@ void read_band(const Correlation& a, const Correlation::Band& band, int64_t pixe
   std::fill(to, end, uint16_t{0});
 }
 
-// Of the pixels that band i reads, or of none if there is no band i.
+// Prefetches the pixels that band i reads; nothing unless i < last.
 Prefetch prefetch_band(const Correlation& a, int64_t i, int64_t last, int64_t parts) {
   if (i >= last) return {};
   const Correlation::Band band = a[i];
@@ -125,7 +125,7 @@ Prefetch prefetch_band(const Correlation& a, int64_t i, int64_t last, int64_t pa
   return {x.data + first, end - first, parts};
 }
 
-// Calls f(position in the band, row of y, run) for each run of positions of [begin, end) that y has.
+// Calls f(position in the band, row of y, run) for each run of neighbouring positions in [begin, end) that y has.
 template <class F>
 void for_runs(const Correlation& a, const Correlation::Band& band, int64_t begin, int64_t end, F f) {
   for (int64_t m = begin; m < end;) {
@@ -247,9 +247,10 @@ void bf16_backward_x(const ConvSizes& sizes, const real* g, const real* w, real*
 }
 
 // dw (filter, tap, channel) = the sum over positions of g (position, filter) times the pixel that the tap reads there.
-// The sum runs along Pairs of positions. g is transposed. Pixels one stride apart are interleaved into Pairs, in 2
-// stride versions: version v begins at pixel v, and each tap reads the version of its first pixel modulo 2 stride. g is
-// zero where y has no position. Beyond the last filter it is anything: these rows of dw are left out.
+// The sum runs along Pairs of positions. g is transposed. Pixels one stride apart are interleaved into Pairs, in 2 *
+// stride versions: version v begins at pixel v, and each tap reads the version of its first pixel modulo 2 * stride. g
+// is zero where y has no position. Its rows beyond the last filter are arbitrary, and make rows of dw that are not
+// used.
 void bf16_backward_w(const ConvSizes& sizes, const real* x, const real* g, real* dw) {
   const Correlation a = forward(sizes, x, tile_side);
   const int64_t taps = a.r * a.s, positions = a.positions(), filters = up(a.k, tile_side), versions = 2 * a.stride;

@@ -1,8 +1,8 @@
 // The inner loop keeps a tile of C in registers, and for every k adds the outer product of a column of A (scalars) and
 // a row of B (vectors) (Goto and van de Geijn 2008). B is read in panels as wide as the tile, which stay in the L1
-// cache, and is packed where that pays; A is read in place. OpenBLAS as distributions ship it has such loops too, but
-// not for AVX-512 on processors newer than its release, and it packs both matrices, which costs up to a tenth of the
-// work at the sizes of small networks.
+// cache, and is packed where that pays; A is read in place. The OpenBLAS of Linux distributions has such loops too, but
+// not for AVX-512 on processors newer than its release. It packs both matrices, which costs up to a tenth of the time
+// at the sizes of small networks.
 #include "core/kernels/gemm.h"
 
 #include <algorithm>

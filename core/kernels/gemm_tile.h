@@ -14,8 +14,8 @@ namespace evenkeel::gemm_tiles {
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 8, 16 or 32 KiB
-// With AVX-512 the lines of C are prefetched, and those of B and of the columns of A this many rows ahead. With smaller
-// registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
+// With AVX-512 the lines of C are prefetched, and those of B and of a ByColumns A `ahead` rows before they are read.
+// With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
 constexpr bool prefetches = vec_bytes == 64;
 constexpr int64_t ahead = 16;
 
@@ -104,9 +104,9 @@ struct Product {
   }
 };
 
-// A result of one Vec a row: the loop above loads a number of A for each multiply-add, and some processors (measured:
-// Ice Lake) load one register of 512 bits a cycle but start two multiply-adds. So the two specialisations below load
-// two numbers at a time, repeat them through a Vec as a b a b ..., and multiply that with two Vecs.
+// For a result of one Vec a row, the loop above loads a number of A for each multiply-add. Some processors (measured:
+// Ice Lake) load one register of 512 bits a cycle, but start two multiply-adds. So the two specialisations below load
+// two numbers at a time, broadcast the pair to a Vec, a b a b ..., and multiply that with two Vecs.
 constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
 
 // By rows: two numbers of a row of A, with two rows of B interleaved.
@@ -137,7 +137,7 @@ requires pairs struct Product<M, 1, ByRows> {
   }
 };
 
-// By columns: two rows of A at a time, with each number of B repeated twice. The last row may have no partner.
+// By columns: two rows of A at a time, with each number of B repeated twice. If M is odd, the last row is alone.
 template <int M>
 requires pairs struct Product<M, 1, ByColumns> {
   static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {

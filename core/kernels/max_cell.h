@@ -11,8 +11,8 @@ namespace evenkeel {
 using Cells [[gnu::vector_size(vec_bytes)]] = std::conditional_t<sizeof(real) == 4, int32_t, int64_t>;
 using CellBytes [[gnu::vector_size(lanes), gnu::aligned(1), gnu::may_alias]] = uint8_t;
 
-// The maximum of the cells that it has seen, and the number of its cell: the first one of equal cells. NaN wins; of
-// several NaNs, the last one.
+// The maximum of the cells so far, and the number of the first cell that has it. NaN counts as the largest number; of
+// several NaNs the last one counts.
 struct MaxCell {
   Vec best = Vec{} - std::numeric_limits<real>::infinity();
   Cells winner{};

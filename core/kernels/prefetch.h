@@ -9,14 +9,14 @@ namespace evenkeel {
 
 constexpr int64_t cache_line = 64 / static_cast<int64_t>(sizeof(real));
 
-// Asks for the number `at` numbers after `from`. It need not exist: a pointer to it is never computed with.
+// Prefetches the number `at` numbers after `from`. It need not exist, so its address is computed as an integer.
 template <int write = 0, int locality = 3>
 void prefetch(const real* from, int64_t at) {
   const auto bytes = static_cast<uintptr_t>(at) * sizeof(real);
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(from) + bytes), write, locality);
 }
 
-// Asks the L2 cache for `numbers` numbers at `from`, in `parts` parts: each call of next() asks for one.
+// Prefetches `numbers` numbers at `from` into the L2 cache, in `parts` parts: one part for each call of next().
 class Prefetch {
  public:
   Prefetch() = default;
@@ -32,7 +32,7 @@ class Prefetch {
   int64_t numbers_ = 0, part_ = 0, at_ = 0;
 };
 
-// For loops over large tensors: asks for the `count` numbers that such a loop reads a little later. The processor's own
+// For loops over large tensors: prefetches `count` numbers, `later` numbers before the loop reads them. The hardware
 // prefetchers stop at each page, and fetch too few lines at a time.
 inline void prefetch_later(const real* now, int64_t count) {
   constexpr int64_t later = 512;

@@ -9,7 +9,7 @@
 namespace evenkeel {
 
 // Sums of the deviations from a pivot and of their squares, in one pass. The pivot is the mean of the first rows, which
-// is near the values, so that result() cancels few digits. `channels` is a multiple of `lanes`.
+// is near the values, so that the subtraction in result() cancels few digits. `channels` is a multiple of `lanes`.
 class RowMoments {
  public:
   explicit RowMoments(int64_t channels)

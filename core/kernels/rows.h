@@ -10,8 +10,8 @@
 
 namespace evenkeel {
 
-// Neighbouring rows are taken together until they fill some vector registers, so that 3 channels are as fast as 512:
-// element i of a tensor then belongs to lane i % width, and to channel lane % channels.
+// Neighbouring rows are taken together until they fill some vector registers: element i of a tensor then belongs to
+// lane i % width, and to channel lane % channels.
 inline int64_t width_of(int64_t channels) {
   constexpr int64_t enough = 128;
   return channels == 0 ? enough : (enough + channels - 1) / channels * channels;

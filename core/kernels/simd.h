@@ -24,8 +24,7 @@ constexpr int vec_bytes = 16;
 constexpr int lanes = vec_bytes / sizeof(real);
 using Vec [[gnu::vector_size(vec_bytes), gnu::may_alias]] = real;
 
-// A Vec in memory, unaligned. A struct, because clang forgets a type's smaller alignment where it goes through a
-// reference.
+// A Vec in memory, unaligned. A struct, because clang ignores the reduced alignment of a vector type in a reference.
 struct [[gnu::packed, gnu::may_alias]] VecPlace {
   Vec value;
   operator Vec() const { return value; }
@@ -84,7 +83,7 @@ inline Vec interleave_high(Vec a, Vec b) {
 inline Vec evens(Vec a, Vec b) { return shuffle_16<2, 0>(a, b, std::make_index_sequence<lanes>()); }
 inline Vec odds(Vec a, Vec b) { return shuffle_16<2, 1>(a, b, std::make_index_sequence<lanes>()); }
 
-// The two floats at p, repeated through a Vec.
+// The two floats at p, broadcast: a b a b ...
 inline Vec repeat_pair(const real* p) {
   using Pairs [[gnu::vector_size(vec_bytes)]] = int64_t;
   int64_t pair;
@@ -92,7 +91,7 @@ inline Vec repeat_pair(const real* p) {
   return (Vec)(Pairs{} + pair);
 }
 
-// Copies n numbers, n >= lanes: for lines too short to be worth a call of memmove.
+// Copies n numbers, n >= lanes: for lines so short that a call of memmove costs more.
 inline void copy_line(const real* from, int64_t n, real* to) {
   for (int64_t i = 0; i + lanes < n; i += lanes) vec(to + i) = vec(from + i);
   vec(to + n - lanes) = vec(from + n - lanes);

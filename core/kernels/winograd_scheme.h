@@ -4,12 +4,12 @@
 // coefficients of a polynomial to its values at the points 0, p, -p for each p of a few pairs, and infinity (there: its
 // leading coefficient). Let M(x) = x (x^2 - p^2) (x^2 - q^2) ... be zero at all points but the last. Then
 //   y = E_m^T (N E_r w . B^T d),
-// where . multiplies element by element, B^T's rows are the coefficients of M(x) / (x - point), for infinity of M(x),
-// and N divides each value by that polynomial's at its own point, M'(point), for infinity 1. In two dimensions every
-// matrix acts on columns and then on rows, and n^2 products take the place of (m r)^2: with m = 4, 36 of 144 for 3x3,
-// 64 of 400 for 5x5; with m = 2, 16 of 36. Summed over channels, each is a matrix product, tiles x channels in times
-// channels in x channels out. The data gradient is the convolution with the rotated filter; the weight gradient is the
-// adjoint of the above in w: (N E_r)^T (B^T d . E_m g), summed over tiles.
+// where . is the elementwise product. B^T has a row for each point: the coefficients of M(x) / (x - point), and those
+// of M(x) for infinity. N is diagonal, 1 / M'(point) for each point, and 1 for infinity. In two dimensions every matrix
+// acts on columns and then on rows, and n^2 products take the place of (m r)^2: with m = 4, 36 of 144 for 3x3, 64 of
+// 400 for 5x5; with m = 2, 16 of 36. With the sum over channels, each of the n^2 products is a matrix product, (tiles,
+// channels in) times (channels in, channels out). The data gradient is the convolution with the rotated filter; the
+// weight gradient is the adjoint of the above in w: (N E_r)^T (B^T d . E_m g), summed over tiles.
 //
 // For 3x3 and m = 4 the points are p = sqrt(1/2) and q = sqrt(2); the usual 1 and 2 have twice the mean error and four
 // times the largest error. For 5x5 and m = 4 they are 1/2, 1 and 2; for 3x3 and m = 2 p = 1.

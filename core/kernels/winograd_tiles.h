@@ -1,4 +1,4 @@
-// The memory of Winograd's convolution: the squares of an image and the matrices that their transforms make.
+// The memory of Winograd's convolution: the tiles of an image, and the matrices of their transforms.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace evenkeel::winograd {
 
-// Where the elements of a square lie: (i, j) at data + i down + j along, channels side by side.
+// A square of pixels: (i, j) at data + i down + j along, its channels contiguous.
 template <class Real>
 struct View {
   Real* data;
@@ -30,7 +30,7 @@ struct View {
   }
 };
 
-// A square that crosses an image's edge: rows outside read one line of zeros, columns outside are skipped.
+// A square that crosses an image's edge: rows outside are read from one line of zeros, columns outside are skipped.
 template <int side>
 struct Edged {
   const real* row[side];

@@ -49,8 +49,8 @@ void check_norm(const char* op, const Tensor& x, const Tensor& gamma, const Tens
 std::vector<Tensor> norm_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Epilogue& then);
 // The epilogue of a definition that is called with norm_inputs().
 Epilogue then_of(const std::vector<Tensor>& inputs, After after);
-// Whether the derivative reads the result: the zeros of a ReLU tell where the sum with `add` was not above 0. Without
-// `add`, x tells it.
+// Whether the vjp reads the result. After a ReLU with `add` it does: where the result is 0, so is the gradient. Without
+// `add` it recomputes the sign from x.
 bool norm_reads_result(const Epilogue& then);
 // Whether the gradient is first pulled back through the epilogue, into memory; see Pull.
 bool norm_pulls_first(const Epilogue& then);

@@ -9,7 +9,9 @@ namespace evenkeel {
 enum class ConvAlgorithm {
   automatic,  // by shape, the same for all three functions; see form_of() in conv.cpp
   direct,     // matrix products with patches of the image: any shape
-  winograd    // a quarter of the multiplications, at most 20 times the error; winograd.h has the bounds
+  // Needs stride 1, a 3x3 or 5x5 kernel, at least 16 channels in and out of each group, and a result of at least 2x2.
+  // A quarter of the multiplications or less, at most 20 times the error; core/kernels/winograd.h has the bounds.
+  winograd
 };
 
 struct ConvOptions {

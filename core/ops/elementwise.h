@@ -41,7 +41,7 @@ Tensor gelu(const Tensor& x);        // x Phi(x) (Hendrycks and Gimpel 2016), ex
 Tensor silu(const Tensor& x);        // x sigmoid(x) (Elfwing, Uchibe and Doya 2017)
 // min(max(x, low), high); derivative 0 at low and at high. Error if low > high.
 Tensor clamp(const Tensor& x, real low, real high);
-Tensor gate(const Tensor& g, const Tensor& y);            // g where y > 0, else 0: how relu pulls a gradient back
-Tensor pull_back_relu(const Tensor& g, const Tensor& y);  // gate(g, y), for a vjp: reuses g if not recording
+Tensor gate(const Tensor& g, const Tensor& y);            // g where y > 0, else 0: the vjp of relu
+Tensor pull_back_relu(const Tensor& g, const Tensor& y);  // gate(g, y) for a vjp; see reuse_or_empty()
 
 }  // namespace evenkeel

@@ -15,7 +15,7 @@ Tensor log_softmax(const Tensor& x);  // (rows, C): x - log(sum over channels of
 Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing = 0);
 Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real smoothing = 0);
 Tensor mean_squared_error(const Tensor& x, const Tensor& target);  // mean of (x - target)^2 over all elements
-int64_t count_correct(const Tensor& logits,
-                      const Labels& labels);  // rows whose largest logit is the label's; NaN is never right
+// The number of rows whose largest logit is the label's; the first of equal logits counts, and NaN is never right.
+int64_t count_correct(const Tensor& logits, const Labels& labels);
 
 }  // namespace evenkeel

@@ -4,7 +4,7 @@
 
 namespace evenkeel {
 
-// C = op(A) op(B), where op transposes if its flag is set. a and b have rank 2.
+// op(a) op(b), where op transposes if its flag is set: (m, k) times (k, n) -> (m, n).
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
 // x W^T + bias, followed by `then`: x (N, in), w (out, in) -> (N, out); bias (out), or undefined.
@@ -15,8 +15,8 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const E
 // Error(Fault::missing) if the build has no OpenBLAS (EVENKEEL_BLAS=OFF).
 void set_blas(bool on);
 
-// The precision of matmul, linear, conv2d and their derivatives. Depthwise convolutions, which are no matrix products,
-// and those with ConvAlgorithm::winograd stay in float32.
+// The precision of matmul, linear, conv2d and their derivatives. Depthwise convolutions, which are not matrix
+// products, and those with ConvAlgorithm::winograd stay in float32.
 enum class Precision {
   float32,  // the default
   bf16      // inputs are rounded to bf16, 8 significant bits; sums, results and all else stay float32

@@ -5,7 +5,7 @@
 namespace evenkeel {
 
 // x (rows, C), b and s (C) -> (rows, C).
-Tensor add_per_channel(const Tensor& x, const Tensor& b);    // x + b, b (C)
-Tensor scale_per_channel(const Tensor& x, const Tensor& s);  // x * s, s (C)
+Tensor add_per_channel(const Tensor& x, const Tensor& b);    // x + b
+Tensor scale_per_channel(const Tensor& x, const Tensor& s);  // x * s
 
 }  // namespace evenkeel

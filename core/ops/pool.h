@@ -19,7 +19,7 @@ Tensor global_avg_pool(const Tensor& x);                                       /
 
 struct PooledCells;  // core/kernels/pool.h
 
-// max_pool(x) of 2x2 pixels by the kernel that makes x, in its epilogue (Epilogue::pool): what the derivative needs.
+// What the derivative of a fused max_pool of 2x2 pixels needs: the kernel that makes x pools it (Epilogue::pool).
 struct FusedMaxPool {
   explicit FusedMaxPool(const Shape& x);
   Tensor adjoint(const Tensor& result, const Tensor& g) const;  // dL/dx from the result y and g = dL/dy

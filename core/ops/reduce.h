@@ -13,7 +13,7 @@ Tensor sum_channels(const Tensor& x);                          // (rows, C) -> (
 Tensor spread_channels(const Tensor& v, const Shape& shape);   // (rows) -> (rows, C)
 Tensor sum_positions(const Tensor& x);                         // (N, ..., C) -> (N, C): within each example
 Tensor spread_positions(const Tensor& v, const Shape& shape);  // (N, C) -> (N, ..., C)
-Tensor mean(const Tensor& x);                                  // sums divided by their number of terms, >= 1
+Tensor mean(const Tensor& x);  // the sum divided by its number of terms; Error if it is 0
 Tensor mean_rows(const Tensor& x);
 Tensor mean_channels(const Tensor& x);
 

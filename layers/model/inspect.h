@@ -23,7 +23,7 @@ void check_named(Sequential& network, const Tensor& x, const Tensor& loss);
 
 // (rows, C) -> (shares, C): for each share from 0 to 1 (0.5: the median) the quantile of each channel over the rows,
 // with linear interpolation. Over all values: percentiles(reshape(x, {x.size(), 1}), ...). Error if x is empty or a
-// share lies outside.
+// share is not in [0, 1].
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares);
 
 // Counts values in `bins` equal bins from low to high. Values outside count in the first or last bin, NaN in none.

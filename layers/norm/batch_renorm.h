@@ -17,8 +17,8 @@ struct BatchRenormOptions {
     option("rmax", o.r_max, Range{1, 1e30}, "the largest r");
     option("dmax", o.d_max, Range{0, 1e30}, "the largest d");
     option("start", o.start, batches, "batches averaged before r_max grows from 1 and d_max from 0, linearly");
-    option("rend", o.r_end, batches, "when r_max has arrived");
-    option("dend", o.d_end, batches, "when d_max has arrived");
+    option("rend", o.r_end, batches, "batches averaged when r_max reaches rmax");
+    option("dend", o.d_end, batches, "batches averaged when d_max reaches dmax");
   }
 };
 

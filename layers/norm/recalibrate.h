@@ -1,4 +1,4 @@
-// Population statistics in place of running averages (precise batch norm, Wu and Johnson 2021, exactly).
+// Exact population statistics in place of running averages (Wu and Johnson 2021, "precise batch norm").
 #pragma once
 #include "running_norm.h"
 

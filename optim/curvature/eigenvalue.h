@@ -33,8 +33,8 @@ struct LanczosOptions {
 };
 struct Eigenvalue {
   double value = 0;
-  double residual =
-      0;  // ||H u - value u|| / ||u||, measured by one more product: some eigenvalue is within this distance of `value`
+  // ||H u - value u|| / ||u||, measured by one more product. An eigenvalue lies within this distance of `value`.
+  double residual = 0;
   int steps = 0;
   Grads vector;  // u
 };
