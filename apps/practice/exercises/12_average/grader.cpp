@@ -34,17 +34,17 @@ void grade(Grade& g) {
   g.law("empty", "Before the first value the average is 0.", "double corrected");
   g.equal("corrected", 0, corrected(0, 0));
 
-  g.law("first", "After one value the average is that value, whatever a is.", "void add");
-  for (double a : {0.1, 0.01}) {
+  g.law("first", "After one value the average is that value, whatever the value and a are.", "void add");
+  for (const auto& [value, a] : {std::pair{5., 0.1}, {5., 0.01}, {-5., 0.1}, {5., 1e-6}}) {
     Stream s;
-    g.given("value, a", {5, a});
-    g.equal("corrected", 5, s.after(5, a));
+    g.given("value, a", {value, a});
+    g.equal("corrected", value, s.after(value, a));
   }
 
   g.law("constant", "The average of equal values is that value, after each of them.", "void add");
   Stream same;
   g.given("every value, a", {5, 0.1});
-  for (int t = 1; t <= 30; ++t) g.equal("corrected after value " + std::to_string(t), 5, same.after(5, 0.1));
+  for (int t = 1; t <= 100; ++t) g.equal("corrected after value " + std::to_string(t), 5, same.after(5, 0.1));
 
   g.law("weights",
         "The weights are those of the running average: the newest has a, the one before (1 - a) a, and so on; they are "
