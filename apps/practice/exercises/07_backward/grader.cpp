@@ -55,7 +55,11 @@ void grade(practice::Grade& grade) {
   };
   law("dbeta", "beta is added to every output: dbeta is the sum of all g.", "dbeta +");
   grade.equal("dbeta", right.dbeta, found.dbeta);
-  law("dgamma", "gamma multiplies xhat: dgamma is the sum of all g_i xhat_i.", "dgamma +");
+  law("dgamma",
+      "gamma multiplies xhat: dgamma is the sum of all g_i xhat_i, with the s of the forward pass: var divides by m, "
+      "and "
+      "eps is added to it.",
+      "dgamma +");
   grade.equal("dgamma", right.dgamma, found.dgamma);
   law("dxhat", "y_i = gamma xhat_i + beta: dxhat_i is gamma g_i.", "dxhat[");
   grade.equal("dxhat", right.dxhat, found.dxhat);
@@ -64,16 +68,20 @@ void grade(practice::Grade& grade) {
   law("dmu", "mu is in every xhat_i: dmu is the sum of dxhat_i times d xhat_i / d mu. (Through var it has no part.)",
       "dmu +");
   grade.equal("dmu", right.dmu, found.dmu);
-  law("dx", "x_i is in xhat_i, in var and in mu: dx_i has three terms.", "dx[");
+  law("dx", "x_i is in xhat_i, in var and in mu: dx_i has three terms. It needs the whole sums dvar and dmu.", "dx[");
   grade.equal("dx", right.dx, found.dx);
 
-  grade.law("steps", "Moving all x a little along a direction d changes the sum of g_i y_i by the sum of dx_i d_i.");
+  grade.law("steps",
+            "For any m, and also for a negative gamma: moving all x a little along a direction d changes the sum of "
+            "g_i y_i by the sum of dx_i d_i.");
   std::vector<double> longer, above, d;
   for (int i = 0; i < 9; ++i) {
     longer.push_back(random.normal());
     above.push_back(random.normal());
     d.push_back(random.normal());
   }
+  grade.given("m", 9);
+  grade.given("gamma, eps", {-2, 1e-5});
   const auto moved = [&](double h) {
     Tensor in = Tensor::of({9, 1}, longer) + Tensor::of({9, 1}, d) * h;
     const Tensor y = batch_norm(in, Tensor::full({1}, -2), Tensor::zeros({1}), 1e-5).y;
