@@ -50,12 +50,15 @@ void grade(evenkeel::practice::Grade& g) {
 
   g.law("saved",
         "The running averages are saved with the network: visit() names them as buffers, \"running_mean\" and "
-        "\"running_var\".",
+        "\"running_var\". In a new layer they are 0 and 1.",
         "void visit");
   const Found first_found = find(*layer);
   g.holds(first_found.mean.defined() && first_found.var.defined(),
           "visit() names no such buffers: a saved network would lose them.");
   g.holds(first_found.parameters == 2, "visit() names them as parameters: an optimiser would change them.");
+  const LayerPtr fresh = make_norm(2);
+  g.equal("running_mean of a new layer", zeros, find(*fresh).mean);
+  g.equal("running_var of a new layer", ones, find(*fresh).var);
 
   g.law("averages",
         "Each batch in Mode::train moves both averages: average = (1 - a) average + a batch's value, a = 0.1. They "
