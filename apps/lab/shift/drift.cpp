@@ -23,7 +23,6 @@ struct Trace {
   // Means over the units: the last spread over the first; how far medians go in 1500 steps with a point every 75, and
   // in 1575 every 525.
   double spread_growth = 0, path = 0, displacement = 0;
-  Tensor last;  // all that enters the last sigmoid at the end
 };
 
 // What enters the last sigmoid, for every image and unit.
@@ -46,9 +45,9 @@ Trace follow(Lab& lab, const Parameters& p, const std::string& norm, uint64_t se
   double first_spread = 0;
   for (int64_t at = 0; at <= steps; at += every) {
     if (at) train(*net, batches, {.lr = p.lr}, every);
-    t.last = entering(*net, watched.x);
-    const Tensor low = percentiles(t.last, {.15}), median = percentiles(t.last, {.5}),
-                 high = percentiles(t.last, {.85});  // (1, units)
+    const Tensor last = entering(*net, watched.x);
+    const Tensor low = percentiles(last, {.15}), median = percentiles(last, {.5}),
+                 high = percentiles(last, {.85});  // (1, units)
     const double spread = mean(high - low).item();
     if (!at) first_spread = spread;
     t.spread_growth = spread / first_spread;
@@ -70,22 +69,6 @@ Chart chart(const Trace& t, const Parameters& p, const char* name) {
           .series = {{"15 % of 500 images below", t.steps, t.low, 5},
                      {"median", t.steps, t.median, 0},
                      {"85 % below", t.steps, t.high, 5}}};
-}
-
-Series distribution(const Trace& t, const char* name, int color) {
-  Series s{name, {}, {}, color};
-  const std::vector<int64_t> counts = histogram(t.last, -8, 8, 33);
-  for (size_t i = 0; i < counts.size(); ++i) {
-    s.x.push_back(-8 + 16 * (static_cast<double>(i) + .5) / 33);
-    s.y.push_back(100 * static_cast<double>(counts[i]) / static_cast<double>(t.last.size()));
-  }
-  return s;
-}
-
-double within(const Tensor& x) {  // % between -4 and 4
-  return 100 *
-         static_cast<double>(std::count_if(x.data(), x.data() + x.size(), [](double v) { return std::abs(v) < 4; })) /
-         static_cast<double>(x.size());
 }
 
 void run(Lab& lab, const Parameters& p) {
@@ -124,17 +107,6 @@ void run(Lab& lab, const Parameters& p) {
            "Over all units the spread grows {:.3g}-fold without and {:.3g}-fold with batch norm (seed 1); the "
            "medians' path is {:.2f} times as long with it.",
            plain_growth[0], bn_growth[0], paths[0])});
-  lab.figure(
-      {{.title = "At the end",
-        .x_label = "what enters the last sigmoids",
-        .y_label = "% of 500 images x 100 units, in bins of 0.48",
-        .series = {distribution(plain, "measured, without", 1), distribution(bn, "measured, with batch norm", 2)}}},
-      {.shows = "A histogram of the inputs of all units of the last hidden layer at the end of training (horizontal, "
-                "no unit; the outermost bins include all values beyond).",
-       .predicted =
-           "A sigmoid is flat beyond about 4: with batch norm, whose gamma starts at 1, most values stay between.",
-       .seen = fmt::format("Between -4 and 4 lie {:.0f} % without and {:.0f} % with batch norm.", within(plain.last),
-                           within(bn.last))});
 }
 
 }  // namespace
