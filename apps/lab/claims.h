@@ -38,7 +38,7 @@ inline const std::vector<Claim> claims{
     {"A3.6",
      "With $beta = 0$ a ReLU is active with probability 1/2 if its inputs are symmetric about their mean; $beta$ "
      "moves that probability."},
-    {"A3.7", "The probability in a batch of finite size."},
+    {"A3.7", "That probability in a batch of finite size."},
     {"A3.8", "The mean output of a ReLU after batch normalisation."},
     {"A3.9", "A ReLU that is never active is dead: it gets no gradient."},
     {"A3.10", "Saturating activations let gradients vanish, and earlier layers stop learning."},

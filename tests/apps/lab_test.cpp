@@ -261,7 +261,7 @@ TEST_CASE("lab: the loss landscape, and the rates that train") {
   CHECK(lab.number("landscape", "the same with batch norm") > 0);
   // A network that failed guesses: one of ten classes.
   for (const char* lr : {"1", "3"})
-    CHECK(!lab.measured("rates", std::string("lr ") + lr + ", none: accuracy (PyTorch 0.1): it fails").empty());
+    CHECK(!lab.measured("rates", std::string("lr ") + lr + ", without: accuracy (PyTorch 0.1): it fails").empty());
   const svg::Picture picture = lab.picture("rates");
   for (const svg::Curve& c : picture.charts[0].curves) CHECK(c.x.size() == 3);  // rates of 0.1, 1 and 3
 }

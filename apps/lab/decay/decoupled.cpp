@@ -157,9 +157,9 @@ extern const Experiment decoupled{
     "decoupled",
     "Weight decay",
     "Does it matter whether the decay is in the gradient or beside it?",
-    "Not for plain SGD. Adam divides a decay in the gradient by the gradient's size: only beside the step, as in "
-    "AdamW, "
-    "does it turn all weights by one angle.",
+    "Not for plain SGD. For Adam it does, because Adam divides a decay in the gradient by the gradient's size. With "
+    "the "
+    "decay beside the step, as in AdamW, every weight turns by the same angle.",
     "Before batch normalisation AdamW brings every weight to $|w| = sqrt(lr d / (2 wd))$ and turns it by $sqrt(2 lr wd "
     "(1 - beta_1) / (1 + beta_1))$ in a step, whatever the size of the gradients. With the decay in the gradient Adam "
     "brings it to $|w|^3 = lr sqrt(d) G / (2 wd)$, so that both depend on the loss's scale.",

@@ -102,7 +102,8 @@ extern const Experiment paper{
     "With batch norm the sigmoid network reaches the plain network's final accuracy in a fraction of the steps, and "
     "improves further.",
     "With batch norm the sigmoid network learns at once and stays ahead: it reaches the plain network's final accuracy "
-    "in fewer steps, and the plain network does not reach its own.",
+    "in fewer steps, and the plain network does not reach that of "
+    "batch norm.",
     run,
     {"Use ReLUs instead of sigmoids: how much of the difference remains?", "relu=on", "accuracy gained", -0.02, 0.05,
      "Nearly nothing: after the quick run's 1500 steps both are within a few points; with sigmoids it was 23 points. A "

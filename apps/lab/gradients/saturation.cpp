@@ -99,7 +99,7 @@ void run(Lab& lab, const Parameters& p) {
         .series = {curve(
                        "predicted: E sigmoid'(N(mu, 1))", means, [](double mu) { return expected(slope, mu, 1); }, 0,
                        true),
-                   seen, curve("at the point mu", means, slope, 2, true)}},
+                   seen, curve("slope at mu itself", means, slope, 2, true)}},
        {.title = fmt::format("What centring mean {} gains", p.mean),
         .x_label = "standard deviation of the pre-activation",
         .y_label = "ratio of mean slopes",
@@ -108,9 +108,10 @@ void run(Lab& lab, const Parameters& p) {
                        "an order of magnitude", spreads, [](double) { return 10.0; }, 7)}}},
       {.shows = "Left: the mean slope of a sigmoid, which multiplies the gradient, against the mean of its input (no "
                 "units). Right: the factor by which moving the mean back to 0 raises the slope, against the spread.",
-       .predicted = fmt::format("At the point it is {:.3g}-fold. Averaged over a batch of standard deviation 1 it "
-                                "is {:.2g}-fold, because the part of the batch near zero still had gradient before.",
-                                std::pow(std::cosh(p.mean / 2), 2), gain(1)),
+       .predicted = fmt::format(
+           "For an input of exactly the mean it is {:.3g}-fold. Averaged over a batch of standard deviation 1 it "
+           "is {:.2g}-fold, because the part of the batch near zero still had gradient before.",
+           std::pow(std::cosh(p.mean / 2), 2), gain(1)),
        .seen = fmt::format("{:.2f}-fold for the standard deviation 0.5, {:.2f}-fold for 1.", narrow, wide)});
 }
 
@@ -120,7 +121,7 @@ extern const Experiment saturation{
     "saturation",
     "Gradient flow",
     "How much gradient does a drifted sigmoid lose, and how much does centring regain?",
-    "At the point 4 centring raises the gradient 14-fold, but averaged over a batch of spread 1 only 8-fold.",
+    "For an input of exactly 4, centring raises the gradient 14-fold; for a batch of mean 4 and spread 1 only 8-fold.",
     "Pointwise 14.2-fold from 4 to 0; in expectation over N(4, 1) only 7.9-fold, above 10 for spreads up to about 0.7; "
     "squared gradients 32-fold. tanh: 746 and 69.",
     run,

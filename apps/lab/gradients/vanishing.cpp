@@ -163,7 +163,8 @@ void run(Lab& lab, const Parameters& p) {
         lab.between("A3.10", here + "layer 1's gradient over the last one's, never below 0.2", .2, INFINITY, least);
         lab.between("A3.10", here + "layer 1's weights move by at least 5 % of their norm", .05, INFINITY, moved);
         lab.between("A5.1", here + "it learns, accuracy at least 0.5 (a guess: 0.1)", .5, 1, right);
-        lab.between("A3.12", here + "per cent of inputs on the steeper half of the slope at the end, at least 40", 40,
+        lab.between("A3.12",
+                    here + "per cent of inputs with more than half of the largest slope at the end, at least 40", 40,
                     100, {100 * mean_of(steep)});
       } else if (&unit == units || bias != 0) {
         lab.between("A3.10", here + "layer 1's gradient over the last one's, never above 0.01", 0, .01, most);
@@ -172,8 +173,8 @@ void run(Lab& lab, const Parameters& p) {
         tanh_most = *std::max_element(most.begin(), most.end());
       }
       if (bias != 0) {
-        lab.between("A3.12", here + "per cent of inputs on the steeper half of the slope at the end, at most 5", 0, 5,
-                    {100 * mean_of(steep)});
+        lab.between("A3.12", here + "per cent of inputs with more than half of the largest slope at the end, at most 5",
+                    0, 5, {100 * mean_of(steep)});
         tanh_drifted_most = *std::max_element(most.begin(), most.end());
       }
     }
@@ -185,7 +186,7 @@ void run(Lab& lab, const Parameters& p) {
               tanh_drifted_most < .01, tanh_most < .01);
   const double steep = 100 * (2 * Phi(units[0].steep) - 1);
   lab.observed(
-      "A3.12", "of N(0, 1), which batch norm begins with: per cent on the sigmoid's steeper half",
+      "A3.12", "of N(0, 1), which batch norm begins with: per cent with more than half of the sigmoid's largest slope",
       fmt::format("{:.1f}; of N(4, 1) {:.1f}", steep, 100 * (Phi(units[0].steep - 4) - Phi(-units[0].steep - 4))),
       {steep});
   lab.figure(charts,

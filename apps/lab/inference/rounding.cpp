@@ -132,8 +132,9 @@ void run(Lab& lab, const Parameters& p) {
         .log_y = true}},
       {.shows = "How much the variance of a feature grows, relative to its own, if its values are rounded (vertical), "
                 "against its mean in deviations.",
-       .predicted = "Numbers are $2^(e - 7)$ apart between $2^e$ and $2^(e + 1)$, so the growth rises with M squared. "
-                    "Batch normalisation before a product keeps M near 0.",
+       .predicted =
+           "bf16 numbers are $2^(e - 7)$ apart between $2^e$ and $2^(e + 1)$, so the growth rises with M squared. "
+           "Batch normalisation before a product keeps M near 0.",
        .seen = fmt::format("From {:.1e} at M = 4 to {:.1e} at M = 64.", measured.y[2], measured.y.back())});
 }
 

@@ -114,9 +114,9 @@ void run(Lab& lab, const Parameters& p) {
 extern const Experiment at_scale{
     "at_scale",
     "Smoothing the landscape",
-    "Does it still matter in a network that reaches 94 % on CIFAR-10?",
-    "There it decides: 90.0 % after three epochs with batch normalisation, 72.9 % without at the best of four learning "
-    "rates, a third of the recipe's.",
+    "Does batch normalisation still matter in a network that reaches 94 % on CIFAR-10?",
+    "Yes: after three epochs the accuracy is 90.0 % with it. Without it is 72.9 %, at the best of four learning rates, "
+    "a third of the recipe's.",
     "With batch norm the accuracy is higher by a point or more; without it the best learning rate is at most half of "
     "the recipe's.",
     run,

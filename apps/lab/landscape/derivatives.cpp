@@ -86,7 +86,8 @@ void run(Lab& lab, const Parameters& p) {
   const std::vector<double> steps = directional(
       [&](const Tensor& t) { return batch_norm_definition(t, ones(1) * b.gamma, zeros(1), b.eps); }, b.x, c, v);
   for (size_t i = 0; i < 4; ++i) {
-    lab.equal("A4.8", fmt::format("derivative of order {} along a direction: the composed definition's", i + 1),
+    lab.equal("A4.8",
+              fmt::format("derivative of order {} along a direction: that of the three steps, written out", i + 1),
               steps[i], fused[i], 1e-12);
     lab.equal("A4.8", "the same from the power series of a root of a parabola", series[i], fused[i], 1e-11);
   }

@@ -36,7 +36,7 @@ void run(Lab& lab, const Parameters& p) {
       closed.mutable_data()[i * m + j] = b.gamma / b.s * (b.projection(i, j) - b.h(i) * b.h(j) / b.m);
   lab.same("A4.1", "training: $J = gamma / s (P - xhat xhat' / m)$", closed, J, 1e-13);
   lab.same("A4.2", "symmetric: $J v = J' v$", matmul(J, g), matmul(J, g, true), 1e-13);
-  lab.same("A4.2", "$J 1 = 0$: rows sum to nothing", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
+  lab.same("A4.2", "$J 1 = 0$: rows sum to 0", Tensor::zeros({m, 1}), matmul(J, Tensor::full({m, 1}, 1)), 1e-13);
   lab.same("A4.2", "$J xhat = (gamma eps) / s^3 xhat$", b.xhat * (b.gamma * b.eps / (b.s * b.s * b.s)),
            matmul(J, b.xhat), 1e-13);
   lab.equal("A4.2", "the eigenvalue along xhat: $(gamma eps) / s^3$", b.gamma * b.eps / (b.s * b.s * b.s),
@@ -76,7 +76,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.same("A4.4", "inference: $J = gamma / sqrt(running variance + eps)$ on the diagonal", diagonal, inference, 1e-13);
   double beside = 0;
   for (int64_t i = 0; i < m * m; ++i) beside += i % (m + 1) ? std::abs(inference.data()[i]) : 0;
-  lab.equal("A4.4", "inference: the sum of all that stands beside it", 0, beside, 0);
+  lab.equal("A4.4", "inference: the sum of all off-diagonal entries, in size", 0, beside, 0);
   lab.equal("A4.4", "inference: $dL/dgamma$ is the sum of $g (x - running mean) / sqrt(running variance + eps)$",
             dot(g, b.x - layer.running_mean.item()).item() / root,
             grad(layer.forward(b.x, Mode::eval), {layer.gamma}, {.cotangent = g})[0].item(), 1e-13);

@@ -125,7 +125,7 @@ extern const Experiment noise{
     "$Var (xhat | x) = (1 + x^2 / 2) / m$, within 5 % for batches above about 60 at x = 0 and about 140 at x = 2; "
     "and $E sigma / sigma_B = sqrt(m / 2) Γ((m - 2) / 2) / Γ((m - 1) / 2)$: 1.2 at m = 8, 1.005 at 256.",
     run,
-    {"Use images instead of numbers: 7 x 7 pixels a channel. How noisy is a value in a batch of 32?", "pixels=49",
+    {"Use images instead of numbers: 7 x 7 pixels per channel. How noisy is a value in a batch of 32?", "pixels=49",
      "deviation of xhat at x = 0 in a batch", 0.0245, 0.026,
      "Seven times less, 0.025 instead of 0.18: each image brings 49 values, so that m is 49 times as large. "
      "(Neighbouring pixels are correlated; then it is more than that.)"}};

@@ -44,7 +44,7 @@ void run(Lab& lab, const Parameters& p) {
       series[with].y.push_back(all.front());
       const double there = (with ? percent.second : percent.first) / 100;
       const std::string statement =
-          fmt::format("lr {}, {}: accuracy (PyTorch {:.3g})", lr, with ? "batch" : "none", there);
+          fmt::format("lr {}, {}: accuracy (PyTorch {:.3g})", lr, with ? "with batch norm" : "without", there);
       const bool learns = there > .5;
       if (mean_of(all) > .5) largest[with] = lr;
       if (!learns)
@@ -97,8 +97,8 @@ extern const Experiment rates{
     "from 0.01 to 1 its accuracy is nearly the same.",
     run,
     {"Use sigmoids instead of ReLUs: does the plain network learn at the rate 0.1 at all?", "sigmoid=on",
-     "lr 0.1, none", 0, 0.2,
-     "No: it still guesses after 300 steps, at every rate, for its sigmoids pass hardly any gradient on. The largest "
-     "rate is one question, whether a network trains at all another."}};
+     "lr 0.1, without", 0, 0.2,
+     "No: it still guesses after 300 steps, at every rate, because its sigmoids pass on hardly any gradient. The "
+     "largest rate is one question; whether a network trains at all is another."}};
 
 }  // namespace evenkeel::lab

@@ -14,7 +14,7 @@ struct Parameters {
   }
 };
 
-// The share of a unit's second moment that is the same for all inputs: the mean product of two inputs over the mean
+// The share of a unit's mean square that is the same for all inputs: the mean product of two inputs over the mean
 // square.
 double constant_share(const Tensor& z) {
   const double m = static_cast<double>(z.rows()), squares = sum(square(z)).item(),
@@ -91,7 +91,7 @@ void run(Lab& lab, const Parameters& p) {
   lab.figure(
       {{.title = "How much of a unit is the same for every input",
         .x_label = "layer",
-        .y_label = "share of the second moment",
+        .y_label = "share of the mean square",
         .series = {{"predicted, infinitely wide", layers, predicted, 0, true}, seen, reset}}},
       {.shows = fmt::format(
            "Inputs of mean {} and deviation 1 enter a ReLU network of width {} with random weights. Against the "
@@ -101,8 +101,8 @@ void run(Lab& lab, const Parameters& p) {
        .predicted = fmt::format("Without normalisation {:.3f}, {:.3f}, {:.3f} and so on towards 1; with it every layer "
                                 "starts at zero again.",
                                 predicted[0], predicted[1], predicted[2]),
-       .seen = fmt::format("After five layers {:.0f} % are the same for all inputs, after twenty {:.0f} %; with batch "
-                           "normalisation {:.1f} %.",
+       .seen = fmt::format("After five layers {:.0f} % of the mean square is the same for all inputs, after twenty "
+                           "{:.0f} %; after twenty with batch normalisation {:.1f} %.",
                            100 * seen.y[5], 100 * seen.y[20], 100 * normalised[20])});
 }
 
@@ -112,7 +112,7 @@ extern const Experiment dilution{
     "dilution",
     "Internal covariate shift",
     "For how many layers do standardised inputs stay standardised?",
-    "For few: after five ReLU layers three quarters of a unit's mean square are the same for all inputs; with batch "
+    "For few: after five ReLU layers three quarters of a unit's mean square is the same for all inputs; with batch "
     "norm at every layer, nothing is.",
     "Behind a ReLU the mean is 0.399, not 0. In a wide network with He's weights the share of constant mean grows 0, "
     "$1 / pi$, .494, .605, ... -> 1; with batch normalisation it is $-1 / (m - 1)$ at every layer.",

@@ -47,6 +47,7 @@ void run(Lab& lab, const Parameters& p) {
   double first_layer = 1;
   for (int k = 0; k < 2; ++k)
     for (const char* norm : {"none", "batch"}) {
+      const char* name = *norm == 'n' ? "without" : "with batch norm";
       std::vector<double> all, far;
       for (uint64_t seed : lab.seeds()) {
         const Trace t = follow(lab, p.lr, norm, k ? "sigmoid" : "relu", seed);
@@ -54,14 +55,13 @@ void run(Lab& lab, const Parameters& p) {
         for (double c : t.cosines[0]) first_layer = std::min(first_layer, c);
         if (seed == 1)
           for (int layer : {1, 2})
-            charts[k].series.push_back(
-                {fmt::format("layer {}, {}", layer + 1, *norm == 'n' ? "without" : "with batch norm"), t.steps,
-                 t.cosines[layer], 2 * (*norm == 'b') + layer - 1});
+            charts[k].series.push_back({fmt::format("layer {}, {}", layer + 1, name), t.steps, t.cosines[layer],
+                                        2 * (*norm == 'b') + layer - 1});
       }
-      lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, norm),
+      lab.observed("A2.6", fmt::format("{}, {}: cosine for the third layer, mean over training", charts[k].title, name),
                    "no gain (Santurkar et al.)", all);
       lab.observed("A2.6", "and the distance $|G - G'|$", "", far);
-      seen += fmt::format("{}{} {}: {:.3f}, $|G - G'|$ {:.3f}", seen.empty() ? "" : "; ", charts[k].title, norm,
+      seen += fmt::format("{}{} {}: {:.3f}, $|G - G'|$ {:.3f}", seen.empty() ? "" : "; ", charts[k].title, name,
                           mean_of(all), mean_of(far));
     }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
@@ -89,7 +89,7 @@ extern const Experiment gradient_shift{
     "smaller: it helps for other reasons, which the next chapters look for.",
     run,
     {"Take a tenth of the learning rate: does the shift depend on the length of the step?", "lr=0.01",
-     "ReLU, batch: cosine", 0.95, 1,
+     "ReLU, with batch norm: cosine", 0.95, 1,
      "Yes: the cosine rises from 0.8 to 0.99. A short step of the layers below hardly turns the gradient of the one "
      "above."}};
 

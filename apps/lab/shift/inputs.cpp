@@ -156,7 +156,7 @@ void run(Lab& lab, const Parameters& p) {
         .y_label = "test accuracy",
         .series = by_rate,
         .log_x = true},
-       {.title = "Standardised inputs, further up",
+       {.title = "Standardised inputs, layer by layer",
         .x_label = "layer",
         .y_label = "share that is the same for all inputs",
         .series = by_layer}},
