@@ -52,9 +52,11 @@ inline const std::vector<Claim> claims{
     {"A4.6", "Its second derivative in closed form."},
     {"A4.7", "The gradient's norm after a layer with batch normalisation (Santurkar et al. 2018)."},
     {"A4.8", "Derivatives of higher order are right too."},
-    {"A4.9", "A batch is an implicit ensemble: its other examples act on each one as noise."},
+    {"A4.9", "The other examples of a batch act on each one as noise."},
     {"A4.10", "Small batches amplify, since $1 / sigma_B$ is on average larger than $1 / sigma$."},
     {"A4.11", "The noise of small batches regularises."},
+    {"A4.12",
+     "Training is an implicit ensemble: every batch makes another network, and inference answers as their mean."},
     {"A5",
      "Networks with batch normalisation have a smoother loss, a Hessian of smaller spectral norm, and bear larger "
      "learning rates."},

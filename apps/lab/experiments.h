@@ -6,8 +6,9 @@ namespace evenkeel::lab {
 
 extern const Experiment transform, identity, axes, dilution, inputs, renewal, drift, gradient_shift, injected,
     saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape,
-    rates, at_scale, explosion, noise, regularising, averages, estimates, rounding, dialects_experiment, shift, domain,
-    scale, thermostat_experiment, decay, decoupled, renorm, batch_size, sequences, two_labs, privacy, vision, mistakes;
+    rates, at_scale, explosion, noise, ensemble_experiment, regularising, averages, estimates, rounding,
+    dialects_experiment, shift, domain, scale, thermostat_experiment, decay, decoupled, renorm, batch_size, sequences,
+    two_labs, privacy, vision, mistakes;
 
 inline const Experiment* const experiments[] = {&transform,
                                                 &identity,
@@ -32,6 +33,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &at_scale,
                                                 &explosion,
                                                 &noise,
+                                                &ensemble_experiment,
                                                 &regularising,
                                                 &averages,
                                                 &estimates,

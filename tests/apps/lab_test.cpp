@@ -22,7 +22,7 @@ const std::map<std::string, size_t> numbers = {
     {"rates", 7},          {"drift", 4},      {"gradient_shift", 9}, {"paper", 3},        {"domain", 12},
     {"batch_size", 5},     {"identity", 3},   {"alive", 4},          {"depth", 4},        {"vision", 3},
     {"vanishing", 24},     {"injected", 4},   {"inputs", 8},         {"regularising", 5}, {"decoupled", 12},
-    {"at_scale", 3}};
+    {"at_scale", 3},       {"ensemble", 6}};
 
 // The claims that the experiments run by all test cases so far have judged, and those experiments.
 std::set<std::string> judged_claims, experiments_run;
@@ -221,8 +221,8 @@ TEST_CASE("lab: experiments that train nothing, in a second") {
   }
 }
 
-TEST_CASE("lab: one layer's largest step, renormalisation, and noise") {
-  const Shown lab({"one_layer", "noise", "renorm"});
+TEST_CASE("lab: one layer's largest step, renormalisation, noise, and an ensemble") {
+  const Shown lab({"one_layer", "noise", "ensemble", "renorm"});
   // At 1.05 of the largest stable step the steepest direction grows by |1 - 2.1| a step, its loss by the square; and
   // without centring nearly all of the loss is along it.
   CHECK(lab.number("one_layer", "without: at 1.05 of it, it explodes") ==
@@ -230,6 +230,13 @@ TEST_CASE("lab: one layer's largest step, renormalisation, and noise") {
   const svg::Picture renorm = lab.picture("renorm");
   const svg::Curve& seen = *renorm.charts[0].find("measured, batches of 8");
   CHECK(seen.y.front() > seen.y.back());  // the freer r and d, the less noise
+  const svg::Picture ensemble = lab.picture("ensemble");
+  const svg::Curve &one = *ensemble.charts[0].find("one member"),
+                   &mean = *ensemble.charts[0].find("mean of 32 members");
+  for (size_t i = 0; i < 3; ++i) CHECK(mean.y[i] < one.y[i]);
+  const svg::Curve& gain = *ensemble.charts[1].find("measured");
+  REQUIRE(gain.x.size() == 32);
+  CHECK(gain.y.front() > gain.y.back());
 }
 
 TEST_CASE("lab: signals and ReLUs from layer to layer") {
