@@ -65,15 +65,4 @@ Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
   return result;
 }
 
-std::vector<int64_t> histogram(const Tensor& x, double low, double high, int bins) {
-  check(low < high && bins > 0, "histogram: needs low < high and at least one bin, got {} to {} in {}", low, high,
-        bins);
-  std::vector<int64_t> counts(static_cast<size_t>(bins));
-  for (int64_t i = 0; i < x.size(); ++i) {
-    const double bin = std::floor((static_cast<double>(x.data()[i]) - low) / (high - low) * bins);
-    if (!std::isnan(bin)) ++counts[static_cast<size_t>(std::clamp(bin, 0.0, bins - 1.0))];
-  }
-  return counts;
-}
-
 }  // namespace evenkeel

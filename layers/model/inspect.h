@@ -26,8 +26,4 @@ void check_named(Sequential& network, const Tensor& x, const Tensor& loss);
 // share is not in [0, 1].
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares);
 
-// Counts values in `bins` equal bins from low to high. Values outside count in the first or last bin, NaN in none.
-// Error unless low < high and bins > 0.
-std::vector<int64_t> histogram(const Tensor& x, double low, double high, int bins);
-
 }  // namespace evenkeel

@@ -23,7 +23,7 @@ void needs_channels(const LayerArguments& a, int numbers) {
 }
 
 // A convolution or a dense layer has a bias, unless the following normalisation cancels it.
-bool says_no_bias(LayerArguments& a) { return a.word(SIZE_MAX, "bias", {"on", "off"}, "on") == "off"; }
+bool says_no_bias(LayerArguments& a) { return !a.flag("bias", true); }
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Looking into a network: what inspect() shows, percentiles, histograms.
+// Looking into a network: what inspect() shows, percentiles.
 #include <cmath>
 
 #include "layers/activation.h"
@@ -51,10 +51,4 @@ TEST_CASE("percentiles: of each channel, between rows by interpolation") {
   for (int i = 0; i < 3; ++i) CHECK(std::abs(normal.data()[i] - (i - 1)) < 0.02);
   CHECK_THROWS_WITH_AS(percentiles(x, {1.5}), doctest::Contains("from 0 to 1"), Error);
   CHECK_THROWS_AS(percentiles(Tensor::empty({0, 2}), {.5}), Error);
-}
-
-TEST_CASE("histogram: equal bins, what lies beyond in the outermost, NaN in none") {
-  CHECK(histogram(Tensor::of({8}, {0, .25, .5, .99, 1, -7, INFINITY, NAN}), 0, 1, 4) ==
-        std::vector<int64_t>{2, 1, 1, 3});
-  CHECK_THROWS_AS(histogram(Tensor::of({1}, {0}), 1, 1, 4), Error);
 }
