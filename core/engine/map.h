@@ -47,9 +47,15 @@ Tensor map(const Tensor& x, F f) {
   return map_onto(Tensor::empty(x.shape()), f, x.data());
 }
 
+inline void check_same_shape(const char* op, const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(),
+        "{}: shapes must agree, got {} and {}; spread(), spread_rows() and spread_channels() repeat a smaller tensor",
+        op, a.shape(), b.shape());
+}
+
 template <class F>
-Tensor map(const Tensor& a, const Tensor& b, F f) {
-  check(a.shape() == b.shape(), "elementwise: shapes must agree, got {} and {}", a.shape(), b.shape());
+Tensor map(const Tensor& a, const Tensor& b, F f, const char* op = __builtin_FUNCTION()) {
+  check_same_shape(op, a, b);
   return map_onto(Tensor::empty(a.shape()), f, a.data(), b.data());
 }
 

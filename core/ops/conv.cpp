@@ -91,7 +91,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options, cons
   Tensor y = Tensor::empty(pool ? pool->y : y_shape(a));
   const Storage filters(conv_filters_size(a, form));
   conv_pack_filters(a, form, w.data(), filters.data);
-  const Finish finish = then.finish(bias, y);
+  const Finish finish = then.finish("conv2d", bias, y);
   std::vector<Moments> parts;
   const bool gather =
       then.moments && !finish && then.after == After::nothing && y.size() > 0 && conv_gathers_moments(a, form);
@@ -134,7 +134,7 @@ Tensor PreparedFilters::operator()(const Tensor& x, const Tensor& bias, const Ep
   if (then.pool && !pools(a, form, then)) return max_pool((*this)(x, bias, then.without_pool()));
   Tensor y = Tensor::empty(then.pool ? pool_shape("max_pool", y_shape(a), {}) : y_shape(a));
   PooledCells cells;
-  conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish(bias, y), nullptr,
+  conv_forward(a, form, x.data(), filters->data, y.mutable_data(), then.finish("conv2d", bias, y), nullptr,
                then.pool ? &cells : nullptr);
   return then.rest(record(y, {x}, [](const Tensor&, const Tensor&) -> Grads {
     fail(Fault::failed, "conv2d: filters prepared for inference have no gradient; call conv2d() to train");

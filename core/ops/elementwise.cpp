@@ -89,6 +89,7 @@ Tensor gate(const Tensor& g, const Tensor& y) {
 }
 
 Tensor pull_back_relu(const Tensor& g, const Tensor& y) {
+  check_same_shape("pull_back_relu", g, y);
   if (recording()) return gate(g, y);
   return map_onto(
       reuse_or_empty(g), [](real a, real b) { return gate(a, b); }, g.data(), y.data());

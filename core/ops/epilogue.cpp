@@ -20,13 +20,13 @@ Epilogue Epilogue::without_pool() const { return {.add = add, .after = after}; }
 
 Tensor Epilogue::rest(const Tensor& y) const { return after == After::gelu ? gelu(y) : y; }
 
-Finish Epilogue::finish(const Tensor& bias, const Tensor& y) const {
+Finish Epilogue::finish(const char* op, const Tensor& bias, const Tensor& y) const {
   const int64_t channels = y.channels();
   check(!bias.defined() || bias.shape() == Shape{channels},
-        "epilogue: a result of shape {} needs a bias of one value a channel, got {}", y.shape(),
+        "{}: a result of shape {} needs a bias of one value a channel, got {}", op, y.shape(),
         bias.defined() ? bias.shape() : Shape());
-  check(!add.defined() || add.shape() == y.shape(), "epilogue: `add` must have the result's shape {}, got {}",
-        y.shape(), add.defined() ? add.shape() : Shape());
+  check(!add.defined() || add.shape() == y.shape(), "{}: `add` must have the result's shape {}, got {}", op, y.shape(),
+        add.defined() ? add.shape() : Shape());
   if (!bias.defined() && !add.defined() && after != After::relu) return {};
   return Finish(y.data(), bias.defined() ? bias.values() : std::vector<real>(static_cast<size_t>(channels)),
                 add.defined() ? add.data() : nullptr, after == After::relu);

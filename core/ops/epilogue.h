@@ -25,8 +25,8 @@ struct Epilogue {
   // For an op v(x, w) that is linear in x and in w: y = after(v + bias + add), where bias is (C) or undefined.
   // Only the bias, the addition, the ReLU and the pooling are fused there. GELU follows as an op of its own, because
   // its derivative reads its input, which the kernel would not keep.
-  Finish finish(const Tensor& bias, const Tensor& y) const;  // for the kernel that writes y; checks both shapes
-  Tensor rest(const Tensor& y) const;                        // what finish() leaves: gelu(y), or y
+  Finish finish(const char* op, const Tensor& bias, const Tensor& y) const;  // for y's kernel; checks both shapes
+  Tensor rest(const Tensor& y) const;                                        // what finish() leaves: gelu(y), or y
   // Records y. `product` is v, made of ops, for higher derivatives; `adjoints` makes the gradients of x and w from
   // dL/dv. `unpool`: if the kernel pooled.
   Tensor record(Tensor y, const Tensor& x, const Tensor& w, const Tensor& bias,

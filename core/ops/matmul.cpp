@@ -16,7 +16,7 @@ Tensor product(const char* op, const Tensor& a, const Tensor& b, bool ta, bool t
   check(b.dim(tb) == k, "{}: inner sizes differ: {}{} x {}{}", op, a.shape(), ta ? " transposed" : "", b.shape(),
         tb ? " transposed" : "");
   Tensor y = Tensor::empty({m, n});
-  const Finish finish = then.finish(bias, y);
+  const Finish finish = then.finish(op, bias, y);
   gemm_blocked(ta, tb, m, n, k, a.data(), b.data(), y.mutable_data(), &finish);
   return y;
 }

@@ -84,3 +84,22 @@ TEST_CASE("NaN goes in and comes out") {
     CHECK(d.data()[1] == 0);
   }
 }
+
+TEST_CASE("an elementwise op of two shapes names itself, and what repeats the smaller one") {
+  const Tensor x = Tensor::zeros({3, 4}), row = Tensor::zeros({4});
+  const auto refused = [&](auto op, const std::string& name) {
+    CHECK_THROWS_WITH_AS(op(x, row),
+                         (name + ": shapes must agree, got (3, 4) and (4); spread(), spread_rows() and "
+                                 "spread_channels() repeat a smaller tensor")
+                             .c_str(),
+                         Error);
+  };
+  refused([](const Tensor& a, const Tensor& b) { return a + b; }, "operator+");
+  refused([](const Tensor& a, const Tensor& b) { return a - b; }, "operator-");
+  refused([](const Tensor& a, const Tensor& b) { return a * b; }, "operator*");
+  refused([](const Tensor& a, const Tensor& b) { return a / b; }, "operator/");
+  refused([](const Tensor& a, const Tensor& b) { return gate(a, b); }, "gate");
+  refused([](const Tensor& a, const Tensor& b) { return pull_back_relu(a, b); }, "pull_back_relu");
+  const Recording off(false);
+  refused([](const Tensor& a, const Tensor& b) { return pull_back_relu(a, b); }, "pull_back_relu");
+}

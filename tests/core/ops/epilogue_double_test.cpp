@@ -53,11 +53,15 @@ TEST_CASE(
 TEST_CASE("a bias has one value a channel, and what is added has the result's shape") {
   const Tensor x = random({3, 2}), w = random({4, 2}), image = random({1, 3, 3, 2}), filters = random({4, 3, 3, 2});
   for (const Shape& wrong : {Shape{5}, Shape{1, 4}, Shape{1}}) {
-    const char* why = "needs a bias of one value a channel";
-    CHECK_THROWS_WITH_AS(linear(x, w, random(wrong)), doctest::Contains(why), Error);
-    CHECK_THROWS_WITH_AS(conv2d(image, filters, {}, random(wrong)), doctest::Contains(why), Error);
+    const std::string why = " needs a bias of one value a channel, got " + wrong.str(),
+                      of_image = "conv2d: a result of shape (1, 1, 1, 4)" + why;
+    CHECK_THROWS_WITH_AS(linear(x, w, random(wrong)), ("linear: a result of shape (3, 4)" + why).c_str(), Error);
+    CHECK_THROWS_WITH_AS(conv2d(image, filters, {}, random(wrong)), of_image.c_str(), Error);
+    CHECK_THROWS_WITH_AS(PreparedFilters(filters, {})(image, random(wrong)), of_image.c_str(), Error);
   }
-  CHECK_THROWS_WITH_AS(linear(x, w, {}, {.add = random({4})}), doctest::Contains("must have the result's shape (3, 4)"),
-                       Error);
+  CHECK_THROWS_WITH_AS(linear(x, w, {}, {.add = random({4})}),
+                       "linear: `add` must have the result's shape (3, 4), got (4)", Error);
+  CHECK_THROWS_WITH_AS(conv2d(image, filters, {}, {}, {.add = random({4})}),
+                       "conv2d: `add` must have the result's shape (1, 1, 1, 4), got (4)", Error);
   CHECK_THROWS_WITH_AS(linear(x, random({2, 4})), doctest::Contains("linear: inner sizes differ"), Error);
 }
