@@ -43,7 +43,13 @@ void check_gradients(const Node& node, const Grads& gradients) {
         "grad: the vjp of {} must return a gradient for each of its {} inputs, got {}", node.op, node.inputs.size(),
         gradients.size());
   for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i].defined()) continue;
+    if (!gradients[i].defined()) {
+      check(!node.inputs[i].tensor.tracked(),
+            "grad: the vjp of {} must return a gradient for each tracked input, got none for input {}; if it is zero, "
+            "return Tensor::zeros() of its shape, or give record() the input's detach()",
+            node.op, i);
+      continue;
+    }
     const Shape &shape = node.inputs[i].tensor.shape(), &got = gradients[i].shape();
     check(got == shape,
           "grad: the vjp of {} must return gradients of its inputs' shapes: input {} is {}, its gradient {}", node.op,
@@ -99,7 +105,8 @@ Tensor operator+(const Tensor& a, const Tensor& b) {
 }
 
 void add_to(Tensor& sum, const Tensor& x) {
-  check(sum.shape() == x.shape(), "add_to: shapes must agree, got {} and {}", sum.shape(), x.shape());
+  check_same_shape("add_to", sum, x);
+  check(sum.sole_owner(), "add_to: another handle shares the sum's values, and would change too; write sum = sum + x");
   real* out = sum.mutable_data();
   const real* in = x.data();
   parallel_blocks(sum.size(), elementwise_block, [=](int64_t begin, int64_t end) {
@@ -154,7 +161,7 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       const Tensor& input = node.inputs[i].tensor;
       if (input.id() < oldest) continue;  // older than every tensor of `wrt`: it cannot depend on them
-      if (input.tracked() && grads[i].defined()) {
+      if (input.tracked()) {
         Pending& p = pending[input.id()];
         if (!p.y.defined()) p.y = input.as_result();
         accumulate(p.g, std::move(grads[i]));

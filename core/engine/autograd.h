@@ -32,8 +32,8 @@ class Recording {  // sets recording() for a scope: `Recording off(false);`
 Vjp vjp_of(bool reads_result, std::function<Grads(const Tensor& y, const Tensor& g)> vjp);
 
 // Makes y the result of an op on `inputs`, and returns it. Every op ends with this call. y must be new: created after
-// all inputs, recorded once. The vjp may return an undefined Tensor for an input that is not tracked. `op` is the
-// op's name in errors; the default is the name of the calling function.
+// all inputs, recorded once. The vjp returns a gradient for each tracked input; for any other input it may return an
+// undefined Tensor. Errors call the op `op`: by default the name of the calling function.
 Tensor record(Tensor y, const std::vector<Tensor>& inputs, Vjp vjp, const char* op = __builtin_FUNCTION());
 
 // For a vjp's kernel that computes element i of a gradient from element i of the cotangent g, while recording() is
@@ -43,7 +43,7 @@ Tensor reuse_or_empty(const Tensor& g);
 
 // a + b, equal shapes. The engine's only op: it sums the gradients of a value that is used twice.
 Tensor operator+(const Tensor& a, const Tensor& b);
-void add_to(Tensor& sum, const Tensor& x);  // sum += x in place, for a sum that no other handle shares
+void add_to(Tensor& sum, const Tensor& x);  // sum += x in place; Error if another handle shares the sum's values
 
 // y as a new node, whose derivative is the identity.
 Tensor alias(const Tensor& y);

@@ -44,7 +44,7 @@ class Vjp {
 
 class Tensor {
  public:
-  Tensor() = default;  // undefined: stands for "no gradient"
+  Tensor() = default;  // undefined
 
   static Tensor empty(const Shape& shape);  // uninitialised: write every element
   static Tensor full(const Shape& shape, real value);

@@ -248,8 +248,33 @@ TEST_CASE("grad refuses gradients of the wrong number or shape, and names the op
       "grad: the vjp of badly must return gradients of its inputs' shapes: input 0 is (), its gradient "
       "(2)",
       Error);
-  CHECK(grad(badly(x, {Tensor()}), {x})[0].item() == 0);  // undefined: no gradient
   CHECK(identity(x).node()->op == std::string("identity"));
+}
+
+TEST_CASE("a vjp that returns nothing for a tracked input is an error, not a gradient of zero") {
+  const Tensor x = leaf(2);
+  const auto two = [](const Tensor& a, const Tensor& b, const Grads& gradients) {
+    return record(
+        a.detach() * b.detach(), {a, b}, [gradients](const Tensor&) { return gradients; }, "two");
+  };
+  CHECK_THROWS_WITH_AS(grad(badly(x, {Tensor()}), {x}),
+                       "grad: the vjp of badly must return a gradient for each tracked input, got none for input 0; if "
+                       "it is zero, return Tensor::zeros() of its shape, or give record() the input's detach()",
+                       Error);
+  const Tensor g = Tensor::scalar(1), y = leaf(5);
+  CHECK_THROWS_WITH_AS(grad(two(x.detach(), y, {g, Tensor()}), {y}), doctest::Contains("got none for input 1"), Error);
+  CHECK(grad(two(x.detach(), y, {Tensor(), g}), {y})[0].item() == 1);
+}
+
+TEST_CASE("add_to writes only to a sum that no other handle shares") {
+  Tensor sum = Tensor::of({2}, {1, 2});
+  const Tensor x = Tensor::of({2}, {10, 20});
+  add_to(sum, x);
+  CHECK(sum.values() == std::vector<real>{11, 22});
+  const Tensor other = sum;
+  CHECK_THROWS_WITH_AS(add_to(sum, x), doctest::Contains("add_to: another handle shares the sum's values"), Error);
+  CHECK(other.values() == std::vector<real>{11, 22});
+  CHECK_THROWS_WITH_AS(add_to(sum, Tensor::zeros({3})), doctest::Contains("add_to: shapes must agree"), Error);
 }
 
 TEST_CASE("a gradient through a graph that is older than a step of the optimiser is an error, not a mixture") {
