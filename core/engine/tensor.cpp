@@ -112,7 +112,7 @@ void Tensor::copy_from(const Tensor& source) {
 
 bool Tensor::sole_owner() const {
   checked();
-  return storage_.use_count() == 1 && node_.use_count() == 1;
+  return storage_.use_count() == 1;
 }
 
 Tensor Tensor::without_values() const {

@@ -116,6 +116,9 @@ TEST_CASE("only a value that no other handle and no view can see has a sole owne
   CHECK_FALSE(x.sole_owner());
   x = Tensor();
   CHECK(constant.sole_owner());
+  const Tensor without = constant.without_values();
+  CHECK(constant.sole_owner());
+  CHECK_FALSE(without.sole_owner());
 }
 
 TEST_CASE("tensors refuse what does not fit") {
