@@ -64,7 +64,7 @@ class Range {
     }
     free_.erase(place);
     if (length > size) free_.emplace(at + size, length - size);
-    cached_ -= std::min(cached_, std::min(at + size, touched_) - std::min(at, touched_));
+    cached_ -= std::min(cached_, std::min(at + size, touched_) - at);
     fresh = at + size > touched_;
     touched_ = std::max(touched_, at + size);
     return begin_ + at;
@@ -91,7 +91,7 @@ class Range {
       if (at < touched_) madvise(begin_ + at, std::min(length, touched_ - at), MADV_DONTNEED);
     cached_ = 0;
     if (!free_.empty())  // the last free place begins after all blocks in use, if it reaches the end
-      if (const auto& [at, length] = *free_.rbegin(); at + length == size_) touched_ = std::min(touched_, at);
+      if (const auto& [at, length] = *free_.rbegin(); at + length == size_) touched_ = at;
   }
 
  private:
@@ -108,7 +108,8 @@ class Range {
   }
 
   char* begin_ = nullptr;
-  size_t size_, usable_ = 0, touched_ = 0, cached_ = 0;
+  size_t size_, usable_ = 0, cached_ = 0;
+  size_t touched_ = 0;             // the end of all earlier places; no free place begins behind it
   std::map<size_t, size_t> free_;  // address and bytes of each free place
 };
 

@@ -207,15 +207,37 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   CHECK(memory_stats().cached_bytes >= 8 * static_cast<int64_t>(third));
   release_cached_memory();  // after a release that could not free all of them
   CHECK(memory_stats().cached_bytes == 0);
+  const int64_t given_back = memory_stats().system_allocations;
   other = allocate(8 * third);
   CHECK(other == parts[0]);
+  CHECK(memory_stats().system_allocations == given_back + 1);
   CHECK(static_cast<char*>(other)[3 * third] == 0);  // a fresh page
   release(other, 8 * third);
 
+  // Of a block that ends beyond all earlier ones, what lies before their end was cached.
+  release_cached_memory();
+  for (void*& part : parts) part = allocate(third);
+  const int64_t kept = memory_stats().cached_bytes;
+  release(parts[0], third);
+  release(parts[2], third);
+  pair = allocate(2 * third);
+  CHECK(pair == parts[2]);
+  CHECK(memory_stats().cached_bytes == kept + static_cast<int64_t>(third));
+  release(pair, 2 * third);
+  release(parts[1], third);
+
   poison_memory(true);
   const Tensor t = Tensor::empty({100});
+  char* const held_block = static_cast<char*>(allocate(1000));
+  std::memset(held_block, 1, 1000);
+  release(held_block, 1000);
   poison_memory(false);
   for (real v : t.values()) CHECK(std::isnan(v));
+  const char* const same = static_cast<char*>(allocate(1000));
+  REQUIRE(same == held_block);  // the last one released
+  CHECK(same[0] == char(0xff));
+  CHECK(same[999] == char(0xff));
+  release(held_block, 1000);
   void* nothing = allocate(0);
   release(nothing, 0);
 }
