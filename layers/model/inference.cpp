@@ -11,10 +11,10 @@ struct PreparedConv : Layer {
       : filters(conv.weight, conv.options), bias(conv.bias), text(conv.describe()) {}
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override {
-    check(mode == Mode::eval,
-          "{}: prepare_inference() left only Mode::eval; train, inspect and save the network before it", text);
+    if (mode != Mode::eval) refuse();
     return filters(x, bias, then);
   }
+  void visit(Visitor&) override { refuse(); }
   bool pools() const override { return true; }
   Shape output_shape(const Shape& input) override {
     return one_example(conv2d_shape(batch_of_one(input), filters.w_shape(), filters.options()));
@@ -23,6 +23,10 @@ struct PreparedConv : Layer {
     return static_cast<double>(output_shape(input).rows()) * static_cast<double>(filters.w_shape().size());
   }
   std::string describe() const override { return text; }
+  [[noreturn]] void refuse() const {
+    fail(Fault::usage, "{}: prepare_inference() left only Mode::eval; train, inspect and save the network before it",
+         text);
+  }
 
   const PreparedFilters filters;
   const Owned bias;

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "core/base/parallel.h"
+#include "layers/model/checkpoint.h"
+#include "layers/model/fold.h"
 #include "layers/model/spec.h"
 #include "layers/norm/batch_norm.h"
 
@@ -90,4 +92,21 @@ TEST_CASE("prepared filters have no derivative, and say so") {
   CHECK(y.shape() == Shape{1, 4, 4, 2});
   CHECK_THROWS_WITH_AS(grad(y, {x}, {.cotangent = Tensor::full(y.shape(), 1)}),
                        doctest::Contains("prepared for inference"), Error);
+}
+
+TEST_CASE("a network made ready for inference cannot be saved, counted or trained without its filters") {
+  const auto network = make_model(
+      {.model = "conv:4:3 norm act residual(conv:4:3) flatten dense:classes", .norm = "batch", .input = {4, 4, 2}});
+  prepare_inference(*network);
+  const auto refused = [](const std::function<void()>& use) {
+    CHECK_THROWS_WITH_AS(
+        use(), "conv:4:3: prepare_inference() left only Mode::eval; train, inspect and save the network before it",
+        Error);
+  };
+  refused([&] { parameters(*network); });
+  refused([&] { capture(*network); });
+  refused([&] { summarize(*network, {4, 4, 2}); });
+  refused([&] { parameter_count(dynamic_cast<Residual&>((*network)[2])); });
+  const Recording off(false);
+  CHECK(network->forward(Tensor::zeros({1, 4, 4, 2}), Mode::eval).defined());
 }
