@@ -30,6 +30,16 @@ bool all_finite(const Tensor& x) {
 
 }  // namespace
 
+size_t Sequential::checked(size_t i) const {
+  check(i < layers_.size(), "sequential: there is no layer {}; it has {}", i, layers_.size());
+  return i;
+}
+
+LayerPtr Sequential::given(LayerPtr layer) {
+  check(layer != nullptr, "sequential: a layer is null (moved from?)");
+  return layer;
+}
+
 Tensor Sequential::forward_then(const Tensor& x, Mode mode, const Epilogue& then) {
   if (layers_.empty()) return then(x);
   if (frozen == 0 || mode == Mode::eval) return run(x, mode, then, 0, layers_.size());

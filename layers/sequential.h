@@ -18,12 +18,12 @@ class Sequential : public Layer {
   Sequential(Sequential&&) = default;
   Sequential& operator=(Sequential&&) = default;
 
-  void add(LayerPtr layer) { layers_.push_back(std::move(layer)); }
+  void add(LayerPtr layer) { layers_.push_back(given(std::move(layer))); }  // Error if it is null
   size_t size() const { return layers_.size(); }
-  Layer& operator[](size_t i) { return *layers_[i]; }  // here and below i < size(), which is not checked
+  Layer& operator[](size_t i) { return *layers_[checked(i)]; }  // here and below: Error unless i < size()
   // An optimiser that was made before keeps the replaced layer's parameters: make it anew.
-  void replace(size_t i, LayerPtr layer) { layers_[i] = std::move(layer); }
-  void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(i)); }
+  void replace(size_t i, LayerPtr layer) { layers_[checked(i)] = given(std::move(layer)); }
+  void erase(size_t i) { layers_.erase(layers_.begin() + static_cast<std::ptrdiff_t>(checked(i))); }
 
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   // A ReLU or GELU, and a max pooling of 2x2 pixels behind it, are fused into the layer before them, if it can.
@@ -42,6 +42,8 @@ class Sequential : public Layer {
 
  private:
   Tensor run(const Tensor& x, Mode mode, const Epilogue& then, size_t begin, size_t stop);
+  size_t checked(size_t i) const;
+  static LayerPtr given(LayerPtr layer);
 
   std::vector<LayerPtr> layers_;
 };
@@ -51,9 +53,11 @@ class Sequential : public Layer {
 // body and shortcut have different shapes.
 class Residual : public Layer {
  public:
-  // channels 0: as many as x has.
+  // channels 0: as many as x has. Error if body is null.
   explicit Residual(std::unique_ptr<Sequential> body, int64_t stride = 1, int64_t channels = 0)
-      : body_(std::move(body)), stride_(stride), channels_(channels) {}
+      : body_(std::move(body)), stride_(stride), channels_(channels) {
+    check(body_ != nullptr, "residual: its body is null (moved from?)");
+  }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }
   Tensor forward_then(const Tensor& x, Mode mode, const Epilogue& then) override;
   void visit(Visitor& visitor) override { visitor.child("body", *body_); }

@@ -5,9 +5,17 @@
 #include "core/engine/map.h"
 
 namespace evenkeel {
+namespace {
+
+const Optimizer& given(const std::unique_ptr<Optimizer>& inner) {
+  check(inner != nullptr, "lookahead: the inner optimiser is null (moved from?)");
+  return *inner;
+}
+
+}  // namespace
 
 Lookahead::Lookahead(std::unique_ptr<Optimizer> inner, const LookaheadOptions& options)
-    : Optimizer(inner->parameters(), inner->lr()), inner_(std::move(inner)), options_(options) {
+    : Optimizer(given(inner).parameters(), given(inner).lr()), inner_(std::move(inner)), options_(options) {
   check_options("lookahead", options);
   check(options.lookahead >= 1, "lookahead: the slow weights need at least 1 step from move to move, got {}",
         options.lookahead);

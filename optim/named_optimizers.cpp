@@ -37,7 +37,8 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& text, std::vector<P
                                           const Optimizers& known) {
   const OptimizerKind& kind = find_optimizer(text, known);
   SpecArguments arguments("optimizer", text);
-  std::unique_ptr<Optimizer> optimizer = kind.make(std::move(parameters), arguments);
+  std::unique_ptr<Optimizer> optimizer = kind.make ? kind.make(std::move(parameters), arguments) : nullptr;
+  check(optimizer != nullptr, "optimizer: the function of '{}' made no optimiser; it must return one", arguments.name);
   const auto ahead = arguments.options<LookaheadOptions>();
   arguments.check_used(kind.usage + usage_options<LookaheadOptions>());
   if (ahead.lookahead > 0) optimizer = std::make_unique<Lookahead>(std::move(optimizer), ahead);

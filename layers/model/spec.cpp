@@ -184,7 +184,8 @@ class SpecBuilder {
         arguments.body_output = inside;
         return body;
       };
-    LayerPtr layer = kind.make(arguments);
+    LayerPtr layer = kind.make ? kind.make(arguments) : nullptr;
+    check(layer != nullptr, "model: the function of '{}' made no layer; it must return one", arguments.name);
     arguments.check_used(kind.usage);
     check(body_used == item.has_body, "model: '{}' takes no layers in parentheses; it is written {}", item.text,
           kind.usage);

@@ -214,3 +214,20 @@ TEST_CASE("the first layer whose output is not finite is named") {
   CHECK(first_non_finite(*network, x) == "layer 1 (dense:3)");
   CHECK(first_non_finite(*network, Tensor::full({4, 2, 2, 1}, NAN)) == "the input");
 }
+
+TEST_CASE("a sequence of layers refuses an index beyond its end, and a layer that is not there") {
+  Sequential network{Relu(), Sigmoid()};
+  const auto refused = [](const std::function<void()>& use, const char* why) {
+    CHECK_THROWS_WITH_AS(use(), why, Error);
+  };
+  const char *beyond = "sequential: there is no layer 2; it has 2", *none = "sequential: a layer is null (moved from?)";
+  refused([&] { network[2]; }, beyond);
+  refused([&] { network.replace(2, std::make_unique<Tanh>()); }, beyond);
+  refused([&] { network.erase(2); }, beyond);
+  refused([&] { network.add(nullptr); }, none);
+  refused([&] { network.replace(0, nullptr); }, none);
+  refused([] { Residual(nullptr); }, "residual: its body is null (moved from?)");
+  CHECK(network.describe() == "relu sigmoid");
+  network.erase(1);
+  CHECK(network.describe() == "relu");
+}

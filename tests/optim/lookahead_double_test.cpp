@@ -52,4 +52,6 @@ TEST_CASE("lookahead: the rules for every optimiser, and its errors") {
   CHECK_THROWS_WITH_AS(make_optimizer("sgd:lookahaed=2", {}), doctest::Contains("[:lookahead=0][:pull=0.5]"), Error);
   CHECK_THROWS_WITH_AS(Lookahead(std::make_unique<Sgd>(std::vector<Parameter>{}), {}),
                        doctest::Contains("at least 1 step from move to move, got 0"), Error);
+  CHECK_THROWS_WITH_AS(Lookahead(nullptr, {.lookahead = 2}), "lookahead: the inner optimiser is null (moved from?)",
+                       Error);
 }

@@ -34,3 +34,14 @@ TEST_CASE("an optimiser by its text takes the steps of one that is made with the
   CHECK_THROWS_WITH_AS(make_optimizer("sgd:nesterov=on", {}), doctest::Contains("Nesterov's form needs momentum"),
                        Error);
 }
+
+TEST_CASE("a name of a program's own that makes no optimiser is an error with the name") {
+  Optimizers known = standard_optimizers();
+  known["nothing"] = {[](std::vector<Parameter>, SpecArguments&) { return std::unique_ptr<Optimizer>(); }, "nothing",
+                      1};
+  known["empty"] = {};
+  for (const std::string name : {"nothing", "empty"})
+    CHECK_THROWS_WITH_AS(make_optimizer(name, {}, known),
+                         ("optimizer: the function of '" + name + "' made no optimiser; it must return one").c_str(),
+                         Error);
+}

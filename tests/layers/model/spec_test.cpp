@@ -204,3 +204,12 @@ TEST_CASE("every dropout layer draws a mask of its own, whatever stands around i
   Sequential by_hand(Dropout(0.5, random), Relu(), Dropout(0.5, random), Dropout(0.25, random));
   check_masks(by_hand);
 }
+
+TEST_CASE("a word of a program's own that makes no layer is an error with the word") {
+  Vocabulary words = standard_vocabulary();
+  words["nothing"] = {[](LayerArguments&) { return LayerPtr(); }, "nothing"};
+  words["empty"] = {};
+  for (const std::string word : {"nothing", "empty"})
+    CHECK_THROWS_WITH_AS(make_model({.model = word + " flatten dense:classes", .input = {2, 2, 1}}, words),
+                         ("model: the function of '" + word + "' made no layer; it must return one").c_str(), Error);
+}
