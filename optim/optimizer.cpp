@@ -9,6 +9,11 @@ Optimizer::Optimizer(std::vector<Parameter> parameters, real lr) : parameters_(s
   set_lr(lr);
   std::map<const real*, const Parameter*> owners;
   for (const Parameter& p : parameters_) {
+    check(p.value.defined(), "optimizer: the parameter {} is undefined", p.name);
+    check(p.value.node()->inputs.empty(),
+          "optimizer: {} is the result of an op, so that a step would not move what it was computed from; give the "
+          "optimiser the leaves, which track() marks",
+          p.name);
     if (p.value.size() == 0) continue;
     const auto [owner, added] = owners.emplace(p.value.data(), &p);
     check(added, "optimizer: {} and {} are one tensor, which would be updated twice in a step; give it once",

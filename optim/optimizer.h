@@ -23,8 +23,8 @@ class Optimizer {
   virtual std::vector<Parameter> state() const { return {}; }
 
  protected:
-  Optimizer(std::vector<Parameter> parameters, real lr);
-  virtual void update(const Grads& grads) = 0;  // step() has checked them
+  Optimizer(std::vector<Parameter> parameters, real lr);  // Error if one is undefined, an op's result, or there twice
+  virtual void update(const Grads& grads) = 0;            // step() has checked them
 
   std::vector<Parameter> parameters_;
 

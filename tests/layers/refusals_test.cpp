@@ -149,6 +149,13 @@ TEST_CASE("optimisers and curvature refuse what is no step, no rate and no direc
         Sgd({{"w", w, true}, {"b", Tensor::zeros({1}), true}, {"again", w, true}}, {});
       },
       "optimizer: w and again are one tensor");
+  refused([] { Sgd({{"b", Tensor(), true}}, {}); }, "optimizer: the parameter b is undefined");
+  refused(
+      [&] {
+        Sgd({{"u", w * real(2), true}}, {});
+      },
+      "optimizer: u is the result of an op, so that a step would not move what it was computed from; give the "
+      "optimiser the leaves, which track() marks");
   Sgd({{"w", Tensor::zeros({0}), true}, {"b", Tensor::zeros({0}), true}}, {})
       .step({Tensor::zeros({0}), Tensor::zeros({0})});
   Grads g{Tensor::zeros({2})};
