@@ -22,16 +22,26 @@ double number(const std::string& word, const std::string& text) {
   return value;
 }
 
+bool increase_from_0(const std::vector<Schedule::Point>& points) {
+  for (size_t i = 1; i < points.size(); ++i)
+    if (points[i - 1].step >= points[i].step) return false;
+  return !points.empty() && points[0].step == 0;
+}
+
 }  // namespace
 
 double Schedule::at(int64_t t) const {
+  check(kind != Kind::cosine || (steps > 0 && warmup <= steps),
+        "schedule: a cosine needs the steps of the whole run, and no longer warm-up, got {} and {}", steps, warmup);
+  check(kind != Kind::step || !drops.empty(), "schedule: a step one needs drops");
+  check(kind != Kind::linear || increase_from_0(points),
+        "schedule: a linear one needs points at steps that increase from 0");
   if (t < warmup) return lr * static_cast<double>(t + 1) / static_cast<double>(warmup);
   if (kind == Kind::cosine) {
     const double u = static_cast<double>(t - warmup) / static_cast<double>(std::max<int64_t>(1, steps - warmup));
     return lr / 2 * (1 + std::cos(std::numbers::pi * std::min(1.0, u)));
   }
   if (kind == Kind::linear) {
-    check(!points.empty(), "schedule: a linear one needs points");
     const auto at = static_cast<double>(t);
     for (size_t i = 1; i < points.size(); ++i) {
       const Point &from = points[i - 1], &to = points[i];

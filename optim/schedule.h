@@ -10,7 +10,7 @@ struct Schedule {
   enum class Kind { constant, step, cosine, linear };
   Kind kind = Kind::constant;
   double lr = 0.1;                  // before any drop
-  int64_t steps = 1;                // of the whole run
+  int64_t steps = 0;                // of the whole run; needed by a cosine
   int64_t warmup = 0;               // steps of linear warm-up: lr (t + 1) / warmup
   std::vector<int64_t> drops = {};  // step: at each of these steps the rate is multiplied by `factor`
   double factor = 0.1;
@@ -21,7 +21,7 @@ struct Schedule {
   std::vector<Point> points = {};
 
   // The rate of step t = 0, 1, ... Cosine: lr / 2 (1 + cos(pi u)), u from 0 after the warm-up to 1 at the end
-  // (Loshchilov and Hutter 2017).
+  // (Loshchilov and Hutter 2017). Error if the kind lacks what it needs.
   double at(int64_t t) const;
 };
 

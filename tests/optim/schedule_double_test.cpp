@@ -69,7 +69,21 @@ TEST_CASE("schedules: a text that is none is refused with what is allowed") {
   refused("step:0.5x", "is not a number");
   refused("step:0:0.1", "which are positive");
   refused("step:1e10:0.1", "at most 1e9");
-  CHECK_THROWS_WITH_AS(Schedule{.kind = Schedule::Kind::linear}.at(0), "schedule: a linear one needs points", Error);
+  const auto linear = [](const std::vector<Schedule::Point>& points) {
+    CHECK_THROWS_WITH_AS((Schedule{.kind = Schedule::Kind::linear, .points = points}.at(7)),
+                         "schedule: a linear one needs points at steps that increase from 0", Error);
+  };
+  linear({});
+  linear({{5, 1}, {10, 0}});
+  linear({{0, 1}, {10, 0}, {10, 1}});
+  CHECK_THROWS_WITH_AS(Schedule{.kind = Schedule::Kind::step}.at(0), "schedule: a step one needs drops", Error);
+  for (const int64_t warmup : {0, 3})
+    CHECK_THROWS_WITH_AS((Schedule{.kind = Schedule::Kind::cosine, .steps = warmup - 1, .warmup = warmup}.at(0)),
+                         doctest::Contains("schedule: a cosine needs the steps of the whole run"), Error);
+  CHECK_THROWS_WITH_AS(Schedule{.kind = Schedule::Kind::cosine}.at(0),
+                       "schedule: a cosine needs the steps of the whole run, and no longer warm-up, got 0 and 0",
+                       Error);
+  CHECK(Schedule{}.at(1000) == 0.1);
   refused("step:0.5:2", "the factor must be in (0, 1]");
   CHECK_THROWS_WITH_AS(parse_schedule("cosine", 0.1, 1, 10, 11),
                        doctest::Contains("the warm-up must not be longer than the run, got 11 of 10 steps"), Error);
