@@ -58,10 +58,20 @@ Loader::Loader(const Dataset& data, const Normalization& normalization, const Lo
   check(static_cast<int64_t>(normalization.mean.size()) == channels &&
             static_cast<int64_t>(normalization.deviation.size()) == channels,
         "loader: the normalisation must have {} channels, got {}", channels, normalization.mean.size());
+  for (const float deviation : normalization.deviation)
+    check(deviation > 0 && std::isfinite(deviation),
+          "loader: deviations must be above 0 and finite, got {}; measure() gives 1 for a constant channel", deviation);
+  check(0 <= options.first_shard && options.first_shard < options.end_shard && options.end_shard <= options.shards,
+        "loader: shards [{}, {}) are none of the {} of a batch", options.first_shard, options.end_shard,
+        options.shards);
   padding_ = options.augmentation.crop >= 0 ? options.augmentation.crop : width >= 32 ? 4 : 2;
   const int64_t rest = size_ % batch;
   const bool drop = options.drop_last || (options.shuffle && rest < 2 * options.shards && batch > 1);
   batches_ = size_ / batch + (rest > 0 && !drop);
+  check(batches_ > 0,
+        "loader: {} images give no batch of {}: shuffle leaves out fewer than two images a shard, drop_last any short "
+        "batch",
+        size_, batch);
   requested_ = batches_;
   for (int64_t i = 0; i < width * channels; ++i) {
     mean_.push_back(normalization.mean[i % channels]);
@@ -123,8 +133,12 @@ void Loader::request() {
 }
 
 bool Loader::next(Batch& batch) {
+  check(!order_.empty(), "loader: no epoch has begun; call begin_epoch() before the first next() of each epoch");
   batch = {};  // frees its memory for the batch requested below
-  if (jobs_.empty()) return false;
+  if (jobs_.empty()) {
+    order_.clear();
+    return false;
+  }
   if (!options_.background) attempt(jobs_.front());
   Job job;
   {

@@ -73,14 +73,15 @@ struct LoaderOptions {
 //     for (Batch batch; loader.next(batch);) step(batch);
 class Loader {
  public:
-  // Error if the batch size is not positive, the data set is empty, or the normalisation has other channels.
+  // Error if the batch size is not positive, the normalisation has other channels or a deviation of 0, the shards are
+  // none of a batch, or an epoch would have no batch.
   Loader(const Dataset& data, const Normalization& normalization, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   void begin_epoch(int64_t epoch, int64_t first_batch = 0);  // Error unless 0 <= first_batch <= batches()
-  // False at the end of the epoch, and before the first begin_epoch(); rethrows a background error.
+  // False at the end of the epoch; then, as before the first, Error without begin_epoch(). Rethrows a background error.
   bool next(Batch& batch);
   int64_t batches() const { return batches_; }  // in an epoch
 
@@ -110,7 +111,7 @@ class Loader {
   int64_t batches_, padding_;
   std::vector<real> mean_, scale_;  // for every value of a row of pixels
 
-  std::vector<int64_t> order_;
+  std::vector<int64_t> order_;  // of the epoch's examples; empty between epochs
   Random augmentation_;
   int64_t epoch_ = 0;
   int64_t requested_;  // batches of this epoch asked for so far

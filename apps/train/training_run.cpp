@@ -64,7 +64,6 @@ TrainingRun::TrainingRun(const TrainOptions& options, const Registry& registry, 
   // In a folder of pictures a run's files would be taken for classes or pictures.
   for (const std::string& input : data_.inputs)
     if (!o_.out.empty()) check_outside(o_.out, input);
-  check(loader_.batches() > 0, "train: {} images give no batch of {}", data_.train.size(), options.batch_size);
   check_smallest_batch();
   const auto warmup = std::llround(options.warmup * static_cast<double>(loader_.batches()));
   schedule_ = parse_schedule(options.schedule, options.lr, options.epochs, loader_.batches(), warmup);

@@ -123,12 +123,28 @@ TEST_CASE("the background thread changes nothing, and a run resumes in the middl
     loader.begin_epoch(5);
     loader.next(batch);
     CHECK(epoch(loader, 2) == whole);
-    CHECK(!loader.next(batch));
     loader.begin_epoch(5);
   }
-  Loader unused(data, measure(data), {});
-  Batch batch;
-  CHECK(!unused.next(batch));
+}
+
+TEST_CASE("next() without begin_epoch() is an error, before the first epoch and between two") {
+  const Dataset data = numbers(4);
+  for (const bool background : {true, false}) {
+    Loader loader(data, none(1), {.batch_size = 2, .background = background});
+    Batch batch;
+    const auto refused = [&] {
+      CHECK(error_of(Fault::usage, [&] { loader.next(batch); }) ==
+            "loader: no epoch has begun; call begin_epoch() before the first next() of each epoch");
+    };
+    refused();
+    for (int64_t e = 0; e < 2; ++e) {
+      CHECK(epoch(loader, e).labels.size() == 4);
+      refused();
+    }
+    loader.begin_epoch(2, loader.batches());  // resumed at its end
+    CHECK(!loader.next(batch));
+    refused();
+  }
 }
 
 TEST_CASE("a last batch of one example is left out of training, kept for evaluation") {
@@ -339,11 +355,26 @@ TEST_CASE("a loader refuses what it cannot load") {
         "loader: batch_size must be positive, got 0");
   CHECK(error_of(Fault::usage, [&] { Loader(data, none(3), {}); }) ==
         "loader: the normalisation must have 1 channels, got 3");
+  CHECK(error_of(Fault::usage, [&] {
+          Loader(data, {{0}, {0}}, {});
+        }) == "loader: deviations must be above 0 and finite, got 0; measure() gives 1 for a constant channel");
   CHECK(error_of(Fault::usage, [&] { Loader(broken, none(1), {}); }) ==
         "loader: 10 images of (1, 1, 1) must have 10 pixels, got 9");
   CHECK(error_of(Fault::usage, [&] {
           Loader(Dataset{.name = "", .image = {1, 1, 1}}, none(1), {});
         }) == "loader: the data set must have an example");
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(1), {.batch_size = 11, .drop_last = true}); }) ==
+        "loader: 10 images give no batch of 11: shuffle leaves out fewer than two images a shard, drop_last any short "
+        "batch");
+  CHECK(error_of(Fault::usage, [&] { Loader(numbers(1), none(1), {}); }).find("1 images give no batch of 64") !=
+        std::string::npos);
+  Loader(numbers(1), none(1), {.shuffle = false});
+  CHECK(error_of(Fault::usage, [&] { Loader(data, none(1), {.shards = 0}); }) ==
+        "loader: shards [0, 1) are none of the 0 of a batch");
+  for (const auto& [first, end] : {std::pair(-1, 1), {1, 1}, {1, 3}})
+    CHECK(error_of(Fault::usage, [&, first = first, end = end] {
+            Loader(data, none(1), {.shards = 2, .first_shard = first, .end_shard = end});
+          }) == fmt::format("loader: shards [{}, {}) are none of the 2 of a batch", first, end));
 }
 
 TEST_CASE("the loader refuses images without height, width and channels") {
