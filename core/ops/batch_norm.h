@@ -26,7 +26,8 @@ struct Normalized {
 // Statistics are two-pass, in double across blocks; those that a convolution left with x (Epilogue::moments) are
 // one-pass about a pivot. They are never E[x^2] - E[x]^2. The definitions first subtract the rounded mean as a
 // constant. Neither the result nor a derivative depends on that constant, and no digits are lost, as the remaining mean
-// is near 0.
+// is near 0. eps may be 0; a channel then has finite derivatives only if 1 / var is a finite `real`, and a constant
+// channel gives NaN.
 //
 // In a shard (this_shard()) mean, var and their derivatives are those of the whole batch, over all shards. x, y and all
 // gradients are the shard's own; the caller sums the gradients of gamma and beta over the shards.

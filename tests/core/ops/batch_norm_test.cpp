@@ -280,3 +280,18 @@ TEST_CASE("where a norm's ReLU puts out exactly 0 no gradient passes, also where
     }
   }
 }
+
+TEST_CASE("norms without eps: finite while 1 / var is, and not where a channel does not vary") {
+  const auto of = [](real deviation, bool group) {  // 1 or NaN: y and dx of two values that differ
+    const Tensor x = Tensor::of({1, 2, 1}, {-deviation, deviation}).track(),
+                 y = group ? group_norm(x, 1, ones(1), zeros(1), 0) : batch_norm(x, ones(1), zeros(1), 0).y,
+                 dx = grad(y, {x}, {.cotangent = Tensor::of({1, 2, 1}, {1, 0})})[0];
+    CHECK(std::isfinite(dx.data()[0]) == std::isfinite(y.data()[0]));
+    return y.data()[1];
+  };
+  for (const bool group : {false, true}) {
+    CHECK(of(3, group) == 1);
+    CHECK(of(real(1e-18), group) == doctest::Approx(1));
+    CHECK_FALSE(std::isfinite(of(0, group)));
+  }
+}
