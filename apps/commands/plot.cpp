@@ -6,6 +6,7 @@
 #include "apps/cli/command.h"
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
+#include "apps/cli/run_file.h"
 #include "apps/report/run_log.h"
 #include "apps/report/run_record.h"
 #include "core/io/file.h"
@@ -16,11 +17,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The folder itself, or that of the file.
+fs::path folder_of(const fs::path& given) {
+  std::error_code ignored;  // opening the path reports the error
+  return fs::is_directory(given, ignored) ? given : given.parent_path();
+}
+
 // The log.csv of a run's folder, or beside a checkpoint.
 fs::path log_of(const fs::path& given) {
-  std::error_code ignored;  // opening the path reports the error
-  if (fs::is_directory(given, ignored)) return given / "log.csv";
-  return given.extension() == ".safetensors" ? given.parent_path() / "log.csv" : given;
+  const fs::path folder = folder_of(given);
+  return folder == given || given.extension() == ".safetensors" ? run_file(folder, "log.csv") : given;
 }
 
 // Why there is nothing to draw: no log, or a file of another name that does not start like one. "" for a run's log,
@@ -70,7 +76,7 @@ Action plot_command(CLI::App& app, const Registry&) {
         note(fmt::format("{} {}, skipped", o->runs[i], why));
         continue;
       }
-      const fs::path folder = fs::absolute(file).lexically_normal().parent_path();
+      const fs::path folder = fs::absolute(folder_of(o->runs[i]) / "log.csv").lexically_normal().parent_path();
       check_result(o->out, {file});
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});
     }

@@ -9,6 +9,7 @@
 #include "apps/cli/console.h"
 #include "apps/cli/data_options.h"
 #include "apps/cli/model_options.h"
+#include "apps/cli/run_file.h"
 #include "apps/cli/text.h"
 #include "core/base/number.h"
 #include "core/io/utf8.h"
@@ -64,7 +65,7 @@ std::string network_path(const std::string& given) {
   std::error_code error;  // opening the path reports it
   if (!std::filesystem::is_directory(given, error)) return given;
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
-    const std::string file = (std::filesystem::path(given) / name).string();
+    const std::string file = run_file(given, name).string();
     if (!std::filesystem::exists(file, error) && !error) continue;
     note(fmt::format("{}: reading its {}", given, name));
     return file;

@@ -207,6 +207,34 @@ TEST_CASE("run folder: a replacement that was cut short anywhere is finished by 
   }
 }
 
+TEST_CASE("run folder: while a replacement is cut short anywhere, readers show the new run alone") {
+  const Scratch scratch;
+  const std::string earlier = scratch / "earlier/run", later = scratch / "later/run", cut = scratch / "cut/run";
+  REQUIRE(run(quick_run + Arguments{"--out", earlier}).status == 0);
+  REQUIRE(run(quick_run + Arguments{"--out", later, "--model", "mlp:9", "--epochs", "2", "--lr", "0.01"}).status == 0);
+  const auto shown = [](const std::string& folder) {
+    std::string all;
+    for (const Arguments& reader : {Arguments{"runs", folder}, {"eval", folder}, {"doctor", folder}})
+      all += run(reader).out + "\n";
+    const std::string picture = folder + "/../picture.svg";
+    CHECK(run({"plot", folder, "--out", picture}).status == 0);
+    return all + slurp(picture);
+  };
+  const std::string complete = shown(later);
+  const std::vector<std::string> files{"log.csv", "curves.svg", "best.safetensors", "config.json", "last.safetensors"};
+  for (size_t moved = 0; moved <= files.size(); ++moved) {
+    CAPTURE(moved);
+    fs::remove_all(cut);
+    fs::create_directories(cut + "/.ready");
+    for (size_t i = 0; i < files.size(); ++i) {
+      fs::copy_file((i < moved ? later : earlier) + "/" + files[i], cut + "/" + files[i]);
+      if (i >= moved) fs::copy_file(later + "/" + files[i], cut + "/.ready/" + files[i]);
+    }
+    const bool same = shown(cut) == complete;
+    CHECK(same);
+  }
+}
+
 TEST_CASE("run folder: a process killed before its run had settings leaves the earlier run as it was") {
   const Scratch scratch;
   save(scratch / "config.json", "earlier");
