@@ -95,7 +95,8 @@ void TrainingRun::resume(RunFolder folder, Json config, bool longer) {
   if (longer) write("config.json", config.dump(2) + "\n");
 }
 
-// The log is written first, so that a run killed in between resumes from the checkpoint.
+// The log is written first, so that a run killed in between resumes from the checkpoint. best.safetensors is written
+// last: it never has an epoch that the checkpoint does not know, and that a longer run would train to other weights.
 void TrainingRun::finish_epoch(const EpochRow& row, const Score& test, const Score& chooser) {
   rows_.push_back(row);
   const bool best = chooser.correct > state_.best_correct;
@@ -111,11 +112,19 @@ void TrainingRun::finish_epoch(const EpochRow& row, const Score& test, const Sco
                         .best_test_correct = state_.best_test_correct};
   write("log.csv", log_csv(rows_, data_.validation.size() > 0));
   write("curves.svg", draw_run(fmt::format("{} with norm {} on {}", o_.model.model, o_.model.norm, o_.data), rows_));
-  if (best) write("best.safetensors", pack_network(*network_, info_));
   state_ = next;
   save_last();
-  if (writes()) folder_->replace_earlier();
+  keep_epoch();
   progress_.row(row, best);
+}
+
+// What is left to do with the files after the checkpoint of a finished epoch. If a process is killed in between, the
+// next one does it.
+void TrainingRun::keep_epoch() {
+  if (state_.epoch == 1) return;
+  if (state_.epoch == state_.best_epoch + 1 && state_.batch == 0)
+    write("best.safetensors", pack_network(*network_, info_));
+  if (writes()) folder_->replace_earlier();
 }
 
 void TrainingRun::save_last() {

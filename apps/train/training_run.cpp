@@ -127,6 +127,7 @@ int TrainingRun::operator()() {
       counted(data_.train.size(), "image"),
       data_.validation.size() > 0 ? fmt::format(", {} to choose the epoch by", data_.validation.size()) : "",
       thousands(static_cast<double>(data_.test.size())), counted(threads(), "thread"), folder_->path()));
+  keep_epoch();
   progress_.begin(rows_, data_.validation.size() > 0);
   while (state_.epoch <= o_.epochs && !out_of_patience()) {
     progress_.begin_epoch();

@@ -66,6 +66,7 @@ class TrainingRun {
   void write(const char* file, const std::string& text) const;
   void write(const char* file, const SafeTensors& content) const;
   void finish_epoch(const EpochRow& row, const Score& test, const Score& chooser);
+  void keep_epoch();
   void save_last();
   std::vector<Parameter> kept_state() const;
 

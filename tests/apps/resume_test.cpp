@@ -177,6 +177,43 @@ TEST_CASE("resume: AdamW's averages, its count of steps and the average of the w
   }
 }
 
+TEST_CASE("resume: best.safetensors is of the best epoch that last.safetensors knows, wherever the run was killed") {
+  const Scratch scratch;
+  const Arguments constant{"train", "--samples",    "400", "--model",    "mlp:8",   "--epochs",
+                           "2",     "--batch-size", "20",  "--schedule", "constant"};
+  const std::string one = scratch / "one", two = scratch / "two";
+  REQUIRE(run_stopped(constant + Arguments{"--epochs", "1", "--out", one}, {}) == 0);
+  REQUIRE(run_stopped(constant + Arguments{"--out", two}, {}) == 0);
+  const std::string first = slurp(one + "/best.safetensors"), second = slurp(two + "/best.safetensors");
+  const bool improved = first != second;
+  REQUIRE(improved);
+  for (const bool before : {true, false}) {
+    CAPTURE(before);
+    const std::string out = scratch / (before ? "before" : "after");
+    REQUIRE(run_stopped(constant + Arguments{"--out", out}, {.save = 2, .signal = SIGKILL, .before = before}) ==
+            -SIGKILL);
+    // Resumed for longer it is killed when it has saved its new schedule, then at its next checkpoint.
+    const Arguments longer{"train", "--resume", out, "--epochs", "3"};
+    REQUIRE(run_stopped(longer, {.save = 2, .signal = SIGKILL, .before = true}) == -SIGKILL);
+    const bool agrees = slurp(out + "/best.safetensors") == (before ? first : second);
+    CHECK(agrees);
+  }
+}
+
+TEST_CASE("resume: a run that was killed between its last checkpoint and its move into place is moved there") {
+  const Scratch scratch;
+  const std::string whole = scratch / "whole", out = scratch / "run";
+  const Arguments later = tiny_run + Arguments{"--epochs", "1", "--seed", "7"};
+  REQUIRE(run_stopped(later + Arguments{"--out", whole}, {}) == 0);
+  REQUIRE(run_stopped(tiny_run + Arguments{"--out", out}, {}) == 0);
+  REQUIRE(run_stopped(later + Arguments{"--out", out, "--overwrite"}, {.save = 5, .signal = SIGKILL}) == -SIGKILL);
+  const Outcome resumed = run({"train", "--resume", out});
+  CHECK_MESSAGE(resumed.status == 0, resumed.err);
+  CHECK(!fs::exists(out + "/.next"));
+  CHECK(!fs::exists(out + "/.ready"));
+  check_same_end(out, whole);
+}
+
 TEST_CASE(
     "a disk that is full, a folder that may not be written any more, or is gone: status 5, and the last good "
     "checkpoint stays") {
