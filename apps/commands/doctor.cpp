@@ -7,6 +7,7 @@
 
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
+#include "apps/cli/run_file.h"
 #include "apps/cli/text.h"
 #include "apps/commands/subject.h"
 #include "apps/report/run_record.h"
@@ -52,7 +53,7 @@ double predicted_active(const RunningNorm& norm) {
 // Takes the learning rate and the weight decay that are not given from the run in whose folder the file is.
 void take_rates(const std::string& file, double* lr, double* weight_decay) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
-  const std::string config = (folder / "config.json").string();
+  const std::string config = run_file(folder, "config.json").string();
   if (std::error_code ignored; !std::filesystem::exists(config, ignored)) return;
   const auto options = run_options(folder.string());
   const auto text = [&](const char* name) {
@@ -95,7 +96,7 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
                                   ->default_str("")
                                   ->group("Training");
   app.footer(
-      "mean gap, var gap  running against population statistics on these images, the channels' largest:\n"
+      "mean gap, std gap  running against population statistics on these images, the channels' largest:\n"
       "                   |difference of means| in standard deviations; |ratio of standard deviations - 1|\n"
       "active (pred.)     fraction of values above zero after it, measured; predicted: Phi(beta / |gamma|)\n"
       "floor              channels whose variance is below 10 eps: eps decides about their scale\n"
@@ -139,17 +140,17 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
     check_outputs("doctor", apart + size);
 
     std::vector<std::string> advice;
-    say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "var gap", "active (pred.)",
+    say("{:<12}{:<24}{:>10}{:>10}{:>18}{:>8}{:>12}{:>11}\n", "name", "layer", "mean gap", "std gap", "active (pred.)",
         "floor", "eff. lr", "angle");
     for (const Patient& p : all) {
       const RunningNorm::Statistics s = p.norm->statistics();
       const Tensor mean = p.inputs.mean(), var = p.inputs.var();
-      double mean_gap = 0, var_gap = 0;
+      double mean_gap = 0, std_gap = 0;
       int64_t floor = 0;
       for (int64_t c = 0; c < mean.size(); ++c) {
         const double root = std::sqrt(static_cast<double>(var.data()[c]) + p.norm->epsilon());
         mean_gap = std::max(mean_gap, std::abs(static_cast<double>(mean.data()[c] - s.mean.data()[c])) / root);
-        var_gap = std::max(var_gap, std::abs(std::sqrt(static_cast<double>(s.var.data()[c])) / root - 1));
+        std_gap = std::max(std_gap, std::abs(std::sqrt(static_cast<double>(s.var.data()[c])) / root - 1));
         floor += var.data()[c] < 10 * p.norm->epsilon();
       }
       const double active = p.active / p.seen, predicted = predicted_active(*p.norm);
@@ -161,10 +162,10 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
         rate = fmt::format("{:.3g}", moves[i].effective_rate);
         angle = fmt::format("{:.3g}", step);
       }
-      say("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, var_gap,
+      say("{:<12}{:<24}{:>10.3f}{:>10.3f}{:>18}{:>8}{:>12}{:>11}\n", p.name, p.norm->describe(), mean_gap, std_gap,
           p.relu_behind ? fmt::format("{:.3f} ({:.3f})", active, predicted) : std::string("no relu"), floor, rate,
           angle);
-      if (mean_gap > 0.25 || var_gap > 0.25)
+      if (mean_gap > 0.25 || std_gap > 0.25)
         advice.push_back(
             fmt::format("{}: the running statistics are not those of these images; run evenkeel recalibrate (in "
                         "training a larger new= forgets sooner, a smaller one is less noisy).",
