@@ -37,6 +37,22 @@ inline std::string big_endian(uint32_t value) {
           static_cast<char>(value)};
 }
 
+inline std::string little_endian(uint32_t value, int count) {
+  std::string bytes;
+  for (int i = 0; i < count; ++i) bytes += static_cast<char>(uint64_t{value} >> 8 * i);
+  return bytes;
+}
+
+// A NumPy file of values in their bytes.
+inline std::string npy(const std::string& type, const std::string& shape, const std::string& values, int version = 1,
+                       const char* order = "False") {
+  std::string header = "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (" + shape + "), }";
+  header.resize((header.size() + 12 + 64) / 64 * 64 - 13, ' ');
+  header += '\n';
+  return std::string("\x93NUMPY") + static_cast<char>(version) + '\0' +
+         little_endian(static_cast<uint32_t>(header.size()), version == 1 ? 2 : 4) + header + values;
+}
+
 // An IDX file of unsigned bytes. The values are repeated as often as needed.
 inline std::string idx(const std::vector<uint32_t>& extents, const std::vector<uint8_t>& values) {
   std::string bytes = big_endian(0x800 + static_cast<uint32_t>(extents.size()));

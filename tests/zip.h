@@ -4,12 +4,6 @@
 
 #include "tests/data_files.h"
 
-inline std::string little_endian(uint32_t value, int count) {
-  std::string bytes;
-  for (int i = 0; i < count; ++i) bytes += static_cast<char>(uint64_t{value} >> 8 * i);
-  return bytes;
-}
-
 struct Zip {
   std::string members, directory;
   uint32_t count = 0;

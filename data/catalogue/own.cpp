@@ -145,9 +145,8 @@ DataSplit load(const std::string& path, const PictureOptions& options, const Loa
   if (!fs::exists(folder)) fail(Fault::missing, "{}: there is no such file or folder", path);
   if (!fs::is_directory(folder))
     fail(Fault::bad_file,
-         "{}: it is a file; data of your own is a folder with a folder of pictures for each class, a folder of IDX, "
-         "CIFAR "
-         "or .npy files, or an .npz file",
+         "{}: must be a folder or an .npz file; data of your own is a folder with a folder of pictures for each class, "
+         "a folder of IDX, CIFAR or .npy files, or an .npz file",
          path);
   std::optional<Source> source = idx_source(folder, beginning);
   if (!source && !beginning.empty())
@@ -191,6 +190,7 @@ DataSplit load_own(const std::string& path, const PictureOptions& options, const
   DataSplit split = load(path, options, report);
   fit(split.train, options);
   fit(split.test, options);
+  if (options.height == 0) check_largest(path, split.train.image[0], split.train.image[1]);
   return split;
 } catch (const fs::filesystem_error& error) {
   fail_io(error);

@@ -224,10 +224,7 @@ Shape common_shape(const std::vector<Picture>& headers, const std::vector<std::s
         fmt::format("{}: the pictures differ in size; each becomes 32x32 (--image-size says another size)", path));
     return {32, 32, channels};
   }
-  check(first->height <= 1024 && first->width <= 1024,
-        "{}: its pictures are {}x{}; give a smaller size: --image-size "
-        "HEIGHTxWIDTH, at most 1024",
-        path, first->height, first->width);
+  check_largest(path, first->height, first->width);
   return {first->height, first->width, channels};
 }
 
@@ -248,6 +245,11 @@ void describe(const DataSplit& split, const std::string& path, const LoadReport&
 
 void note_unread(const LoadReport& report, const std::string& path, const std::string& part, const std::string& other) {
   report.note(fmt::format("{}: {} is not read, since {} is there", path, part, other));
+}
+
+void check_largest(const std::string& path, int64_t height, int64_t width) {
+  check(height <= 1024 && width <= 1024,
+        "{}: its images are {}x{}; give a smaller size: --image-size HEIGHTxWIDTH, at most 1024", path, height, width);
 }
 
 std::vector<std::string> picture_files(const std::string& folder,

@@ -48,6 +48,9 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
 std::vector<std::string> picture_files(const std::string& folder,
                                        const std::function<void(const std::string&)>& unreadable = {});
 
+// Error(Fault::usage) if the images of a set, whose size was not chosen, have more than 1024 rows or columns.
+void check_largest(const std::string& path, int64_t height, int64_t width);
+
 // Reads a picture, in the given size and channels.
 Picture read_picture(const std::string& file, int64_t height, int64_t width, int64_t channels);
 

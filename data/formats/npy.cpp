@@ -195,10 +195,10 @@ std::vector<int64_t> image_shape(const Array& a, const PictureOptions& options, 
           (options.channels_first ||
            (!options.classes.empty() && s != known && (moved == known || (!pictures(s) && pictures(moved)))));
   if (first) s = moved;
-  if (!pictures(s) || s[1] < 1 || s[2] < 1 || s[1] > 1024 || s[2] > 1024)
+  if (!pictures(s) || s[1] < 1 || s[2] < 1)
     fail(Fault::bad_file,
-         "{}: images must have 1 or 3 channels and 1 to 1024 rows and columns; {} taken as {} has {}, {} and {}{}",
-         a.name, text_of(a.header.shape), options.channels_first ? "(N, C, H, W)" : "(N, H, W, C)", s[3], s[1], s[2],
+         "{}: images must have 1 or 3 channels, and rows and columns; {} taken as {} has {}, {} and {}{}", a.name,
+         text_of(a.header.shape), options.channels_first ? "(N, C, H, W)" : "(N, H, W, C)", s[3], s[1], s[2],
          !first && pictures(moved) ? " (--channels-first takes it as (N, C, H, W))" : "");
   return s;
 }

@@ -56,7 +56,7 @@ TEST_CASE("own data: IDX files of any size, number of classes and naming") {
         std::string::npos);
   CHECK(error_of(Fault::bad_file, [&] {
           load_own(s / "dashed/train-images-idx3-ubyte", {}, {});
-        }).find("it is a file; data of your own is a folder") != std::string::npos);
+        }).find("must be a folder or an .npz file; data of your own is a folder") != std::string::npos);
 }
 
 TEST_CASE("own data: labels from 1, columns before rows, several sets in a folder; a network's classes") {
@@ -97,6 +97,36 @@ TEST_CASE("own data: images of files are brought to a size and channels as pictu
   CHECK(pixels(1, 3, 1) == Bytes{3, 4, 5});  // the means of 1 and 4, 2 and 5, 3 and 6
   CHECK(pixels(2, 1, 1) == Bytes{2, 5});
   CHECK(pixels(4, 6, 0) == Bytes{1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 4, 4, 5, 5, 6, 6});
+}
+
+TEST_CASE("own data: images of more than 1024 rows or columns need a smaller size, in pictures, arrays and IDX files") {
+  const Scratch s;
+  for (const char* picture : {"pictures/a/1.png", "pictures/a/2.png", "pictures/b/1.png", "pictures/b/2.png"}) {
+    fs::create_directories(fs::path(s / picture).parent_path());
+    save(s / picture, png({1, 1025, 1, std::vector<uint8_t>(1025, 7)}));
+  }
+  fs::create_directory(s / "arrays");
+  const std::string pixels(2 * 1025, '\7');
+  save(s / "arrays/x.npy", npy("|u1", "2, 1, 1025", pixels));
+  save(s / "arrays/y.npy", npy("|u1", "2", std::string(2, '\0')));
+  fs::create_directory(s / "idx");
+  const std::vector<std::string> names = dashed("", "t10k");
+  for (const size_t part : {0, 2}) {
+    save(s / "idx/" + names[part], idx({2, 1, 1025}, std::vector<uint8_t>(2 * 1025, 7)));
+    save(s / "idx/" + names[part + 1], idx({2}, {0, 0}));
+  }
+  for (const char* set : {"pictures", "arrays", "idx"}) {
+    CAPTURE(set);
+    const std::string path = s / set;
+    const std::string refused = error_of(Fault::usage, [&] { load_own(path, {.holdout = 0.5}, {}); });
+    CHECK_MESSAGE(refused.find(path + ": its images are 1x1025; give a smaller size: --image-size HEIGHTxWIDTH, at "
+                                      "most 1024") != std::string::npos,
+                  refused);
+    const DataSplit split = load_own(path, {.height = 1, .width = 5, .holdout = 0.5}, {});
+    CHECK(split.train.image == Shape{1, 5, 1});
+    CHECK(split.test.image == Shape{1, 5, 1});
+    CHECK(split.train.pixels[0] == 7);
+  }
 }
 
 TEST_CASE("own data: CIFAR's files of any number of records") {

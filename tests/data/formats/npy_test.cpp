@@ -14,15 +14,6 @@ using namespace evenkeel;
 
 namespace {
 
-std::string npy(const std::string& type, const std::string& shape, const std::string& values, int version = 1,
-                const char* order = "False") {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (" + shape + "), }";
-  header.resize((header.size() + 12 + 64) / 64 * 64 - 13, ' ');
-  header += '\n';
-  return std::string("\x93NUMPY") + static_cast<char>(version) + '\0' +
-         little_endian(static_cast<uint32_t>(header.size()), version == 1 ? 2 : 4) + header + values;
-}
-
 template <class T>
 std::string bytes_of(const std::vector<T>& values, bool big = false) {
   std::string bytes;
