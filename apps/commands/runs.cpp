@@ -7,6 +7,7 @@
 #include "apps/cli/command.h"
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
+#include "apps/cli/run_file.h"
 #include "apps/report/run_record.h"
 #include "core/base/check.h"
 #include "core/io/file.h"
@@ -19,7 +20,9 @@ namespace fs = std::filesystem;
 std::vector<std::string> folders(const std::string& path) try {
   if (!fs::exists(path))
     fail(Fault::missing, "there is no folder {}; name the folder that holds the runs: evenkeel runs DIR", path);
-  if (fs::exists(fs::path(path) / "config.json")) return {path};  // a run's own folder
+  if (!fs::is_directory(path))
+    fail(Fault::bad_file, "{} is no folder; name the folder that holds the runs: evenkeel runs DIR", path);
+  if (fs::exists(run_file(path, "config.json"))) return {path};  // a run's own folder
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path)) {
     if (entry.is_directory() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());

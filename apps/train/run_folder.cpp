@@ -84,10 +84,13 @@ std::string resumed_folder(const std::string& given) {
   const fs::path file = given;
   const bool last = file.filename() == "last.safetensors";
   if (fs::is_directory(file, ignored) || (!last && !fs::exists(file, ignored))) return given;
-  check(last,
-        "--resume {}: only last.safetensors has a run's state; name that file or the run's folder, or start a new run "
-        "from the weights of this file: --init {}",
-        given, given);
+  if (!last) {
+    open_input(given);  // refuses what is no regular file
+    fail(Fault::usage,
+         "--resume {}: only last.safetensors has a run's state; name that file or the run's folder, or start a new run "
+         "from the weights of this file: --init {}",
+         given, given);
+  }
   const auto above = [](const fs::path& p) { return p.has_parent_path() ? p.parent_path() : fs::path("."); };
   const fs::path folder = above(file);
   if (!fs::exists(folder / "config.json", ignored))

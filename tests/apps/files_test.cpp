@@ -59,6 +59,9 @@ TEST_CASE("files: a FIFO in place of any input is refused at once, in every comm
         {"plot", fifo},
         {"train", "--config", fifo, "--out", scratch / "new"},
         {"train", "--resume", scratch / "run"},
+        {"train", "--resume", fifo},
+        {"predict", fifo, scratch / "picture.png"},
+        {"predict", network(), fifo},
         {"train", "--samples", "50", "--init", fifo + ".safetensors", "--out", scratch / "new"},
         {"train", "--data", "mnist", "--data-dir", scratch / "data", "--out", scratch / "new"}}) {
     if (!fs::exists(fifo + ".safetensors")) fs::create_symlink(fifo, fifo + ".safetensors");
@@ -67,6 +70,24 @@ TEST_CASE("files: a FIFO in place of any input is refused at once, in every comm
     CHECK(o.status == 4);
     CHECK_MESSAGE(contains(o.err, ": it is a FIFO, not a regular file"), o.err);
     CHECK(!fs::exists(scratch / "new"));
+  }
+}
+
+TEST_CASE("files: in place of a folder a file, a FIFO or a device is named, with what is needed") {
+  const Scratch scratch;
+  const std::string fifo = scratch / "pipe", file = scratch / "file";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  REQUIRE(mkfifo((scratch / "pipe.npz").c_str(), 0600) == 0);
+  save(file, "text");
+  for (const std::string& path : {fifo, file, scratch / "pipe.npz", std::string("/dev/null")}) {
+    CAPTURE(path);
+    const Outcome data = run({"train", "--data", path, "--out", scratch / "new"});
+    CHECK(data.status == 4);
+    CHECK_MESSAGE(contains(data.err, path + ": must be a folder or an .npz file; data of your own is"), data.err);
+    const Outcome runs = run({"runs", path});
+    CHECK(runs.status == 4);
+    CHECK_MESSAGE(contains(runs.err, path + " is no folder; name the folder that holds the runs: evenkeel runs DIR"),
+                  runs.err);
   }
 }
 
