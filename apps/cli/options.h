@@ -35,6 +35,7 @@ CLI::Option* add_precision(CLI::App& app, std::string& value);
 Precision precision_of(const std::string& text);
 
 struct HelpLayout : CLI::Formatter {
+  HelpLayout() { label("Positionals", "Arguments"); }
   std::string make_option(const CLI::Option* option, bool positional) const override;
   std::string make_subcommand(const CLI::App* command) const override;
   std::string make_footer(const CLI::App* app) const override;

@@ -58,7 +58,6 @@ int refuse(const CLI::App& app, const std::string& wrong) {
 int run(int argc, char** argv, const Registry& registry) {
   CLI::App app("evenkeel: trains neural networks, with and without batch normalisation.", "evenkeel");
   const auto layout = std::make_shared<HelpLayout>();
-  layout->label("Positionals", "Arguments");
   layout->label("SUBCOMMAND", "COMMAND");
   app.formatter(layout);
   app.set_version_flag("--version", "evenkeel " EVENKEEL_VERSION, "print the version");

@@ -122,9 +122,7 @@ int run(const std::vector<std::string>& names, const Settings& settings, bool ne
 
 int program(int argc, char** argv) {
   CLI::App app("Tests claims about batch normalisation: each prediction beside its measurement.", "evenkeel lab");
-  const auto layout = std::make_shared<HelpLayout>();
-  layout->label("Positionals", "Arguments");
-  app.formatter(layout);
+  app.formatter(std::make_shared<HelpLayout>());
   app.set_help_flag("--help,-h", "print this");
   Settings settings;
   std::vector<std::string> names, set;
