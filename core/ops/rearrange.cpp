@@ -200,7 +200,7 @@ namespace {
 // The shape (count, ...) with x's other axes. Error if x has no axis or a row is outside [0, limit).
 Shape rows_shape(const char* op, const Shape& x, const std::vector<int64_t>& rows, int64_t count, int64_t limit) {
   check(x.rank() >= 1, "{}: needs an axis of rows, got {}", op, x);
-  for (const int64_t row : rows) check(row >= 0 && row < limit, "{}: rows must be 0 .. {}, got {}", op, limit - 1, row);
+  for (const int64_t row : rows) check(row >= 0 && row < limit, "{}: rows must be in [0, {}), got {}", op, limit, row);
   Shape shape{count};
   for (int axis = 1; axis < x.rank(); ++axis) shape.push_back(x[axis]);
   return shape;
@@ -228,6 +228,7 @@ Tensor gather_rows(const Tensor& x, const std::vector<int64_t>& rows) {
 }
 
 Tensor scatter_rows(const Tensor& x, const std::vector<int64_t>& rows, int64_t count) {
+  check(count >= 0, "scatter_rows: count must be 0 or more, got {}", count);
   Tensor y = Tensor::zeros(rows_shape("scatter_rows", x.shape(), rows, count, count));
   check(x.dim(0) == static_cast<int64_t>(rows.size()), "scatter_rows: x {} needs as many indices as rows, got {}",
         x.shape(), rows.size());

@@ -151,8 +151,11 @@ TEST_CASE("pooling and joining refuse what does not fit, and say why") {
   CHECK_THROWS_WITH_AS(slice_channels(x, 2, 1), doctest::Contains("[2, 1) must lie in the channels"), Error);
   CHECK_THROWS_WITH_AS(embed_channels(x, 1, 3), doctest::Contains("must fit into 3 channels"), Error);
   CHECK_THROWS_WITH_AS(transpose(x), doctest::Contains("x must be (A, B)"), Error);
-  CHECK_THROWS_WITH_AS(gather_rows(x, {0, 1}), doctest::Contains("rows must be 0 .. 0, got 1"), Error);
+  CHECK_THROWS_WITH_AS(gather_rows(x, {0, 1}), doctest::Contains("rows must be in [0, 1), got 1"), Error);
   CHECK_THROWS_WITH_AS(gather_rows(Tensor::scalar(1), {0}), doctest::Contains("needs an axis of rows"), Error);
-  CHECK_THROWS_WITH_AS(scatter_rows(x, {-1}, 3), doctest::Contains("rows must be 0 .. 2, got -1"), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, {-1}, 3), doctest::Contains("rows must be in [0, 3), got -1"), Error);
   CHECK_THROWS_WITH_AS(scatter_rows(x, {1, 1}, 3), doctest::Contains("as many indices as rows, got 2"), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, {0}, 0), doctest::Contains("rows must be in [0, 0), got 0"), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, {}, -1), doctest::Contains("scatter_rows: count must be 0 or more, got -1"),
+                       Error);
 }
