@@ -6,7 +6,9 @@ namespace evenkeel {
 
 struct Activation : Layer {
   using Function = Tensor (*)(const Tensor&);
-  Activation(std::string activation, Function f) : name(std::move(activation)), function(f) {}
+  Activation(std::string activation, Function f) : name(std::move(activation)), function(f) {
+    check(function != nullptr, "{}: its function is null", name);
+  }
   Tensor forward(const Tensor& x, Mode) override { return function(x); }
   Shape output_shape(const Shape& input) override { return input; }
   std::string describe() const override { return name; }

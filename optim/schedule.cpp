@@ -78,7 +78,9 @@ Schedule parse_schedule(const std::string& text, double lr, int64_t epochs, int6
     check(s.factor > 0 && s.factor <= 1, "schedule: the factor must be in (0, 1], got {} in \"{}\"", s.factor, text);
   } else if (parts[0] == "linear" && parts.size() == 2) {
     s.kind = Schedule::Kind::linear;
-    check(warmup_steps == 0, "schedule: \"{}\" begins as it says, and takes no warm-up beside it", text);
+    check(warmup_steps == 0,
+          "schedule: \"{}\" takes no warm-up beside it, got {} warm-up steps; let it begin at a low rate", text,
+          warmup_steps);
     double before = -1;
     for (const std::string& word : split(parts[1], ',')) {
       const size_t equals = word.find('=');

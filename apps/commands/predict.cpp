@@ -119,7 +119,7 @@ class Predictor {
     double sum = 0;
     for (const real l : logits) sum += p.emplace_back(std::exp(static_cast<double>(l) - largest));
     for (double& v : p) v /= sum;
-    if (!std::isfinite(sum)) fail(Fault::failed, "predict: the network's outputs overflow");
+    if (!std::isfinite(sum)) fail(Fault::failed, "predict: the network's outputs overflow; use an earlier checkpoint");
     return p;
   }
 

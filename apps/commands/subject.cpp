@@ -44,7 +44,8 @@ void Subject::each_batch(const std::function<void(const Batch&)>& see) const {
 }
 
 void check_outputs(const char* command, double computed) {
-  if (!std::isfinite(computed)) fail(Fault::failed, "{}: the network's outputs overflow", command);
+  if (!std::isfinite(computed))
+    fail(Fault::failed, "{}: the network's outputs overflow; use an earlier checkpoint", command);
 }
 
 int64_t changed_predictions(const Tensor& a, const Tensor& b) {

@@ -38,7 +38,7 @@ class Shape {
   int64_t rows() const { return without_last().size(); }
 
   void push_back(int64_t d) {
-    check(rank_ < max_rank, "shape: at most {} axes", max_rank);
+    check(rank_ < max_rank, "shape: at most {} axes, got {}", max_rank, rank_ + 1);
     check(d >= 0, "shape: an axis cannot be negative, got {}", d);
     int64_t product = std::max<int64_t>(d, 1);  // of the extents that are not 0
     for (int i = 0; i < rank_; ++i)

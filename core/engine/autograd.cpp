@@ -123,7 +123,10 @@ Grads grad(Tensor y, const std::vector<Tensor>& wrt, GradOptions options) {
   check(!y.severed(),
         "grad: the result depends on a tensor that was computed while recording was off; compute it with recording on "
         "(a gradient: with differentiable = true), or detach() it if it is meant to be a constant");
-  check(y.tracked(), "grad: the result depends on no tracked tensor; call track() on the leaves");
+  check(
+      y.tracked(),
+      "grad: the result depends on no tracked tensor; call track() on the leaves, and write a vjp whose derivative is "
+      "needed in ops");
   check(options.cotangent.defined() || y.size() == 1,
         "grad: a result of shape {} needs a cotangent of that shape; only a result of one element has the default 1",
         y.shape());

@@ -106,7 +106,7 @@ Tensor Tensor::clone() const {
 }
 
 void Tensor::copy_from(const Tensor& source) {
-  check(source.shape() == shape(), "copy: shapes differ: {} from {}", shape(), source.shape());
+  check(source.shape() == shape(), "copy_from: shapes must agree, got {} from {}", shape(), source.shape());
   std::copy_n(source.data(), size(), mutable_data());
 }
 

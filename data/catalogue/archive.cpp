@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "core/base/check.h"
@@ -22,7 +24,7 @@ class MappedFile {
     const InputFile input = open_input(path.string());
     size_ = input.size;
     if (size_) address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, *input.file, 0);
-    if (address_ == MAP_FAILED) fail(Fault::io, "{}: cannot be read", path.string());
+    if (address_ == MAP_FAILED) fail(Fault::io, "{}: cannot be read: {}", path.string(), std::strerror(errno));
   }
   ~MappedFile() {
     if (address_) ::munmap(address_, size_);

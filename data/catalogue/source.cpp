@@ -227,7 +227,9 @@ Dataset read_part(const Source& source, const fs::path& folder, const std::vecto
   std::vector<std::string> paths;
   for (const std::string& file : files) {
     const auto path = find_file(source, folder, file);
-    if (!path) fail(Fault::missing, "{}: {} is not there", source.name, (folder / file).string());
+    if (!path)
+      fail(Fault::missing, "{}: {} is missing; get the set again with evenkeel data fetch {}", source.name,
+           (folder / file).string(), source.name);
     paths.push_back(path->string());
   }
   if (source.layout == Layout::idx) {

@@ -7,7 +7,7 @@ namespace {
 
 uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t at, int count) {
   if (at + static_cast<uint64_t>(count) > bytes.size())
-    fail(Fault::bad_file, "{}: the zip's directory is damaged", name);
+    fail(Fault::bad_file, "{}: the zip's directory is damaged; get the file again", name);
   uint32_t value = 0;
   for (int i = count - 1; i >= 0; --i) value = value << 8 | static_cast<uint8_t>(bytes[at + static_cast<uint64_t>(i)]);
   return value;
@@ -19,11 +19,13 @@ uint32_t little_endian(const std::string& name, std::string_view bytes, uint64_t
 std::vector<ZipMember> zip_members(const std::string& archive, std::string_view bytes) {
   const auto number = [&](uint64_t at, int count) { return little_endian(archive, bytes, at, count); };
   const size_t end = bytes.rfind("PK\5\6");
-  if (end == std::string_view::npos) fail(Fault::bad_file, "{}: the zip has no directory", archive);
+  if (end == std::string_view::npos)
+    fail(Fault::bad_file, "{}: the zip has no directory, so its end is missing; get the file again", archive);
   std::vector<ZipMember> members;
   uint64_t at = number(end + 16, 4);
   for (uint32_t left = number(end + 10, 2); left > 0; --left) {
-    if (number(at, 4) != 0x02014b50) fail(Fault::bad_file, "{}: the zip's directory is damaged", archive);
+    if (number(at, 4) != 0x02014b50)
+      fail(Fault::bad_file, "{}: the zip's directory is damaged; get the file again", archive);
     const uint32_t length = number(at + 28, 2);
     number(at + 46 + length, 0);
     members.push_back({std::string(bytes.substr(at + 46, length)), number(at + 42, 4), number(at + 20, 4),
