@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/base/available.h"
+#include "core/base/huge_pages.h"
 #include "core/base/processor.h"
 
 namespace evenkeel {
@@ -26,7 +27,7 @@ namespace {
 [[gnu::used]] const bool* const linked = &processor_checked;  // links the check into every program
 
 constexpr size_t alignment = 64;
-constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;
+constexpr size_t large = 2 * huge_page;
 
 struct Bucket {
   int index;
@@ -101,7 +102,7 @@ class Range {
       if (p == MAP_FAILED) continue;
       const uintptr_t aligned = (reinterpret_cast<uintptr_t>(p) + huge_page - 1) / huge_page * huge_page;
       begin_ = reinterpret_cast<char*>(aligned);
-      madvise(begin_, size_, MADV_HUGEPAGE);
+      ask_for_huge_pages(begin_, size_);
       free_.emplace(0, size_);
       return;
     }

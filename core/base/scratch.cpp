@@ -6,10 +6,15 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/huge_pages.h"
 #include "core/base/memory.h"
 
 namespace evenkeel {
 namespace {
+
+// Larger blocks lie in huge pages. A transform of Winograd's convolution reads or writes 36 matrices in turn, each on
+// pages of its own, and the first level of a TLB has 64 small pages.
+constexpr size_t large = size_t{128} << 10;
 
 struct ScratchStack {
   ~ScratchStack() {
@@ -26,9 +31,10 @@ void* push_scratch(size_t bytes) {
   if (scratch.used == scratch.blocks.size()) scratch.blocks.emplace_back(nullptr, 0);
   auto& [block, size] = scratch.blocks[scratch.used];
   if (!block || size < bytes) {
-    const size_t wanted = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
-    void* larger = std::aligned_alloc(64, wanted);
+    const size_t unit = bytes >= large ? huge_page : 64, wanted = (std::max<size_t>(bytes, 1) + unit - 1) / unit * unit;
+    void* larger = std::aligned_alloc(unit, wanted);
     if (!larger) throw std::bad_alloc();
+    if (unit == huge_page) ask_for_huge_pages(larger, wanted);
     std::free(block);
     block = larger;
     size = wanted;
