@@ -1,7 +1,6 @@
 // evenkeel fold: an equivalent network without batch normalisations.
 #include "layers/model/fold.h"
 
-#include <fmt/core.h>
 
 #include <cmath>
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "layers/activation.h"
 #include "layers/conv2d.h"

@@ -1,6 +1,5 @@
 #include "apps/practice/exercise.h"
 
-#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <map>

@@ -7,7 +7,6 @@
 // that assigns to a handle, tracks it or writes to its values (mutable_data, copy_from) must be the only one that uses
 // it.
 #pragma once
-#include <atomic>
 #include <concepts>
 #include <functional>
 #include <memory>

@@ -5,13 +5,11 @@
 
 #include <csetjmp>
 #include <cstdio>
-#include <cstring>
 // libjpeg's headers need <cstdio> before them.
 #include <jerror.h>
 #include <jpeglib.h>
 
 #include <algorithm>
-#include <array>
 
 #include "core/base/check.h"
 

@@ -1,12 +1,10 @@
 #include "data/formats/npy.h"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <optional>
 
 #include "core/io/file.h"
