@@ -1,5 +1,4 @@
 // evenkeel export: a trained network in a format of other programs.
-
 #include <filesystem>
 
 #include "apps/cli/command.h"

@@ -1,7 +1,6 @@
 // evenkeel fold: an equivalent network without batch normalisations.
 #include "layers/model/fold.h"
 
-
 #include <cmath>
 
 #include "apps/cli/console.h"

@@ -1,7 +1,6 @@
 // evenkeel recalibrate: replaces a network's running statistics by those of a data set.
 #include "layers/norm/recalibrate.h"
 
-
 #include "apps/cli/console.h"
 #include "apps/cli/options.h"
 #include "apps/commands/subject.h"
