@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The folder itself, or that of the file.
+// `given` if it is a folder, else the folder of that file.
 fs::path folder_of(const fs::path& given) {
   std::error_code ignored;  // opening the path reports the error
   return fs::is_directory(given, ignored) ? given : given.parent_path();

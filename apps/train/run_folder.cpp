@@ -85,7 +85,7 @@ std::string resumed_folder(const std::string& given) {
   const bool last = file.filename() == "last.safetensors";
   if (fs::is_directory(file, ignored) || (!last && !fs::exists(file, ignored))) return given;
   if (!last) {
-    open_input(given);  // refuses what is no regular file
+    open_input(given);  // Error if `given` is a FIFO or a device
     fail(Fault::usage,
          "--resume {}: only last.safetensors has a run's state; name that file or the run's folder, or start a new run "
          "from the weights of this file: --init {}",

@@ -12,8 +12,8 @@
 namespace evenkeel {
 namespace {
 
-// Larger blocks lie in huge pages. A transform of Winograd's convolution reads or writes 36 matrices in turn, each on
-// pages of its own, and the first level of a TLB has 64 small pages.
+// Blocks of at least this many bytes lie in huge pages. A transform of Winograd's convolution reads or writes 36
+// matrices in turn. In small pages each matrix needs a TLB entry of its own, and the first level of a TLB has about 64.
 constexpr size_t large = size_t{128} << 10;
 
 struct ScratchStack {

@@ -215,7 +215,7 @@ TEST_CASE("memory: aligned blocks, counted, reused, given back, poisoned on requ
   CHECK(static_cast<char*>(other)[3 * third] == 0);  // a fresh page
   release(other, 8 * third);
 
-  // Of a block that ends beyond all earlier ones, what lies before their end was cached.
+  // The new block ends beyond all earlier blocks. Only its part before their end was cached.
   release_cached_memory();
   for (void*& part : parts) part = allocate(third);
   const int64_t kept = memory_stats().cached_bytes;
