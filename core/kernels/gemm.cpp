@@ -48,30 +48,39 @@ void copy_panel(bool tb, int64_t k, int64_t width, const real* b, int64_t ldb, r
 
 // C (m x width, width <= V Vecs) = or += A (m x k) B (k x V Vecs).
 template <int V, class A>
-void multiply_columns(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc,
-                      bool add) {
+void multiply_columns(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, int64_t right,
+                      real* c, int64_t ldc, bool add) {
   constexpr int most = most_rows<V, A>;
   const int64_t rest = m % most, done = m - rest;
   if (width == V * lanes) {
-    tiles<V, A>[most - 1](m / most, k, a, b, ldb, c, ldc, add);
-    if (rest) tiles<V, A>[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, c + done * ldc, ldc, add);
+    tiles<V, A>[most - 1](m / most, k, a, b, ldb, right, c, ldc, add);
+    if (rest)
+      tiles<V, A>[static_cast<size_t>(rest - 1)](1, k, from(a, done, 0), b, ldb, right, c + done * ldc, ldc, add);
     return;
   }
   alignas(64) real corner[most * V * lanes];
   for (int64_t i = 0; i < m; i += most) {
     const int64_t count = std::min<int64_t>(most, m - i);
-    tiles<V, A>[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, corner, V * lanes, false);
+    tiles<V, A>[static_cast<size_t>(count - 1)](1, k, from(a, i, 0), b, ldb, right, corner, V * lanes, false);
     for (int64_t r = i; r < i + count; ++r)
       for (int64_t s = 0; s < width; ++s)
         c[r * ldc + s] = corner[(r - i) * V * lanes + s] + (add ? c[r * ldc + s] : real(0));
   }
 }
 
-// C (m x width, some columns of a panel) = or += A (m x k) B (k x panel).
+// How many of the columns that are `left` a product of m rows computes together.
+int64_t columns_together(int64_t m, int64_t left) {
+  const bool wide = wide_vecs > 0 && m >= wide_from && left > (wide_vecs - 1) * lanes;
+  return std::min<int64_t>(left, wide ? wide_vecs * lanes : panel);
+}
+
+// C (m x width) = or += A (m x k) B, some columns of a panel, or of two that lie `right` apart.
 template <class A>
-void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, real* c, int64_t ldc,
-                    bool add) {
-  (width > lanes ? multiply_columns<tile_vecs, A> : multiply_columns<1, A>)(m, width, k, a, b, ldb, c, ldc, add);
+void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, int64_t right, real* c,
+                    int64_t ldc, bool add) {
+  if constexpr (wide_vecs > 0)
+    if (width > panel) return multiply_columns<wide_vecs, A>(m, width, k, a, b, ldb, right, c, ldc, add);
+  (width > lanes ? multiply_columns<tile_vecs, A> : multiply_columns<1, A>)(m, width, k, a, b, ldb, right, c, ldc, add);
 }
 
 // A product without an inner dimension.
@@ -82,20 +91,23 @@ void set_zero(int64_t m, int64_t n, real* c, int64_t ldc) {
 template <class A>
 void own_gemm(const A& a, bool tb, int64_t m, int64_t n, int64_t k, const real* b, int64_t ldb, bool add, real* c,
               int64_t ldc) {
-  alignas(64) static thread_local real copied[depth * panel];
+  alignas(64) static thread_local real copied[2 * depth * panel];
   for (int64_t p = 0; p < k; p += depth, add = true) {
     const int64_t length = std::min(depth, k - p);
-    for (int64_t j = 0; j < n; j += panel) {
-      const int64_t width = std::min<int64_t>(panel, n - j);
+    for (int64_t j = 0, width; j < n; j += width) {
+      width = columns_together(m, n - j);
       const real* lines = tb ? b + j * ldb + p : b + p * ldb + j;
-      int64_t step = ldb;
+      int64_t step = ldb, right = panel;
       // Packing pays if many tiles use the copy, or if rows far apart would map to few sets of the cache.
       if (tb || width % lanes != 0 || (m > 4 * tile_rows && ldb > 2 * panel)) {
-        copy_panel(tb, length, width, lines, ldb, copied);
+        copy_panel(tb, length, std::min<int64_t>(panel, width), lines, ldb, copied);
+        right = length * panel;
+        if (width > panel)
+          copy_panel(tb, length, width - panel, lines + (tb ? panel * ldb : panel), ldb, copied + right);
         lines = copied;
         step = panel;
       }
-      multiply_panel(m, width, length, from(a, 0, p), lines, step, c + j, ldc, add);
+      multiply_panel(m, width, length, from(a, 0, p), lines, step, right, c + j, ldc, add);
     }
   }
 }
@@ -140,9 +152,11 @@ void own_gemm_packed(int64_t m, int64_t n, int64_t k, const A& a, const real* pa
                      int64_t end) {
   if (k == 0 && !add) set_zero(m, end - begin, c + begin, n);
   for (int64_t p = 0; p < k; p += depth)
-    for (int64_t j = begin; j < end; j += panel)
-      multiply_panel(m, std::min<int64_t>(panel, end - j), std::min(depth, k - p), from(a, 0, p),
-                     packed + j * k + p * panel, panel, c + j, n, add || p > 0);
+    for (int64_t j = begin, width; j < end; j += width) {
+      width = columns_together(m, end - j);
+      multiply_panel(m, width, std::min(depth, k - p), from(a, 0, p), packed + j * k + p * panel, panel, panel * k,
+                     c + j, n, add || p > 0);
+    }
 }
 }  // namespace
 

@@ -14,6 +14,11 @@ namespace evenkeel::gemm_tiles {
 constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 8, 16 or 32 KiB
+// With AVX-512 a product of at least wide_from rows takes two panels at a time, in tiles of 6 x 4 Vecs: 10 loads for 24
+// multiply-adds, where 14 x 2 Vecs take 16 for 28. With fewer rows B comes from the L2 cache or beyond for too large a
+// part of the time.
+constexpr int wide_rows = 6, wide_vecs = vec_bytes == 64 ? 2 * tile_vecs : 0;
+constexpr int64_t wide_from = 57;
 // With AVX-512 the lines of C are prefetched, and those of B and of a ByColumns A `ahead` rows before they are read.
 // With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
 constexpr bool prefetches = vec_bytes == 64;
@@ -82,10 +87,10 @@ inline Vec read_line(const real* b, int64_t ldb) {
   return vec(b);
 }
 
-// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart.
+// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart, and its second panel `right` after the first.
 template <int M, int V, class A>
 struct Product {
-  static void set(int64_t k, const A& a, const real* b, int64_t ldb, Vec (&sum)[M][V]) {
+  static void set(int64_t k, const A& a, const real* b, int64_t ldb, int64_t right, Vec (&sum)[M][V]) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
@@ -94,7 +99,7 @@ struct Product {
     for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
       Vec line[V];
       if (prefetches) column.prefetch();
-      for (int v = 0; v < V; ++v) line[v] = read_line(b + v * lanes, ldb);
+      for (int v = 0; v < V; ++v) line[v] = read_line(b + v / tile_vecs * right + v % tile_vecs * lanes, ldb);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
         const real factor = column[i];
@@ -112,7 +117,7 @@ constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
 // By rows: two numbers of a row of A, with two rows of B interleaved.
 template <int M>
 requires pairs struct Product<M, 1, ByRows> {
-  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
+  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, int64_t, Vec (&sum)[M][1]) {
     Column<M, ByRows> column(a);
     Vec two[M][2];
 #pragma GCC unroll 16
@@ -140,7 +145,7 @@ requires pairs struct Product<M, 1, ByRows> {
 // By columns: two rows of A at a time, with each number of B repeated twice. If M is odd, the last row is alone.
 template <int M>
 requires pairs struct Product<M, 1, ByColumns> {
-  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, Vec (&sum)[M][1]) {
+  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, int64_t, Vec (&sum)[M][1]) {
     constexpr int halves = (M + 1) / 2;
     Column<M, ByColumns> column(a);
     Vec two[halves][2];
@@ -162,15 +167,16 @@ requires pairs struct Product<M, 1, ByColumns> {
   }
 };
 
-// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart.
+// C (times M x V Vecs) = or += A B. The rows of B and C lie `ldb` and `ldc` apart, and the second
+// panel of B `right` after the first.
 template <int M, int V, class A>
-void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, int64_t ldc, bool add) {
+void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, int64_t right, real* c, int64_t ldc, bool add) {
   for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
     Vec sum[M][V];
     if (prefetches)
       for (int i = 0; i < M; ++i)
         for (int v = 0; v < V; ++v) prefetch<1>(c, i * ldc + v * lanes);
-    Product<M, V, A>::set(k, a, b, ldb, sum);
+    Product<M, V, A>::set(k, a, b, ldb, right, sum);
     if (add)
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i)
@@ -185,10 +191,12 @@ void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, real* c, in
 
 // The most rows of a tile with V Vecs a row.
 template <int V, class A>
-constexpr int most_rows = pairs&& V == 1 && std::is_same_v<A, ByColumns> ? 16 : tile_rows;
+constexpr int most_rows = V > tile_vecs                                    ? wide_rows
+                          : pairs&& V == 1 && std::is_same_v<A, ByColumns> ? 16
+                                                                           : tile_rows;
 
 template <class A>
-using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, real*, int64_t, bool);
+using Tile = void (*)(int64_t, int64_t, A, const real*, int64_t, int64_t, real*, int64_t, bool);
 template <int V, class A, size_t... M>
 constexpr std::array<Tile<A>, sizeof...(M)> tiles_of(std::index_sequence<M...>) {
   return {tile<M + 1, V, A>...};

@@ -24,7 +24,7 @@ struct ByBlas {
 // stays.
 void check_gemm() {
   Random random(7);
-  const int64_t sizes[] = {1, 2, 5, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 48, 65, 100};
+  const int64_t sizes[] = {1, 2, 5, 13, 14, 15, 16, 17, 29, 31, 32, 33, 47, 48, 50, 64, 65, 100, 116};
   auto pick = [&] { return sizes[random.below(std::size(sizes))]; };
   for (int round = 0; round < 400; ++round) {
     const bool ta = random.below(2), tb = random.below(2), add = random.below(2);
@@ -96,8 +96,14 @@ TEST_CASE("OpenBLAS computes the same products, packed ones too" * doctest::skip
 
 TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that lies scattered") {
   Random random(8);
-  for (const auto& [m, n, k] :
-       {std::array<int64_t, 3>{1, 1, 1}, {13, 16, 5}, {29, 40, 300}, {6, 130, 17}, {14, 64, 256}, {5, 3, 600}})
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 1},
+                                {13, 16, 5},
+                                {29, 40, 300},
+                                {6, 130, 17},
+                                {14, 64, 256},
+                                {5, 3, 600},
+                                {57, 116, 300},
+                                {62, 50, 20}})
     for (const bool add : {false, true}) {
       std::vector<int64_t> rows, columns;
       for (int64_t i = 0; i < m; ++i) rows.push_back(static_cast<int64_t>(random.below(500)));
