@@ -45,9 +45,10 @@ void check_gradients(const Node& node, const Grads& gradients) {
   for (size_t i = 0; i < gradients.size(); ++i) {
     if (!gradients[i].defined()) {
       check(!node.inputs[i].tensor.tracked(),
-            "grad: the vjp of {} must return a gradient for each tracked input, got none for input {}; if it is zero, "
-            "return Tensor::zeros() of its shape, or give record() the input's detach()",
-            node.op, i);
+            "grad: the vjp of {} must return a gradient for each tracked input, got none for input {}; if track() was "
+            "called on it after {} used it, compute the result again; if the gradient is zero, return Tensor::zeros() "
+            "of its shape, or give record() the input's detach()",
+            node.op, i, node.op);
       continue;
     }
     const Shape &shape = node.inputs[i].tensor.shape(), &got = gradients[i].shape();

@@ -259,11 +259,16 @@ TEST_CASE("a vjp that returns nothing for a tracked input is an error, not a gra
   };
   CHECK_THROWS_WITH_AS(grad(badly(x, {Tensor()}), {x}),
                        "grad: the vjp of badly must return a gradient for each tracked input, got none for input 0; if "
-                       "it is zero, return Tensor::zeros() of its shape, or give record() the input's detach()",
+                       "track() was called on it after badly used it, compute the result again; if the gradient is "
+                       "zero, return Tensor::zeros() of its shape, or give record() the input's detach()",
                        Error);
   const Tensor g = Tensor::scalar(1), y = leaf(5);
   CHECK_THROWS_WITH_AS(grad(two(x.detach(), y, {g, Tensor()}), {y}), doctest::Contains("got none for input 1"), Error);
   CHECK(grad(two(x.detach(), y, {Tensor(), g}), {y})[0].item() == 1);
+  Tensor bias = Tensor::zeros({1});
+  const Tensor late = add_per_channel(leaf(2), bias);
+  bias.track();
+  CHECK_THROWS_WITH_AS(grad(late, {bias}), doctest::Contains("after add_per_channel used it"), Error);
 }
 
 TEST_CASE("add_to writes only to a sum that no other handle shares") {
