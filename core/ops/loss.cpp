@@ -54,7 +54,9 @@ void exponentials(const real* x, int64_t begin, int64_t end, int64_t classes, re
 
 // A row's target distribution: `rest` everywhere, plus `hit` at the label.
 struct Smoothing {
-  Smoothing(real s, int64_t classes) : hit(1 - s), rest(s / static_cast<real>(classes)) {}
+  Smoothing(real s, int64_t classes) : hit(1 - s), rest(s / static_cast<real>(classes)) {
+    check(s >= 0 && s <= 1, "cross_entropy: smoothing must be in [0, 1], got {}", s);
+  }
   real hit, rest;
 };
 
@@ -123,7 +125,6 @@ Tensor log_softmax(const Tensor& x) {
 
 Tensor cross_entropy(const Tensor& logits, const Labels& labels, real smoothing) {
   check_labels("cross_entropy", logits, labels);
-  check(smoothing >= 0 && smoothing <= 1, "cross_entropy: smoothing must be in [0, 1], got {}", smoothing);
   const int64_t rows = logits.rows(), classes = logits.channels();
   const Smoothing target(smoothing, classes);
   Tensor gradient = Tensor::empty(logits.shape());  // of the loss, (softmax - target) / rows; unless it is needed, e^x

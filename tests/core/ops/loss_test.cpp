@@ -47,7 +47,9 @@ TEST_CASE("labels that cannot be are refused, with their row") {
                        Error);
   CHECK_THROWS_WITH_AS(cross_entropy(Tensor::zeros({0, 4}), {}),
                        doctest::Contains("logits must be (rows, classes), got (0, 4)"), Error);
-  CHECK_THROWS_WITH_AS(cross_entropy(x, {0, 1, 2}, real(1.5)), doctest::Contains("smoothing"), Error);
+  for (const auto loss : {cross_entropy, cross_entropy_definition})
+    for (const real smoothing : {real(-0.1), real(1.5), real(NAN)})
+      CHECK_THROWS_WITH_AS(loss(x, {0, 1, 2}, smoothing), doctest::Contains("smoothing must be in [0, 1], got"), Error);
   CHECK_THROWS_WITH_AS(mean_squared_error(x, Tensor::zeros({4, 3})), doctest::Contains("shapes must agree"), Error);
 }
 
