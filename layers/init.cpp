@@ -10,7 +10,7 @@ namespace {
 
 // Sets filter k of (K, R, S, C), for k < min(K, C), to 1 in its centre at channel k and 0 elsewhere.
 void make_identities(Tensor& w) {
-  const int64_t size = w.size() / std::max<int64_t>(1, w.dim(0)), centre = w.dim(1) / 2 * w.dim(2) + w.dim(2) / 2;
+  const int64_t size = w.size() / w.dim(0), centre = w.dim(1) / 2 * w.dim(2) + w.dim(2) / 2;
   for (int64_t k = 0; k < std::min(w.dim(0), w.dim(3)); ++k) {
     real* filter = w.mutable_data() + k * size;
     std::fill_n(filter, size, real(0));
@@ -50,7 +50,7 @@ Tensor initial_weight(const Shape& shape, const Init& init, Random& random) {
     case Init::Kind::uniform:
     case Init::Kind::dirac:
       w = Tensor::uniform(shape, random, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in));
-      if (init.kind == Init::Kind::dirac && shape.rank() == 4) make_identities(w);
+      if (init.kind == Init::Kind::dirac && shape.rank() == 4 && shape.size() > 0) make_identities(w);
       break;
     case Init::Kind::gaussian:
       w = Tensor::normal(shape, random, 0, init.deviation);

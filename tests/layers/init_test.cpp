@@ -79,3 +79,10 @@ TEST_CASE("dirac: the first filters pass on a channel each, the others are drawn
   CHECK(initial_weight({5, 3}, parse_init("dirac"), random).values() ==
         initial_weight({5, 3}, parse_init("uniform"), same).values());
 }
+
+TEST_CASE("a weight without values may have any initial values") {
+  Random random(1);
+  for (const char* text : {"he", "glorot", "uniform", "dirac", "gaussian"})
+    for (const Shape& shape : {Shape{4, 0, int64_t{1} << 40, 4}, {0, 3, 3, 4}, {4, 3, 3, 0}, {4, 0}, {0, 4}})
+      CHECK(initial_weight(shape, parse_init(text), random).size() == 0);
+}
