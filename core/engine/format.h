@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <concepts>
 #include <string>
 #include <string_view>
 
@@ -16,8 +17,8 @@ std::string to_text(const Tensor& x, std::string_view number = ".5g");
 
 }  // namespace evenkeel
 
-template <>
-struct fmt::formatter<evenkeel::Tensor> {
+template <std::derived_from<evenkeel::Tensor> T>  // also a layer's Owned
+struct fmt::formatter<T> {
   constexpr auto parse(format_parse_context& context) {
     const auto end = std::find(context.begin(), context.end(), '}');
     if (end != context.begin()) number_ = {context.begin(), static_cast<size_t>(end - context.begin())};

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/engine/format.h"
 #include "layers/dense.h"
 #include "layers/model/checkpoint.h"
 #include "layers/model/inspect.h"
@@ -144,4 +145,8 @@ TEST_CASE("before the first step: a tracked tensor that no visit() names is an e
   const Tensor loose = Tensor::scalar(1).track();
   CHECK_THROWS_WITH_AS(check_named(*net, x, sum(net->forward(x, Mode::train)) * loose),
                        doctest::Contains("not the network's parameters"), Error);
+}
+
+TEST_CASE("a layer's tensor is printed as any other") {
+  CHECK(fmt::format("{:.1f}", Owned(Tensor::of({2}, {1, 2}))) == "(2) [1.0, 2.0]");
 }
