@@ -10,7 +10,8 @@ namespace evenkeel {
 class Sequential : public Layer {
  public:
   Sequential() = default;
-  // Sequential net(Flatten(), Dense(784, 10, random));
+  // Sequential net{Flatten(), Dense(784, 10, random)};
+  // Braces make the layers in order, as draws from `random` need; Sequential net(Relu(), Tanh()) declares a function.
   template <class... Layers>
   requires(std::derived_from<std::remove_cvref_t<Layers>, Layer>&&...) explicit Sequential(Layers&&... layers) {
     (add(std::make_unique<std::remove_cvref_t<Layers>>(std::forward<Layers>(layers))), ...);
