@@ -117,10 +117,9 @@ Normalized BatchNorm::normalise(const Tensor& x, const Epilogue& then, int64_t& 
 RunningNorm::Statistics BatchNorm::statistics() const { return {running_mean, running_var + options.eps}; }
 
 void BatchNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
-  check(rows >= 2, "batch_norm: set_statistics() needs a population of at least two rows, got {}", rows);
-  running_mean.copy_from(mean);
+  RunningNorm::set_statistics(mean, biased_var, rows);
   running_var.copy_from(biased_var * static_cast<real>(options.unbiased ? rows / (rows - 1) : 1));
-  *running_weight.mutable_data() = *batches.mutable_data() = 1;
+  *batches.mutable_data() = 1;
   *running_rows.mutable_data() = static_cast<real>(rows);
 }
 

@@ -53,10 +53,9 @@ Tensor BatchRenorm::forward_then(const Tensor& x, Mode mode, const Epilogue& the
   return y;
 }
 
-void BatchRenorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double) {
-  running_mean.copy_from(mean);
+void BatchRenorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
+  RunningNorm::set_statistics(mean, biased_var, rows);
   running_sigma.copy_from(sqrt(biased_var + options.eps));
-  *running_weight.mutable_data() = 1;
 }
 
 void BatchRenorm::visit(Visitor& v) {

@@ -37,6 +37,7 @@ struct BatchRenorm : RunningNorm {
   void visit(Visitor& visitor) override;
   std::string describe() const override;
   Statistics statistics() const override { return {running_mean, square(running_sigma)}; }
+  // The batches go on counting, as r and d widen by them.
   void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) override;
   real epsilon() const override { return options.eps; }
   double r_limit() const;  // now

@@ -33,6 +33,17 @@ Shape RunningNorm::output_shape(const Shape& input) {
   return input;
 }
 
+void RunningNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) {
+  check(rows >= 2 && std::isfinite(rows), "{}: set_statistics() needs a finite population of at least two rows, got {}",
+        describe(), rows);
+  const Shape& channels = running_mean.shape();
+  check(mean.shape() == channels && biased_var.shape() == channels,
+        "{}: set_statistics() needs a mean and a variance of shape {}, got {} and {}", describe(), channels,
+        mean.shape(), biased_var.shape());
+  running_mean.copy_from(mean);
+  *running_weight.mutable_data() = 1;
+}
+
 bool RunningNorm::move_averages(double a, const Tensor& mean, Tensor& spread, const Tensor& batch_spread,
                                 double factor) {
   const auto finite = [](real v) { return std::isfinite(v); };

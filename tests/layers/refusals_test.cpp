@@ -71,6 +71,24 @@ TEST_CASE("norms refuse inputs of other channels, and batches without a variance
   refused([&] { group_norm_definition(Tensor::zeros({0, 4}), 2, one, one); }, "x must have values");
 }
 
+TEST_CASE("running norms refuse statistics of one row or of other channels, and keep those they have") {
+  BatchNorm batch(2);
+  BatchRenorm renorm(2);
+  const Tensor mean = Tensor::full({2}, 3), var = Tensor::full({2}, 4), three = Tensor::full({3}, 1);
+  for (RunningNorm* norm : {static_cast<RunningNorm*>(&batch), static_cast<RunningNorm*>(&renorm)}) {
+    CAPTURE(norm->describe());
+    refused([&] { norm->set_statistics(mean, var, 1); }, "needs a finite population of at least two rows, got 1");
+    refused([&] { norm->set_statistics(mean, var, NAN); }, "at least two rows, got nan");
+    refused([&] { norm->set_statistics(mean, var, INFINITY); }, "at least two rows, got inf");
+    refused([&] { norm->set_statistics(three, var, 5); }, "a mean and a variance of shape (2), got (3) and (2)");
+    refused([&] { norm->set_statistics(mean, three, 5); }, "a mean and a variance of shape (2), got (2) and (3)");
+    CHECK(norm->running_mean.values() == std::vector<real>{0, 0});
+    CHECK(norm->running_weight.item() == 0);
+    norm->set_statistics(mean, var, 2);
+    CHECK(norm->running_mean.values() == mean.values());
+  }
+}
+
 TEST_CASE("a spec refuses arguments that are no such thing, out of range, or there twice") {
   const auto model = [](const std::string& text, int64_t classes = 3, const Shape& input = {4, 4, 2}) {
     return [=] { make_model({.model = text + " flatten dense:classes", .input = input, .classes = classes}); };
