@@ -53,13 +53,16 @@ Tensor percentiles(const Tensor& x, const std::vector<double>& shares) {
   std::vector<real> column(static_cast<size_t>(rows));
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t r = 0; r < rows; ++r) column[static_cast<size_t>(r)] = x.data()[r * channels + c];
+    const auto nan = std::find_if(column.begin(), column.end(), [](real v) { return std::isnan(v); });
+    if (nan != column.end()) std::fill(column.begin(), column.end(), *nan);  // they have no order
     std::sort(column.begin(), column.end());
     for (int64_t k = 0; k < count; ++k) {
       const double share = shares[static_cast<size_t>(k)], place = share * static_cast<double>(rows - 1);
       check(share >= 0 && share <= 1, "percentiles: shares are from 0 to 1, got {}", share);
       const size_t below = static_cast<size_t>(place), above = std::min(below + 1, column.size() - 1);
       const real between = static_cast<real>(place - std::floor(place));
-      result.mutable_data()[k * channels + c] = column[below] + between * (column[above] - column[below]);
+      const real low = column[below], rise = between == 0 ? 0 : between * (column[above] - low);
+      result.mutable_data()[k * channels + c] = low + rise;
     }
   }
   return result;

@@ -22,8 +22,8 @@ void inspect(Sequential& network, const Tensor& x, Mode mode, const std::functio
 void check_named(Sequential& network, const Tensor& x, const Tensor& loss);
 
 // (rows, C) -> (shares, C): for each share from 0 to 1 (0.5: the median) the quantile of each channel over the rows,
-// with linear interpolation. Over all values: percentiles(reshape(x, {x.size(), 1}), ...). Error if x is empty or a
-// share is not in [0, 1].
+// with linear interpolation. Over all values: percentiles(reshape(x, {x.size(), 1}), ...). A NaN makes its
+// channel's quantiles NaN. Error if x is empty or a share is not in [0, 1].
 Tensor percentiles(const Tensor& x, const std::vector<double>& shares);
 
 }  // namespace evenkeel

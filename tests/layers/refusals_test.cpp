@@ -135,6 +135,9 @@ TEST_CASE("instruments refuse what has no answer") {
   refused([&] { percentiles(x, {-0.001}); }, "got -0.001");
   refused([] { percentiles(Tensor::zeros({0, 2}), {0.5}); }, "percentiles: x must have values");
   CHECK(percentiles(x, {0, 1}).values() == std::vector<real>{1, 2, 3, 5});
+  const real infinity = std::numeric_limits<real>::infinity();
+  CHECK(percentiles(Tensor::of({2, 1}, {infinity, 1}), {0, 1}).values() == std::vector<real>{1, infinity});
+  for (real v : percentiles(Tensor::of({3, 1}, {1, NAN, 0}), {0, 0.5, 1}).values()) CHECK(std::isnan(v));
   const auto one_row = [&](const std::function<void(const Tensor&)>& see) { see(Tensor::of({1, 1, 1, 2}, {1, 2})); };
   refused([&] { recalibrate(*net, one_row); },
           "recalibrate: norm 1 must see at least two values a channel, got 1; give more images");
