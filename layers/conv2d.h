@@ -9,13 +9,15 @@ namespace evenkeel {
 
 struct Conv2d : Layer {
   // x (N, H, W, C) -> (N, P, Q, K) with P = (H + 2 padding - size) / stride + 1, rounded down, and Q of W in the same
-  // way. weight (K, size, size, C / groups) is drawn by `init`; bias (K) begins at 0. forward(): Error if x has other
+  // way. weight (K, size, size, C / groups) is drawn by `init`; bias (K) begins at 0. Error if size or stride is
+  // below 1, padding negative, or groups does not divide channels and filters. forward(): Error if x has other
   // channels, or if the window does not fit into the padded image.
   Conv2d(int64_t channels, int64_t filters, int64_t size, const ConvOptions& conv_options, Random& random,
          bool with_bias = true, const Init& init = {})
       : options(conv_options),
         weight(
             initial_weight({filters, size, size, channels / std::max<int64_t>(1, conv_options.groups)}, init, random)) {
+    conv2d_shape({1, size, size, channels}, weight.shape(), options);  // checks them
     if (with_bias) bias = Tensor::zeros({filters}).track();
   }
   Tensor forward(const Tensor& x, Mode mode) override { return forward_then(x, mode, {}); }

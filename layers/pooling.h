@@ -45,7 +45,7 @@ struct GlobalAvgPool : Layer {  // (N, H, W, C) -> (N, C): the mean over all pix
 struct Flatten : Layer {  // (N, H, W, C) -> (N, C H W): features in PyTorch's order
   Tensor forward(const Tensor& x, Mode) override {
     const bool image = x.shape().rank() == 4 && x.dim(3) > 1 && x.dim(1) * x.dim(2) > 1;
-    return reshape(image ? to_channels_first(x) : x, {x.dim(0), x.size() / std::max<int64_t>(1, x.dim(0))});
+    return reshape(image ? to_channels_first(x) : x, {x.dim(0), one_example(x.shape()).size()});
   }
   Shape output_shape(const Shape& input) override { return {input.size()}; }
   std::string describe() const override { return "flatten"; }

@@ -9,6 +9,7 @@
 namespace evenkeel {
 
 Whiten::Whiten(int64_t channels, int64_t size, double small) : eps(small) {
+  check(eps > 0, "whiten: eps must be above 0, got {}", eps);
   const int64_t n = size * size * channels;
   options.padding = 0;
   weight = Tensor::zeros({2 * n, size, size, channels});
@@ -22,6 +23,7 @@ Whiten::Whiten(int64_t channels, int64_t size, double small) : eps(small) {
 void Whiten::fit(const Tensor& x) {
   const int64_t size = weight.dim(1), channels = weight.dim(3);
   const Shape out = conv2d_shape(x.shape(), weight.shape(), options);
+  check(out.rows() > 0, "whiten: needs at least one patch, x is {}", x.shape());
   const auto n = static_cast<size_t>(size * size * channels);
   std::vector<double> moments(n * n);
   std::vector<real> patch(n);

@@ -13,14 +13,14 @@ namespace evenkeel {
 // C filters, no padding. Until fit() the second moments are the identity matrix. The bias is trained.
 struct Whiten : Conv2d {
   Whiten(int64_t channels, int64_t size, double small = standard_eps);
-  // Sets the filters from the patches of x (N, H, W, C). Error if x is smaller than a filter. The filters are a buffer:
-  // saved with the weights, not trained.
+  // Sets the filters from the patches of x (N, H, W, C). Error if there is no image, or if it is smaller than a
+  // filter. The filters are a buffer: saved with the weights, not trained.
   void fit(const Tensor& x);
   void visit(Visitor& v) override;
   std::string describe() const override;
 
   static constexpr double standard_eps = 5e-4;
-  double eps;  // for pixels of standard deviation 1
+  double eps;  // above 0; for pixels of standard deviation 1
 };
 
 // Fits every Whiten among the network's top layers to its input for x = images(), (N, H, W, C). Calls images() only if

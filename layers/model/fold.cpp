@@ -1,5 +1,6 @@
 #include "layers/model/fold.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "layers/conv2d.h"
@@ -12,7 +13,9 @@ namespace {
 
 void fold(const RunningNorm& norm, Owned& weight, Owned& bias) {
   const RunningNorm::Statistics statistics = norm.statistics();
-  const int64_t outputs = weight.dim(0), inputs = weight.size() / outputs;
+  const int64_t outputs = weight.dim(0), inputs = weight.size() / std::max<int64_t>(1, outputs);
+  check(norm.gamma.size() == outputs, "fold: a layer with {} outputs is followed by {}, a norm of {} channels", outputs,
+        norm.describe(), norm.gamma.size());
   if (!bias.defined()) bias = Tensor::zeros({outputs}).track();
   real *w = weight.mutable_data(), *b = bias.mutable_data();
   for (int64_t k = 0; k < outputs; ++k) {

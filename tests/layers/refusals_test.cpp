@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "layers/conv2d.h"
 #include "layers/dense.h"
+#include "layers/model/fold.h"
 #include "layers/model/inspect.h"
 #include "layers/model/spec.h"
 #include "layers/norm/batch_norm.h"
@@ -13,6 +15,8 @@
 #include "layers/norm/group_norm.h"
 #include "layers/norm/layer_norm.h"
 #include "layers/norm/recalibrate.h"
+#include "layers/pooling.h"
+#include "layers/whiten.h"
 #include "optim/clip.h"
 #include "optim/curvature/eigenvalue.h"
 #include "optim/curvature/movement.h"
@@ -87,6 +91,25 @@ TEST_CASE("running norms refuse statistics of one row or of other channels, and 
     norm->set_statistics(mean, var, 2);
     CHECK(norm->running_mean.values() == mean.values());
   }
+}
+
+TEST_CASE("layers refuse sizes that do not fit together") {
+  Random random(1);
+  const auto conv = [&](int64_t channels, int64_t filters, int64_t groups) {
+    return [=, &random] { Conv2d(channels, filters, 3, {.groups = groups}, random); };
+  };
+  refused(conv(10, 8, 4), "conv2d: the groups must divide channels and filters, got 4 groups, 10 channels and 8");
+  refused(conv(8, 10, 4), "got 4 groups, 8 channels and 10 filters");
+  refused(conv(8, 8, 0), "got 0 groups");
+  conv(8, 12, 4)();
+  refused([&] { Conv2d(8, 8, 3, {.stride = 0}, random); }, "stride must be at least 1 and padding 0 to 2^58, got 0");
+  refused([&] { Conv2d(8, 8, 0, {}, random); }, "the kernel of 0 x 0 must fit");
+  Sequential other{Dense(2, 8, random), BatchNorm(3)}, none{Dense(2, 0, random), BatchNorm(0)};
+  refused([&] { fold_batch_norms(other); }, "fold: a layer with 8 outputs is followed by batch, a norm of 3 channels");
+  CHECK(fold_batch_norms(none) == 1);
+  refused([] { Whiten(1, 2).fit(Tensor::zeros({0, 3, 3, 1})); }, "whiten: needs at least one patch, x is (0, 3, 3, 1)");
+  refused([] { Whiten(1, 2, 0); }, "whiten: eps must be above 0, got 0");
+  CHECK(Flatten().forward(Tensor::zeros({0, 4, 3, 2}), Mode::eval).shape() == Shape{0, 24});
 }
 
 TEST_CASE("a spec refuses arguments that are no such thing, out of range, or there twice") {
