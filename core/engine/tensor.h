@@ -69,7 +69,8 @@ class Tensor {
   std::vector<real> values() const { return {data(), data() + size()}; }
 
   // Derivatives are taken with respect to tracked tensors: leaves marked by track(), and all that is computed from
-  // them. A severed tensor was computed from tracked ones while recording was off; a derivative through it is an error.
+  // them. Call track() before any op uses the tensor: an earlier use may have no derivative. A severed tensor was
+  // computed from tracked ones while recording was off; a derivative through it is an error.
   Tensor& track();
   bool tracked() const;
   bool severed() const;

@@ -8,7 +8,8 @@
 
 namespace evenkeel {
 
-Moments moments(const Tensor& x, int64_t begin, int64_t end);  // of the rows [begin, end) of x (rows, C)
+// Of the rows [begin, end) of x (rows, C); Error if x lacks them or there are none.
+Moments moments(const Tensor& x, int64_t begin, int64_t end);
 Moments over_shards(Moments m);         // of the rows of all shards of a batch, merged in their order; see shards.h
 Tensor rounded_mean(const Moments& m);  // (C)
 Tensor biased_var(const Moments& m);    // (C), divided by the number of rows

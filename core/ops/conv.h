@@ -23,8 +23,9 @@ struct ConvOptions {
 
 // y[n,p,q,k] = sum over r, s, c of x[n, p*stride + r - padding, q*stride + s - padding, c] w[k,r,s,c] plus bias[k], if
 // there is one, followed by `then`. x (N, H, W, C), w (K, R, S, C), bias (K) -> (N, P, Q, K) with P = (H + 2 padding -
-// R) / stride + 1. With G groups w is (K, R, S, C / G), and filter k reads the C / G channels that begin at channel
-// floor(k / (K / G)) C / G. G = C = K is a depthwise convolution.
+// R) / stride + 1, rounded down. With G groups w is (K, R, S, C / G), and filter k reads the C / G channels that begin
+// at channel floor(k / (K / G)) C / G. G = C = K is a depthwise convolution. Error if G does not divide C and K, if
+// stride < 1 or padding < 0, or if the kernel does not fit into the padded image.
 Tensor conv2d(const Tensor& x, const Tensor& w, const ConvOptions& options = {}, const Tensor& bias = {},
               const Epilogue& then = {});
 // y's shape; checks as conv2d does.

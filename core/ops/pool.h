@@ -11,7 +11,8 @@ struct PoolOptions {
 };
 
 // The maximum or the mean of each window of size x size pixels: (N, H, W, C) -> (N, P, Q, C) with P = (H + 2 padding -
-// size) / stride + 1. Error if the window does not fit into the padded image; for max_pool also if size > 16.
+// size) / stride + 1, rounded down. Error if the window does not fit into the padded image, if size < 1,
+// stride < 0, or padding is not from 0 to size / 2; for max_pool also if size > 16.
 Tensor max_pool(const Tensor& x, const PoolOptions& options = {});  // ties: the first in row order
 Tensor avg_pool(const Tensor& x, const PoolOptions& options = {});
 Shape pool_shape(const char* op, const Shape& x, const PoolOptions& options);  // y's shape; checks as `op` does
