@@ -233,7 +233,7 @@ TEST_CASE("onnx: a layer that is not the library's is refused by its name") {
     std::string describe() const override { return "swish"; }
   };
   Random random(1);
-  Sequential network(Flatten(), Swish(), Dense(4, 3, random));
+  Sequential network{Flatten(), Swish(), Dense(4, 3, random)};
   CHECK_THROWS_WITH_AS(format_onnx(network, {2, 2, 1}, 3, {}),
                        doctest::Contains("onnx: layer 1 (swish) cannot be written in ONNX"), Error);
 }

@@ -22,7 +22,7 @@ namespace {
 
 Sequential small_network() {
   Random random(3);
-  return Sequential(Dense(4, 6, random, false), BatchNorm(6), Dense(6, 3, random));
+  return Sequential{Dense(4, 6, random, false), BatchNorm(6), Dense(6, 3, random)};
 }
 
 Batch small_batch(uint64_t seed) {

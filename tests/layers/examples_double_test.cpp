@@ -100,7 +100,7 @@ std::string report(Sequential& network, const Batch& batch, double lr) {
 
 TEST_CASE("the report moves nothing, and has a line for each layer") {
   Random seed(1);
-  Sequential network(Dense(4, 5, seed, false), BatchNorm(5), Relu(), Dense(5, 3, seed));
+  Sequential network{Dense(4, 5, seed, false), BatchNorm(5), Relu(), Dense(5, 3, seed)};
   const Batch batch{random({9, 4}), {0, 1, 2, 0, 1, 2, 0, 1, 2}};
   const auto all = [&] {
     std::vector<std::vector<real>> v;

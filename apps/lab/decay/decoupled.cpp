@@ -62,8 +62,8 @@ Settled settle(Rule rule, double lr, double decay, double gradient, double start
 // The losses of a network with batch norm that trains by this rule, with its loss multiplied by `factor`.
 std::vector<double> losses(Rule rule, double factor) {
   Random random(3);
-  Sequential net(Dense(16, 24, random), BatchNorm(24), Tanh(), Dense(24, 24, random), BatchNorm(24), Tanh(),
-                 Dense(24, 4, random));
+  Sequential net{Dense(16, 24, random), BatchNorm(24), Tanh(), Dense(24, 24, random), BatchNorm(24), Tanh(),
+                 Dense(24, 4, random)};
   const std::vector<Parameter> all = parameters(net);
   const auto stepper = optimizer(rule, all, .01, .1);
   Points points(16, 4, 0.3, 1);

@@ -23,7 +23,7 @@ void run(Lab& lab, const Parameters& p) {
   Random random(1);
   const int64_t m = p.batch;
   const BatchNormOptions bare{.affine = false};
-  Sequential net(Dense(6, 8, random), BatchNorm(8, bare), Relu(), Dense(8, 8, random), BatchNorm(8, bare));
+  Sequential net{Dense(6, 8, random), BatchNorm(8, bare), Relu(), Dense(8, 8, random), BatchNorm(8, bare)};
   Sgd sgd(parameters(net), {.lr = p.lr});
   double worst_mean = 0, worst_var = 0, worst_product = 0, product = 0;
   Series in_mean{"mean, before", {}, {}, 5}, in_deviation{"standard deviation, before", {}, {}, 0},

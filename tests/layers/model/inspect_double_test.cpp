@@ -12,7 +12,7 @@ using namespace evenkeel;
 namespace {
 
 Sequential small(Random& random) {
-  Sequential network(Dense(3, 4, random), BatchNorm(4), Relu());
+  Sequential network{Dense(3, 4, random), BatchNorm(4), Relu()};
   auto body = std::make_unique<Sequential>(Dense(4, 4, random), Tanh());
   network.add(std::make_unique<Residual>(std::move(body)));
   return network;

@@ -36,7 +36,7 @@ void grade(evenkeel::practice::Grade& g) {
   const std::string look = "void train_network";
   const Dataset data = examples(320, 1), test = examples(64, 2);
   Random random(1);
-  Sequential network(Flatten(), Dense(6, 16, random), BatchNorm(16), Relu(), Dense(16, 4, random));
+  Sequential network{Flatten(), Dense(6, 16, random), BatchNorm(16), Relu(), Dense(16, 4, random)};
   train_network(network, data);
   const Batch train = whole(data, measure(data)), fresh = whole(test, measure(data));
 
