@@ -26,7 +26,9 @@ inline const std::vector<Claim> claims{
     {"A2.4", "Batch normalisation renews mean and variance at every layer, for every batch."},
     {"A2.5",
      "While a network trains, the distribution of every layer's input shifts, and batch normalisation stops it."},
-    {"A2.6", "Layers must adapt to a moving target: their gradients change when the layers below them move."},
+    {"A2.6",
+     "Layers must adapt to a moving target: their gradients change when the layers below them move, and no less with "
+     "batch normalisation (Santurkar et al. 2018)."},
     {"A2.7", "Centring alone makes the loss of a layer on ReLUs flatter."},
     {"A2.8", "The shift of distributions slows training, and batch normalisation helps because it stops the shift."},
     {"A2.9", "Inputs of mean 0 and variance 1 are a beneficial practice."},
