@@ -16,7 +16,7 @@ namespace {
 const std::map<std::string, size_t> numbers = {
     {"transform", 19},     {"axes", 13},      {"renewal", 4},        {"saturation", 20},  {"jacobian", 15},
     {"derivatives", 13},   {"averages", 12},  {"estimates", 13},     {"rounding", 8},     {"dialects", 9},
-    {"shift", 5},          {"scale", 24},     {"sequences", 14},     {"two_labs", 5},     {"privacy", 6},
+    {"shift", 5},          {"scale", 28},     {"sequences", 14},     {"two_labs", 5},     {"privacy", 6},
     {"mistakes", 13},      {"one_layer", 11}, {"noise", 15},         {"renorm", 15},      {"dilution", 13},
     {"relu_activity", 36}, {"explosion", 9},  {"thermostat", 9},     {"decay", 4},        {"landscape", 8},
     {"rates", 7},          {"drift", 4},      {"gradient_shift", 9}, {"paper", 3},        {"domain", 12},

@@ -88,6 +88,49 @@ void conventions(Lab& lab, Random& random) {
   lab.equal("A8.12", "decayed by default: weights, and neither gamma, beta nor biases", 1, decays == "0.weight ", 0);
 }
 
+// A unit with batch norm trains to compute what it did at the start while its one weight decays from 10 to 1, and the
+// variance before the batch norm from 100 to 1. The only cause of change is the decay.
+struct Shrunk {
+  Series gamma;   // against the weight over that at the start
+  double output;  // its deviation at the end over that at the start
+  int64_t steps = 0;
+};
+constexpr double shrink_lr = .5, shrink_decay = .01;
+Shrunk shrink(double eps, Random& random) {
+  const Tensor x = standardise(Tensor::normal({64, 1}, random), 0).y;
+  Tensor w = Tensor::full({1, 1}, 10).track(), gamma = ones(1).track();
+  const auto output = [&] { return batch_norm(matmul(x, w), gamma, zeros(1), eps).y; };
+  const Tensor target = output().detach();
+  Sgd sgd({{"w", w, true}, {"gamma", gamma, false}}, {.lr = shrink_lr, .weight_decay = shrink_decay});
+  Shrunk s;
+  const auto note = [&] { s.gamma.x.push_back(w.item() / 10), s.gamma.y.push_back(gamma.item()); };
+  for (note(); w.item() > 1 && s.steps < 3000; ++s.steps) {
+    sgd.step(grad(mean(square(output() - target)) * .5, {w, gamma}));
+    note();
+  }
+  s.output = l2_norm(output().detach()) / l2_norm(target);
+  return s;
+}
+
+// "... can drive |W| -> 0 ..., while the network can counteract this by learning a larger scaling parameter gamma".
+Chart growth(Lab& lab, Random& random) {
+  Shrunk none = shrink(0, random), one = shrink(1, random);
+  const auto law = [](double c) { return std::sqrt((1 + 1 / (100 * c * c)) / 1.01); };  // c: w over that at the start
+  // gamma is behind its law by less than wd eps / sigma^2, which is at most wd until sigma^2 = eps.
+  const double behind = 1 - shrink_decay, end = law(one.gamma.x.back());
+  lab.equal("A8.10", "trained under decay, eps = 0: w is $(1 - lr wd)^t$ of that at the start, down to a tenth",
+            std::pow(1 - shrink_lr * shrink_decay, static_cast<double>(none.steps)), none.gamma.x.back());
+  lab.equal("A8.10", "and gamma stays at 1", 1, none.gamma.y.back());
+  lab.between("A8.10", "the same, eps = 1, variance from 100 to 1: gamma grows to $sqrt(2 / 1.01)$, less at most wd",
+              behind * end, end, {one.gamma.y.back()});
+  lab.between("A8.10", "and keeps the output's deviation: what is left of it", behind, 1, {one.output});
+  none.gamma.name = "eps = 0", none.gamma.color = 1, one.gamma.name = "eps = 1", one.gamma.color = 2;
+  return {.title = "What gamma learns while decay shrinks the weight",
+          .x_label = "weight over that at the start",
+          .y_label = "gamma",
+          .series = {curve("predicted for eps = 1", grid(.1, 1, 91), law, 0, true), none.gamma, one.gamma}};
+}
+
 void run(Lab& lab, const Parameters& p) {
   Random random(3);
   invariance(lab, random);
@@ -107,18 +150,24 @@ void run(Lab& lab, const Parameters& p) {
   lab.only_if("A8.10", "as $|W| -> 0$ a larger gamma must make up for it", "the variance is near eps",
               fmt::format("{:.4f} is kept at W/10, {:.4f} at W/1000", kept(.1), kept(.001)), kept(.001) < .9,
               kept(.1) < .9);
+  const Chart learned = growth(lab, random);
   lab.figure(
       {{.title = "What is left of the output",
         .x_label = "factor c on the weights",
         .y_label = "standard deviation of xhat",
         .series = {curve("predicted: c / sqrt(c^2 + eps)", factors, law, 0, true), curve("measured", factors, kept, 1)},
-        .log_x = true}},
-      {.shows = "All weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the standard "
-                "deviation of the output, for a unit whose variance was 1 (no units).",
-       .predicted = "Nothing changes until the variance falls to eps, at $c = sqrt(eps)$. The text's sentence that "
-                    "gamma must counteract W going to 0 is true only there.",
-       .seen = fmt::format("{:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001.", kept(.1), kept(.003),
-                           kept(.001))});
+        .log_x = true},
+       learned},
+      {.shows = "Left: all weights before batch norm are multiplied by c (horizontal, logarithmic); vertically the "
+                "standard deviation of the output, for a unit whose variance was 1 (no units). Right: a unit trains to "
+                "keep its output while decay shrinks its weight (horizontal, read from the right) to a tenth, and its "
+                "variance from 100 to 1; vertically its gamma.",
+       .predicted = "Left, nothing changes until the variance falls to eps, at $c = sqrt(eps)$. The text's sentence "
+                    "that gamma must counteract W going to 0 is true only there. Right, gamma is proportional to "
+                    "$sqrt(1 + eps / sigma^2)$: it stays for eps = 0, and grows for eps = 1.",
+       .seen = fmt::format("Left, {:.4f} is left at c = 0.1, {:.3f} at 0.003, {:.3f} at 0.001. Right, gamma ends at "
+                           "{:.3f} for eps = 0, and at {:.3f} for eps = 1.",
+                           kept(.1), kept(.003), kept(.001), learned.series[1].y.back(), learned.series[2].y.back())});
 }
 
 }  // namespace
@@ -129,7 +178,8 @@ extern const Experiment scale{
     "Does the size of weights before batch normalisation matter?",
     "Not for the function, but the larger the weights, the smaller the gradient.",
     "Not for the function, as long as the variance is far above eps: loss, gradient and Hessian at cW are 1, 1/c "
-    "and $1/c^2$ of those at W; the gradient is orthogonal to W, so that plain steps only make it longer.",
+    "and $1/c^2$ of those at W; the gradient is orthogonal to W, so that plain steps only make it longer. "
+    "While decay shrinks W, gamma grows only if the variance comes near eps.",
     run,
     {"Set eps to 0: how small may the weights become now?", "eps=0", "output kept", 0.999999, 1.000001,
      "As small as you like: without eps the output does not depend on the weights' size at all, and gamma need not "
