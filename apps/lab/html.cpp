@@ -264,7 +264,9 @@ std::string html_report(const std::vector<Chapter>& chapters, const std::vector<
       "on images, must fall into its band for every seed. The band was fixed before the run.</p>\n"
       "<p>A statement <span class=\"holds\">holds</span>, <span class=\"fails\">FAILS</span>, or holds <span "
       "class=\"onlyif\">only if</span>: by measurement it is true under the condition beside it, and false "
-      "without.</p>\n"
+      "without. Where a published number or a prediction is not found again, the text above the table gives the "
+      "reason. A number without a prediction is <span class=\"notjudged\">not judged</span>, nor is a band where "
+      "parameters or images are not those that it was fixed for.</p>\n"
       "<p><em>PyTorch</em> with a number: the same network on the same data, trained once with PyTorch 1.13 before "
       "this laboratory was written. <em>NumPy</em>, <em>table</em>: computed beforehand in double precision by other "
       "code. Other sources are named beside the number.</p></details></header>\n";

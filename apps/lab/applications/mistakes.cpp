@@ -80,7 +80,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.between(
       "A6.5",
-      "0.9 meant as the weight of the old value: variance of the running mean, times as large ($a/(2-a)$: 15.5)", 12,
+      "0.9 meant as the weight of the old value: the running mean's variance over that of 0.1 ($a/(2-a)$: 15.5)", 12,
       19, {last.variance() / long_run.variance()});
   // 6. Averages that move when they must not.
   const std::vector<double> before = norm.running_mean.values();

@@ -49,7 +49,8 @@ void run(Lab& lab, const Parameters& p) {
     batch.y.push_back(s.mean());
   }
   lab.equal("A10.4", "group norm: how far others' outputs move", 0, largest_group, 0);
-  lab.between("A10.4", "batch norm: in batches of 4 as far as outputs are large, 0.5 to 5", .5, 5, {batch.y.front()});
+  lab.between("A10.4", "batch norm, batches of 4: another output moves by about its own size", .5, 5,
+              {batch.y.front()});
   lab.between("A10.4", "batch norm: slope of log distance over log m, within 0.15 of the -1 of A4.1", -1.15, -.85,
               {std::log(batch.y.back() / batch.y[2]) / std::log(batch.x.back() / batch.x[2])});
 

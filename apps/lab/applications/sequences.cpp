@@ -40,18 +40,17 @@ void run(Lab& lab, const Parameters& p) {
     means.push_back(all.mean.item());
     variances.push_back(all.var.item());
     if (tenth == 3 || tenth == 5) {
-      lab.equal("A10.2",
-                fmt::format("{} % real steps of mean 3, variance 2: the mean becomes $p mu + (1 - p) pad$", tenth * 10),
-                mean_law(share), all.mean.item());
-      lab.equal("A10.2",
-                fmt::format("{} % real steps: the variance becomes $p sigma^2 + p (1 - p) (mu - pad)^2$", tenth * 10),
-                variance_law(share), all.var.item());
+      const std::string steps = fmt::format("{} % real steps", tenth * 10);
+      lab.equal("A10.2", steps + " of mean 3, variance 2: the mean becomes $p mu + (1 - p) pad$", mean_law(share),
+                all.mean.item());
+      lab.equal("A10.2", steps + ": the variance becomes $p sigma^2 + p (1 - p) (mu - pad)^2$", variance_law(share),
+                all.var.item());
       BatchNorm masked(1, {.unbiased = false}), plain(1, {.unbiased = false});
       masked.mask = mask;
       const Tensor y = masked.forward(padded, Mode::train), expected = plain.forward(real_steps, Mode::train);
-      lab.equal("A10.2", "masked: the mean of the steps that are real", mu, masked.running_mean.item());
-      lab.equal("A10.2", "masked: their variance", var, masked.running_var.item());
-      lab.same("A10.2", "masked: what becomes of them is as if there were no padding", expected.detach(),
+      lab.equal("A10.2", steps + ", masked: the mean of the real ones", mu, masked.running_mean.item());
+      lab.equal("A10.2", steps + ", masked: their variance", var, masked.running_var.item());
+      lab.same("A10.2", steps + ", masked: their outputs are those without padding", expected.detach(),
                Tensor::of({valid, 1}, {y.data(), y.data() + valid}), 1e-12);
     }
   }
@@ -73,7 +72,7 @@ void run(Lab& lab, const Parameters& p) {
   // The gradient that a tanh recurrence passes back over 28 steps.
   Chart recurrent{.title = "Gradient left over time",
                   .x_label = "time steps back",
-                  .y_label = "expected gradient",
+                  .y_label = "share of the gradient that is left",
                   .series = {},
                   .log_y = true};
   int color = 0;

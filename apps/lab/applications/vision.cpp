@@ -34,14 +34,14 @@ void run(Lab& lab, const Parameters& p) {
     last.push_back(at_last[1]);
   }
   lab.between("A10.1", "accuracy at the end with batch norm: at least .75", .75, 1, last, true);
-  const std::string head_start = fmt::format("points that batch norm is ahead after {} steps: at least 1", every);
+  const std::string head_start = fmt::format("after {} steps batch norm is ahead by at least a point", every);
   if (lab.quick())
     lab.between("A10.1", head_start, 1, 100, early, true);
   else
     lab.not_found_again("A10.1", head_start, 1, 100, early,
                         "A head start after 50 steps was predicted for every seed. At one of three seeds the network "
                         "without is level by then; after 25 steps, in the quick run, batch norm is ahead.");
-  lab.between("A10.1", "points that it is ahead at the end: not behind by more than 1", -1, 100, end, true);
+  lab.between("A10.1", "at the end it is ahead, or behind by at most a point", -1, 100, end, true);
   lab.figure({{.title = "A small convolutional network",
                .x_label = fmt::format("step (lr {}, batch 64)", p.lr),
                .y_label = "test accuracy",

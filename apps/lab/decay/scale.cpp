@@ -38,7 +38,7 @@ void invariance(Lab& lab, Random& random) {
   lab.same("A8.1", "mean of the pre-activations at 3 W: three times that at W", moments(w).mean * 3, moments(w3).mean,
            1e-13);
   lab.same("A8.1", "and their deviation", sqrt(moments(w).var) * 3, sqrt(moments(w3).var), 1e-13);
-  lab.same("A8.1", "at - 3 W: xhat changes its sign, and nothing else", p.logits(w).detach() * -1.0,
+  lab.same("A8.1", "at -3 W: xhat changes its sign, and nothing else", p.logits(w).detach() * -1.0,
            p.logits(w3 * -1.0).detach(), 1e-13);
   lab.same("A8.2", "gradient at 3 W: a third", g / 3.0, g3, 1e-13);
   const Tensor hv = hessian_vector_product([&] { return p.loss(w); }, {w}, {v})[0].detach();
@@ -52,7 +52,7 @@ void invariance(Lab& lab, Random& random) {
     lab.same("A8.3", fmt::format("$<W_k, dW_k> = eps / (sigma_k^2 + eps) gamma_k dgamma_k$, eps = {}", eps),
              q.gamma.detach() * d[1].detach() * (reciprocal(n.var.detach() + eps) * eps),
              sum_rows(w.detach() * d[0].detach()), 1e-13);
-    lab.equal("A8.3", "the gradient of a bias before batch norm", 0, l2_norm(d[2]), 1e-13);
+    lab.equal("A8.3", fmt::format("the gradient of a bias before batch norm, eps = {}", eps), 0, l2_norm(d[2]), 1e-13);
   }
   const Tensor hw = hessian_vector_product([&] { return p.loss(w); }, {w}, {w.detach()})[0].detach();
   lab.same("A8.4", "$H w$ is minus the gradient, along w", g * -1.0, hw, 1e-13);
@@ -104,10 +104,11 @@ Shrunk shrink(double eps, Random& random) {
   Sgd sgd({{"w", w, true}, {"gamma", gamma, false}}, {.lr = shrink_lr, .weight_decay = shrink_decay});
   Shrunk s;
   const auto note = [&] { s.gamma.x.push_back(w.item() / 10), s.gamma.y.push_back(gamma.item()); };
-  for (note(); w.item() > 1 && s.steps < 3000; ++s.steps) {
+  for (; w.item() > 1 && s.steps < 3000; ++s.steps) {
+    if (s.steps % 10 == 0) note();
     sgd.step(grad(mean(square(output() - target)) * .5, {w, gamma}));
-    note();
   }
+  note();
   s.output = l2_norm(output().detach()) / l2_norm(target);
   return s;
 }
@@ -123,12 +124,13 @@ Chart growth(Lab& lab, Random& random) {
   lab.equal("A8.10", "and gamma stays at 1", 1, none.gamma.y.back());
   lab.between("A8.10", "the same, eps = 1, variance from 100 to 1: gamma grows to $sqrt(2 / 1.01)$, less at most wd",
               behind * end, end, {one.gamma.y.back()});
-  lab.between("A8.10", "and keeps the output's deviation: what is left of it", behind, 1, {one.output});
-  none.gamma.name = "eps = 0", none.gamma.color = 1, one.gamma.name = "eps = 1", one.gamma.color = 2;
+  lab.between("A8.10", "and the output keeps its deviation: the share that is left", behind, 1, {one.output});
+  none.gamma.name = "measured, eps = 0", none.gamma.color = 1, one.gamma.name = "measured, eps = 1",
+  one.gamma.color = 2;
   return {.title = "What gamma learns while decay shrinks the weight",
           .x_label = "weight over that at the start",
           .y_label = "gamma",
-          .series = {curve("predicted for eps = 1", grid(.1, 1, 91), law, 0, true), none.gamma, one.gamma}};
+          .series = {curve("predicted, eps = 1", grid(.1, 1, 46), law, 0, true), none.gamma, one.gamma}};
 }
 
 void run(Lab& lab, const Parameters& p) {

@@ -80,7 +80,7 @@ void run(Lab& lab, const Parameters& p) {
   const std::vector<double> t = grid(1, 100, 100);
   lab.figure({{.title = "The price of the correction",
                .x_label = fmt::format("batches averaged (a = {})", p.weight),
-               .y_label = "variance over a batch mean's",
+               .y_label = "variance over that of one batch mean",
                .series = {curve(
                               "predicted: a/(2-a) (1 - (1-a)^(2t)) / (1 - (1-a)^t)^2", t,
                               [&](double n) { return predicted_noise(p.weight, n); }, 0, true),

@@ -57,8 +57,10 @@ void run(Lab& lab, const Parameters& p) {
     const Normalized n = standardise(Tensor::normal({size, 20000}, random));
     Sample root;
     for (double v : n.var.values()) root.add(std::sqrt(v));
-    lab.expected("A9.4", "measured: the running sigma over the root of an unbiased running variance", jensen(size),
-                 root);
+    lab.expected(
+        "A9.4",
+        fmt::format("batches of {}, measured: the running sigma over the root of an unbiased running variance", size),
+        jensen(size), root);
   }
 
   // One fixed example in random batches, trained with nearly free r and d: how noisy is its output?

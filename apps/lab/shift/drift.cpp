@@ -91,7 +91,7 @@ void run(Lab& lab, const Parameters& p) {
                plain_moved);
   lab.observed("A2.5", "the same with batch norm", "PyTorch 0.29 in 500", bn_moved);
   lab.only_if("A2.5", "medians move no less with batch norm",
-              "every jitter counts: looked at every 75 steps, not every 525",
+              "every small movement counts: one look in 75 steps, not one in 525",
               fmt::format("in 1500 steps {:.2f}x as far as without; {:.2f}x with one look in 525", mean_of(paths),
                           mean_of(displacements)),
               mean_of(paths) > .9, mean_of(displacements) > .9, true);

@@ -134,10 +134,9 @@ void run(Lab& lab, const Parameters& p) {
           "and {:.2f} on stretched ones; with batch norm {:.2f}, {:.2f} and {:.2f}.",
           best[0][0], best[1][0], best[2][0], best[0][1], best[1][1], best[2][1]);
   }
-  lab.between("A2.9",
-              "without, best of the rates: points that standardised inputs are ahead of shifted ones, at least 5", 5,
-              100, worth_shifted);
-  lab.between("A2.9", "and of stretched ones, at least 5", 5, 100, worth_stretched);
+  lab.between("A2.9", "without, best of the rates: standardised inputs are ahead of shifted ones by at least 5 points",
+              5, 100, worth_shifted);
+  lab.between("A2.9", "and of stretched ones by at least 5", 5, 100, worth_stretched);
   lab.equal("A2.9",
             "with batch norm: losses of 50 steps on shifted inputs and on standardised ones, largest difference", 0,
             apart, 1e-8);
