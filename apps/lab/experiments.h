@@ -71,7 +71,7 @@ inline const std::vector<Chapter> chapters{
      "network is not enough: "
      "affine layers and ReLUs undo it within a few layers. This chapter measures how far standardised inputs reach, "
      "how much of the drift batch normalisation really removes, and that by another definition of internal "
-     "covariate shift it removes nothing: part of its success must have other reasons."},
+     "covariate shift it removes hardly anything: part of its success must have other reasons."},
     {"Gradient flow",
      "A sigmoid or tanh is flat far from zero, and passes hardly any gradient there; a ReLU whose input is always "
      "negative passes none. Centring the input of an activation keeps it where the activation has a slope. The gain "

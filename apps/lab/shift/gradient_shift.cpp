@@ -46,6 +46,13 @@ void run(Lab& lab, const Parameters& p) {
                      .x_label = fmt::format("step (lr {}, batch 64)", p.lr),
                      .y_label = "cosine of old and new gradient",
                      .series = {}}};
+  const auto judge = [&](bool found, const std::string& statement, double low, double high,
+                         const std::vector<double>& measured, const char* otherwise) {
+    if (found)
+      lab.between("A2.6", statement, low, high, measured, true);
+    else
+      lab.not_found_again("A2.6", statement, low, high, measured, otherwise);
+  };
   std::string seen;
   double first_layer = 1;
   for (int k = 0; k < 2; ++k) {
@@ -62,20 +69,25 @@ void run(Lab& lab, const Parameters& p) {
             charts[k].series.push_back(
                 {fmt::format("layer {}, {}", layer + 1, name), t.steps, t.cosines[layer], 2 * batch + layer - 1});
       }
-      lab.between("A2.6",
-                  fmt::format("{}, {}: cosine for the third layer, mean over training (a degree: 0.9998)",
-                              charts[k].title, name),
-                  -INFINITY, one_degree, cosines[batch], true);
+      judge(batch || k == 0 || !lab.quick(),
+            fmt::format("{}, {}: cosine for the third layer, mean over training (a degree: 0.9998)", charts[k].title,
+                        name),
+            -INFINITY, one_degree, cosines[batch],
+            "In the quick run the plain sigmoid network does not leave its plateau: its steps are so short that they "
+            "turn a gradient by less than a degree.");
       seen += fmt::format("{}{} {}: {:.3f}, $|G - G'|$ {:.3f}", seen.empty() ? "" : "; ", charts[k].title, name,
                           mean_of(cosines[batch]), mean_of(distances[batch]));
     }
     std::vector<double> nearer, farther;
     for (size_t i = 0; i < cosines[0].size(); ++i)
       nearer.push_back(cosines[1][i] - cosines[0][i]), farther.push_back(distances[1][i] / distances[0][i]);
-    lab.between("A2.6", fmt::format("{}: cosine with batch norm minus that without", charts[k].title), -INFINITY, 0,
-                nearer, true);
-    lab.between("A2.6", fmt::format("{}: $|G - G'|$ with batch norm over that without", charts[k].title), 1, INFINITY,
-                farther, true);
+    judge(k == 1 || lab.quick(), fmt::format("{}: cosine with batch norm minus that without", charts[k].title),
+          -INFINITY, 0, nearer,
+          "With ReLUs, too, an angle no smaller with batch norm was predicted for every seed. It is smaller, by less "
+          "than 6 degrees of 22 to 28; in the quick run, early in training, it is larger.");
+    judge(k == 1 || lab.quick(), fmt::format("{}: $|G - G'|$ with batch norm over that without", charts[k].title), 1,
+          INFINITY, farther,
+          "With ReLUs $|G - G'|$ is about the same with batch norm: a little less at one of three seeds.");
   }
   lab.equal("A2.6", "the first layer has none before it: its cosine", 1, first_layer, 1e-13);
   lab.figure(
@@ -94,14 +106,14 @@ extern const Experiment gradient_shift{
     "gradient_shift",
     "Internal covariate shift",
     "Do the layers below shift a layer's gradient less with batch normalisation?",
-    "No: by this definition the shift is no smaller with batch norm. With ReLUs it is about the same, with sigmoids "
-    "several times as large.",
+    "Hardly. With ReLUs the gradient turns by a slightly smaller angle, but moves about as far; with sigmoids it moves "
+    "several times as far.",
     "By this definition of internal covariate shift, which concerns the gradient, batch normalisation does not make it "
     "smaller: it helps for other reasons, which the next chapters look for.",
     run,
     {"Take a tenth of the learning rate: does the shift depend on the length of the step?", "lr=0.01",
      "ReLU, with batch norm: cosine", 0.95, 1,
-     "Yes: the cosine rises from 0.8 to 0.99. A short step of the layers below hardly turns the gradient of the one "
+     "Yes: the cosine rises to 0.99. A short step of the layers below hardly turns the gradient of the one "
      "above."}};
 
 }  // namespace evenkeel::lab
