@@ -83,8 +83,8 @@ void run(Lab& lab, const Parameters& p) {
       nearer.push_back(cosines[1][i] - cosines[0][i]), farther.push_back(distances[1][i] / distances[0][i]);
     judge(k == 1 || lab.quick(), fmt::format("{}: cosine with batch norm minus that without", charts[k].title),
           -INFINITY, 0, nearer,
-          "With ReLUs, too, an angle no smaller with batch norm was predicted for every seed. It is smaller, by less "
-          "than 6 degrees of 22 to 28; in the quick run, early in training, it is larger.");
+          "An angle no smaller with batch norm was predicted for every seed. With ReLUs it is smaller, by less than 6 "
+          "degrees of 22 to 28; in the quick run, early in training, it is larger.");
     judge(k == 1 || lab.quick(), fmt::format("{}: $|G - G'|$ with batch norm over that without", charts[k].title), 1,
           INFINITY, farther,
           "With ReLUs $|G - G'|$ is about the same with batch norm: a little less at one of three seeds.");
