@@ -164,7 +164,12 @@ InputFile open_input(const std::string& path) {
   const bool known = file.open() ? ::fstat(*file, &status) == 0 : ::stat(path.c_str(), &status) == 0;
   if (known && !S_ISREG(status.st_mode))
     fail(Fault::bad_file, "{}: it is {}, not a regular file", path, kind_of(status.st_mode));
-  if (!file.open() && (error == ENOENT || error == ENOTDIR)) fail(Fault::missing, "there is no file {}", path);
+  if (!file.open() && (error == ENOENT || error == ENOTDIR)) {
+    std::error_code no_link;
+    const fs::path to = fs::read_symlink(path, no_link);
+    if (no_link) fail(Fault::missing, "there is no file {}", path);
+    fail(Fault::missing, "{}: it is a symbolic link to {}, which does not exist", path, to.string());
+  }
   if (!file.open()) fail_io("cannot open", path, error);
   if (!known) fail_io("cannot read", path, errno);
   return {path, std::move(file), static_cast<uint64_t>(status.st_size)};

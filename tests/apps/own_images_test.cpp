@@ -372,6 +372,26 @@ TEST_CASE("own pictures: a file that is no picture stops the start by its name, 
   CHECK(run({"eval", scratch / "out/best.safetensors", "--skip-bad"}).status == 0);
 }
 
+TEST_CASE("own pictures: a link that leads nowhere is named, as a picture, a class, a part and the folder itself") {
+  const Scratch scratch;
+  save_small(scratch / "data");
+  save_small(scratch / "parts/train");
+  for (const auto& [link, data, status] : {std::tuple{"data/b/x.png", "data", 4},
+                                           {"data/c", "data", 3},
+                                           {"parts/test", "parts", 3},
+                                           {"link", "link", 3}}) {
+    fs::create_symlink("/nowhere", scratch / link);
+    const Outcome train = run(small_run(scratch / data, scratch / "out")),
+                  show = run({"data", "show", scratch / data, "--out", scratch / "sheet.png"});
+    for (const Outcome* o : {&train, &show}) {
+      CHECK(o->status == status);
+      CHECK_MESSAGE(contains(o->err, scratch / link + ": it is a symbolic link to /nowhere, which does not exist"),
+                    o->err);
+    }
+    fs::remove(scratch / link);
+  }
+}
+
 TEST_CASE("own pictures: names of every kind") {
   const Scratch scratch;
   save_small(scratch / "data");

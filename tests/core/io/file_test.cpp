@@ -212,7 +212,10 @@ TEST_CASE("an output in a folder where the user may not write is refused before 
 TEST_CASE("what cannot be written or read says so") {
   Scratch folder;
   CHECK(fault_of([&] { write_file(folder / "no/such/folder", "x"); }) == Fault::io);
-  CHECK(fault_of([&] { read_file(folder / "nothing"); }) == Fault::missing);
+  CHECK(error_of(Fault::missing, [&] { read_file(folder / "nothing"); }) == "there is no file " + folder / "nothing");
+  fs::create_symlink("nothing", folder / "link");
+  CHECK(error_of(Fault::missing, [&] { read_file(folder / "link"); }) ==
+        folder / "link" + ": it is a symbolic link to nothing, which does not exist");
   CHECK(fault_of([&] { read_file(folder.path); }) == Fault::bad_file);
   write_file(folder / "large", std::string(100, 'x'));
   CHECK(fault_of([&] { read_file(folder / "large", 99); }) == Fault::bad_file);
