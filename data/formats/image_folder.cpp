@@ -375,6 +375,10 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
     }
     part->pixels.resize(part->labels.size() * size);
   }
+  const std::set<int32_t> seen(split.train.labels.begin(), split.train.labels.end());
+  if (options.classes.empty() && seen.size() == 1)
+    fail(Fault::usage, "{}: needs pictures of two or more classes to train on, has those of one: {}", path,
+         names[static_cast<size_t>(*seen.begin())]);
   describe(split, path, report);
   return split;
 }

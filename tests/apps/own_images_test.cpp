@@ -429,6 +429,8 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   save_small(scratch / "one");
   fs::remove_all(scratch / "one/b");
   refused("one", "has one: a");
+  fs::create_directory(scratch / "one/b");
+  refused("one", "needs pictures of two or more classes to train on, has those of one: a");
   const Outcome nowhere = run(small_run(scratch / "nowhere", scratch / "out"));
   CHECK(nowhere.status == 3);
   CHECK_MESSAGE(contains(nowhere.err, "there is no such file or folder"), nowhere.err);
