@@ -53,7 +53,7 @@ double predicted_active(const RunningNorm& norm) {
 // Takes the learning rate and the weight decay that are not given from the run in whose folder the file is.
 void take_rates(const std::string& file, double* lr, double* weight_decay) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
-  const std::string config = run_file(folder, "config.json").string();
+  const std::string config = run_file(folder / "config.json").string();
   if (std::error_code ignored; !std::filesystem::exists(config, ignored)) return;
   const auto options = run_options(folder.string());
   const auto text = [&](const char* name) {

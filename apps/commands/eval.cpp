@@ -16,7 +16,6 @@
 #include "core/io/file.h"
 #include "core/io/utf8.h"
 #include "layers/model/inference.h"
-#include "layers/model/safetensors.h"
 
 namespace evenkeel {
 namespace {
@@ -32,7 +31,7 @@ struct EvalOptions {
 // The words, completed by the size and colour for which a file of evenkeel is.
 PictureWords picture_words(const EvalOptions& o) {
   PictureWords words = o.pictures;
-  const auto stored = read_safetensors(o.file).metadata;
+  const auto stored = read_network(o.file).metadata;
   const auto input = stored.find("input");
   if (input == stored.end() || !is_path(o.data, o.data_dir)) return words;
   const size_t last = input->second.rfind('x');

@@ -26,7 +26,7 @@ fs::path folder_of(const fs::path& given) {
 // The log.csv of a run's folder, or beside a checkpoint.
 fs::path log_of(const fs::path& given) {
   const fs::path folder = folder_of(given);
-  return folder == given || given.extension() == ".safetensors" ? run_file(folder, "log.csv") : given;
+  return run_file(folder == given || given.extension() == ".safetensors" ? folder / "log.csv" : given);
 }
 
 // Why there is nothing to draw: no log, or a file of another name that does not start like one. "" for a run's log,

@@ -22,7 +22,7 @@ std::vector<std::string> folders(const std::string& path) try {
     fail(Fault::missing, "there is no folder {}; name the folder that holds the runs: evenkeel runs DIR", path);
   if (!fs::is_directory(path))
     fail(Fault::bad_file, "{} is no folder; name the folder that holds the runs: evenkeel runs DIR", path);
-  if (fs::exists(run_file(path, "config.json"))) return {path};  // a run's own folder
+  if (fs::exists(run_file(fs::path(path) / "config.json"))) return {path};  // a run's own folder
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path)) {
     if (entry.is_directory() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());

@@ -65,16 +65,18 @@ std::string network_path(const std::string& given) {
   std::error_code error;  // opening the path reports it
   if (!std::filesystem::is_directory(given, error)) return given;
   for (const char* name : {"best.safetensors", "last.safetensors"}) {
-    const std::string file = run_file(given, name).string();
-    if (!std::filesystem::exists(file, error) && !error) continue;
+    const std::filesystem::path file = std::filesystem::path(given) / name;
+    if (!std::filesystem::exists(run_file(file), error) && !error) continue;
     note(fmt::format("{}: reading its {}", given, name));
-    return file;
+    return file.string();
   }
   fail(Fault::missing,
        "{}: a run's folder has best.safetensors or last.safetensors, this one has neither; name a file, or the folder "
        "of a run that has saved an epoch",
        given);
 }
+
+SafeTensors read_network(const std::string& path) { return read_safetensors(run_file(path).string()); }
 
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part) {
   SafeTensors packed = capture(network, part);
@@ -109,7 +111,7 @@ PictureOptions picture_options(const NetworkInfo& info, bool skip_bad) {
 }
 
 NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) {
-  const SafeTensors stored = read_safetensors(path);
+  const SafeTensors stored = read_network(path);
   NetworkFile file;
   const auto text = [&](const char* key) { return metadata(stored, key, path); };
   ModelOptions& m = file.info.model;
@@ -177,7 +179,7 @@ void fill(Sequential& network, const SafeTensors& stored, const std::string& pat
 
 std::string load_start(const std::string& given, Sequential& network, const NetworkInfo& info) {
   const std::string path = network_path(given);
-  SafeTensors stored = read_safetensors(path);
+  SafeTensors stored = read_network(path);
   const std::vector<StoredTensor> own = capture(network, Part::weights).tensors;
   const std::string last = own.empty() ? "" : own.back().name.substr(0, own.back().name.rfind('.') + 1);
   const std::string layer = last.substr(0, last.empty() ? 0 : last.size() - 1);
@@ -267,7 +269,7 @@ DataSplit load_images(const NetworkFile& file, const std::string& path, const Da
 
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary) {
   NetworkFile file{.info = info, .network = make_named_model(info.model, vocabulary)};
-  fill(*file.network, read_safetensors(path), path);
+  fill(*file.network, read_network(path), path);
   return file;
 }
 

@@ -28,6 +28,9 @@ struct NetworkFile {
 // finished (with a line on stderr). Error(Fault::missing) if the folder has neither.
 std::string network_path(const std::string& given);
 
+// Reads the file by run_file(): a run's file belongs to the same run as the config.json that is read with it.
+SafeTensors read_network(const std::string& path);
+
 SafeTensors pack_network(Sequential& network, const NetworkInfo& info, Part part = Part::everything);
 // Builds the network that the options describe, with the weights of a file, possibly another program's.
 NetworkFile open_weights(const std::string& path, const NetworkInfo& info, const Vocabulary& vocabulary);

@@ -61,7 +61,7 @@ const EpochRow* RunRecord::best() const {
 }
 
 std::map<std::string, std::string> run_options(const std::string& folder) {
-  const std::string file = run_file(folder, "config.json").string(), text = read_file(file, 1 << 20);
+  const std::string file = run_file(fs::path(folder) / "config.json").string(), text = read_file(file, 1 << 20);
   check_json(text, file);
   const auto config = nlohmann::json::parse(text);
   if (!config.is_object() || !config.contains("options") || !config["options"].is_object())
@@ -73,7 +73,7 @@ std::map<std::string, std::string> run_options(const std::string& folder) {
 }
 
 RunRecord read_run(const std::string& folder) {
-  const fs::path config = run_file(folder, "config.json"), log = run_file(folder, "log.csv");
+  const fs::path config = run_file(fs::path(folder) / "config.json"), log = run_file(fs::path(folder) / "log.csv");
   RunRecord run{
       .name = fs::absolute(folder).lexically_normal().filename().string(), .options = run_options(folder), .rows = {}};
   const auto number = [&](const char* name, int64_t& value) {

@@ -21,7 +21,6 @@
 #include "core/base/processor.h"
 #include "core/io/file.h"
 #include "core/io/process.h"
-#include "layers/model/safetensors.h"
 
 namespace evenkeel {
 namespace {
@@ -63,7 +62,7 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
 // The network of the --init file, except for given options.
 void take_network(CLI::App& app, ModelOptions& m) {
   std::string said;
-  const auto stored = read_safetensors(m.init).metadata;
+  const auto stored = read_network(m.init).metadata;
   for (const auto& [key, value] : {std::pair("model", &m.model), {"norm", &m.norm}, {"activation", &m.activation}}) {
     CLI::Option* option = app.get_option(std::string("--") + key);
     const auto found = stored.find(key);

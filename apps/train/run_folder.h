@@ -3,7 +3,8 @@
 //
 //   FOLDER/.lock   who works in it; locked for as long as that process lives, however it ends
 //   FOLDER/.next   the files of a run that overwrites an earlier one and has not finished an epoch yet
-//   FOLDER/.ready  these files once that run has finished an epoch; this process or the next one moves them into FOLDER
+//   FOLDER/.ready  these files once that run has finished an epoch; this process or the next moves them into FOLDER.
+//                  Until then readers take each from here: run_file()
 #pragma once
 #include <string>
 

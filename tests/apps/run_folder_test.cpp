@@ -214,11 +214,20 @@ TEST_CASE("run folder: while a replacement is cut short anywhere, readers show t
   REQUIRE(run(quick_run + Arguments{"--out", later, "--model", "mlp:9", "--epochs", "2", "--lr", "0.01"}).status == 0);
   const auto shown = [](const std::string& folder) {
     std::string all;
-    for (const Arguments& reader : {Arguments{"runs", folder}, {"eval", folder}, {"doctor", folder}})
+    const std::string best = folder + "/best.safetensors", picture = folder + "/../picture.svg";
+    for (const Arguments& reader : {Arguments{"runs", folder}, {"eval", folder}, {"doctor", folder}, {"doctor", best}})
       all += run(reader).out + "\n";
-    const std::string picture = folder + "/../picture.svg";
-    CHECK(run({"plot", folder, "--out", picture}).status == 0);
-    return all + slurp(picture);
+    for (const char* log : {"", "/last.safetensors", "/log.csv"}) {
+      CHECK(run({"plot", folder + log, "--out", picture}).status == 0);
+      all += slurp(picture);
+    }
+    for (const std::string& network : {folder, best}) {
+      fs::remove(folder + "/best.npz");
+      CHECK(run({"export", network, "--format", "npz"}).status == 0);
+      CHECK(fs::exists(folder + "/best.npz"));  // not where the next process removes it
+      all += slurp(folder + "/best.npz");
+    }
+    return all;
   };
   const std::string complete = shown(later);
   const std::vector<std::string> files{"log.csv", "curves.svg", "best.safetensors", "config.json", "last.safetensors"};
