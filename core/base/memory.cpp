@@ -110,7 +110,7 @@ class Range {
 
   char* begin_ = nullptr;
   size_t size_, usable_ = 0, cached_ = 0;
-  size_t touched_ = 0;             // the end of all earlier places; no free place begins behind it
+  size_t touched_ = 0;             // the end of all earlier places; no free place begins after it
   std::map<size_t, size_t> free_;  // address and bytes of each free place
 };
 

@@ -6,7 +6,7 @@
 
 namespace evenkeel {
 
-// What std::from_chars does for float and double, by strtod: libc++ has it for integers only.
+// std::from_chars for float and double, by strtod: libc++ has it for integers only.
 template <class Real>
 std::from_chars_result read_by_strtod(const char* begin, const char* end, Real& value);
 

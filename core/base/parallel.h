@@ -19,7 +19,7 @@ void set_threads(int n);  // 1 to most_threads; waits for the running job; an er
 
 struct Shard;
 
-// Settings of a thread. The threads that run its blocks inherit them.
+// Settings of a thread. Threads of the pool take them over while they run its blocks.
 struct ThreadSettings {
   bool recording = true;   // see autograd.h
   bool bf16 = false;       // see Precision of ops/matmul.h

@@ -14,8 +14,8 @@
 
 namespace evenkeel {
 
-// The first of n examples that belongs to a shard; shard number `shards` begins at n. The shards are contiguous, and
-// their sizes differ by one at most.
+// The index of the first of n examples that belongs to a shard; shard number `shards` begins at n. The shards are
+// contiguous, and their sizes differ by one at most.
 inline int64_t shard_begin(int64_t n, int64_t shard, int64_t shards) { return n * shard / shards; }
 
 // The processes that share the work. All calls of one object come from one thread. A call throws Error or ends this

@@ -24,8 +24,8 @@ int64_t rows(const ConvSizes& a) { return a.n * a.p * a.q; }
 int64_t patch(const ConvSizes& a) { return a.r * a.s * a.c; }
 bool is_matmul(const ConvSizes& a) { return a.r == 1 && a.s == 1 && a.stride == 1 && a.padding == 0; }
 
-// Offsets of the elements of a block (down, across, channels), in order, in an image (.., width, depth): the block
-// starts at offset `first`, and its neighbouring rows and columns are `step` rows and columns of the image apart.
+// Offsets of the elements of a block (down, across, channels) in an image (.., width, depth), in order. The block
+// starts at offset `first`. Its neighbouring rows are `step` rows of the image apart; columns likewise.
 using Places = std::vector<int64_t>;
 Places places(int64_t down, int64_t across, int64_t channels, int64_t width, int64_t depth, int64_t step,
               int64_t first = 0) {
@@ -171,7 +171,7 @@ struct BackwardField {
         more(Phase(a, a.stride - 1, 1).shift - top),
         width((a.w + a.stride - 1) / a.stride + Phase(a, a.stride - 1, 1).shift - left) {}
   int64_t top, left;    // the first row and column of y that position 0 reads
-  int64_t more, width;  // rows read beyond those of the positions; columns read
+  int64_t more, width;  // rows that are read beyond the positions' own; columns that are read
 };
 
 struct PhasePair {

@@ -14,9 +14,9 @@ namespace evenkeel {
 int64_t conv_filters_size(const ConvSizes& a, ConvForm form);
 void conv_pack_filters(const ConvSizes& a, ConvForm form, const real* w, real* filters);
 
-// `form`: of each group. `moments`: receives the moments of y's rows, to be merged in order; only where
-// conv_gathers_moments(), and without an epilogue. `pooled`: y is followed by max pooling of 2x2 pixels, and is (n, p /
-// 2, q / 2, k); only where conv_pools(), and without an addition.
+// `form`: of each group. `moments`: receives the moments of y's rows, to be merged in order; allowed if
+// conv_gathers_moments() and there is no epilogue. `pooled`: receives the winners of max pooling of 2x2 pixels; y
+// is then the pooled result (n, p / 2, q / 2, k). Allowed if conv_pools() and nothing is added.
 bool conv_gathers_moments(const ConvSizes& a, ConvForm form);
 bool conv_pools(const ConvSizes& a, ConvForm form);
 void conv_forward(const ConvSizes& a, ConvForm form, const real* x, const real* filters, real* y, const Finish& finish,

@@ -39,7 +39,7 @@ void transpose(const real* from, int64_t rows, int64_t columns, real* to) {
     for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
 }
 
-// --- Depthwise: loops over positions; in them over channels; in them over taps. w (R, S, channels) ---
+// --- Depthwise: nested loops over positions, channels and taps. w (R, S, channels) ---
 
 // A window of `length` taps starts at `first` on an axis of `extent` elements: its taps inside the axis are [begin,
 // end).

@@ -68,13 +68,13 @@ void multiply_columns(int64_t m, int64_t width, int64_t k, const A& a, const rea
   }
 }
 
-// How many of the columns that are `left` a product of m rows computes together.
+// How many of the `left` remaining columns a product of m rows computes at once.
 int64_t columns_together(int64_t m, int64_t left) {
   const bool wide = wide_vecs > 0 && m >= wide_from && left > (wide_vecs - 1) * lanes;
   return std::min<int64_t>(left, wide ? wide_vecs * lanes : panel);
 }
 
-// C (m x width) = or += A (m x k) B, some columns of a panel, or of two that lie `right` apart.
+// C (m x width) = or += A (m x k) B, where B is columns of one panel, or of two panels `right` numbers apart.
 template <class A>
 void multiply_panel(int64_t m, int64_t width, int64_t k, const A& a, const real* b, int64_t ldb, int64_t right, real* c,
                     int64_t ldc, bool add) {

@@ -21,8 +21,8 @@ constexpr int gemm_rows = 6;
 void gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* b, int64_t ldb,
           bool add, real* c, int64_t ldc);
 
-// The same in two steps, for a B that many products share: `pack` copies op(B) (k x n) into the form that the kernel
-// reads, packed_size numbers, and gemm_packed computes the columns [begin, end) of C = A op(B), begin a multiple of 64.
+// The same in two steps, for a B that many products share. `pack` copies op(B) (k x n) into packed_size numbers, in the
+// order that the kernel reads. gemm_packed computes the columns [begin, end) of C = A op(B); begin: a multiple of 64.
 int64_t packed_size(int64_t n, int64_t k);
 void pack(bool tb, int64_t n, int64_t k, const real* b, int64_t ldb, real* to);
 void gemm_packed(int64_t m, int64_t n, int64_t k, const real* a, int64_t lda, const real* packed, real* c,

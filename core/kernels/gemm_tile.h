@@ -15,8 +15,8 @@ constexpr int tile_rows = gemm_rows, tile_vecs = 2;
 constexpr int panel = tile_vecs * lanes;  // columns
 constexpr int64_t depth = 256;            // rows of a panel: 8, 16 or 32 KiB
 // With AVX-512 a product of at least wide_from rows takes two panels at a time, in tiles of 6 x 4 Vecs: 10 loads for 24
-// multiply-adds, where 14 x 2 Vecs take 16 for 28. With fewer rows B comes from the L2 cache or beyond for too large a
-// part of the time.
+// multiply-adds, where 14 x 2 Vecs take 16 for 28. With fewer rows, too much of the time goes to reading B from the L2
+// cache or beyond.
 constexpr int wide_rows = 6, wide_vecs = vec_bytes == 64 ? 2 * tile_vecs : 0;
 constexpr int64_t wide_from = 57;
 // With AVX-512 the lines of C are prefetched, and those of B and of a ByColumns A `ahead` rows before they are read.

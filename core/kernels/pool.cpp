@@ -12,8 +12,8 @@
 namespace evenkeel {
 namespace {
 
-// For each window of one row of the result: window(offset in the result, number of cells, cells), where cells(f) calls
-// f(number, offset in x) for each cell outside the padding; the first has number 0, the next row's `size` more.
+// Calls window(offset in the result, number of cells, cells) for each window of one row of the result. cells(f) calls
+// f(index, offset in x) for each cell outside the padding. The first one has index 0; a column adds 1, a row `size`.
 template <class Window>
 void for_windows(PoolSizes a, int64_t row, Window window) {
   const int64_t n = row / a.p, top = row % a.p * a.stride - a.padding;

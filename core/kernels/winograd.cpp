@@ -18,8 +18,8 @@ using namespace winograd;
 // The number of tiles that are transformed, multiplied and transformed back together.
 constexpr int64_t block = 30 / gemm_rows * gemm_rows;
 // in_cache: floats that stay in a core's L2 cache (processors with AVX-512 have at least 1 MiB of it).
-// large_block: the tiles of a block where the filters' transforms have more than 2 in_cache floats, and are read again
-// for every block, or at most short_products, where the products are so short that their calls count.
+// large_block: the tiles of a block in two cases. The filters' transforms have more than 2 in_cache floats: they are
+// read again for every block. Or they have at most short_products floats: the calls of short products cost time.
 // in_l3: floats of a part of the tiles' transforms that stay in the L3 cache.
 // With AVX2 larger parts were slower; larger blocks were not measured.
 #if defined(__AVX512F__)

@@ -13,7 +13,7 @@
 namespace evenkeel {
 
 // Whether the functions below keep these bounds: a weight gradient from tiles with only one row or column in use has
-// more than twice the error. Of the form with small tiles there are only the filters and the forward direction.
+// more than twice the error. The form with small tiles has only the forward direction.
 bool winograd_applies(const ConvSizes& a, ConvForm form);
 // Multiplications for each pair of input and output channels, with `more_tiles` extra tiles; the direct form needs n p
 // q r s.
