@@ -66,7 +66,7 @@ void Shards::run(int64_t n, const std::function<void(int64_t)>& f) {
   lock.unlock();
   for (const Meeting& m : meetings_)
     if (m.error) std::rethrow_exception(m.error);
-  check(!broken_, "shards: every shard must come to the same exchanges of values, of the same sizes");
+  check(!broken_, "shards: every shard must call fold() as often as the others, with as many bytes; one did not");
 }
 
 // Lets shard `to` compute, then those after it, until it is the caller's turn again.

@@ -45,9 +45,13 @@ struct ByteReader::Unzip {
       ended = status == Z_STREAM_END;
       if (ended && gzip && begins_as_gzip(stored, stored.size() - left())) ended = inflateReset(&stream) != Z_OK;
       if (status == Z_MEM_ERROR) throw std::bad_alloc();
-      if (status == Z_BUF_ERROR) fail(Fault::bad_file, "{}: the packed data ends too early", name);
+      if (status == Z_BUF_ERROR)
+        fail(Fault::bad_file,
+             "{}: its compressed data ends too early, so a part of the file is missing; copy or download it again",
+             name);
       if (status != Z_OK && status != Z_STREAM_END)
-        fail(Fault::bad_file, "{}: damaged packed data: {}", name, stream.msg ? stream.msg : "unknown format");
+        fail(Fault::bad_file, "{}: its compressed data is damaged ({}); copy or download the file again", name,
+             stream.msg ? stream.msg : "unknown format");
     }
     return written;
   }
@@ -61,7 +65,7 @@ struct ByteReader::Unzip {
       const size_t n = stored.read(next, part, sizeof part);
       if (n == 0) break;
       if (!gzip || std::any_of(part, part + n, [](char c) { return c != '\0'; }))
-        fail(Fault::bad_file, "{}: {} bytes of trailing junk follow the packed data", name, left());
+        fail(Fault::bad_file, "{}: {} bytes follow the compressed data; nothing may follow it", name, left());
       next += n;
     }
   }
@@ -89,7 +93,9 @@ void refuse_foreign(const std::string& name, const Stored& stored, const char* w
 ByteReader::ByteReader(const std::string& name, Stored bytes)
     : ByteReader(name, bytes, begins_as_gzip(bytes, 0) ? Packing::gzip : Packing::none) {}
 ByteReader::ByteReader(const std::string& name, Stored bytes, Packing packing) : name_(name), stored_(bytes) {
-  if (packing == Packing::gzip && bytes.size() < 18) fail(Fault::bad_file, "{}: the gzip data ends too early", name_);
+  if (packing == Packing::gzip && bytes.size() < 18)
+    fail(Fault::bad_file,
+         "{}: its gzip data ends too early, so a part of the file is missing; copy or download it again", name_);
   if (packing != Packing::none) unzip_ = std::make_unique<Unzip>(bytes, packing);
 }
 ByteReader::~ByteReader() = default;

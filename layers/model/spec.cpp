@@ -152,7 +152,7 @@ class SpecBuilder {
           flat.push_back(&item);
         }
         check(static_cast<int64_t>(flat.size()) <= options_.limits.layers && ++expanded_ <= options_.limits.layers * 4,
-              "model: at most {} layers", options_.limits.layers);
+              "model: must have at most {} layers, got more; lower the counts before *", options_.limits.layers);
       }
     }
   }

@@ -184,12 +184,12 @@ TEST_CASE("shards: a failure of any of them ends the run with its error, and no 
                        if (i != bad) exchange();
                        if (after == 1) exchange();
                      })
-                .starts_with("shards: every shard must come to the same exchanges"));
+                .starts_with("shards: every shard must call fold() as often as the others"));
     }
   CHECK(fault_of(2, [&](int64_t i) {
           double v[2] = {};
           this_shard()->sum(v, 1 + i);
-        }).starts_with("shards: every shard must come to the same exchanges"));
+        }).starts_with("shards: every shard must call fold() as often as the others"));
 }
 
 TEST_CASE("shards: processes must divide them") {

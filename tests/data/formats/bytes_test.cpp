@@ -62,7 +62,8 @@ TEST_CASE("no damaged bit of a gzip changes what is read") {
 TEST_CASE("a wrong checksum, bytes after the end and too much data are named") {
   std::string zipped = deflated(text(300));
   zipped[zipped.size() - 8] ^= 1;
-  CHECK(refusal([&] { read_all(zipped, 300); }) == "file: damaged packed data: incorrect data check");
+  CHECK(refusal([&] { read_all(zipped, 300); }) ==
+        "file: its compressed data is damaged (incorrect data check); copy or download the file again");
   CHECK(refusal([&] { read_all(text(301), 300); }) == "file: its header promises 300 bytes of data, the file has 301");
 
   const auto after_300 = [](const std::string& bytes) {
@@ -73,7 +74,7 @@ TEST_CASE("a wrong checksum, bytes after the end and too much data are named") {
   };
   CHECK(after_300(text(301)) == "file: 1 bytes follow the end of the data");
   CHECK(after_300(deflated(text(301))) == "file: the data goes on after the 300 bytes its header promises");
-  CHECK(after_300(deflated(text(300)) + "more") == "file: 4 bytes of trailing junk follow the packed data");
+  CHECK(after_300(deflated(text(300)) + "more") == "file: 4 bytes follow the compressed data; nothing may follow it");
 }
 
 TEST_CASE("a gzip of several members, and zeros after it, are read; junk after it is not") {
@@ -88,7 +89,7 @@ TEST_CASE("a gzip of several members, and zeros after it, are read; junk after i
           std::string::npos);
     for (const std::string junk : {"junk", "\n"}) {
       const std::string said = refusal([&] { read_all(zipped + junk, all.size()); });
-      CHECK_MESSAGE(said.find(" bytes of trailing junk follow the packed data") != std::string::npos, said);
+      CHECK_MESSAGE(said.find(" bytes follow the compressed data") != std::string::npos, said);
     }
   }
   // Bare deflate data have no members, and nothing after them.
@@ -96,7 +97,7 @@ TEST_CASE("a gzip of several members, and zeros after it, are read; junk after i
   ByteReader reader("file", bare, Packing::deflate);
   char x;
   reader.read(&x, 1);
-  CHECK(refusal([&] { reader.finish(); }) == "file: 1 bytes of trailing junk follow the packed data");
+  CHECK(refusal([&] { reader.finish(); }) == "file: 1 bytes follow the compressed data; nothing may follow it");
 }
 
 TEST_CASE("data that cannot be there is refused before anybody allocates for it") {
