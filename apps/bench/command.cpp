@@ -62,7 +62,7 @@ Action bench_command(CLI::App& app, const Registry&) {
     check(o->against == !o->other.empty(), "bench: give the other program as --against -- PROGRAM ARG...");
     check((!o->against && o->model.empty()) || !o->workload.empty(), "bench: --against and --model need a --workload");
     check(!o->compare || (!o->against && !o->json), "bench: --compare takes neither --against nor --json");
-    check(!o->against || !o->json, "bench: --against prints no JSON");
+    check(!o->against || !o->json, "bench: --against cannot be combined with --json");
     if (o->ops) {
       const Setting& s = o->setting;
       check(o->workload.empty() && !o->against && s.norm == Setting().norm && s.precision == Setting().precision,

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -51,7 +53,7 @@ std::string torch_script() {
   static const int file = ::memfd_create("torch_bench.py", MFD_CLOEXEC);
   const std::string text = torch_bench;
   check(file >= 0 && ::pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()),
-        "bench: no memory for the script that times PyTorch");
+        "bench: the script that times PyTorch cannot be put into memory: {}", std::strerror(errno));
   return fmt::format("/proc/{}/fd/{}", ::getpid(), file);
 #else
   fail(Fault::missing, "bench: --compare needs Linux");

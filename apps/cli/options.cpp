@@ -128,8 +128,8 @@ CLI::Option* add_precision(CLI::App& app, std::string& value) {
 Precision precision_of(const std::string& text) {
   if (text == "float32") return Precision::float32;
   check(bf16_in_hardware(),
-        "--precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this one has not; leave the "
-        "option out");
+        "--precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this processor lacks; "
+        "leave the option out");
   return Precision::bf16;
 }
 

@@ -110,9 +110,10 @@ int show(const SheetOptions& o, const DataSets& own) {
       load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
   allow_flips(flip_word(o.augment), split);
   check_result(o.out, split.inputs);
-  check(split.train.size() > 0, "data show: {} has no training images", o.name);
+  check(split.train.size() > 0,
+        "data show: the set must have training images, for the counts and the normalisation; {} has none", o.name);
   const Dataset& part = o.split == "test" ? split.test : split.train;
-  check(part.size() > 0, "data show: {} has no test images", o.name);
+  check(part.size() > 0, "data show: {} has no test images; leave out --split test", o.name);
   print_counts(split);
   print_channels(split.train);
   const Dataset shown = take(part, examples(part, o.each, o.seed));

@@ -119,7 +119,9 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
         examine(*p, s);
       });
     });
-    check(!all.empty(), "doctor: {} has no normalisation with running statistics", o->subject.file);
+    check(!all.empty(),
+          "doctor: the network must have a batch or renorm layer, which has running averages; {} has none",
+          o->subject.file);
 
     // How far logits differ between batch statistics and running ones.
     double apart = 0, size = 0, changed = 0, images = 0;

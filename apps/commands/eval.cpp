@@ -166,8 +166,9 @@ Action eval_command(CLI::App& app, const Registry& registry) {
         o->views ? test_views(data.flips) : Views{View()});
     if (!o->logits.empty()) write_file(o->logits, format_npz({logits.logits, logits.labels}));
     if (!std::isfinite(score.loss))
-      fail(Fault::failed, "eval: the loss on {} images of {} is {}: the network's outputs overflow", score.count,
-           data.name, score.loss);
+      fail(Fault::failed,
+           "eval: the loss on {} images of {} is {}: the network's outputs overflow; use an earlier checkpoint",
+           score.count, data.name, score.loss);
     say("{0} loss {1:.6g}\n{0} accuracy {2:.4f} ({3} of {4})\n", o->split, score.loss, score.accuracy(), score.correct,
         score.count);
     if (!o->report.empty()) write_report(o->report, *o, file.info, data, score, std::move(answers));

@@ -30,7 +30,8 @@ Action fold_command(CLI::App& app, const Registry& registry) {
     check_result(o->out, subject.inputs);
     NetworkFile plain = open_network(o->subject.file, registry.layers);
     const int norms = fold_batch_norms(*plain.network);
-    check(norms > 0, "fold: {} has no batch normalisation right after a convolution or dense layer", o->subject.file);
+    check(norms > 0, "fold: the network must have a batch norm right after a convolution or dense layer; {} has none",
+          o->subject.file);
     plain.info.model.model = plain.network->describe();
     plain.info.model.norm = plain.info.model.activation = "none";  // the text has them
     double apart = 0, largest = 0;

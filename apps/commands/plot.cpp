@@ -65,8 +65,8 @@ Action plot_command(CLI::App& app, const Registry&) {
   add_text(app, "--title", o->title, "TEXT", "above the picture");
   add_text(app, "--out", o->out, "FILE", "the SVG file to write");
   return [o] {
-    check(o->labels.empty() || o->labels.size() == o->runs.size(), "plot: {} runs need as many --label, got {}",
-          o->runs.size(), o->labels.size());
+    check(o->labels.empty() || o->labels.size() == o->runs.size(),
+          "plot: give one --label for each of the {} runs, or none; got {}", o->runs.size(), o->labels.size());
     std::vector<NamedLog> logs;
     for (size_t i = 0; i < o->runs.size(); ++i) {
       check(!o->runs[i].empty(), "RUN: must not be empty");

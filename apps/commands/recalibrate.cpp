@@ -26,7 +26,9 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
     Subject subject = open_subject(o->subject, registry);
     check_result(o->out, subject.inputs);
     const auto norms = running_norms(subject.network());
-    check(!norms.empty(), "recalibrate: {} has no normalisation with running statistics", o->subject.file);
+    check(!norms.empty(),
+          "recalibrate: the network must have a batch or renorm layer, which has running averages; {} has none",
+          o->subject.file);
     const auto score = [&] {
       return evaluate(subject.network(), subject.images, subject.file.info.normalization, subject.batch_size);
     };

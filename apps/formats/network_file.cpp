@@ -23,7 +23,8 @@ std::vector<Number> parse_numbers(const std::string& text, const std::string& wh
   const char *at = text.data(), *end = at + text.size();
   for (bool more = true; more;) {
     const auto [rest, error] = read_number(at, end, values.emplace_back());
-    check(error == std::errc() && (rest == end || *rest == ','), "its {} is not a list of numbers: \"{}\"", what, text);
+    check(error == std::errc() && (rest == end || *rest == ','), "its {} must be a list of numbers, got \"{}\"", what,
+          text);
     if constexpr (std::is_floating_point_v<Number>)
       check(std::isfinite(values.back()), "its {} must be finite numbers, got \"{}\"", what, text);
     more = rest != end;
@@ -128,15 +129,16 @@ NetworkFile open_network(const std::string& path, const Vocabulary& vocabulary) 
                                parse_numbers<float>(text("deviation"), "deviation")};
     const size_t channels = static_cast<size_t>(m.input.channels());
     check(file.info.normalization.mean.size() == channels && file.info.normalization.deviation.size() == channels,
-          "mean and deviation must be one number a channel");
+          "its mean and deviation must be one number a channel, got {} and {} for {} channels",
+          file.info.normalization.mean.size(), file.info.normalization.deviation.size(), channels);
     for (float d : file.info.normalization.deviation)
-      check(std::isnormal(d) && d > 0, "deviation must be positive, got {}; the least is 1.2e-38", d);
+      check(std::isnormal(d) && d > 0, "its deviation must be at least 1.2e-38, got {}", d);
     file.info.class_names = class_names(stored);
     check(!stored.metadata.contains("class_names") || static_cast<int64_t>(file.info.class_names.size()) == m.classes,
           "its class_names must be a list of {} texts", m.classes);
     if (stored.metadata.contains("holdout")) {
       file.info.held_out = parse_number<double>(text("holdout"), "holdout");
-      check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be from 0 to 1, got {}",
+      check(file.info.held_out > 0 && file.info.held_out < 1, "its holdout must be above 0 and below 1, got {}",
             file.info.held_out);
     }
     if (const auto crc = stored.metadata.find("holdout_crc32"); crc != stored.metadata.end())

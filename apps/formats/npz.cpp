@@ -33,7 +33,9 @@ std::string format_npz(const std::vector<StoredTensor>& arrays) {
   for (const StoredTensor& t : arrays) {
     const std::string file = format_npy(t), name = t.name + ".npy";
     const size_t offset = archive.size();
-    check(offset + file.size() < UINT32_MAX, "npz: more than 4 GiB do not fit");
+    check(offset + file.size() < UINT32_MAX,
+          "npz: the file must be smaller than 4 GiB, and these arrays are larger; export to safetensors has no such "
+          "limit");
     std::string common;             // the fields common to the local header and the directory
     append(common, 2, 20);          // version of ZIP needed
     append(common, 2, 1 << 11);     // names are UTF-8

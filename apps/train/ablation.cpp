@@ -48,7 +48,8 @@ std::vector<Variant> read_variants(const std::string& path, const TrainWords& se
     v.options.update(set);
     v.options.update(TrainWords::parse(own.dump()));
     for (const char* ours : {"seed", "out", "overwrite", "threads", "resume", "list-recipes", "help"})
-      if (v.options.contains(ours)) fail(Fault::bad_file, "{}: --{} is not for a variant to set", path, ours);
+      if (v.options.contains(ours))
+        fail(Fault::bad_file, "{}: the variant \"{}\" must not have the option \"{}\"; leave it out", path, name, ours);
     all.push_back(std::move(v));
   }
   return all;
@@ -95,8 +96,8 @@ const FinishedRun* find_run(const std::vector<FinishedRun>& runs, const Variant&
 bool Difference::clear() const { return std::abs(mean) > 2 * error; }
 
 Difference paired_difference(const std::vector<double>& before, const std::vector<double>& after) {
-  check(before.size() == after.size(), "paired_difference: {} numbers before and {} after", before.size(),
-        after.size());
+  check(before.size() == after.size(), "paired_difference: before and after must have as many numbers, got {} and {}",
+        before.size(), after.size());
   if (before.empty()) return {};
   const auto n = static_cast<double>(before.size());
   std::vector<double> d(before.size());

@@ -56,7 +56,8 @@ void TrainingRun::resume(RunFolder folder, Json config, bool longer) {
   identity_ = run_identity(facts(), config["options"]).dump();
   check_json(metadata(stored, "run", file), file + ": its \"run\"");
   nlohmann::json before = nlohmann::json::parse(metadata(stored, "run", file));
-  if (!before.is_object()) fail(Fault::bad_file, "{}: its \"run\" is not a JSON object", file);
+  if (!before.is_object())
+    fail(Fault::bad_file, "{}: its \"run\" must be a JSON object; restore the file, or start the run again", file);
   int64_t epochs = o_.epochs;  // planned
   if (longer && before.contains("options") && before["options"].is_object()) {
     nlohmann::json& there = before["options"]["epochs"];
@@ -69,8 +70,8 @@ void TrainingRun::resume(RunFolder folder, Json config, bool longer) {
   restore(*network_, stored);
   state_ = unpack_training(stored, kept_state(), file);
   if (state_.epoch < 1 || state_.epoch > o_.epochs + 1 || state_.batch < 0 || state_.batch > loader_.batches()) {
-    fail(Fault::bad_file, "{}: it stands in epoch {} after batch {}, which is not in a run of {} epochs of {}", file,
-         state_.epoch, state_.batch, o_.epochs, loader_.batches());
+    fail(Fault::bad_file, "{}: it must stand within the run, {} epochs of {} batches, got epoch {} after batch {}",
+         file, o_.epochs, loader_.batches(), state_.epoch, state_.batch);
   }
   if (state_.epoch > 1) {
     rows_ = read_log_csv(path("log.csv"));

@@ -38,7 +38,7 @@ std::unique_ptr<RunOptions> read_config(const std::string& name, const std::stri
   auto options = std::make_unique<RunOptions>();
   for (const auto& [option, value] : config["options"].items()) {
     if (option == "help" || !options->app.get_option_no_throw("--" + option))
-      fail(Fault::bad_file, "{}: there is no option \"{}\"", name, option);
+      fail(Fault::bad_file, "{}: evenkeel train has no option \"{}\"; remove it", name, option);
     if (!value.is_primitive() || value.is_null())
       fail(Fault::bad_file, "{}: the option \"{}\" must be a text, a number, true or false", name, option);
   }

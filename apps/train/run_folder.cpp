@@ -70,7 +70,7 @@ void RunFolder::check_usable(const std::string& path, Use use) {
   std::error_code error;
   const bool created = !fs::exists(path, error);
   if (!fs::is_directory(nearest, error)) {
-    if (!created) fail(Fault::io, "{} exists and is not a folder", path);
+    if (!created) fail(Fault::io, "{} exists and is not a folder; choose another --out", path);
     fail(Fault::io, "{}: the folder cannot be created: {} is not a folder", path, nearest.string());
   }
   if (::faccessat(AT_FDCWD, nearest.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
@@ -108,7 +108,8 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
     if (begun_in(path + "/.next")) where_ = path + "/.next";
     return;
   }
-  if (use == Use::resume && !fs::exists(path, error)) fail(Fault::missing, "there is no folder {}", path);
+  if (use == Use::resume && !fs::exists(path, error))
+    fail(Fault::missing, "--resume: there is no folder {}; evenkeel runs lists the runs", path);
   check_usable(path, use);
   created_ = fs::create_directories(path, error);
   if (error) fail(Fault::io, "{}: the folder cannot be created: {}", path, error.message());

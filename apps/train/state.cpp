@@ -72,10 +72,13 @@ TrainState unpack_training(const SafeTensors& file, const std::vector<Parameter>
   const auto names = by_name(file);
   for (const Parameter& v : kept) {
     const auto stored = names.find(own_prefix + v.name);
-    if (stored == names.end()) fail(Fault::bad_file, "{}: it lacks {}{}", path, own_prefix, v.name);
+    if (stored == names.end())
+      fail(Fault::bad_file, "{}: it must have {}{}, and has not; restore the file, or start the run again", path,
+           own_prefix, v.name);
     const Tensor value = load(*stored->second);
     if (value.shape() != v.value.shape()) {
-      fail(Fault::bad_file, "{}: {}{} has shape {}, not {}", path, own_prefix, v.name, value.shape(), v.value.shape());
+      fail(Fault::bad_file, "{}: {}{} must have shape {}, got {}", path, own_prefix, v.name, v.value.shape(),
+           value.shape());
     }
     Tensor(v.value).copy_from(value);
   }

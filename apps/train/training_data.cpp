@@ -25,8 +25,8 @@ TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
       load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.data, o.data_dir, o.model.seed));
   allow_flips(flip_word(o.augment), split);
   check(split.train.size() > 0 && split.test.size() > 0,
-        "train: {} has {} images to train on and {} to test on; both need one", o.data, split.train.size(),
-        split.test.size());
+        "train: the data must have images to train on and images to test on; {} has {} and {}", o.data,
+        split.train.size(), split.test.size());
   check_classes(split.train);
   check_classes(split.test);
   TrainingData data{draw_samples(std::move(split.train), o.samples, o.model.seed),
@@ -36,7 +36,7 @@ TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
                     std::move(split.inputs),
                     split.held_out};
   if (o.validation > 0) {
-    check(o.validation < data.train.size(), "--validation: must leave something of {} training images, got {}",
+    check(o.validation < data.train.size(), "--validation: must be less than {}, the number of training images, got {}",
           data.train.size(), o.validation);
     Random random = Random(o.model.seed).split("validation");
     std::tie(data.train, data.validation) = hold_out(data.train, o.validation, random);

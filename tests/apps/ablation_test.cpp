@@ -175,13 +175,13 @@ TEST_CASE("ablate: errors name the fault in a file of variants, in a log, or in 
   save(file, R"({"variants": {"a": {"lr": [1]}}})");
   refused(4, "the variant \"a\" must be an object of options");
   save(file, R"({"variants": {"a": {"seed": 3}}})");
-  refused(4, "--seed is not for a variant to set");
+  refused(4, "v.json: the variant \"a\" must not have the option \"seed\"; leave it out");
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
   refused(2, "--set needs NAME=VALUE, got 'epochs'", {"--set", "epochs"});
   refused(2, "unknown option --ephocs; did you mean --epochs?", {"--set", "ephocs=1"});
   refused(2, "--set: --epochs: must be an integer", {"--set", "epochs=x"});
   save(file, R"({"variants": {"a": {"resume": "runs/a"}}})");
-  refused(4, "--resume is not for a variant to set");
+  refused(4, "the variant \"a\" must not have the option \"resume\"");
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
   refused(1, "diverged");  // nothing to compare with
   CHECK_FALSE(std::filesystem::exists(log));
@@ -203,7 +203,7 @@ TEST_CASE("ablate: a variant that cannot be trained is named before the first on
   for (const auto& [last_, status_, why_] :
        {std::tuple<std::string, int, std::string>{R"({"nrom": "none"})", 4,
                                                   "unknown option --nrom; did you mean --norm?"},
-        {R"({"help": true})", 4, "--help is not for a variant to set"},
+        {R"({"help": true})", 4, "the variant \"the last\" must not have the option \"help\""},
         {R"({"lr": "fast"})", 4, "--lr: must be a number above 0"},
         {R"({"augment": "maybe"})", 4, "--augment: must be true or false, got \"maybe\""},
         {R"({"model": "conv:8:3 dense:classes"})", 4, "put flatten or global_avgpool before it"},

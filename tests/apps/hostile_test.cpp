@@ -170,7 +170,7 @@ TEST_CASE("hostile files: config.json and log.csv") {
   std::string options = "{\"options\":{";
   for (int i = 0; i < 90'000; ++i) options += fmt::format("{}\"o{}\":1", i ? "," : "", i);
   save(config, options + "}}");
-  refused(train, "there is no option \"o0\"");
+  refused(train, "has no option \"o0\"");
   std::string facts = "{\"options\":{\"samples\":20,\"batch-size\":10},\"images\":{";
   for (int i = 0; i < 90'000; ++i) facts += fmt::format("{}\"o{}\":1", i ? "," : "", i);
   save(config, facts + "}}");
@@ -223,7 +223,7 @@ TEST_CASE("hostile text: what a file, a path or an option says cannot steer a te
                       trained() + "\n"})
                      .err,
                  "into " + trained() + "\\x0a\n"));
-  CHECK(contains(run({"train", "--resume", "no\nfolder"}).err, "there is no folder no\\x0afolder\n"));
+  CHECK(contains(run({"train", "--resume", "no\nfolder"}).err, "there is no folder no\\x0afolder; "));
   CHECK(run({"plot", trained(), "--out", scratch / "x\n.svg"}).out == scratch / "x\\x0a.svg\n");
   // A message of several lines keeps them.
   CHECK(contains(run({"train", "--nosuch"}).err, "\n  Try evenkeel train --help\n"));

@@ -527,7 +527,8 @@ TEST_CASE("plot: the curves of two runs in one picture, under the names of their
   CHECK_MESSAGE(nothing.err.find("empty/log.csv") != std::string::npos, nothing.err);
 
   const Outcome labels = run({"plot", scratch / "none", "--label", "a", "--label", "b"});
-  CHECK((labels.status == 2 && labels.err.find("1 runs need as many --label, got 2") != std::string::npos));
+  CHECK((labels.status == 2 &&
+         labels.err.find("give one --label for each of the 1 runs, or none; got 2") != std::string::npos));
   CHECK(run({"plot"}).status == 2);
   CHECK(run({"plot", scratch / "none", "--out", scratch / "no/folder.svg"}).status == 5);
 

@@ -23,7 +23,8 @@ TEST_CASE("train --precision bf16 is in config.json and in the checkpoint, and -
   if (!bf16_in_hardware()) {
     CHECK(o.status == 2);
     CHECK(o.err ==
-          "evenkeel: --precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this one has not; "
+          "evenkeel: --precision: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), which this processor "
+          "lacks; "
           "leave the option out\n");
     CHECK_FALSE(std::filesystem::exists(first));
     CHECK(run({"eval", first, "--precision", "bf16"}).err == o.err);

@@ -65,13 +65,13 @@ TEST_CASE("refusals: a network's file that does not say what is needed, or says 
     refused({"eval", file, "--data-dir", images()}, 4, file + ": ");
     refused({"eval", file, "--data-dir", images()}, 4, words);
   };
-  bad("classes", "ten", "its classes is not a list of numbers: \"ten\"");
-  bad("classes", "10;", "its classes is not a list of numbers");
-  bad("seed", "-1", "its seed is not a list of numbers");
-  bad("mean", "1,", "its mean is not a list of numbers: \"1,\"");
-  bad("mean", "1,2", "mean and deviation must be one number a channel");
-  bad("deviation", "1,2", "mean and deviation must be one number a channel");
-  bad("deviation", "0", "deviation must be positive, got 0");
+  bad("classes", "ten", "its classes must be a list of numbers, got \"ten\"");
+  bad("classes", "10;", "its classes must be a list of numbers");
+  bad("seed", "-1", "its seed must be a list of numbers");
+  bad("mean", "1,", "its mean must be a list of numbers, got \"1,\"");
+  bad("mean", "1,2", "its mean and deviation must be one number a channel, got 2 and 1 for 1 channels");
+  bad("deviation", "1,2", "its mean and deviation must be one number a channel, got 1 and 2 for 1 channels");
+  bad("deviation", "0", "its deviation must be at least 1.2e-38, got 0");
   bad("deviation", "inf", "its deviation must be finite");
   bad("input", "28x28", "HEIGHTxWIDTHxCHANNELS");
   bad("model", "flatten dense:4 norm act dense:9", "must be one value a class");
@@ -92,10 +92,9 @@ TEST_CASE(
   const Files files;
   const std::string out = files.scratch / "new";
   const Arguments here{"--data-dir", images()};
-  refused(Arguments{"doctor", files.plain} + here, 2, "has no normalisation with running statistics");
-  refused(Arguments{"recalibrate", files.plain, "--out", out} + here, 2,
-          "has no normalisation with running statistics");
-  refused(Arguments{"fold", files.plain, "--out", out} + here, 2, "has no batch normalisation right after");
+  refused(Arguments{"doctor", files.plain} + here, 2, "must have a batch or renorm layer");
+  refused(Arguments{"recalibrate", files.plain, "--out", out} + here, 2, "must have a batch or renorm layer");
+  refused(Arguments{"fold", files.plain, "--out", out} + here, 2, "must have a batch norm right after");
   for (const char* command : {"recalibrate", "fold"}) {
     refused(Arguments{command, files.last} + here, 2, "--out is required");
     refused(Arguments{command, files.last, "--out", files.scratch / "no/such/file"} + here, 5, "no/such/file");
@@ -158,7 +157,7 @@ TEST_CASE("refusals: train") {
   refused({"train", "--data", "mnist", "--data-dir", one.folder.path, "--out", files.scratch / "new"}, 2,
           "1 images give no batch of 64");
   refused(training_run + out + Arguments{"--validation", "60"}, 2,
-          "--validation: must leave something of 60 training images, got 60");
+          "--validation: must be less than 60, the number of training images, got 60");
   refused(training_run + out + Arguments{"--samples", "61"}, 2,
           "must be at most 60, the number of images to draw from in mnist, got 61");
   refused(training_run + out + Arguments{"--warmup", "2.5"}, 2,
@@ -173,14 +172,16 @@ TEST_CASE("refusals: train") {
   CHECK(!std::filesystem::exists(files.scratch / "new"));
   refused(training_run + Arguments{"--out", files.scratch / "run"}, 2, "is not empty; choose another --out");
   std::ofstream(files.scratch / "file") << "";
-  refused(training_run + Arguments{"--out", files.scratch / "file"}, 5, "exists and is not a folder");
+  refused(training_run + Arguments{"--out", files.scratch / "file"}, 5,
+          "exists and is not a folder; choose another --out");
   refused(training_run + Arguments{"--out", files.scratch / "file/run"}, 5, files.scratch / "file/run");
   std::filesystem::create_directories(files.scratch / "odd/log.csv/in it");
   refused(training_run + Arguments{"--overwrite", "--out", files.scratch / "odd"}, 5,
           "cannot write " + files.scratch / "odd/log.csv: it is a folder, not a regular file");
   // --check refuses a folder where the run would end at once, and makes nothing.
   const Arguments check{"--check", "--out"};
-  refused(training_run + check + Arguments{files.scratch / "file"}, 5, "exists and is not a folder");
+  refused(training_run + check + Arguments{files.scratch / "file"}, 5,
+          "exists and is not a folder; choose another --out");
   refused(training_run + check + Arguments{files.scratch / "file/sub/run"}, 5, "file is not a folder");
   refused(training_run + check + Arguments{files.scratch / "odd", "--overwrite"}, 5, "odd/log.csv: it is a folder");
   refused(training_run + check + Arguments{files.scratch / "run"}, 2, "is not empty; choose another --out");
@@ -240,7 +241,7 @@ TEST_CASE("refusals: --resume") {
     state("\"" + std::string(key) + "\":", "\"other\":", "its \"training\" is wrong: ");
   state("\"epoch\":3", "\"epoch\":\"3\"", "its \"training\" is wrong: ");
   state("\\}$", "", "its \"training\" is wrong: ");
-  state("\"epoch\":3", "\"epoch\":4", "it stands in epoch 4 after batch 0, which is not in a run of 2 epochs of 3");
+  state("\"epoch\":3", "\"epoch\":4", "it must stand within the run, 2 epochs of 3 batches, got epoch 4 after batch 0");
   state("\"epoch\":3", "\"epoch\":0", "no run can have reached");
   state("\"batch\":0", "\"batch\":4", "no run can have reached");
   state("\"batch\":0", "\"batch\":-1", "no run can have reached");
@@ -255,13 +256,13 @@ TEST_CASE("refusals: --resume") {
       [](SafeTensors& f) {
         std::erase_if(f.tensors, [](const auto& t) { return t.name == "evenkeel.velocity.1.weight"; });
       },
-      "it lacks evenkeel.velocity.1.weight");
+      "it must have evenkeel.velocity.1.weight, and has not");
   tensors(
       [](SafeTensors& f) {
         for (auto& t : f.tensors)
           if (t.name == "evenkeel.velocity.1.weight") std::swap(t.shape[0], t.shape[1]);
       },
-      "evenkeel.velocity.1.weight has shape (784, 4), not (4, 784)");
+      "evenkeel.velocity.1.weight must have shape (4, 784), got (784, 4)");
   tensors([](SafeTensors& f) { std::erase_if(f.tensors, [](const auto& t) { return t.name == "1.weight"; }); },
           "1.weight");
   write_safetensors(files.last, good);
@@ -351,7 +352,8 @@ TEST_CASE("refusals: bench, model, data, lab") {
   refused({"bench", "--ops", "--compare", "--json"}, 2, "--compare takes neither");
   refused({"bench", "--ops", "--compare", "--rounds", "1", "--batch-size", "1", "--steps", "1", "--python", "true"}, 1,
           "must print a line of JSON with \"op\" and \"forward_ms\" for each op and exit with 0; it exited with 0");
-  refused({"bench", "--workload", "W1", "--json", "--against", "--", "true"}, 2, "--against prints no JSON");
+  refused({"bench", "--workload", "W1", "--json", "--against", "--", "true"}, 2,
+          "--against cannot be combined with --json");
   const Arguments small{"bench", "--workload", "W1", "--model",   "mlp:4", "--batch-size", "2", "--steps",
                         "1",     "--rounds",   "1",  "--against", "--"};
   const std::string words = "must print a line of JSON with \"ms\" and exit with 0; it exited with ";
