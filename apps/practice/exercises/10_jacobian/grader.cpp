@@ -52,7 +52,8 @@ void grade(Grade& g) {
 
   const Tensor expected = train(x, 1, 0.5);
   g.law("scale",
-        "Multiplying all x - mu by a number changes y only through eps: J xhat = (eps / s^3) xhat where gamma is 1.",
+        "Multiplying all x - mu by a number changes y only through eps: J xhat = (eps / s^3) xhat where gamma is 1. "
+        "The variance in s divides by m, and eps is added to it.",
         "Tensor jacobian_train");
   const Tensor xhat = batch_norm(column(x), one(1), one(0), 0.5).y;
   g.given("x", x);

@@ -41,8 +41,17 @@ void same_logits(Grade& g, Pair p) {
 }  // namespace
 
 void grade(Grade& g) {
+  g.law("scale",
+        "Where running_mean, beta and the convolution's bias are 0, folding multiplies the weights of each filter by "
+        "gamma / sqrt(running_var + eps).");
+  Pair centred(3, 2, {}, false, 20);
+  centred.norm.beta = Tensor::zeros({2});
+  centred.norm.set_statistics(Tensor::zeros({2}), centred.norm.running_var, 1e9);
+  same_logits(g, centred);
+
   g.law("no bias",
-        "A convolution without a bias, folded, computes what convolution and norm compute; it has a bias then.");
+        "A convolution without a bias has one after folding, from running_mean and beta: it computes what convolution "
+        "and norm compute.");
   same_logits(g, Pair(3, 2, {}, false, 20));
 
   g.law("bias", "A convolution with a bias, folded, computes what both compute: its bias goes through the norm, too.");

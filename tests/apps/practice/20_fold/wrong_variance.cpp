@@ -1,4 +1,4 @@
-// caught by: no bias
+// caught by: scale
 #include <evenkeel/practice.h>
 
 using namespace evenkeel;
