@@ -33,7 +33,7 @@ std::string readme() {
 void Folder::create(const fs::path& path) {
   std::error_code error;
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error)))
-    fail(Fault::usage, "practice: {} is there, and is no empty folder; name a new one", path.string());
+    fail(Fault::usage, "practice: {} exists and is not an empty folder; name a new one", path.string());
   const bool created = fs::create_directories(path, error);
   if (error) fail(Fault::io, "practice: {} cannot be made: {}", path.string(), error.message());
   std::map<std::string, std::string> files{{"README.md", readme()},
@@ -68,9 +68,8 @@ Folder::Folder(const fs::path& path) : path_(path) {
     }
   } catch (const Json::exception&) {
     fail(Fault::bad_file,
-         "practice: {} lacks \"hints\" or \"passed\" of an exercise, or has something else there; remove it and copy "
-         "one from a new practice folder: your "
-         "exercises stay, and evenkeel practice check finds what is solved",
+         "practice: {} must have \"hints\", a number, and \"passed\", an object of texts, for each exercise; replace "
+         "it by that of a new practice folder: your exercises stay, and evenkeel practice check finds what is solved",
          file);
   }
 }

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sstream>
@@ -34,7 +36,8 @@ std::vector<std::string> lines_of(const std::string& text) {
 struct Bench {
   explicit Bench(const fs::path& cache) {
     std::string name = (cache / "run-XXXXXX").string();
-    if (!::mkdtemp(name.data())) fail(Fault::io, "practice: no folder can be made in {}", cache.string());
+    if (!::mkdtemp(name.data()))
+      fail(Fault::io, "practice: no folder can be created in {}: {}", cache.string(), std::strerror(errno));
     path = name;
   }
   ~Bench() {
@@ -275,7 +278,8 @@ Verdict judge_object(const Workshop& workshop, const Exercise& exercise, const s
   if (fs::exists(output, error)) v.printed = read_file(output);
   const std::vector<std::string> events = lines_of(r.text);
   const Json event = events.empty() ? Json::object() : Json::parse(events.back(), nullptr, false);
-  if (event.is_discarded()) fail(Fault::failed, "practice: evenkeel-practice said: {}", r.text);
+  if (event.is_discarded())
+    fail(Fault::failed, "practice: evenkeel-practice must end its output with a line of JSON, got: {}", r.text);
   v.held = event.value("held", size_t{0});
   if (event.contains("done")) {
     v.right = true;

@@ -34,7 +34,7 @@ std::string variable(const char* name) {
 
 fs::path cache_root() {
   if (const std::string cache = user_cache(); !cache.empty()) return cache;
-  fail(Fault::missing, "practice: no folder for what is compiled: neither HOME nor XDG_CACHE_HOME is set");
+  fail(Fault::missing, "practice: compiled exercises need a cache folder; set HOME or XDG_CACHE_HOME");
 }
 
 // Changes when a program or a header is replaced.
