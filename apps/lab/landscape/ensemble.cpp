@@ -37,7 +37,7 @@ struct Trained {
 Trained trained(int64_t batch, uint64_t seed) {
   Random random(seed);
   Points source(width, classes, 0.15, seed);
-  Trained p{Sequential(Dense(width, width, random), BatchNorm(width), Relu(), Dense(width, classes, random)), {}, {}};
+  Trained p{Sequential{Dense(width, width, random), BatchNorm(width), Relu(), Dense(width, classes, random)}, {}, {}};
   train(
       p.net, [&] { return source.draw(batch); }, {.lr = 0.1}, 500);
   p.all = source.draw(points);

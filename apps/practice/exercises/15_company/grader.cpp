@@ -11,7 +11,7 @@ namespace {
 struct Trained {
   Trained() {
     Random random(15);
-    network = std::make_unique<Sequential>(Dense(3, 8, random), BatchNorm(8), Relu(), Dense(8, 3, random));
+    network.reset(new Sequential{Dense(3, 8, random), BatchNorm(8), Relu(), Dense(8, 3, random)});
     for (int i = 0; i < 20; ++i) network->forward(Tensor::normal({16, 3}, random, 1, 2), Mode::train);
     x = Tensor::normal({33, 3}, random);
     const Tensor y = network->forward(x, Mode::eval);

@@ -13,7 +13,7 @@ constexpr double lr = 0.1, lambda = 0.5;
 struct Trained {
   Trained() {
     Random random(18);
-    network = std::make_unique<Sequential>(Dense(3, 2, random), BatchNorm(2), Relu(), Dense(2, 2, random));
+    network.reset(new Sequential{Dense(3, 2, random), BatchNorm(2), Relu(), Dense(2, 2, random)});
     all = parameters(*network);
     for (Parameter& p : all) {
       if (!p.decay) p.value.copy_from(Tensor::uniform(p.value.shape(), random, 0.5, 2));
