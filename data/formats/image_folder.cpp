@@ -21,14 +21,16 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t largest_file = uint64_t{1} << 30;
 
-bool passed_over(const std::string& name) {
-  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini" || name == "__MACOSX";
-}
-
 std::string lower(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return text;
+}
+
+// What Windows and macOS leave in folders, and hidden files.
+bool passed_over(const std::string& name) {
+  const std::string small = lower(name);
+  return name.starts_with('.') || small == "thumbs.db" || small == "desktop.ini" || name == "__MACOSX";
 }
 
 // The entries of a folder that are not ignored, in byte order.

@@ -44,7 +44,8 @@ TEST_CASE("own pictures: train, evaluate, predict, refine for other classes, go 
   const std::string model =
       "conv:16:5 norm act maxpool:2 conv:24:3 norm act maxpool:2 conv:32:3 norm act global_avgpool dense:classes";
   save_shapes(scratch / "shapes", kinds, 160, 1);
-  for (const char* hidden : {".DS_Store", "._x.jpg", "Thumbs.db"}) save(scratch / "shapes/disc/" + hidden, "nothing");
+  for (const char* hidden : {".DS_Store", "._x.jpg", "Thumbs.db", "thumbs.db", "Desktop.ini"})
+    save(scratch / "shapes/disc/" + hidden, "nothing");
   const Arguments train{"train",
                         "--data",
                         scratch / "shapes",
