@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs missing packages, builds, and trains the same convolutional network with sigmoids, as those of the batch-norm
-# paper, without and with batch normalisation on Fashion-MNIST, or on drawn shapes if that data set cannot be installed.
+# Installs missing packages, builds, and trains a convolutional network with sigmoids, as in the batch-norm paper, without
+# and with batch normalisation: on Fashion-MNIST, or on drawn shapes if that data set cannot be installed.
 # The results go to runs/quickstart.
 #     bash apps/quickstart.sh
 set -euo pipefail
@@ -25,4 +25,4 @@ run "$evenkeel" plot "$out/none" "$out/batch" --label "no normalisation" --label
 echo
 echo "without normalisation:    ${last[none]}"
 echo "with batch normalisation: ${last[batch]}"
-echo "both curves:              $out/curves.svg"
+echo "both curves:              ${out#"$PWD/"}/curves.svg"
