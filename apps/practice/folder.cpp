@@ -35,7 +35,7 @@ void Folder::create(const fs::path& path) {
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error)))
     fail(Fault::usage, "practice: {} exists and is not an empty folder; name a new one", path.string());
   const bool created = fs::create_directories(path, error);
-  if (error) fail(Fault::io, "practice: {} cannot be made: {}", path.string(), error.message());
+  if (error) fail(Fault::io, "practice: {} cannot be created: {}", path.string(), error.message());
   std::map<std::string, std::string> files{{"README.md", readme()},
                                            {progress_file, "{\"evenkeel practice\": 1, \"exercises\": {}}\n"}};
   for (const Exercise& e : exercises()) files[e.name + ".cpp"] = start_of(e);

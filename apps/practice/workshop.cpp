@@ -112,7 +112,7 @@ std::vector<std::string> Workshop::command(const std::vector<std::string>& more)
 std::string Workshop::prepare(const Exercise& exercise, const std::function<void(const std::string&)>& log) {
   std::error_code error;
   fs::create_directories(cache_, error);
-  if (error) fail(Fault::io, "practice: {} cannot be made: {}", cache_.string(), error.message());
+  if (error) fail(Fault::io, "practice: {} cannot be created: {}", cache_.string(), error.message());
   const Lock lock(cache_);
   const auto build = [&](std::vector<std::string> what, const fs::path& result) {
     const std::string part = result.string() + ".part";

@@ -93,7 +93,7 @@ std::vector<EpochRow> parse_log_csv(const std::string& text, const std::string& 
     }
     if (v.size() != wanted)
       fail(Fault::bad_file, "{}: line {} must have {} columns, it has {}", name, i + 1, wanted,
-           v.size() > wanted ? "more" : std::to_string(v.size()));
+           v.size() > wanted ? fmt::format("more than {}", wanted) : std::to_string(v.size()));
     if (v[0] != static_cast<double>(i))
       fail(Fault::bad_file, "{}: line {} must be epoch {}, it is {}", name, i + 1, i, v[0]);
     for (const double value : v) {

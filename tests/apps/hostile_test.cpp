@@ -184,7 +184,7 @@ TEST_CASE("hostile files: config.json and log.csv") {
   std::string row = evenkeel::log_csv({}, false);
   for (int i = 0; i < 8'000'000; ++i) row += "1,";
   save(log, row);
-  refused({"plot", log, "--out", scratch / "x.svg"}, "line 2 must have 8 columns, it has more");
+  refused({"plot", log, "--out", scratch / "x.svg"}, "line 2 must have 8 columns, it has more than 8");
 }
 
 #endif

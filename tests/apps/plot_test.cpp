@@ -572,7 +572,7 @@ TEST_CASE("run_log: what a damaged log lacks is said") {
   CHECK(said(good + "2,0;0,0,0,0,0,0\n")
             .ends_with("line 3 must be 8 numbers with commas between them, got \"2,0;0,0,0,0,0,0\""));
   CHECK(said(good + "2,3\n") == "the log: line 3 must have 8 columns, it has 2");
-  CHECK(said(good + "2,0,0,0,0,0,0,0,0\n") == "the log: line 3 must have 8 columns, it has more");
+  CHECK(said(good + "2,0,0,0,0,0,0,0,0\n") == "the log: line 3 must have 8 columns, it has more than 8");
   const std::vector<EpochRow> read = parse_log_csv(good.substr(0, good.size() - 1), "log");  // no line's end
   REQUIRE(read.size() == 1);
   CHECK((read[0].epoch == 1 && read[0].lr == 0.05 && read[0].train_loss == 0.25 && read[0].train_accuracy == 0.9));

@@ -108,7 +108,7 @@ extern const Experiment gradient_shift{
     "Do the layers below shift a layer's gradient less with batch normalisation?",
     "Hardly. With ReLUs the gradient turns by a slightly smaller angle, but moves about as far; with sigmoids it moves "
     "several times as far.",
-    "By this definition of internal covariate shift, which concerns the gradient, batch normalisation does not make it "
+    "By this definition of internal covariate shift, which concerns the gradient, batch normalisation hardly makes it "
     "smaller: it helps for other reasons, which the next chapters look for.",
     run,
     {"Take a tenth of the learning rate: does the shift depend on the length of the step?", "lr=0.01",
