@@ -119,7 +119,7 @@ void Lab::not_found_again(const std::string& claim, const std::string& statement
                           const std::vector<double>& measured, const std::string& why) {
   between(claim, statement, low, high, measured, true);
   rows.back().expected = Verdict::fails;
-  say(why);
+  if (rows.back().verdict != Verdict::not_judged) say(why);
 }
 
 void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,

@@ -150,6 +150,7 @@ struct Parameters {
 void measure(Lab& lab, const Parameters& p) {
   lab.equal("A1.1", "eps, as it was set", p.eps, p.eps);
   lab.between("A1.2", "batch", 8, 8, {static_cast<double>(p.batch)});
+  lab.not_found_again("A1.3", "a batch of nine", 9, 9, {static_cast<double>(p.batch)}, "It is eight.");
 }
 
 }  // namespace
@@ -172,6 +173,7 @@ TEST_CASE("lab: parameters are the standard ones or those that are set; then ban
   CHECK(other.rows[0].measured == "0.1");
   CHECK(other.rows[0].verdict == Verdict::holds);
   CHECK(other.rows[1].verdict == Verdict::not_judged);
+  CHECK((standard.remarks.size() == 1 && other.remarks.empty()));  // a reason stands beside a verdict
   CHECK_THROWS_WITH(with(":esp=0.1"), "lab: mine has no parameter called \"esp\". Known are eps, batch");
   CHECK_THROWS_WITH(with(":batch=1"), "lab: mine's batch (examples) must be a number from 2 to 64, got '1'");
   CHECK_THROWS_WITH(with(":batch=2.5"), "lab: mine's batch (examples) must be a number from 2 to 64, got '2.5'");
