@@ -17,9 +17,10 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOpt
   check(o.groups >= 1 && x[3] % o.groups == 0 && w[0] % o.groups == 0,
         "{}: the groups must divide channels and filters, got {} groups, {} channels and {} filters", op, o.groups,
         x[3], w[0]);
-  check(x[3] == w[3] * o.groups,
+  const int64_t groups = std::min(o.groups, std::max<int64_t>({1, x[3], w[0]}));  // without channels and filters: one
+  check(x[3] == w[3] * groups,
         "{}: x {} has {} channels, w {} expects {}; the last axis has the channels, as to_channels_last() leaves them",
-        op, x, x[3], w, w[3] * o.groups);
+        op, x, x[3], w, w[3] * groups);
   check(o.stride >= 1 && o.padding >= 0 && o.padding <= Shape::max_size,
         "{}: stride must be at least 1 and padding 0 to 2^58, got {} and {}", op, o.stride, o.padding);
   check(w[1] >= 1 && w[2] >= 1 && x[1] + 2 * o.padding >= w[1] && x[2] + 2 * o.padding >= w[2],
@@ -28,7 +29,7 @@ ConvSizes sizes_of(const char* op, const Shape& x, const Shape& w, const ConvOpt
   // All strides beyond the padded image are one: there is one window. The kernels' sums and memory stay small.
   const int64_t stride = std::min(o.stride, std::max(x[1], x[2]) + 2 * o.padding);
   const int64_t p = (x[1] + 2 * o.padding - w[1]) / stride + 1, q = (x[2] + 2 * o.padding - w[2]) / stride + 1;
-  return {x[0], x[1], x[2], w[3], w[0] / o.groups, w[1], w[2], p, q, stride, o.padding, o.groups};
+  return {x[0], x[1], x[2], w[3], w[0] / groups, w[1], w[2], p, q, stride, o.padding, groups};
 }
 
 Shape y_shape(const ConvSizes& a) { return {a.n, a.p, a.q, a.k * a.groups}; }

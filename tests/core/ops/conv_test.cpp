@@ -207,6 +207,14 @@ TEST_CASE("A result too large for the caches is the same to the bit as its parts
   }
 }
 
+TEST_CASE("conv2d: without channels and filters every number of groups is one") {
+  for (const int64_t groups : {int64_t{1}, int64_t{3}, INT64_MAX}) {
+    CHECK(conv2d(Tensor::empty({2, 4, 4, 0}), Tensor::empty({0, 3, 3, 0}), {.groups = groups}).shape() ==
+          Shape{2, 2, 2, 0});
+    CHECK_THROWS_AS(conv2d(Tensor::empty({2, 4, 4, 0}), Tensor::empty({0, 3, 3, 2}), {.groups = groups}), Error);
+  }
+}
+
 TEST_CASE("conv2d: all strides that leave one window are one") {
   const auto numbers = [](const Shape& shape) {  // exact in bf16, as are their products' sums
     Tensor t = Tensor::empty(shape);
