@@ -17,8 +17,9 @@ std::string to_text(const Tensor& x, std::string_view number = ".5g");
 
 }  // namespace evenkeel
 
+namespace fmt {
 template <std::derived_from<evenkeel::Tensor> T>  // also a layer's Owned
-struct fmt::formatter<T> {
+struct formatter<T> {
   constexpr auto parse(format_parse_context& context) {
     const auto end = std::find(context.begin(), context.end(), '}');
     if (end != context.begin()) number_ = {context.begin(), static_cast<size_t>(end - context.begin())};
@@ -33,3 +34,4 @@ struct fmt::formatter<T> {
  private:
   std::string_view number_ = ".5g";
 };
+}  // namespace fmt
