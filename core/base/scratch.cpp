@@ -13,7 +13,7 @@ namespace evenkeel {
 namespace {
 
 // Blocks of at least this many bytes lie in huge pages. A transform of Winograd's convolution reads or writes 36
-// matrices in turn. In small pages each matrix needs a TLB entry of its own, and the first level of a TLB has about 64.
+// matrices in turn. On small pages every matrix needs its own entry in the TLB, whose first level has about 64 entries.
 constexpr size_t large = size_t{128} << 10;
 
 struct ScratchStack {

@@ -73,7 +73,7 @@ TEST_CASE("files: a FIFO in place of any input is refused at once, in every comm
   }
 }
 
-TEST_CASE("files: a file, a FIFO or a device where a folder must be is named, with what is needed") {
+TEST_CASE("files: where a folder must be, a file, a FIFO or a device is an error that names it") {
   const Scratch scratch;
   const std::string fifo = scratch / "pipe", file = scratch / "file";
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
