@@ -19,7 +19,8 @@ constexpr int64_t depth = 256;            // rows of a panel: 8, 16 or 32 KiB
 // cache or beyond.
 constexpr int wide_rows = 6, wide_vecs = vec_bytes == 64 ? 2 * tile_vecs : 0;
 constexpr int64_t wide_from = 57;
-// With AVX-512 the lines of C are prefetched, and those of B and of a ByColumns A `ahead` rows before they are read.
+// With AVX-512 the lines of C are prefetched, and those of B and of a ByColumns A `ahead` rows before they are read: B
+// by the first tile only, because the next ones find it in the cache.
 // With smaller registers the hardware prefetchers suffice, and software prefetches cost 2 to 6 % of the time.
 constexpr bool prefetches = vec_bytes == 64;
 constexpr int64_t ahead = 16;
@@ -81,16 +82,17 @@ struct Column<M, Indexed> {
   const int64_t* column;
 };
 
-// Loads a Vec of a row of B, and prefetches the one `ahead` rows below it.
-inline Vec read_line(const real* b, int64_t ldb) {
-  if (prefetches) prefetch(b, ahead * ldb);
+// Loads a Vec of a row of B; `fetch`: prefetches the one `ahead` rows below it.
+inline Vec read_line(const real* b, int64_t ldb, bool fetch) {
+  if (fetch) prefetch(b, ahead * ldb);
   return vec(b);
 }
 
-// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart, and its second panel `right` after the first.
+// sum (M x V Vecs) = A (M x k) B. The rows of B lie `ldb` apart, and its second panel `right` after the first; `fetch`:
+// they are prefetched.
 template <int M, int V, class A>
 struct Product {
-  static void set(int64_t k, const A& a, const real* b, int64_t ldb, int64_t right, Vec (&sum)[M][V]) {
+  static void set(int64_t k, const A& a, const real* b, int64_t ldb, int64_t right, bool fetch, Vec (&sum)[M][V]) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
@@ -99,7 +101,7 @@ struct Product {
     for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
       Vec line[V];
       if (prefetches) column.prefetch();
-      for (int v = 0; v < V; ++v) line[v] = read_line(b + v / tile_vecs * right + v % tile_vecs * lanes, ldb);
+      for (int v = 0; v < V; ++v) line[v] = read_line(b + v / tile_vecs * right + v % tile_vecs * lanes, ldb, fetch);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
         const real factor = column[i];
@@ -117,14 +119,14 @@ constexpr bool pairs = vec_bytes == 64 && sizeof(real) == 4;
 // By rows: two numbers of a row of A, with two rows of B interleaved.
 template <int M>
 requires pairs struct Product<M, 1, ByRows> {
-  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, int64_t, Vec (&sum)[M][1]) {
+  static void set(int64_t k, const ByRows& a, const real* b, int64_t ldb, int64_t, bool fetch, Vec (&sum)[M][1]) {
     Column<M, ByRows> column(a);
     Vec two[M][2];
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) two[i][0] = two[i][1] = Vec{};
     int64_t p = 0;
     for (; p + 1 < k; p += 2, b += 2 * ldb, column.next(2)) {
-      const Vec even = read_line(b, ldb), odd = read_line(b + ldb, ldb);
+      const Vec even = read_line(b, ldb, fetch), odd = read_line(b + ldb, ldb, fetch);
       const Vec low = interleave_low(even, odd), high = interleave_high(even, odd);
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i) {
@@ -145,7 +147,7 @@ requires pairs struct Product<M, 1, ByRows> {
 // By columns: two rows of A at a time, with each number of B repeated twice. If M is odd, the last row is alone.
 template <int M>
 requires pairs struct Product<M, 1, ByColumns> {
-  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, int64_t, Vec (&sum)[M][1]) {
+  static void set(int64_t k, const ByColumns& a, const real* b, int64_t ldb, int64_t, bool fetch, Vec (&sum)[M][1]) {
     constexpr int halves = (M + 1) / 2;
     Column<M, ByColumns> column(a);
     Vec two[halves][2];
@@ -153,7 +155,7 @@ requires pairs struct Product<M, 1, ByColumns> {
     for (int i = 0; i < halves; ++i) two[i][0] = two[i][1] = Vec{};
     for (int64_t p = 0; p < k; ++p, b += ldb, column.next()) {
       column.prefetch();
-      const Vec line = read_line(b, ldb), low = interleave_low(line, line), high = interleave_high(line, line);
+      const Vec line = read_line(b, ldb, fetch), low = interleave_low(line, line), high = interleave_high(line, line);
 #pragma GCC unroll 16
       for (int i = 0; i < halves; ++i) {
         const Vec factors = 2 * i + 1 < M ? repeat_pair(column.at(2 * i)) : column[2 * i] - Vec{};
@@ -171,12 +173,12 @@ requires pairs struct Product<M, 1, ByColumns> {
 // panel of B `right` after the first.
 template <int M, int V, class A>
 void tile(int64_t times, int64_t k, A a, const real* b, int64_t ldb, int64_t right, real* c, int64_t ldc, bool add) {
-  for (; times > 0; --times, a = from(a, M, 0), c += M * ldc) {
+  for (bool fetch = prefetches; times > 0; --times, a = from(a, M, 0), c += M * ldc, fetch = false) {
     Vec sum[M][V];
     if (prefetches)
       for (int i = 0; i < M; ++i)
         for (int v = 0; v < V; ++v) prefetch<1>(c, i * ldc + v * lanes);
-    Product<M, V, A>::set(k, a, b, ldb, right, sum);
+    Product<M, V, A>::set(k, a, b, ldb, right, fetch, sum);
     if (add)
 #pragma GCC unroll 16
       for (int i = 0; i < M; ++i)
