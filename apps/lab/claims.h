@@ -59,6 +59,7 @@ inline const std::vector<Claim> claims{
     {"A4.11", "The noise of small batches regularises."},
     {"A4.12",
      "Training is an implicit ensemble: every batch makes another network, and inference answers as their mean."},
+    {"A4.13", "The dense Jacobian, which couples a batch's examples, makes the loss smoother."},
     {"A5",
      "Networks with batch normalisation have a smoother loss, a Hessian of smaller spectral norm, and bear larger "
      "learning rates."},

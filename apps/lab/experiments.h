@@ -5,8 +5,8 @@
 namespace evenkeel::lab {
 
 extern const Experiment transform, identity, axes, dilution, inputs, renewal, drift, gradient_shift, injected,
-    saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, landscape,
-    rates, at_scale, explosion, noise, ensemble_experiment, regularising, averages, estimates, rounding,
+    saturation, vanishing, relu_activity, alive, depth, paper, jacobian_experiment, derivatives, one_layer, coupling,
+    landscape, rates, at_scale, explosion, noise, ensemble_experiment, regularising, averages, estimates, rounding,
     dialects_experiment, shift, domain, scale, thermostat_experiment, decay, decoupled, renorm, batch_size, sequences,
     two_labs, privacy, vision, mistakes;
 
@@ -28,6 +28,7 @@ inline const Experiment* const experiments[] = {&transform,
                                                 &jacobian_experiment,
                                                 &derivatives,
                                                 &one_layer,
+                                                &coupling,
                                                 &landscape,
                                                 &rates,
                                                 &at_scale,

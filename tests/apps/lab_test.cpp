@@ -22,7 +22,7 @@ const std::map<std::string, size_t> numbers = {
     {"rates", 7},          {"drift", 4},      {"gradient_shift", 9}, {"paper", 3},        {"domain", 12},
     {"batch_size", 5},     {"identity", 3},   {"alive", 4},          {"depth", 4},        {"vision", 3},
     {"vanishing", 24},     {"injected", 4},   {"inputs", 8},         {"regularising", 5}, {"decoupled", 12},
-    {"at_scale", 3},       {"ensemble", 6}};
+    {"at_scale", 3},       {"ensemble", 6},   {"coupling", 13}};
 
 // The claims that the experiments run by all test cases so far have judged, and those experiments.
 std::set<std::string> judged_claims, experiments_run;
@@ -263,12 +263,17 @@ TEST_CASE("lab: rounding to bf16 and weight decay, in training") {
 }
 
 TEST_CASE("lab: the loss landscape, and the rates that train") {
-  const Shown lab({"landscape", "rates", "at_scale"});
+  const Shown lab({"landscape", "rates", "at_scale", "coupling"});
   CHECK(lab.number("landscape", "lambda times |W|^2") > 0);
   CHECK(lab.number("landscape", "the same with batch norm") > 0);
   // A network that failed guesses: one of ten classes.
   for (const char* lr : {"1", "3"})
     CHECK(!lab.measured("rates", std::string("lr ") + lr + ", without: accuracy (PyTorch 0.1): it fails").empty());
+  // 1 + 100 / (pi - 1), less the noise of 4000 draws
+  CHECK(std::abs(lab.number("coupling", "one unit that reads 100 ReLUs") - 35.6) < 2.5);
+  const svg::Picture coupling = lab.picture("coupling");
+  for (const svg::Curve& c : coupling.charts[0].curves) CHECK(c.x.size() == 2);  // steps 0 and 200
+  for (const svg::Curve& c : coupling.charts[1].curves) CHECK(c.x.size() == 4);  // rates of 0.001 to 1
   const svg::Picture picture = lab.picture("rates");
   for (const svg::Curve& c : picture.charts[0].curves) CHECK(c.x.size() == 3);  // rates of 0.1, 1 and 3
 }
