@@ -56,10 +56,10 @@ fs::path resolve(fs::path path) {
 
 // The one name, from the root, of what a path leads to or would create.
 fs::path true_path(const std::string& path) {
-  const fs::path resolved = resolve(path);
+  const fs::path whole = fs::absolute(resolve(path));  // a relative path of which nothing exists would stay relative
   std::error_code error;
-  const fs::path found = fs::weakly_canonical(resolved, error);
-  return error ? fs::absolute(resolved).lexically_normal() : found;
+  const fs::path found = fs::weakly_canonical(whole, error);
+  return error ? whole.lexically_normal() : found;
 }
 
 // The existing file at an output's path; st_nlink is 0 if there is none. Throws if it must not be replaced.
