@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ops/rearrange.h"
 #include "core/ops/reduce.h"
 
 namespace evenkeel {
@@ -163,10 +164,12 @@ Tensor cross_entropy_definition(const Tensor& logits, const Labels& labels, real
   check_labels("cross_entropy", logits, labels);
   const int64_t rows = logits.rows(), classes = logits.channels();
   const Smoothing smooth(smoothing, classes);
-  Tensor target = Tensor::full(logits.shape(), smooth.rest);
-  real* hits = target.mutable_data();
-  for (int64_t r = 0; r < rows; ++r) hits[r * classes + labels[r]] += smooth.hit;
-  return dot(target, log_softmax(logits)) / -static_cast<real>(rows);
+  const Tensor l = log_softmax(logits);
+  std::vector<int64_t> places;
+  for (int64_t r = 0; r < rows; ++r) places.push_back(r * classes + labels[r]);
+  Tensor total = smooth.hit * sum(gather_rows(reshape(l, {rows * classes}), places));
+  if (smooth.rest != 0) total = total + smooth.rest * sum(l);  // 0 x infinity is NaN: an impossible class counts 0
+  return total / -static_cast<real>(rows);
 }
 
 Tensor mean_squared_error(const Tensor& x, const Tensor& target) {

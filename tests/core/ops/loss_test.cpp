@@ -115,6 +115,18 @@ TEST_CASE("an impossible class has no part in the loss, nor in the gradient") {
   CHECK(loss.item() == expected.item());
   const std::vector<real> d = grad(loss, {x})[0].values(), of_two = grad(expected, {two})[0].values();
   CHECK(d == std::vector<real>{of_two[0], 0, of_two[1], 0, of_two[2], of_two[3]});
+
+  const Tensor by_definition = cross_entropy_definition(x, {2, 1});
+  CHECK(by_definition.item() == doctest::Approx(loss.item()).epsilon(1e-6));
+  const auto second = [](const Tensor& of, const Tensor& by) {  // of the gradient's squared norm
+    const Tensor g = grad(of, {by}, {.differentiable = true})[0];
+    return grad(dot(g, g), {by})[0].values();
+  };
+  const std::vector<real> h = second(by_definition, x), h_of_two = second(expected, two);
+  CHECK(h[1] == 0);
+  CHECK(h[3] == 0);
+  const size_t places[] = {0, 2, 4, 5};
+  for (size_t i = 0; i < 4; ++i) CHECK(h[places[i]] == doctest::Approx(h_of_two[i]).epsilon(1e-5));
 }
 
 TEST_CASE("softmax finds the largest of a thousand classes wherever it is") {
