@@ -41,7 +41,14 @@ void recalibrate(Layer& network, const EachBatch& each_batch) {
     check(population.rows() >= 2,
           "recalibrate: norm {} must see at least two values a channel, got {}; give more images", name,
           population.rows());
-    norm->set_statistics(population.mean(), population.var(), population.rows());
+    try {
+      norm->set_statistics(population.mean(), population.var(), population.rows());
+    } catch (const Error& error) {
+      fail(Fault::failed,
+           "recalibrate: the inputs of norm {} must have a finite mean and variance; the network has diverged: use an "
+           "earlier checkpoint\n  {}",
+           name, error.what());
+    }
   }
 }
 

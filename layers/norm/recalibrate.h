@@ -24,7 +24,8 @@ using EachBatch = std::function<void(const std::function<void(const Tensor&)>&)>
 
 // Sets all running statistics to those of the data set, in order: each norm gets the statistics of its inputs in
 // inference with the norms before it already set; one pass over the data for each. Then inference uses exactly the
-// population's moments. Norms in a Sequential's frozen layers do not change. Error if a norm sees fewer than two rows.
+// population's moments. Norms in a Sequential's frozen layers do not change. Error if a norm sees fewer than two rows;
+// Error(Fault::failed) if the moments of its inputs are not finite. The norms before it are then already set.
 void recalibrate(Layer& network, const EachBatch& each_batch);
 
 }  // namespace evenkeel

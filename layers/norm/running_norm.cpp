@@ -40,6 +40,11 @@ void RunningNorm::set_statistics(const Tensor& mean, const Tensor& biased_var, d
   check(mean.shape() == channels && biased_var.shape() == channels,
         "{}: set_statistics() needs a mean and a variance of shape {}, got {} and {}", describe(), channels,
         mean.shape(), biased_var.shape());
+  const real *m = mean.data(), *v = biased_var.data();
+  for (int64_t c = 0; c < mean.size(); ++c)
+    check(std::isfinite(m[c]) && v[c] >= 0 && std::isfinite(2 * v[c]),
+          "{}: set_statistics() needs finite means, and finite variances of 0 or more, got {} and {} in channel {}",
+          describe(), m[c], v[c], c);
   running_mean.copy_from(mean);
   *running_weight.mutable_data() = 1;
 }

@@ -14,9 +14,9 @@ struct RunningNorm : Layer {
   };
   virtual Statistics statistics() const = 0;
   // Sets the averages, their weight and their counts to those of a population of `rows` rows; mean and biased_var (C).
-  // Error if rows is less than 2 or not finite. Do not write the averages directly: with a weight of 0 the first
-  // training step would replace them, so it throws Error. An override begins with a call of this one, which checks, and
-  // sets the mean and the weight.
+  // Error unless rows is finite and at least 2, means are finite, and variances from 0 to half of the largest number.
+  // Do not write the averages directly: with a weight of 0 the first training step would replace them, so it throws
+  // Error. An override begins with a call of this one, which checks, and sets the mean and the weight.
   virtual void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) = 0;
   virtual real epsilon() const = 0;
   Shape output_shape(const Shape& input) override;

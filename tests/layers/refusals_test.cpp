@@ -75,7 +75,7 @@ TEST_CASE("norms refuse inputs of other channels, and batches without a variance
   refused([&] { group_norm_definition(Tensor::zeros({0, 4}), 2, one, one); }, "x must have values");
 }
 
-TEST_CASE("running norms refuse statistics of one row or of other channels, and keep those they have") {
+TEST_CASE("running norms refuse statistics that no rows have, or of other channels, and keep those they have") {
   BatchNorm batch(2);
   BatchRenorm renorm(2);
   const Tensor mean = Tensor::full({2}, 3), var = Tensor::full({2}, 4), three = Tensor::full({3}, 1);
@@ -86,6 +86,16 @@ TEST_CASE("running norms refuse statistics of one row or of other channels, and 
     refused([&] { norm->set_statistics(mean, var, INFINITY); }, "at least two rows, got inf");
     refused([&] { norm->set_statistics(three, var, 5); }, "a mean and a variance of shape (2), got (3) and (2)");
     refused([&] { norm->set_statistics(mean, three, 5); }, "a mean and a variance of shape (2), got (2) and (3)");
+    const real nan = NAN, infinity = INFINITY, largest = std::numeric_limits<real>::max();
+    for (const real bad : {nan, infinity, -infinity, real(-1e-9), largest}) {
+      const std::string reason = fmt::format("finite variances of 0 or more, got 3 and {} in channel 1", bad);
+      refused([&] { norm->set_statistics(mean, Tensor::of({2}, {4, bad}), 2); }, reason.c_str());
+    }
+    for (const real bad : {nan, infinity, -infinity}) {
+      const std::string reason =
+          fmt::format("needs finite means, and finite variances of 0 or more, got {} and 4", bad);
+      refused([&] { norm->set_statistics(Tensor::of({2}, {bad, 3}), var, 2); }, reason.c_str());
+    }
     CHECK(norm->running_mean.values() == std::vector<real>{0, 0});
     CHECK(norm->running_weight.item() == 0);
     norm->set_statistics(mean, var, 2);

@@ -79,6 +79,14 @@ TEST_CASE(
                               }),
                   Error);
   CHECK_FALSE(norm.watch);
+  const std::vector<real> before = norm.running_mean.values();
+  for (const real bad : {real(NAN), real(INFINITY)})
+    CHECK_THROWS_WITH_AS(recalibrate(*net,
+                                     [&](const std::function<void(const Tensor&)>& see) {
+                                       see(Tensor::full({8, 1, 1, 3}, bad));
+                                     }),
+                         doctest::Contains("the inputs of norm 1 must have a finite mean and variance"), Error);
+  CHECK(norm.running_mean.values() == before);
 }
 
 TEST_CASE("recalibrated cumulative averages weigh by the rows that they stand for") {
