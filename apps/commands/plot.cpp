@@ -31,14 +31,18 @@ fs::path log_of(const fs::path& given) {
 
 // Why there is nothing to draw: no log, or a file of another name that does not start like one. "" for a run's log,
 // also a damaged one.
-std::string no_run(const fs::path& log) {
+std::string no_run(const std::string& given, const fs::path& log) {
   std::error_code ignored;
-  if (!fs::exists(log, ignored))
-    return fs::exists(log.parent_path() / "config.json", ignored) ? "has no finished epoch" : "is no run";
+  if (!fs::exists(log, ignored)) {
+    const std::string broken = broken_link(given);
+    if (!broken.empty()) return broken;
+    return given + (fs::exists(log.parent_path() / "config.json", ignored) ? " has no finished epoch" : " is no run");
+  }
   if (log.filename() == "log.csv" || !fs::is_regular_file(log, ignored)) return "";
   const std::string_view beginning = "epoch,lr,";
   std::string found(beginning.size(), '\0');
-  return open_input(log).read(0, found.data(), found.size()) < found.size() || found != beginning ? "is no run" : "";
+  const bool whole = open_input(log).read(0, found.data(), found.size()) == found.size();
+  return whole && found == beginning ? "" : given + " is no run";
 }
 
 }  // namespace
@@ -71,11 +75,12 @@ Action plot_command(CLI::App& app, const Registry&) {
     for (size_t i = 0; i < o->runs.size(); ++i) {
       check(!o->runs[i].empty(), "RUN: must not be empty");
       const fs::path file = log_of(o->runs[i]);
-      const std::string why = no_run(file);
+      const std::string why = no_run(o->runs[i], file);
       if (!why.empty() && !(logs.empty() && i + 1 == o->runs.size())) {
-        note(fmt::format("{} {}, skipped", o->runs[i], why));
+        note(why + ", skipped");
         continue;
       }
+      if (!why.empty()) check_link(o->runs[i]);
       const fs::path folder = fs::absolute(folder_of(o->runs[i]) / "log.csv").lexically_normal().parent_path();
       check_result(o->out, {file});
       logs.push_back({o->labels.empty() ? folder.filename().string() : o->labels[i], read_log_csv(file)});

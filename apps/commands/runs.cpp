@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<std::string> folders(const std::string& path) try {
+  check_link(path);
   if (!fs::exists(path))
     fail(Fault::missing, "there is no folder {}; name the folder that holds the runs: evenkeel runs DIR", path);
   if (!fs::is_directory(path))
@@ -25,7 +26,8 @@ std::vector<std::string> folders(const std::string& path) try {
   if (fs::exists(run_file(fs::path(path) / "config.json"))) return {path};  // a run's own folder
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.is_directory() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());
+    if ((entry.is_directory() || !entry.exists()) && !entry.path().filename().string().starts_with('.'))
+      found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -55,7 +57,8 @@ Action runs_command(CLI::App& app, const Registry&) {
         runs.push_back(read_run(folder));
       } catch (const Error& error) {
         if (error.fault == Fault::missing) {
-          note(fmt::format("{} is no run, skipped", folder));
+          const std::string broken = broken_link(folder);
+          note(fmt::format("{}, skipped", broken.empty() ? folder + " is no run" : broken));
           continue;
         }
         note(fmt::format("evenkeel: skipped, because it is damaged: {}", error.what()));

@@ -71,7 +71,9 @@ void RunFolder::check_usable(const std::string& path, Use use) {
   const bool created = !fs::exists(path, error);
   if (!fs::is_directory(nearest, error)) {
     if (!created) fail(Fault::io, "{} exists and is not a folder; choose another --out", path);
-    fail(Fault::io, "{}: the folder cannot be created: {} is not a folder", path, nearest.string());
+    const std::string broken = broken_link(path);
+    fail(Fault::io, "{}: the folder cannot be created: {}", path,
+         broken.empty() ? nearest.string() + " is not a folder" : broken);
   }
   if (::faccessat(AT_FDCWD, nearest.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
     fail(Fault::io, "{}: the folder cannot be {}: {}", path, created ? "created" : "written to", std::strerror(errno));
@@ -108,6 +110,7 @@ RunFolder::RunFolder(const std::string& path, Use use) : RunFolder(path) {
     if (begun_in(path + "/.next")) where_ = path + "/.next";
     return;
   }
+  if (use == Use::resume) check_link(path);
   if (use == Use::resume && !fs::exists(path, error))
     fail(Fault::missing, "--resume: there is no folder {}; evenkeel runs lists the runs", path);
   check_usable(path, use);

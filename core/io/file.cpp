@@ -156,6 +156,20 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
+std::string broken_link(const std::string& path) {
+  std::error_code ignored;
+  for (fs::path link = path; link.has_relative_path(); link = link.parent_path()) {
+    if (fs::is_symlink(link, ignored) && !fs::exists(link, ignored))
+      return fmt::format("{}: it is a symbolic link to {}, which does not exist", link.string(),
+                         fs::read_symlink(link, ignored).string());
+  }
+  return "";
+}
+
+void check_link(const std::string& path) {
+  if (const std::string broken = broken_link(path); !broken.empty()) fail(Fault::missing, "{}", broken);
+}
+
 InputFile open_input(const std::string& path) {
   // O_NONBLOCK: opening a FIFO without a writer does not block. It has no effect on a regular file.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
@@ -165,10 +179,8 @@ InputFile open_input(const std::string& path) {
   if (known && !S_ISREG(status.st_mode))
     fail(Fault::bad_file, "{}: it is {}, not a regular file", path, kind_of(status.st_mode));
   if (!file.open() && (error == ENOENT || error == ENOTDIR)) {
-    std::error_code no_link;
-    const fs::path to = fs::read_symlink(path, no_link);
-    if (no_link) fail(Fault::missing, "there is no file {}", path);
-    fail(Fault::missing, "{}: it is a symbolic link to {}, which does not exist", path, to.string());
+    check_link(path);
+    fail(Fault::missing, "there is no file {}", path);
   }
   if (!file.open()) fail_io("cannot open", path, error);
   if (!known) fail_io("cannot read", path, errno);

@@ -36,6 +36,11 @@ struct InputFile {
   size_t read(uint64_t at, void* out, size_t count) const;
 };
 
+// "LINK: it is a symbolic link to TARGET, which does not exist" if `path` or a folder in it is such a link, else "".
+// check_link: Error(Fault::missing) with this text.
+std::string broken_link(const std::string& path);
+void check_link(const std::string& path);
+
 // Opens a regular file for reading, without blocking. Throws Error: bad_file for a FIFO, a device, a socket or a
 // folder, missing if the path does not exist, io if it cannot be opened.
 InputFile open_input(const std::string& path);

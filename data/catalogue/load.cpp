@@ -82,7 +82,7 @@ int64_t in_both(const Dataset& train, const Dataset& test) {
 bool is_path(const std::string& name, const std::string& data_dir) {
   if (name.find('/') != std::string::npos || name == "." || name == "..") return true;
   std::error_code ignored;
-  if (!fs::exists(name, ignored)) return false;
+  if (!fs::exists(fs::symlink_status(name, ignored))) return false;
   return (data_dir.empty() && fs::is_directory(name, ignored)) ||
          std::none_of(sources().begin(), sources().end(), [&](const Source& s) { return s.name == name; });
 }

@@ -136,7 +136,7 @@ DataSplit load_arrays(const std::string& path, const PictureOptions& options, co
 
 DataSplit load(const std::string& path, const PictureOptions& options, const LoadReport& report) {
   if (path.ends_with(".npz") && is_npy_set(path)) return load_arrays(path, options, report);
-  if (fs::is_symlink(path) && !fs::exists(path)) open_input(path);  // Error: it leads nowhere
+  check_link(path);
   fs::path folder = path;
   std::string beginning;
   if (!fs::exists(folder) && fs::is_directory(folder.parent_path())) {

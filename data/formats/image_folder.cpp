@@ -82,7 +82,7 @@ using Classes = std::map<std::string, fs::path>;  // by name, as one line of UTF
 Classes class_folders(const fs::path& root) {
   Classes classes;
   for (const fs::directory_entry& entry : entries(root)) {
-    if (!entry.exists()) open_input(entry.path());  // Error: a link that leads nowhere may be a class
+    check_link(entry.path());  // it may be a class
     if (!entry.is_directory()) continue;
     const std::string name = on_one_line(entry.path().filename().string());
     check(classes.emplace(name, entry).second,

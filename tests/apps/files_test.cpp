@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "apps/cli/text.h"
+#include "apps/report/run_log.h"
 #include "layers/model/safetensors.h"
 #include "tests/apps/process.h"
 #include "tests/apps/tiny_data.h"
@@ -89,6 +90,44 @@ TEST_CASE("files: where a folder must be, a file, a FIFO or a device is an error
     CHECK_MESSAGE(contains(runs.err, path + " is no folder; name the folder that holds the runs: evenkeel runs DIR"),
                   runs.err);
   }
+}
+
+TEST_CASE("files: a symbolic link that leads nowhere is named with its target, in place of any file or folder") {
+  const Scratch scratch;
+  const std::string link = scratch / "link.safetensors";
+  fs::create_symlink("/nowhere", link);
+  fs::create_directory(scratch / "run");
+  const std::string log = evenkeel::log_csv({{1, 0.1, 2, 0.5, 2, 0.5, 100, 1, {}, {}}}, false);
+  std::ofstream(scratch / "run/log.csv") << log;
+  const auto named = [&](const Outcome& o, int status, const std::string& where) {
+    CHECK_MESSAGE(o.status == status, o.err);
+    CHECK_MESSAGE(contains(o.err, where + ": it is a symbolic link to /nowhere, which does not exist"), o.err);
+  };
+  for (const char* below : {"", "/", "/below"}) {
+    for (const Arguments& command : {Arguments{"runs"},
+                                     {"plot"},
+                                     {"eval"},
+                                     {"ablate"},
+                                     {"data", "show"},
+                                     {"predict", network()},
+                                     {"train", "--data"},
+                                     {"train", "--config"},
+                                     {"train", "--init"},
+                                     {"train", "--resume"}}) {
+      CAPTURE(command.back());
+      named(run(command + Arguments{link + below}), 3, link);
+    }
+    named(run({"train", "--samples", "20", "--out", link + below}), 5, link);
+  }
+  const auto here = [] {
+    if (symlink("/nowhere", "link") != 0) _exit(98);
+  };
+  named(Process({"train", "--data", "link"}, {}, false, here).wait(), 3, "link");
+  const Outcome plot = run({"plot", link, scratch / "run", "--out", scratch / "curves.svg"}),
+                runs = run({"runs", scratch.path});
+  named(plot, 0, link);
+  named(runs, 2, link);
+  for (const Outcome* o : {&plot, &runs}) CHECK_MESSAGE(contains(o->err, "does not exist, skipped\n"), o->err);
 }
 
 TEST_CASE("files: no command writes over what it reads, by whatever path") {

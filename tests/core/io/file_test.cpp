@@ -229,6 +229,9 @@ TEST_CASE("what cannot be written or read says so") {
   fs::create_symlink("nothing", folder / "link");
   CHECK(error_of(Fault::missing, [&] { read_file(folder / "link"); }) ==
         folder / "link" + ": it is a symbolic link to nothing, which does not exist");
+  for (const char* below : {"link/", "link/a/b"})
+    CHECK(error_of(Fault::missing, [&] { read_file(folder / below); }) ==
+          folder / "link" + ": it is a symbolic link to nothing, which does not exist");
   CHECK(fault_of([&] { read_file(folder.path); }) == Fault::bad_file);
   write_file(folder / "large", std::string(100, 'x'));
   CHECK(fault_of([&] { read_file(folder / "large", 99); }) == Fault::bad_file);
