@@ -91,6 +91,18 @@ Classes class_folders(const fs::path& root) {
   return classes;
 }
 
+// Advice if the only folder holds several: an archive that was unpacked into a folder of its own name. Else "".
+std::string inner_set(const Classes& folders) {
+  if (folders.size() != 1) return "";
+  const fs::path& inner = folders.begin()->second;
+  std::error_code ignored;
+  const auto several = std::count_if(fs::directory_iterator(inner, ignored), {}, [&](const fs::directory_entry& entry) {
+    return entry.is_directory(ignored) && !passed_over(entry.path().filename().string());
+  });
+  return several < 2 ? ""
+                     : fmt::format("; if the set is in {}, which has {} folders, name that", inner.string(), several);
+}
+
 // The names of the folders of the training and the test images, if the folders are such parts; one of them may be
 // missing.
 struct Parts {
@@ -137,7 +149,8 @@ std::vector<Item> items(const Classes& classes, const std::vector<std::string>& 
   std::vector<Item> all;
   for (const auto& [name, folder] : classes) {
     const auto place = std::find(names.begin(), names.end(), name);
-    check(place != names.end(), "{}: the network has no class {}; it knows {}", path, name, known);
+    check(place != names.end(), "{}: the network has no class {}; it knows {}{}", path, name, known,
+          inner_set(classes));
     Found found;
     walk(folder, found, {});
     links.insert(links.end(), found.links.begin(), found.links.end());
@@ -286,8 +299,8 @@ DataSplit read_image_folder(const std::string& path, const PictureOptions& optio
     Classes all = train_classes;
     all.insert(test_classes.begin(), test_classes.end());
     for (const auto& [name, place] : all) names.push_back(name);
-    check(names.size() >= 2, "{}: needs a folder for each of two or more classes of pictures, has {}", path,
-          names.empty() ? "none" : "one: " + names.front());
+    check(names.size() >= 2, "{}: needs a folder for each of two or more classes of pictures, has {}{}", path,
+          names.empty() ? "none" : "one: " + names.front(), inner_set(all));
   }
   std::vector<Item> train_items = items(train_classes, names, path, inputs),
                     test_items = items(test_classes, names, path, inputs);

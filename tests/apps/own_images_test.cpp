@@ -429,7 +429,15 @@ TEST_CASE("own pictures: what a folder must be, and what is said of its classes"
   refused("empty", "needs a folder for each of two or more classes of pictures, has none");
   save_small(scratch / "one");
   fs::remove_all(scratch / "one/b");
-  refused("one", "has one: a");
+  refused("one", "has one: a\n");
+  save_small(scratch / "twice/twice");
+  save(scratch / "twice/README", "");
+  refused("twice", "has one: twice; if the set is in " + scratch / "twice/twice" + ", which has 2 folders, name that");
+  save_small(scratch / "known");
+  REQUIRE(run(small_run(scratch / "known", scratch / "known-run")).status == 0);
+  const Outcome eval = run({"eval", scratch / "known-run", "--data", scratch / "twice"});
+  CHECK(eval.status == 2);
+  CHECK_MESSAGE(contains(eval.err, "; if the set is in " + scratch / "twice/twice" + ","), eval.err);
   fs::create_directory(scratch / "one/b");
   refused("one", "needs pictures of two or more classes to train on, has those of one: a");
   const Outcome nowhere = run(small_run(scratch / "nowhere", scratch / "out"));
