@@ -92,7 +92,10 @@ void Console::wipe() {
 
 void put(const std::string& text) { std::fputs(printable(text).c_str(), stdout); }
 
-void note(const std::string& line) { std::fputs((message(line) + "\n").c_str(), stderr); }
+void note(const std::string& line) {
+  std::fflush(stdout);  // both may be one file
+  std::fputs((message(line) + "\n").c_str(), stderr);
+}
 
 bool hold_standard_streams() {
   const bool writable = fcntl(STDOUT_FILENO, F_GETFD) >= 0;

@@ -39,7 +39,7 @@ template <class... Args>
 void say(fmt::format_string<Args...> format, Args&&... args) {
   put(fmt::format(format, std::forward<Args>(args)...));
 }
-// A line on stderr; ignores failures.
+// A line on stderr, after all that was put; ignores failures.
 void note(const std::string& line);
 
 // Opens /dev/null for a closed standard input or error, so that messages never go into a file opened later. False if
