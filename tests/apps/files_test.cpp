@@ -196,6 +196,16 @@ TEST_CASE("files: weights that are not finite, or statistics that cannot be, are
   CHECK_MESSAGE(o.status == 1, o.out);
   CHECK_MESSAGE(contains(o.err, "the loss on 2000 images"), o.err);
   CHECK(o.out.empty());
+  for (auto& t : file.tensors) {
+    if (t.name != "1.weight") continue;
+    for (size_t i = 0; i < t.bytes.size(); i += sizeof huge) std::memcpy(t.bytes.data() + i, &huge, sizeof huge);
+  }
+  evenkeel::write_safetensors(scratch / "huge.safetensors", file);
+  const Outcome moments = run({"recalibrate", scratch / "huge.safetensors", "--out", scratch / "new.safetensors"});
+  CHECK_MESSAGE(moments.status == 1, moments.out);
+  CHECK_MESSAGE(contains(moments.err, "recalibrate: the inputs of norm 2 must have a finite mean and variance"),
+                moments.err);
+  CHECK(!fs::exists(scratch / "new.safetensors"));
 }
 
 TEST_CASE("files: what is no file of weights, or of a data set, is named for what it is, with what to do") {
