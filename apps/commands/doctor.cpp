@@ -104,6 +104,8 @@ Action doctor_command(CLI::App& app, const Registry& registry) {
       "                   radians");
   return [o, lr, weight_decay, &registry] {
     Subject subject = open_subject(o->subject, registry);
+    check(subject.images.size() >= 2, "doctor: needs two or more images, for the statistics of a batch, got {}",
+          subject.images.size());
     take_rates(o->subject.file, lr->count() ? nullptr : &o->lr, weight_decay->count() ? nullptr : &o->weight_decay);
     // A folder's images come class by class; a batch of one class has other statistics than one in training.
     const auto order = Random(subject.file.info.model.seed).split("doctor").permutation(subject.images.size());

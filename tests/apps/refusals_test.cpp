@@ -103,6 +103,7 @@ TEST_CASE(
   for (const char* command : {"doctor", "recalibrate", "fold", "eval", "export"})
     refused({command}, 2, "FILE is required");
   refused(Arguments{"doctor", files.last, "--batch-size", "1"} + here, 2, "must be an integer from 2");
+  refused(Arguments{"doctor", files.last, "--samples", "1"} + here, 2, "doctor: needs two or more images");
   refused(Arguments{"doctor", files.last, "--split", "half"} + here, 2, "must be train or test or all, got \"half\"");
   refused(Arguments{"doctor", files.last, "--lr", "0"} + here, 2, "must be a number above 0");
   refused(Arguments{"eval", files.last, "--samples", "21"} + here, 2,
