@@ -44,8 +44,7 @@ std::string missing_value(const CLI::App& command) {
 // An option or argument that was given as "", as by a shell variable that is not set. Text to be printed may be empty.
 std::string empty_value(const CLI::App& command) {
   for (const CLI::Option* o : command.get_options())
-    if ((o->get_positional() ? o->get_items_expected_max() == 1 : o->get_type_name() != "TEXT") &&
-        std::ranges::count(o->results(), "") > 0)
+    if ((o->get_positional() || o->get_type_name() != "TEXT") && std::ranges::count(o->results(), "") > 0)
       return fmt::format("{}: must not be empty", o->get_name());
   return "";
 }

@@ -140,6 +140,7 @@ TEST_CASE("refusals: a command's result in the place of one of a run's files, an
   refused({"plot", folder, "--out", ""}, 2, "--out: must not be empty");
   refused({"plot", folder, ""}, 2, "RUN: must not be empty");
   CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
+  refused({"predict", folder, ""}, 2, "IMAGE: must not be empty");
 }
 
 TEST_CASE("refusals: --resume with more --epochs that fails leaves the run unchanged") {
