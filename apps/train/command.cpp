@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <optional>
 #include <thread>
 
@@ -21,6 +22,7 @@
 #include "core/base/processor.h"
 #include "core/io/file.h"
 #include "core/io/process.h"
+#include "layers/init.h"
 
 namespace evenkeel {
 namespace {
@@ -56,6 +58,12 @@ void complete(CLI::App& app, TrainOptions& o, const Registry& registry) {
   check(o.shards == 1 || o.batch_size >= 2 * o.shards,
         "--shards: each needs two images of a batch, but {} shards must share {}; lower --shards or raise --batch-size",
         o.shards, o.batch_size);
+  try {
+    if (!names_file(o.model.init)) parse_init(o.model.init);
+  } catch (const Error& error) {
+    fail(Fault::usage, "--{}; the name of a file or run needs a dot or a slash here: --init ./{}", error.what(),
+         o.model.init);
+  }
   check(o.patience == 0 || o.validation > 0, "--patience: needs held-out images, --validation N");
 }
 
@@ -135,6 +143,10 @@ Action train_command(CLI::App& app, const Registry& registry) {
       });
     }
     const std::string config = folder ? *folder / "config.json" : o->config;
+    std::error_code ignored;
+    if (folder && !std::filesystem::exists(config, ignored))
+      fail(Fault::missing,
+           "--resume {}: a run's folder has a config.json, this one has none; evenkeel runs lists the runs", o->resume);
     std::unique_ptr<RunOptions> from_file;
     Json known = Json::object();
     if (!o->recipe.empty()) {

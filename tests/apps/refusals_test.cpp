@@ -135,12 +135,13 @@ TEST_CASE("refusals: a command's result in the place of one of a run's files, an
   CHECK(run({"plot", folder, "--out", folder + "/other.svg"}).status == 0);
   for (const char* option : {"--resume", "--config", "--recipe", "--out", "--data", "--groups"})
     refused({"train", option, ""}, 2, fmt::format("{}: must not be empty", option));
+  refused({"train", "--init", "run"}, 2, "the name of a file or run needs a dot or a slash here: --init ./run");
   refused({"eval", ""}, 2, "FILE: must not be empty");
   refused({"eval", folder, "--report", ""}, 2, "--report: must not be empty");
   refused({"plot", folder, "--out", ""}, 2, "--out: must not be empty");
   refused({"plot", folder, ""}, 2, "RUN: must not be empty");
-  CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
   refused({"predict", folder, ""}, 2, "IMAGE: must not be empty");
+  CHECK(run({"plot", folder, "--title", "", "--out", files.scratch / "plain.svg"}).status == 0);
 }
 
 TEST_CASE("refusals: --resume with more --epochs that fails leaves the run unchanged") {
@@ -228,6 +229,7 @@ TEST_CASE("refusals: --resume") {
     resumed(more, 2, "leave out --config, --recipe, --out, --overwrite and --check");
   resumed({"--lr", "3"}, 2, "--resume: --lr is the folder's; only --epochs, --threads and --data-dir can be given");
   resumed({"--augment"}, 2, "--augment is the folder's");
+  refused({"train", "--resume", files.scratch.path}, 3, "a run's folder has a config.json, this one has none");
   const SafeTensors good = read_safetensors(files.last);
   const auto state = [&](const std::string& from, const std::string& to, const std::string& words) {
     SafeTensors file = good;
