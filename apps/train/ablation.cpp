@@ -42,6 +42,7 @@ std::vector<Variant> read_variants(const std::string& path, const TrainWords& se
     fail(Fault::bad_file, "{}: must be {{\"options\": {{...}}, \"variants\": {{\"NAME\": {{...}}, ...}}}}", path);
   std::vector<Variant> all;
   for (const auto& [name, own] : variants->items()) {
+    if (name.empty()) fail(Fault::bad_file, "{}: a variant's name must not be empty", path);
     if (!is_options(own))
       fail(Fault::bad_file, "{}: the variant \"{}\" must be an object of options of evenkeel train", path, name);
     Variant v{name, common == file.end() ? TrainWords::object() : TrainWords::parse(common->dump())};

@@ -174,6 +174,8 @@ TEST_CASE("ablate: errors name the fault in a file of variants, in a log, or in 
   }
   save(file, R"({"variants": {"a": {"lr": [1]}}})");
   refused(4, "the variant \"a\" must be an object of options");
+  save(file, R"({"variants": {"": {}}})");
+  refused(4, "v.json: a variant's name must not be empty");
   save(file, R"({"variants": {"a": {"seed": 3}}})");
   refused(4, "v.json: the variant \"a\" must not have the option \"seed\"; leave it out");
   save(file, R"({"variants": {"a": {"lr": 1e9, "norm": "none", "model": "mlp:8", "samples": 300}}})");
