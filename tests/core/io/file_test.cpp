@@ -159,11 +159,10 @@ TEST_CASE("a new output is known by a name from the working folder too") {
   Scratch folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder.path);
-  const std::vector<Fault> faults{fault_of([&] { check_different("new", "./new"); }),
-                                  fault_of([&] { check_different("new", folder / "new"); }),
-                                  fault_of([&] { check_outside("new", "."); }),
-                                  fault_of([&] { check_outside("new/file", folder.path); }),
-                                  fault_of([&] { check_output("new", {"."}); })};
+  const std::vector<Fault> faults{
+      fault_of([&] { check_different("new", "./new"); }), fault_of([&] { check_different("new", folder / "new"); }),
+      fault_of([&] { check_outside("new", "."); }), fault_of([&] { check_outside("new/file", folder.path); }),
+      fault_of([&] { check_output("new", {"."}); })};
   fs::current_path(before);
   for (const Fault fault : faults) CHECK(fault == Fault::usage);
 }
