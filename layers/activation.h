@@ -1,4 +1,4 @@
-// Elementwise activation functions as layers: y_i = f(x_i), of any shape.
+// Elementwise activation functions as layers: y_i = f(x_i), x of any shape.
 #pragma once
 #include "layer.h"
 
@@ -6,6 +6,7 @@ namespace evenkeel {
 
 struct Activation : Layer {
   using Function = Tensor (*)(const Tensor&);
+  // `activation`: its description, as a model's text names it. Error if f is null.
   Activation(std::string activation, Function f) : name(std::move(activation)), function(f) {
     check(function != nullptr, "{}: its function is null", name);
   }
@@ -23,7 +24,7 @@ struct Relu : Activation {  // max(x, 0)
 struct Sigmoid : Activation {  // 1 / (1 + exp(-x))
   Sigmoid() : Activation("sigmoid", sigmoid) {}
 };
-struct Tanh : Activation {
+struct Tanh : Activation {  // the hyperbolic tangent
   Tanh() : Activation("tanh", tanh) {}
 };
 

@@ -1,5 +1,5 @@
 // Dropout (Srivastava et al. 2014): in training each value becomes 0 with probability p, the others are divided by
-// 1 - p; in inference y = x. Any shape. 0 <= p < 1, else a training step throws Error.
+// 1 - p; in inference y = x. Any shape. Error unless 0 <= p < 1, from forward() in training.
 #pragma once
 #include "layer.h"
 

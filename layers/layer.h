@@ -63,7 +63,8 @@ struct Visitor {
 
 struct Layer {
   virtual ~Layer() = default;
-  // x (N, ...) -> y (N, ...), recorded for grad(). Error, with both shapes, if x does not fit.
+  // x (N, ...) -> y (N, ...), recorded for grad(). In Mode::eval an example's y depends on no other example. Error,
+  // with both shapes, if x does not fit.
   virtual Tensor forward(const Tensor& x, Mode mode) = 0;
   // Names the layer's parameters, buffers, random streams and children; see Visitor. A tensor without a name is neither
   // trained nor saved; check_layer() reports it.

@@ -25,7 +25,8 @@ struct AdamWOptions {
 };
 
 // In step t, from 1:  w -= lr weight_decay w,  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
-//   w -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).  As PyTorch's.
+//   w -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).  As PyTorch's. Error if an option is out of its
+// range.
 class AdamW : public Optimizer {
  public:
   explicit AdamW(std::vector<Parameter> parameters, const AdamWOptions& options = {});

@@ -22,7 +22,8 @@ struct LookaheadOptions {
 // The slow weights begin as those before the first step. The inner optimiser's state is not changed.
 class Lookahead : public Optimizer {
  public:
-  Lookahead(std::unique_ptr<Optimizer> inner, const LookaheadOptions& options);  // lookahead at least 1
+  // Error if `inner` is null, an option is out of its range, or `lookahead` is 0.
+  Lookahead(std::unique_ptr<Optimizer> inner, const LookaheadOptions& options);
   // The inner optimiser's, the slow weights as "slow.NAME", and the number of steps, (1), as "lookahead_steps".
   std::vector<Parameter> state() const override;
 

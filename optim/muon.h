@@ -16,7 +16,7 @@ struct MuonOptions {
   real weight_decay = 0;
   bool decay_all = false;
 
-  static void each(auto& o, auto&& option) {
+  static void each(auto& o, auto&& option) {  // the arguments of "muon:..."; the schedule sets lr
     option("momentum", o.momentum, Range{0, 1, Range::Top::below}, "of filters: Nesterov's form");
     option("steps", o.steps, Range{1, 100}, "of the Newton-Schulz iteration");
     option("other_momentum", o.other_momentum, Range{0, 1, Range::Top::below},
@@ -29,7 +29,7 @@ struct MuonOptions {
 // A filter bank is a parameter of rank 4, W (K, R, S, C), seen as a matrix of K rows. With its gradient g:
 //   v <- momentum v + g,   d = g + momentum v,   W <- sqrt(K) W / |W| - lr orthogonal(d).
 // Every other parameter: as Sgd with `other_momentum`, in Nesterov's form where it is not 0. Parameter groups can give
-// these their own learning rate.
+// these their own learning rate. Error if an option is out of its range.
 class Muon : public Optimizer {
  public:
   explicit Muon(std::vector<Parameter> parameters, const MuonOptions& options = {});
@@ -46,7 +46,8 @@ class Muon : public Optimizer {
 };
 
 // For a matrix G (rows, columns) = U S V^T, approximately U V^T, the nearest orthogonal matrix: `steps` steps of
-//   X <- 3.4445 X - 4.775 (X X^T) X + 2.0315 (X X^T)^2 X   from X = G / |G|.
+//   X <- 3.4445 X - 4.775 (X X^T) X + 2.0315 (X X^T)^2 X   from X = G / |G|,
+// where |G| is the root of the sum of squares. Here and in Muon 1e-7 is added to a norm that divides.
 // Five steps map singular values of X in [0.01, 1] into [0.68, 1.14]. Error unless G is a matrix with values.
 Tensor orthogonal(const Tensor& g, int64_t steps);
 

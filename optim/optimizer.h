@@ -14,6 +14,7 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   // `grads`: one gradient for each parameter, in the same order, of the same shape; else Error. Does not change them.
+  // Error if there are no parameters.
   void step(const Grads& grads);
   void set_lr(real lr);  // for the following steps; Error unless it is finite and not negative
   real lr() const { return lr_; }

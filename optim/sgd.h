@@ -1,4 +1,5 @@
-// Stochastic gradient descent with momentum, Nesterov's form of it, and weight decay.
+// Stochastic gradient descent with momentum (Polyak 1964), Nesterov's form of it (Sutskever et al. 2013), and weight
+// decay.
 #pragma once
 #include <vector>
 
@@ -24,7 +25,8 @@ struct SgdOptions {
 };
 
 // With d = g + weight_decay w:  v = momentum v + d,  w -= lr v;  Nesterov: w -= lr (d + momentum v).
-// As PyTorch's: the learning rate is not part of v.
+// As PyTorch's: the learning rate is not part of v. Error if an option is out of its range, or for Nesterov's form
+// without momentum.
 class Sgd : public Optimizer {
  public:
   explicit Sgd(std::vector<Parameter> parameters, const SgdOptions& options = {});

@@ -37,7 +37,8 @@ struct BatchNormOptions {
   }
 };
 
-// The modes:
+// x (rows, C), formula and errors as batch_norm() in core/ops/batch_norm.h has them. Constructor: Error if an option is
+// out of its range. The modes:
 //                 normalises with        running averages
 //   Mode::train   the batch's            move (unless the batch is not finite: then skipped is counted)
 //   Mode::probe   the batch's            stay

@@ -22,7 +22,8 @@ struct BatchRenormOptions {
   }
 };
 
-// Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max] and d = (mu_B
+// x (rows, C). Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max]
+// and d = (mu_B
 // - mu) / sigma in [-d_max, d_max]; no gradient flows through r and d. Without clipping that is what inference
 // computes; with r = 1, d = 0 it is batch normalisation, to the bit. Inference: y = gamma (x - mu) / sigma + beta.
 //
@@ -37,11 +38,11 @@ struct BatchRenorm : RunningNorm {
   void visit(Visitor& visitor) override;
   std::string describe() const override;
   Statistics statistics() const override { return {running_mean, square(running_sigma)}; }
-  // The batches go on counting, as r and d widen by them.
+  // The number of batches stays, because the limits of r and d depend on it.
   void set_statistics(const Tensor& mean, const Tensor& biased_var, double rows) override;
   real epsilon() const override { return options.eps; }
-  double r_limit() const;  // now
-  double d_limit() const;
+  double r_limit() const;  // r_max of the next batch
+  double d_limit() const;  // its d_max
 
   BatchRenormOptions options;
   Owned running_sigma;  // (C): 1 before the first batch
