@@ -17,9 +17,11 @@ namespace {
 constexpr const char* augmentation_form =
     "[crop=PIXELS][:border=black|reflect][:flip=on|off][:alternate=off|on][:cutout=PIXELS]";
 
-std::vector<std::string> dataset_names() {
+std::vector<std::string> dataset_names(const DataSets& own = {}) {
   std::vector<std::string> names;
   for (const FoundDataset& d : list_datasets()) names.push_back(d.name);
+  for (const auto& [name, load] : own)
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   return names;
 }
 
@@ -74,10 +76,11 @@ void add_picture_options(CLI::App& app, PictureWords& w) {
   add_skip_bad(app, w.skip_bad);
 }
 
-PictureOptions picture_options(const PictureWords& w, const std::string& data, const std::string& data_dir,
-                               uint64_t seed) {
-  if (!is_path(data, data_dir) && !(w.image_size.empty() && w.color.empty())) {
-    const std::vector<std::string> names = dataset_names();
+PictureOptions picture_options(const DataSets& own, const PictureWords& w, const std::string& data,
+                               const std::string& data_dir, uint64_t seed) {
+  const bool named = own.contains(data) || !is_path(data, data_dir);
+  if (named && !(w.image_size.empty() && w.color.empty())) {
+    const std::vector<std::string> names = dataset_names(own);
     const bool known = std::find(names.begin(), names.end(), data) != names.end();
     fail(Fault::usage, "--image-size and --color are for your own images, given by a path; {} {}", on_one_line(data),
          known ? "has a fixed size and colour" : "is neither a data set of evenkeel nor " + no_path_here());
@@ -139,9 +142,7 @@ void allow_flips(const std::string& flip, DataSplit& split) {
 
 void check_dataset_name(const std::string& name, const DataSets& own) {
   if (own.contains(name)) return;
-  std::vector<std::string> known = dataset_names();
-  for (const auto& [n, load] : own) known.push_back(n);
-  const std::string wrong = unknown_word("data set", name, known);
+  const std::string wrong = unknown_word("data set", name, dataset_names(own));
   check(wrong.empty(), "{}", wrong);
 }
 

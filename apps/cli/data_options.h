@@ -19,9 +19,10 @@ struct PictureWords {
 void add_picture_options(CLI::App& app,
                          PictureWords& words);  // --image-size, --color, --holdout, --channels-first, --skip-bad
 CLI::Option* add_skip_bad(CLI::App& app, bool& skip_bad);
-// Error if `data` is a set's name, which fixes size and colour, and words.image_size or words.color is given.
-PictureOptions picture_options(const PictureWords& words, const std::string& data, const std::string& data_dir,
-                               uint64_t seed);
+// Error if `data` is the name of a set, of `own` or the library's, which fixes size and colour, and words.image_size or
+// words.color is given.
+PictureOptions picture_options(const DataSets& own, const PictureWords& words, const std::string& data,
+                               const std::string& data_dir, uint64_t seed);
 
 // --augment and --augmentation.
 struct AugmentWords {

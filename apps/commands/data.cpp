@@ -22,8 +22,10 @@ struct ListOptions {
   Action action;
 };
 
-int list(const ListOptions& o) {
-  const std::vector<FoundDataset> found = list_datasets(o.data_dir);
+int list(const ListOptions& o, const DataSets& own) {
+  std::vector<FoundDataset> found = list_datasets(o.data_dir);
+  std::erase_if(found, [&](const FoundDataset& d) { return own.contains(d.name); });
+  for (const auto& [name, load] : own) found.push_back({name, "", "", false});
   size_t name_width = 4, description_width = 11;
   for (const FoundDataset& d : found) {
     name_width = std::max(name_width, d.name.size());
@@ -31,9 +33,10 @@ int list(const ListOptions& o) {
   }
   say("{:<{}}  {:<{}}  {}\n", "name", name_width, "description", description_width, "where");
   for (const FoundDataset& d : found) {
-    const std::string where = d.drawn           ? "drawn, needs no file"
-                              : d.where.empty() ? "not here: evenkeel data fetch " + d.name
-                                                : on_one_line(d.where);
+    const std::string where = own.contains(d.name) ? "loaded by this program"
+                              : d.drawn            ? "drawn, needs no file"
+                              : d.where.empty()    ? "not here: evenkeel data fetch " + d.name
+                                                   : on_one_line(d.where);
     say("{:<{}}  {:<{}}  {}\n", d.name, name_width, d.description, description_width, where);
   }
   return 0;
@@ -75,7 +78,8 @@ Action data_command(CLI::App& app, const Registry& registry) {
   app.require_subcommand(1);
   CLI::App& listing = *app.add_subcommand("list", "List the data sets and where their files are.")->group("Commands");
   add_data_dir(listing, o->data_dir);
-  listing.final_callback([o] { o->action = [&options = *o] { return list(options); }; });
+  listing.final_callback(
+      [o, &registry] { o->action = [&options = *o, &registry] { return list(options, registry.data); }; });
 
   CLI::App& fetching =
       *app.add_subcommand("fetch", "Fetch a data set, check it, and put it where train finds it; print the folder.")

@@ -107,7 +107,7 @@ std::vector<SheetRow> rows_of(const Dataset& shown, const Normalization& by, con
 int show(const SheetOptions& o, const DataSets& own) {
   parse_augmentation(o.augment);  // fail before the data is read
   DataSplit split =
-      load_named_dataset(own, o.name, o.data_dir, picture_options(o.pictures, o.name, o.data_dir, o.seed));
+      load_named_dataset(own, o.name, o.data_dir, picture_options(own, o.pictures, o.name, o.data_dir, o.seed));
   allow_flips(flip_word(o.augment), split);
   check_result(o.out, split.inputs);
   check(split.train.size() > 0,

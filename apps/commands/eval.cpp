@@ -48,8 +48,9 @@ std::pair<NetworkFile, DataSplit> open(const EvalOptions& o, const Registry& reg
     return {std::move(file), std::move(split)};
   }
   check(!o.data.empty(), "eval: --model needs --data, for the images' shape and normalisation");
-  DataSplit split = load_named_dataset(registry.data, o.data, o.data_dir,
-                                       picture_options(picture_words(o), o.data, o.data_dir, o.model.seed));
+  DataSplit split =
+      load_named_dataset(registry.data, o.data, o.data_dir,
+                         picture_options(registry.data, picture_words(o), o.data, o.data_dir, o.model.seed));
   NetworkInfo info{o.model, o.data, measure(split.train)};
   info.model.input = split.train.image;
   info.model.classes = split.train.classes;

@@ -22,7 +22,7 @@ void check_classes(const Dataset& data) {
 
 TrainingData load_training_data(const TrainOptions& o, const DataSets& own) {
   DataSplit split =
-      load_named_dataset(own, o.data, o.data_dir, picture_options(o.pictures, o.data, o.data_dir, o.model.seed));
+      load_named_dataset(own, o.data, o.data_dir, picture_options(own, o.pictures, o.data, o.data_dir, o.model.seed));
   allow_flips(flip_word(o.augment), split);
   check(split.train.size() > 0 && split.test.size() > 0,
         "train: the data must have images to train on and images to test on; {} has {} and {}", o.data,

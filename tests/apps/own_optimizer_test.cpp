@@ -92,6 +92,24 @@ TEST_CASE("own optimiser and data set: train, resume and eval know them, and say
   CHECK_MESSAGE(without.err.find("there is no optimizer called \"sign\"") != std::string::npos, without.err);
 }
 
+TEST_CASE("own data: the program lists it, and says that it has a fixed size, also where a folder has its name") {
+  const Scratch scratch;
+  Registry own = own_parts();
+  own.data[scratch.path] = shades;
+  for (const std::string name : {std::string("shades"), scratch.path}) {
+    const Outcome sized = run_with(own, {"data", "show", name, "--image-size", "4", "--out", scratch / "sheet.png"});
+    CHECK(sized.status == 2);
+    CHECK_MESSAGE(sized.err.find(name + " has a fixed size and colour") != std::string::npos, sized.err);
+  }
+  own.data["synthetic"] = shades;
+  const Outcome list = run_with(own, {"data", "list"});
+  const size_t at = list.out.find("\nsynthetic  ");
+  CHECK_MESSAGE(list.out.find("\nshades  ") != std::string::npos, list.out);
+  REQUIRE_MESSAGE(at != std::string::npos, list.out);
+  CHECK(list.out.find("\nsynthetic  ", at + 1) == std::string::npos);
+  CHECK(list.out.find("loaded by this program", at) < list.out.find('\n', at + 1));
+}
+
 TEST_CASE("own data: names, labels and pixels that do not fit are refused before the first step") {
   const Scratch scratch;
   const auto refused = [&](const Dataset& part, const char* why) {
