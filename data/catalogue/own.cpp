@@ -53,14 +53,7 @@ std::optional<Source> idx_source(const fs::path& folder, const std::string& begi
     if (files[role].empty())
       fail(Fault::missing, "{} holds IDX files, but none of {}", folder.string(), idx_roles[role]);
   }
-  Source source{.name = "",
-                .description = "",
-                .layout = Layout::idx,
-                .image = {},
-                .classes = 0,
-                .flips = false,
-                .train_size = 0,
-                .test_size = 0};
+  Source source{.layout = Layout::idx};
   source.train = {files[0], files[1]};
   source.test = {files[2], files[3]};
   source.transposed = prefix.starts_with("emnist");
@@ -75,14 +68,7 @@ std::optional<Source> cifar_source(const fs::path& folder) {
   }
   std::sort(batches.begin(), batches.end());
   const auto has = [&](const char* file) { return fs::is_regular_file(folder / file); };
-  Source source{.name = "",
-                .description = "",
-                .layout = Layout::cifar,
-                .image = {32, 32, 3},
-                .classes = 0,
-                .flips = false,
-                .train_size = 0,
-                .test_size = 0};
+  Source source{.layout = Layout::cifar, .image = {32, 32, 3}};
   if (!batches.empty() && has("test_batch.bin")) {
     source.train = batches;
     source.test = {"test_batch.bin"};

@@ -22,12 +22,12 @@ struct Download {
 };
 
 struct Source {
-  std::string name, description;
+  std::string name = {}, description = {};
   Layout layout;
-  Shape image;
-  int64_t classes;
-  bool flips;
-  int64_t train_size, test_size;
+  Shape image = {};
+  int64_t classes = 0;
+  bool flips = false;
+  int64_t train_size = 0, test_size = 0;
   std::string folder = {};
   std::vector<std::string> train = {}, test = {};  // idx: {images, labels}, without .gz; cifar: batches of equal size
   bool transposed = false;                         // idx: images are stored column by column
