@@ -65,10 +65,8 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
   };
   const double expected = slope([&](const Inputs& there) { return dot(f(there).detach(), cotangent); });
   double error = 0;
-  auto compare = [&](const Grads& g) {
-    error = std::max(error, std::abs(along(g) - expected) / (1 + std::abs(expected)));
-    if (std::isnan(along(g))) error = INFINITY;
-  };
+  auto worse = [&](double e) { error = std::isnan(e) ? INFINITY : std::max(error, e); };
+  auto compare = [&](const Grads& g) { worse(std::abs(along(g) - expected) / (1 + std::abs(expected))); };
   compare(grad(y, x, {.cotangent = cotangent}));
   compare(grad(y * real(1), x, {.cotangent = cotangent}));  // f's vjp has the only handle to its cotangent
   compare(grad(y, x, {.differentiable = true, .cotangent = cotangent}));
@@ -82,26 +80,61 @@ inline double grad_error(const Function& f, const Inputs& at, int order = 2) {
       return s;
     };
     // The gradient of a linear function does not depend on the inputs, and need not be tracked.
-    error = std::max(error, next(x).tracked() ? grad_error(next, at, order - 1) : std::abs(slope(next)));
+    worse(next(x).tracked() ? grad_error(next, at, order - 1) : std::abs(slope(next)));
   }
-  return std::isnan(error) ? INFINITY : error;
+  return error;
 }
 
-// Whether f's result is never freed.
+// Whether f's result is never freed, or what its vjp makes of a recorded cotangent.
 inline bool leaks(const Function& f, const Inputs& at) {
   const int64_t before = live_nodes();
   {
     Inputs x;
     for (const Tensor& t : at) x.push_back(t.clone().track());
-    f(x);
+    const Tensor y = f(x);
+    if (y.tracked()) grad(dot(y, y), x, {.differentiable = true});
   }
   return live_nodes() > before;
 }
 
+// Describes the first error of f and its derivatives up to `order`, "" if there is none.
+inline std::string grad_fault(const Function& f, const Inputs& at, int order = 2, double tolerance = 1e-7) {
+  Inputs x;
+  for (const Tensor& t : at) x.push_back(t.clone().track());
+  Random own(7);  // random() goes on as if grad_error() alone had drawn
+  const Tensor y = f(x), cotangent = Tensor::normal(y.shape(), own);
+  for (size_t i = 0; i < x.size(); ++i)
+    if (x[i].values() != at[i].values()) return fmt::format("it writes to input {}", i);
+  for (real v : y.values())
+    if (!std::isfinite(v)) return "its result is not finite: give inputs of its domain";
+  const double error = grad_error(f, at, order);
+  if (!(error < tolerance)) {
+    int first = 1;
+    while (first < order && grad_error(f, at, first) < tolerance) ++first;
+    return fmt::format("its derivative of order {} is wrong by {}", first, error);
+  }
+  if (leaks(f, at)) return "the graph is never freed: a vjp must keep neither the op's result nor the cotangent";
+
+  // Each gradient is the same if the other inputs are constants.
+  const Grads all = grad(y, x, {.cotangent = cotangent});
+  for (size_t i = 0; at.size() > 1 && i < at.size(); ++i) {
+    Inputs one = at;
+    one[i] = at[i].clone().track();
+    const Tensor alone = f(one);
+    for (const bool differentiable : {false, true}) {
+      if (!alone.tracked()) continue;
+      const Tensor g = grad(alone, {one[i]}, {.differentiable = differentiable, .cotangent = cotangent})[0];
+      for (int64_t k = 0; k < g.size(); ++k)
+        if (!(std::abs(g.data()[k] - all[i].data()[k]) <= tolerance * (1 + std::abs(all[i].data()[k]))))
+          return fmt::format("the gradient of input {} is another if the other inputs are not tracked", i);
+    }
+  }
+  return "";
+}
+
 inline void check_grad(const Function& f, const Inputs& at, int order = 2, double tolerance = 1e-7) {
   static_assert(sizeof(real) == 8, "finite differences need double: link evenkeel::evenkeel_double");
-  CHECK(grad_error(f, at, order) < tolerance);
-  CHECK_MESSAGE(!leaks(f, at), "the graph is never freed: a vjp must not capture the op's result");
+  CHECK(grad_fault(f, at, order, tolerance) == "");
 }
 
 }  // namespace evenkeel

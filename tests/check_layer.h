@@ -42,6 +42,12 @@ std::string layer_fault(L layer, const Tensor& x) {
     if (!holds) wrong += (wrong.empty() ? "" : "\n") + what;
   };
   const auto same = [](const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && a.values() == b.values(); };
+  const auto close = [](const Tensor& a, const Tensor& b) {  // up to rounding
+    bool all = a.shape() == b.shape();
+    for (int64_t i = 0; all && i < b.size(); ++i)
+      all = std::abs(a.data()[i] - b.data()[i]) <= (sizeof(real) == 8 ? 1e-12 : 1e-5) * (1 + std::abs(b.data()[i]));
+    return all;
+  };
   const auto same_state = [](const SafeTensors& a, const SafeTensors& b) {
     bool equal = a.tensors.size() == b.tensors.size();
     for (size_t i = 0; equal && i < a.tensors.size(); ++i)
@@ -59,22 +65,36 @@ std::string layer_fault(L layer, const Tensor& x) {
   const std::vector<real> given = x.values();
   const Tensor other =
       map(x, [](real v) { return real(1.5) * v; });  // another batch: averages of x alone would stay as they are
-  const auto uses_all = [&](const Tensor& y) {
+  const auto finite = [](const Tensor& t) {
+    const std::vector<real> all = t.values();
+    return std::all_of(all.begin(), all.end(), [](real v) { return std::isfinite(v); });
+  };
+  const auto uses_all = [&](const Tensor& y, const Inputs& all, const char* otherwise) {
     std::set<int64_t> used;
     for (const Tensor& t : leaves(y)) used.insert(t.id());
-    for (const Parameter& p : parameters(layer))
-      need(used.contains(p.value.id()), p.name + " is named by visit(), and forward() does not use it");
+    const std::vector<Parameter> trained = parameters(layer);
+    for (size_t i = 0; i < trained.size(); ++i)
+      need(used.contains(all[i].id()), trained[i].name + " is named by visit(), and forward() " + otherwise);
   };
   try {
-    // visit() names all tensors once, and every named tensor matters.
+    // visit() names all tensors once, also before the first batch, and every named tensor matters.
+    named(layer);
     layer.forward(x, Mode::train);  // fills running statistics
     const SafeTensors before = state(layer);
     const Tensor probed = layer.forward(x, Mode::probe), evaluated = layer.forward(x, Mode::eval);
+    if (!finite(probed) || !finite(evaluated)) return "its result is not finite";
     for (const Tensor& t : unnamed(layer, probed))
       need(false, fmt::format("a tracked tensor of shape {} is not named by visit()", t.shape()));
-    uses_all(probed);
+    uses_all(probed, values(parameters(layer)), "does not use it");
     const Shape said = layer.output_shape(one_example(x.shape())), made = one_example(probed.shape());
     need(said == made, fmt::format("output_shape() is {}, forward() makes {} of each example", said, made));
+
+    // Of N examples it makes N results. In inference each depends on its own example alone.
+    need(probed.shape().rank() > 0 && probed.dim(0) == x.dim(0),
+         fmt::format("forward() makes {} of {}: the first axis must be the batch", probed.shape(), x.shape()));
+    const Tensor first = layer.forward(gather_rows(x, {0}), Mode::eval);
+    need(close(first, gather_rows(evaluated, {0})),
+         "in inference an example's result depends on the other examples of the batch");
 
     // Mode::probe gives the result of training and changes nothing; Mode::eval is deterministic and changes nothing.
     need(same_state(state(layer), before), "a probe or an evaluation moves what visit() names");
@@ -106,7 +126,7 @@ std::string layer_fault(L layer, const Tensor& x) {
 
     // After saving and loading the results are the same, and no result depends on uninitialised memory.
     const Tensor trained = layer.forward(x, Mode::train);
-    uses_all(trained);
+    uses_all(trained, values(parameters(layer)), "does not use it");
     need(same(trained, probed), "a probe does not give what training gives");
     layer.forward(other, Mode::train);
     restore(layer, parse_safetensors(format_safetensors(before), "a checkpoint in memory"));
@@ -118,7 +138,6 @@ std::string layer_fault(L layer, const Tensor& x) {
 
     // forward_then() equals forward() followed by the epilogue.
     const Tensor add = random(evaluated.shape());
-    const double rounding = sizeof(real) == 8 ? 1e-12 : 1e-5;
     for (const Mode mode : {Mode::train, Mode::probe, Mode::eval})
       for (const After after : {After::nothing, After::relu, After::gelu})
         for (const bool pool : {false, true}) {
@@ -128,15 +147,30 @@ std::string layer_fault(L layer, const Tensor& x) {
           restore(layer, before);
           const Tensor plain = then(layer.forward(x, mode));
           restore(layer, before);
-          bool close = fused.shape() == plain.shape();
-          for (int64_t i = 0; close && i < plain.size(); ++i)
-            close = std::abs(fused.data()[i] - plain.data()[i]) <= rounding * (1 + std::abs(plain.data()[i]));
-          need(close, fmt::format("forward_then() is not forward() and then {}{}",
-                                  std::array{"an addition", "an addition and a ReLU",
-                                             "an addition and a GELU"}[static_cast<size_t>(after)],
-                                  pool ? " and a pooling" : ""));
+          need(close(fused, plain), fmt::format("forward_then() is not forward() and then {}{}",
+                                                std::array{"an addition", "an addition and a ReLU",
+                                                           "an addition and a GELU"}[static_cast<size_t>(after)],
+                                                pool ? " and a pooling" : ""));
         }
     need(x.values() == given, "it writes to its input");
+
+    // It keeps nothing of a batch's graph, and writes to nothing that a gradient needs.
+    for (const Mode mode : {Mode::train, Mode::probe, Mode::eval}) {
+      const int64_t before_it = live_nodes();
+      {
+        const Tensor in = x.clone().track(), y = layer.forward(in, mode);
+        if (y.tracked()) grad(y, {in}, {.cotangent = Tensor::full(y.shape(), 1)});
+      }
+      need(live_nodes() == before_it,
+           "it keeps tensors of a batch's graph: a member must be detach()ed, a vjp must not capture the op's result");
+    }
+
+    // It reads the parameters at every call.
+    Inputs other_values;
+    for (const Parameter& p : parameters(layer)) other_values.push_back(p.value.clone().track());
+    Inputs in = other_values;
+    in.insert(in.begin(), x);
+    uses_all(with_parameters(layer, in, Mode::probe), other_values, "reads what was computed from it earlier");
 
     if constexpr (sizeof(real) == 8) {
       // Parameters are inputs of the function too: their values are copied into the layer's tensors.

@@ -3,6 +3,7 @@
 #pragma once
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <set>
@@ -54,6 +55,8 @@ inline std::string optimizer_fault(const MakeOptimizer& make) {
     const auto after = bits(network), scaled = bits(faster->parameters()), set = bits(scheduled->parameters());
     for (size_t i = 0; i < after.size(); ++i) {
       if (after[i] == before[i]) return fmt::format("step() leaves {} unchanged", network[i].name);
+      for (real v : after[i])
+        if (!std::isfinite(v)) return fmt::format("step() makes a value of {} that is not finite", network[i].name);
       if (after[i] == set[i]) return "the step does not depend on set_lr(): use lr(i)";
       if (after[i] == scaled[i]) return "the step does not depend on Parameter::lr_factor: use lr(i)";
     }

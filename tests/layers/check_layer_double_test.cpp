@@ -164,3 +164,59 @@ TEST_CASE("check_layer sees a wrong shape, an input that is written to, and a pa
   };
   seen<Detached>("a is named by visit(), and forward() does not use it");
 }
+
+TEST_CASE(
+    "check_layer sees a graph that is kept, a write that a gradient does not survive, and a parameter that is read "
+    "once") {
+  struct Keeps : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override { return last = Scale::forward(x, mode); }
+    Tensor last;
+  };
+  seen<Keeps>("it keeps tensors of a batch's graph");
+  struct Captures : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      const Tensor y = exp(x.detach());
+      return Scale::forward(x, mode) + record(y, {x}, [y](const Tensor& g) { return Grads{g * y}; });
+    }
+  };
+  seen<Captures>("a vjp must not capture the op's result");
+  struct WritesParameter : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      const Tensor y = Scale::forward(x, mode);
+      if (mode == Mode::train) a.copy_from(a * real(0.5));
+      return y;
+    }
+  };
+  seen<WritesParameter>("was written to");
+  struct Earlier : Scale {
+    Tensor forward(const Tensor& x, Mode) override { return scale_per_channel(x, twice); }
+    Tensor twice = a * 2;
+  };
+  seen<Earlier>("a is named by visit(), and forward() reads what was computed from it earlier");
+}
+
+TEST_CASE("check_layer sees examples that depend on each other, a lost batch axis, NaN, and a tensor made too late") {
+  struct Centres : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      return add_per_channel(Scale::forward(x, mode), -mean_rows(x));
+    }
+  };
+  seen<Centres>("in inference an example's result depends on the other examples of the batch");
+  struct Averages : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override { return mean_rows(Scale::forward(x, mode)); }
+  };
+  seen<Averages>("forward() makes (3) of (4, 3): the first axis must be the batch");
+  struct Logarithm : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override { return log(Scale::forward(x, mode)); }
+  };
+  CHECK(layer_fault(Logarithm(), random({4, 3})) == "its result is not finite");
+  struct Late : Scale {
+    Tensor forward(const Tensor& x, Mode mode) override {
+      if (!b.defined()) b = Tensor::full({3}, 2).track();
+      return add_per_channel(Scale::forward(x, mode), b);
+    }
+    void visit(Visitor& v) override { Scale::visit(v), v.parameter("b", b, true); }
+    Owned b;
+  };
+  seen<Late>("visit() names b, and there is no tensor");
+}

@@ -9,7 +9,18 @@ using namespace evenkeel;
 namespace {
 
 // Gradient descent with momentum, with one mistake.
-enum class Mistake { none, no_state, copied_state, own_rate, fixed_rate, own_tensors, one_name, writes, sleeps };
+enum class Mistake {
+  none,
+  no_state,
+  copied_state,
+  own_rate,
+  fixed_rate,
+  own_tensors,
+  one_name,
+  writes,
+  sleeps,
+  infinite
+};
 struct Faulty : Optimizer {
   Faulty(std::vector<Parameter> p, Mistake m) : Optimizer(std::move(p), real(0.1)), mistake(m) {
     for (const Parameter& q : parameters_) momenta.push_back(Tensor::zeros(q.value.shape()));
@@ -30,7 +41,7 @@ struct Faulty : Optimizer {
       const real rate = mistake == Mistake::own_rate     ? lr()
                         : mistake == Mistake::fixed_rate ? real(0.1) * parameters_[i].lr_factor
                                                          : lr(i);
-      const Tensor next = w.detach() - rate * momenta[i];
+      const Tensor next = w.detach() - rate * (mistake == Mistake::infinite ? log(momenta[i]) : momenta[i]);
       if (mistake == Mistake::own_tensors)
         parameters_[i].value = next;
       else
@@ -66,5 +77,6 @@ TEST_CASE("check_optimizer: it names each mistake") {
   CHECK(fault_of(Mistake::own_tensors) == "step() leaves p0 unchanged");
   CHECK(fault_of(Mistake::one_name) == "state() has two tensors called m");
   CHECK(fault_of(Mistake::writes) == "step() writes to the gradients");
+  CHECK(fault_of(Mistake::infinite) == "step() makes a value of p0 that is not finite");
   CHECK(fault_of(Mistake::sleeps) == "step() leaves p1 unchanged");
 }

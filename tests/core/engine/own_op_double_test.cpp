@@ -2,6 +2,8 @@
 // must not be the one for int, and exp(v) not ambiguous.
 #include <doctest/doctest.h>
 
+#include <memory>
+
 #include "core/ops/elementwise.h"
 #include "tests/check_grad.h"
 
@@ -60,6 +62,46 @@ TEST_CASE("check_grad sees a vjp that is not written in ops, overwrites what it 
   };
   CHECK(leaks(keeps, {random({3, 4})}));
   CHECK(!leaks([](const Inputs& x) { return exp(x[0]); }, {random({3, 4})}));
+  const auto keeps_cotangent = [](const Inputs& x) {
+    return record(square(x[0].detach()), {x[0]}, [x = x[0], last = std::make_shared<Tensor>()](const Tensor& g) {
+      *last = g;
+      return Grads{2 * g * x};
+    });
+  };
+  CHECK(leaks(keeps_cotangent, {random({3, 4})}));
+}
+
+TEST_CASE("check_grad names the order, a value that is not finite, a written input, and a vjp that needs all inputs") {
+  const auto fault = [](const Function& f, const Inputs& at) { return grad_fault(f, at, 2); };
+  CHECK(fault([](const Inputs& x) { return x[0] * x[1]; }, {random({3}), random({3})}) == "");
+
+  const auto logarithm = [](const Inputs& x) { return log(x[0]); };  // its derivative 1/x is finite below 0 too
+  CHECK(grad_error(logarithm, {Tensor::of({2}, {1, -1})}, 1) > 1e-3);
+  CHECK(fault(logarithm, {Tensor::of({2}, {1, -1})}) == "its result is not finite: give inputs of its domain");
+
+  const auto forgets = [](const Inputs& x) {  // half of the derivative of x^2
+    return record(square(x[0].detach()), {x[0]}, [x = x[0]](const Tensor& g) { return Grads{g * x}; });
+  };
+  CHECK(fault(forgets, {random({3})}).starts_with("its derivative of order 1 is wrong by "));
+  const auto constant = [](const Inputs& x) {
+    return record(square(x[0].detach()), {x[0]}, [x = x[0]](const Tensor& g) { return Grads{2 * g * x.detach()}; });
+  };
+  CHECK(fault(constant, {random({3})}).starts_with("its derivative of order 2 is wrong by "));
+
+  const auto writes = [](const Inputs& x) {  // |x|, written over x: right at the new x
+    Tensor a = x[1];
+    for (int64_t i = 0; i < a.size(); ++i) a.mutable_data()[i] = abs(a.data()[i]);
+    return x[0] * a;
+  };
+  CHECK(fault(writes, {random({3}), Tensor::of({3}, {1, -2, 3})}) == "it writes to input 1");
+
+  const auto needs_both = [](const Inputs& x) {
+    return record(x[0].detach() * x[1].detach(), {x[0], x[1]}, [a = x[0], b = x[1]](const Tensor& g) {
+      return Grads{g * b, a.tracked() ? g * a : g};
+    });
+  };
+  CHECK(fault(needs_both, {random({3}), random({3})}) ==
+        "the gradient of input 1 is another if the other inputs are not tracked");
 }
 
 TEST_CASE("an op without a kernel may pull back through its definition, also where nothing is recorded") {
