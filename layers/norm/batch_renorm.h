@@ -23,9 +23,9 @@ struct BatchRenormOptions {
 };
 
 // x (rows, C). Training: y = gamma (r (x - mu_B) / sigma_B + d) + beta with r = sigma_B / sigma in [1 / r_max, r_max]
-// and d = (mu_B
-// - mu) / sigma in [-d_max, d_max]; no gradient flows through r and d. Without clipping that is what inference
-// computes; with r = 1, d = 0 it is batch normalisation, to the bit. Inference: y = gamma (x - mu) / sigma + beta.
+// and d = (mu_B - mu) / sigma in [-d_max, d_max]; no gradient flows through r and d. Without clipping that is what
+// inference computes; with r = 1, d = 0 it is batch normalisation, to the bit. Inference: y = gamma (x - mu) / sigma +
+// beta.
 //
 // The running sigma is, as in the paper, the average of sqrt(var_B + eps): a little less than the root of the average
 // variance. Both averages are bias-corrected as BatchNorm's, and are used as they were before the batch; before the
