@@ -27,6 +27,14 @@ std::vector<std::string> words(const std::string& text) {
   return all;
 }
 
+// The lines of what another program said, below the first line of a message.
+std::string below(const std::string& said) {
+  std::string all;
+  std::istringstream in(said);
+  for (std::string line; std::getline(in, line);) all += "\n  " + line;
+  return all;
+}
+
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
@@ -119,7 +127,8 @@ std::string Workshop::prepare(const Exercise& exercise, const std::function<void
     what.insert(what.end(), {"-o", part});
     const ProcessResult r = run_process(command(what), {.captured = STDERR_FILENO});
     if (r.status != 0)
-      fail(Fault::missing, "practice: {} cannot be compiled; is the installation whole?\n{}", result.string(), r.text);
+      fail(Fault::missing, "practice: {} cannot be compiled; is the installation whole?{}", result.string(),
+           below(r.text));
     fs::rename(part, result);
   };
   const fs::path key = cache_ / "key", header = cache_ / "practice.h";

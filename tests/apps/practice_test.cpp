@@ -304,6 +304,11 @@ TEST_CASE("practice: what is missing or not a practice folder has its status and
   CHECK(compiler.status == 3);
   CHECK_MESSAGE(contains(compiler.err, "needs a C++20 compiler, and /nowhere/g++ is not there; install one"),
                 compiler.err);
+  std::ofstream(c.file("c++")) << "#!/bin/sh\necho one >&2\necho two >&2\nexit 1\n";
+  std::filesystem::permissions(c.file("c++"), std::filesystem::perms::owner_all);
+  const Outcome broken = c.in({"run", "01"}, {"CXX=" + c.file("c++")});
+  CHECK(broken.status == 3);
+  CHECK_MESSAGE(contains(broken.err, "is the installation whole?\n  one\n  two\n"), broken.err);
   const Outcome elsewhere = run({"practice", "list"});
   CHECK(elsewhere.status == 4);
   CHECK_MESSAGE(contains(elsewhere.err, "is no practice folder"), elsewhere.err);
