@@ -93,6 +93,11 @@ void Lab::same(const std::string& claim, const std::string& statement, const std
   same(claim, statement, tensor(predicted), tensor(measured), tolerance);
 }
 
+void Lab::yes(const std::string& claim, const std::string& statement, bool measured) {
+  rows.push_back(
+      {claim, statement, "yes", measured ? "yes" : "no", "", judge(measured), Verdict::holds, {measured ? 1. : 0.}});
+}
+
 void Lab::expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured) {
   const double allowed = 4 * measured.error();
   rows.push_back({claim,
@@ -119,7 +124,7 @@ void Lab::not_found_again(const std::string& claim, const std::string& statement
                           const std::vector<double>& measured, const std::string& why) {
   between(claim, statement, low, high, measured, true);
   rows.back().expected = Verdict::fails;
-  if (rows.back().verdict != Verdict::not_judged) say(why);
+  if (rows.back().verdict != Verdict::not_judged) say(fmt::format("Not found again: \"{}\". {}", statement, why));
 }
 
 void Lab::observed(const std::string& claim, const std::string& statement, const std::string& elsewhere,

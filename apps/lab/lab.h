@@ -121,13 +121,15 @@ class Lab {
             double tolerance = 1e-10);
   void same(const std::string& claim, const std::string& statement, const std::vector<double>& predicted,
             const std::vector<double>& measured, double tolerance = 1e-10);
+  // A fact without a number: it must be so.
+  void yes(const std::string& claim, const std::string& statement, bool measured);
   // Monte Carlo: within four standard errors.
   void expected(const std::string& claim, const std::string& statement, double predicted, const Sample& measured);
   // Statistical: one number per seed, all within the band; `of_data`: the band is valid only for Fashion-MNIST.
   void between(const std::string& claim, const std::string& statement, double low, double high,
                const std::vector<double>& measured, bool of_data = false);
-  // The same for a published number that this laboratory cannot reproduce: it fails, as expected; `why` gives the known
-  // reasons.
+  // The same for a published number that this laboratory cannot reproduce: it fails, as expected. The report says `why`
+  // after the statement.
   void not_found_again(const std::string& claim, const std::string& statement, double low, double high,
                        const std::vector<double>& measured, const std::string& why);
   // Judges the effect of the change under "Try next", except on a network trained on drawn shapes.

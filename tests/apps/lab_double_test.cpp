@@ -55,6 +55,22 @@ TEST_CASE("lab: what is not found again must fail, and says why") {
   };
   CHECK(lost(0.5));
   CHECK_FALSE(lost(1.5));
+  Lab lab({.quick = true, .data_dir = {}});
+  lab.not_found_again("", "the gap, at most 2", 0, 2, {3}, "Another network.");
+  CHECK(lab.remarks == std::vector<std::string>{"Not found again: \"the gap, at most 2\". Another network."});
+}
+
+TEST_CASE("lab: facts without a number") {
+  CHECK(as_expected([](Lab& l) { l.yes("", "", true); }));
+  CHECK_FALSE(as_expected([](Lab& l) { l.yes("", "", false); }));
+  Lab lab({.quick = true, .data_dir = {}});
+  lab.yes("A1", "refused", true);
+  lab.yes("A1", "refused", false);
+  CHECK(lab.rows[0].predicted == "yes");
+  CHECK(lab.rows[0].measured == "yes");
+  CHECK(lab.rows[0].values == std::vector<double>{1});
+  CHECK(lab.rows[1].measured == "no");
+  CHECK(lab.rows[1].values == std::vector<double>{0});
 }
 
 TEST_CASE("lab: a conditional statement must be true under its condition and false without it") {

@@ -94,7 +94,7 @@ void run(Lab& lab, const Parameters& p) {
   } catch (const Error&) {
     refused = true;
   }
-  lab.equal("A10.4", "as many groups as features would erase the input: refused", 1, refused, 0);
+  lab.yes("A10.4", "as many groups as features would erase the input: refused", refused);
   law.x = batch.x;
   for (double m_other : batch.x) law.y.push_back(batch.y.back() * batch.x.back() / m_other);
   lab.figure(

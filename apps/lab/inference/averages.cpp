@@ -29,8 +29,8 @@ void constant_stream(Lab& lab) {
   const auto enough = [&](double a) { return std::ceil(std::log(.01) / std::log(1 - a)); };
   lab.same("A6.1", "batches until it has 99 %, a = 0.1 0.01 0.001: 44 459 4603", {44, 459, 4603},
            {enough(.1), enough(.01), enough(.001)}, 0);
-  lab.equal("A6.1", "at the 44th of them the layer's weight is above .99, at the 43rd not", 1,
-            weight(.1, 44) > .99 && weight(.1, 43) < .99, 0);
+  lab.yes("A6.1", "at the 44th of them the layer's weight is above .99, at the 43rd not",
+          weight(.1, 44) > .99 && weight(.1, 43) < .99);
   lab.same("A6.2", "the correction after 1 2 5 10 22 50: 10 5.2632 2.4419 1.5353 1.1092 1.0052",
            {10, 5.2632, 2.4419, 1.5353, 1.1092, 1.0052},
            {1 / weight(.1, 1), 1 / weight(.1, 2), 1 / weight(.1, 5), 1 / weight(.1, 10), 1 / weight(.1, 22),

@@ -90,22 +90,23 @@ void run(Lab& lab, const Parameters& p) {
     for (int64_t i = 0; i < m; ++i) rows.emplace_back(matrix.data() + i * m, matrix.data() + (i + 1) * m);
     return rows;
   };
-  lab.figure({{.title = "In training: dense",
-               .x_label = "input of example j",
-               .y_label = "output of example i",
-               .series = {},
-               .cells = cells(J)},
-              {.title = "In inference: diagonal",
-               .x_label = "input of example j",
-               .y_label = "output of example i",
-               .series = {},
-               .cells = cells(inference)}},
-             {.shows = "The Jacobian dy_i / dx_j of one feature: one row per output, one column per input of the batch "
-                       "(no unit; blue is above 0, orange below).",
-              .predicted = "In training no entry need be 0: every input moves every output. In inference each moves "
-                           "its own output only, all by the same factor.",
-              .seen = fmt::format("The largest off-diagonal entry is {:.3f} in training and {} in inference.",
-                                  largest_beside(J), largest_beside(inference))});
+  lab.figure(
+      {{.title = "In training: dense",
+        .x_label = "input of example j",
+        .y_label = "output of example i",
+        .series = {},
+        .cells = cells(J)},
+       {.title = "In inference: diagonal",
+        .x_label = "input of example j",
+        .y_label = "output of example i",
+        .series = {},
+        .cells = cells(inference)}},
+      {.shows = "The Jacobian dy_i / dx_j of one feature: one row per output, one column per input of the batch "
+                "(no unit; blue is above 0, orange below).",
+       .predicted = "In training every input moves every output, so in general no entry is 0. In inference each moves "
+                    "its own output only, all by the same factor.",
+       .seen = fmt::format("The largest off-diagonal entry is {:.3f} in training and {} in inference.",
+                           largest_beside(J), largest_beside(inference))});
   lab.figure({{.title = "One example moves them all",
                .x_label = "example i of the batch",
                .y_label = "dy_i / dx_4",

@@ -84,7 +84,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.between("A5", fmt::format("ReLU, lr {}: lambda without is 1 to 6 times that with batch norm, steps 200 on", p.lr),
               1, 6, late, true);
-  lab.not_found_again("A5", "and it is 2 to 3 times that (PyTorch 2.5 to 2.9)", 2, 3, late,
+  lab.not_found_again("A5", "ReLU, from step 200 on: 2 to 3 times (PyTorch 2.5 to 2.9)", 2, 3, late,
                       "That the plain network is two to three times sharper was found in PyTorch with one seed. Here "
                       "it is sharper at every step from 200 on, but at some by less than two times.");
   if (!lab.quick()) {
@@ -95,7 +95,7 @@ void run(Lab& lab, const Parameters& p) {
   }
   lab.between("A5", "lambda is the spectral norm: the most negative eigenvalue over it, in size, after step 0", 0, 1,
               negative);
-  lab.not_found_again("A5", "and at step 0", 0, 1, first_negative,
+  lab.not_found_again("A5", "the most negative eigenvalue over lambda, in size, at step 0", 0, 1, first_negative,
                       "Before training the most negative eigenvalue with batch norm is a little larger than lambda, in "
                       "size: there lambda is not the spectral norm.");
   lab.observed("A5", "lambda of the plain network at the last step, seed 1",
@@ -153,7 +153,7 @@ extern const Experiment landscape{
     "landscape",
     "Smoothing the landscape",
     "Is the loss smoother with batch normalisation, and when?",
-    "Yes later in training; at the start it is sharper, and a plain network that is stuck is flat too.",
+    "Yes, from step 200 on. At the start it is sharper, and a plain network that is stuck is flat too.",
     "For a trained ReLU network the largest eigenvalue of the Hessian is smaller from step 200 on, but "
     "larger at the start, and a network that is stuck is flat too.",
     run,
