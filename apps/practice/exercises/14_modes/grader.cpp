@@ -53,9 +53,9 @@ void grade(evenkeel::practice::Grade& g) {
         "\"running_var\". In a new layer they are 0 and 1.",
         "void visit");
   const Found first_found = find(*layer);
+  g.holds(first_found.parameters == 2, "visit() names them as parameters: an optimiser would change them.");
   g.holds(first_found.mean.defined() && first_found.var.defined(),
           "visit() names no such buffers: a saved network would lose them.");
-  g.holds(first_found.parameters == 2, "visit() names them as parameters: an optimiser would change them.");
   const LayerPtr fresh = make_norm(2);
   g.equal("running_mean of a new layer", zeros, find(*fresh).mean);
   g.equal("running_var of a new layer", ones, find(*fresh).var);
