@@ -191,20 +191,30 @@ TEST_CASE("filters prepared for our products are refused by OpenBLAS's, and the 
   set_blas(false);
 }
 
-TEST_CASE("A result too large for the caches is the same to the bit as its parts") {
-  // 180 tiles an image, whole blocks: OpenBLAS, which multiplies in portable builds, rounds a row by its place in the
-  // block.
+TEST_CASE("a result too large for the caches is the same to the bit as its parts, with what is added to it too") {
   Random random(5);
-  const Tensor w = Tensor::normal({32, 3, 3, 16}, random), x = Tensor::normal({16, 48, 60, 16}, random);
-  const Tensor y = conv2d(x, w, {.padding = 1});
-  REQUIRE(y.size() * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22));
-  const int64_t in = x.size() / 16, out = y.size() / 16;
-  for (int64_t n = 0; n < 16; ++n) {
-    Tensor one = Tensor::empty({1, 48, 60, 16});
-    std::copy_n(x.data() + n * in, in, one.mutable_data());
-    const Tensor part = conv2d(one, w, {.padding = 1});
-    CHECK(std::equal(part.data(), part.data() + out, y.data() + n * out));
-  }
+  const int64_t images = 16;
+  const Tensor x = Tensor::normal({images, 49, 58, 16}, random), add = Tensor::normal({images, 49, 58, 32}, random),
+               bias = Tensor::normal({32}, random);
+  REQUIRE(add.size() * static_cast<int64_t>(sizeof(real)) > (int64_t{1} << 22));
+  for (const int64_t r : {1, 3})
+    for (const ConvAlgorithm algorithm : {ConvAlgorithm::direct, ConvAlgorithm::winograd})
+      for (const bool more : {false, true}) {
+        if (r == 1 && algorithm == ConvAlgorithm::winograd) continue;
+        CAPTURE(r);
+        CAPTURE(static_cast<int>(algorithm));
+        CAPTURE(more);
+        const Tensor w = Tensor::normal({32, r, r, 16}, random);
+        const ConvOptions o{.padding = r / 2, .algorithm = algorithm};
+        const auto result = [&](const Tensor& in, const Tensor& added) {
+          return more ? conv2d(in, w, o, bias, {.add = added, .after = After::relu}) : conv2d(in, w, o);
+        };
+        const Tensor y = result(x, add);
+        for (int64_t n = 0; n < images; ++n) {
+          const Tensor part = result(gather_rows(x, {n}), gather_rows(add, {n}));
+          CHECK(std::equal(part.data(), part.data() + part.size(), y.data() + n * part.size()));
+        }
+      }
 }
 
 TEST_CASE("conv2d: without channels and filters every number of groups is one") {
