@@ -137,6 +137,26 @@ TEST_CASE("gemm_packed is the sum over k too, for an A in rows and for one that 
     }
 }
 
+TEST_CASE("a product of a long inner dimension is the sum over all of it, whatever is left of the last part") {
+  Random random(12);
+  const int64_t m = 17, n = 9;
+  for (const int64_t k : {4095, 4096, 4097, 5000, 6143}) {
+    CAPTURE(k);
+    const Tensor a = Tensor::normal({m, k}, random), b = Tensor::normal({k, n}, random);
+    Tensor c = Tensor::empty({m, n});
+    gemm_blocked(false, false, m, n, k, a.data(), b.data(), c.mutable_data());
+    double worst = 0;
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int64_t p = 0; p < k; ++p)
+          sum += static_cast<double>(a.data()[i * k + p]) * static_cast<double>(b.data()[p * n + j]);
+        worst = std::max(worst, std::abs(static_cast<double>(c.data()[i * n + j]) - sum));
+      }
+    CHECK(worst <= 1e-6 * static_cast<double>(k));
+  }
+}
+
 TEST_CASE("gemm: a sum over nothing is zero, or adds nothing") {
   real c[] = {1, 2, 3, 4};
   gemm(false, false, 2, 2, 0, nullptr, 1, nullptr, 2, true, c, 2);
