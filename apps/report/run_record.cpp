@@ -98,7 +98,7 @@ std::string runs_table(std::vector<RunRecord> runs, RunOrder order) {
     return accuracy(a) > accuracy(b);
   });
   const std::vector<std::string> options = differences(runs);
-  std::vector<std::vector<std::string>> table{{"run", "best test accuracy", "at epoch", "last", "epochs"}};
+  std::vector<std::vector<std::string>> table{{"run", "best test accuracy", "at epoch", "last", "trained"}};
   table[0].insert(table[0].end(), options.begin(), options.end());
   for (const RunRecord& run : runs) {
     const EpochRow* best = run.best();

@@ -49,7 +49,7 @@ TEST_CASE("runs: the best is first, the epoch is the one chosen by validation, a
   const auto table = words(o.out);
   REQUIRE(table.size() == 5);
   CHECK(table[0] ==
-        Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "clip", "epochs", "lr"});
+        Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "trained", "clip", "epochs", "lr"});
   CHECK(table[1] == Arguments{"a", "0.9000", "2", "0.7000", "3", "-", "3", "0.1"});
   CHECK(table[2] == Arguments{"b", "0.8500", "3", "0.8500", "3", "1", "3", "0.2"});
   CHECK(table[3] == Arguments{"c", "0.6000", "1", "0.6000", "2", "of", "5,", "unfinished", "-", "5", "0.2"});
@@ -105,7 +105,7 @@ TEST_CASE("runs: those that the program has trained, at their best epochs; names
   CHECK(o.out.find('\x1b') == std::string::npos);
   const auto table = words(o.out);
   REQUIRE(table.size() == 3);
-  CHECK(table[0] == Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "epochs", "epochs", "seed"});
+  CHECK(table[0] == Arguments{"run", "best", "test", "accuracy", "at", "epoch", "last", "trained", "epochs", "seed"});
   for (size_t i = 1; i < 3; ++i) {
     const bool one = table[i][0] == "one";
     const std::string end =
