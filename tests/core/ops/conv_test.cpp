@@ -217,6 +217,17 @@ TEST_CASE("a result too large for the caches is the same to the bit as its parts
       }
 }
 
+TEST_CASE("few rows of many filters, whose columns are computed in parts, get what is added to their own column") {
+  Random random(14);
+  for (const int64_t r : {1, 3}) {
+    const Tensor x = Tensor::normal({2, 11, 12, 5}, random), w = Tensor::normal({150, r, r, 5}, random),
+                 bias = Tensor::normal({150}, random), add = Tensor::normal({2, 11, 12, 150}, random);
+    const ConvOptions o{.padding = r / 2};
+    const Tensor y = conv2d(x, w, o, bias, {.add = add, .after = After::relu});
+    CHECK(y.values() == relu(add_per_channel(conv2d(x, w, o), bias) + add).values());
+  }
+}
+
 TEST_CASE("conv2d: without channels and filters every number of groups is one") {
   for (const int64_t groups : {int64_t{1}, int64_t{3}, INT64_MAX}) {
     CHECK(conv2d(Tensor::empty({2, 4, 4, 0}), Tensor::empty({0, 3, 3, 0}), {.groups = groups}).shape() ==
