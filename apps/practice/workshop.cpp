@@ -103,8 +103,14 @@ Workshop::Workshop(const std::string& program) {
   // An installed program has its headers beside it; a program in a build tree uses the build's.
   const bool built = fs::path(EVENKEEL_PRACTICE_BUILD) == folder;
   const fs::path headers = built ? folder / "include" : (folder / EVENKEEL_PRACTICE_INSTALLED).lexically_normal();
+  const fs::path header = headers / "evenkeel/apps/practice/runner/practice.h";
+  if (!fs::exists(header))
+    fail(Fault::missing,
+         "practice: an exercise needs evenkeel's headers, and {} is not there; install them (Debian: apt "
+         "install libevenkeel-dev)",
+         header.string());
   flags_.push_back("-I" + headers.string());
-  key_ += stamp(headers / "evenkeel/apps/practice/runner/practice.h") + "\n";
+  key_ += stamp(header) + "\n";
   // The runner contains the library, so it is newer than every header.
   key_ += stamp(compiler_) + "\n" + stamp(runner_) + "\n" + shell_text(flags_);
   cache_ = cache_root() / "practice" / sha256(compiler_ + folder.string()).substr(0, 12);

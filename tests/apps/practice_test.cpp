@@ -309,6 +309,11 @@ TEST_CASE("practice: what is missing or not a practice folder has its status and
   const Outcome broken = c.in({"run", "01"}, {"CXX=" + c.file("c++")});
   CHECK(broken.status == 3);
   CHECK_MESSAGE(contains(broken.err, "is the installation whole?\n  one\n  two\n"), broken.err);
+  const Scratch installed;  // the program without the headers
+  std::filesystem::create_directory(installed / "bin");
+  std::filesystem::create_symlink("/bin/sh", installed / "bin/evenkeel-practice");
+  const std::string headers = "needs evenkeel's headers, and " + (installed / "include/evenkeel");
+  CHECK_THROWS_WITH_AS(Workshop(installed / "bin/evenkeel"), doctest::Contains(headers.c_str()), evenkeel::Error);
   const Outcome elsewhere = run({"practice", "list"});
   CHECK(elsewhere.status == 4);
   CHECK_MESSAGE(contains(elsewhere.err, "is no practice folder"), elsewhere.err);
