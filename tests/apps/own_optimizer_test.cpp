@@ -96,7 +96,7 @@ TEST_CASE("own data: the program lists it, and says that it has a fixed size, al
   const Scratch scratch;
   Registry own = own_parts();
   own.data[scratch.path] = shades;
-  for (const std::string name : {std::string("shades"), scratch.path}) {
+  for (const std::string& name : {std::string("shades"), scratch.path}) {
     const Outcome sized = run_with(own, {"data", "show", name, "--image-size", "4", "--out", scratch / "sheet.png"});
     CHECK(sized.status == 2);
     CHECK_MESSAGE(sized.err.find(name + " has a fixed size and colour") != std::string::npos, sized.err);
