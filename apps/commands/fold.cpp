@@ -47,9 +47,10 @@ Action fold_command(CLI::App& app, const Registry& registry) {
       }
       changed += changed_predictions(a, b);
     });
-    say("{} normalisations folded; on {} images of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} "
+    say("{} folded; on {} of {} the logits differ by at most {:.3g} (the largest is {:.3g}), {} "
         "predictions change\n",
-        norms, subject.images.size(), on_one_line(subject.images.name), apart, largest, changed);
+        counted(norms, "normalisation"), counted(subject.images.size(), "image"), on_one_line(subject.images.name),
+        apart, largest, changed);
     if (!(apart <= 1e-3 * largest))
       fail(Fault::failed,
            "fold: the difference is larger than rounding, so no file was written; running variances near zero amplify "

@@ -55,11 +55,11 @@ class Predictor {
       }
       bool listed = true;
       const std::vector<std::string> files = picture_files(image, [&](const std::string& why) {
-        pass_over(why, Fault::io);
+        pass_over_folder(why, Fault::io);
         listed = false;
       });
       if (files.empty() && listed)
-        pass_over(fmt::format("{}: there is no picture in the folder", on_one_line(image)), Fault::bad_file);
+        pass_over_folder(fmt::format("{}: there is no picture in the folder", on_one_line(image)), Fault::bad_file);
       for (const std::string& file : files) add(file);
     }
     flush();
@@ -67,6 +67,12 @@ class Predictor {
   }
 
  private:
+  // Notes a folder, after the lines of the pictures before it.
+  void pass_over_folder(const std::string& why, Fault fault) {
+    flush();
+    pass_over(why, fault);
+  }
+
   void pass_over(const std::string& why, Fault fault) {
     note("evenkeel: " + why);
     if (status_ == 0) status_ = static_cast<int>(fault);

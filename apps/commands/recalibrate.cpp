@@ -39,9 +39,9 @@ Action recalibrate_command(CLI::App& app, const Registry& registry) {
     const Score after = score();
     check_outputs("recalibrate", after.loss);
     write_safetensors(o->out, pack_network(subject.network(), subject.file.info));
-    say("{} layers recalibrated on {} images of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n", norms.size(),
-        subject.images.size(), on_one_line(subject.images.name), before.accuracy(), after.accuracy(),
-        on_one_line(o->out));
+    say("{} recalibrated on {} of {}\naccuracy on them {:.4f} before, {:.4f} after\n{}\n",
+        counted(static_cast<int64_t>(norms.size()), "layer"), counted(subject.images.size(), "image"),
+        on_one_line(subject.images.name), before.accuracy(), after.accuracy(), on_one_line(o->out));
     return 0;
   };
 }

@@ -356,7 +356,7 @@ TEST_CASE(
     for (int64_t i = 0; i < a.rows(); ++i) changed += best(a, i) != best(b, i);
   }
   CHECK(changed > 0);
-  CHECK_MESSAGE(o.out == fmt::format("1 normalisations folded; on 81 images of mnist the logits differ by at most "
+  CHECK_MESSAGE(o.out == fmt::format("1 normalisation folded; on 81 images of mnist the logits differ by at most "
                                      "{:.3g} (the largest is {:.3g}), {} predictions change\n{}\n",
                                      apart, largest, changed, out),
                 o.out);

@@ -237,10 +237,11 @@ TEST_CASE("own pictures: predict goes on after a folder that is empty or cannot 
   CHECK(contains(empty.out, "1.png: "));
   CHECK(run({"predict", network, scratch / "empty"}).status == 4);
 
-  const Outcome both = Process({"predict", network, one, scratch / "nothing"}, {}, false, [] {
+  const Outcome both = Process({"predict", network, one, scratch / "empty", one, scratch / "nothing"}, {}, false, [] {
                          dup2(STDOUT_FILENO, STDERR_FILENO);
                        }).wait();
-  CHECK_MESSAGE(both.out.find("1.png: ") < both.out.find("there is no file"), both.out);
+  CHECK_MESSAGE(both.out.find("1.png: ") < both.out.find("there is no picture"), both.out);
+  CHECK_MESSAGE(both.out.rfind("1.png: ") < both.out.find("there is no file"), both.out);
 
   fs::create_directories(scratch / "data/a/closed");
   for (const std::string& folder : {scratch.path, scratch / "run", scratch / "data", scratch / "data/a"})
