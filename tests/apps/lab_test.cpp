@@ -273,7 +273,7 @@ TEST_CASE("lab: the loss landscape, and the rates that train") {
   CHECK(std::abs(lab.number("coupling", "one unit that reads 100 ReLUs") - 35.6) < 2.5);
   const svg::Picture coupling = lab.picture("coupling");
   for (const svg::Curve& c : coupling.charts[0].curves) CHECK(c.x.size() == 2);  // steps 0 and 200
-  for (const svg::Curve& c : coupling.charts[1].curves) CHECK(c.x.size() == 4);  // rates of 0.001 to 1
+  for (const svg::Curve& c : coupling.charts[1].curves) CHECK(c.x.size() == 5);  // rates of 0.001 to 3
   const svg::Picture picture = lab.picture("rates");
   for (const svg::Curve& c : picture.charts[0].curves) CHECK(c.x.size() == 3);  // rates of 0.1, 1 and 3
 }
