@@ -91,7 +91,7 @@ Classes class_folders(const fs::path& root) {
   return classes;
 }
 
-// Advice if the only folder holds several: an archive that was unpacked into a folder of its own name. Else "".
+// Advice if the set has one folder, and that holds two or more: an archive unpacked into a folder of its own. Else "".
 std::string inner_set(const Classes& folders) {
   if (folders.size() != 1) return "";
   const fs::path& inner = folders.begin()->second;

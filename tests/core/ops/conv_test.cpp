@@ -191,7 +191,7 @@ TEST_CASE("filters prepared for our products are refused by OpenBLAS's, and the 
   set_blas(false);
 }
 
-TEST_CASE("a result too large for the caches is the same to the bit as its parts, with what is added to it too") {
+TEST_CASE("a result larger than the caches has the bits of its images' own results, with an epilogue too") {
   Random random(5);
   const int64_t images = 16;
   const Tensor x = Tensor::normal({images, 49, 58, 16}, random), add = Tensor::normal({images, 49, 58, 32}, random),
@@ -217,7 +217,7 @@ TEST_CASE("a result too large for the caches is the same to the bit as its parts
       }
 }
 
-TEST_CASE("few rows of many filters, whose columns are computed in parts, get what is added to their own column") {
+TEST_CASE("few rows, many filters: each part of the columns gets the bias and the addend of its own columns") {
   Random random(14);
   for (const int64_t r : {1, 3}) {
     const Tensor x = Tensor::normal({2, 11, 12, 5}, random), w = Tensor::normal({150, r, r, 5}, random),
